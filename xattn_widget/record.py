@@ -1,0 +1,266 @@
+"""The record of one sentence pair's cross-attention: ``CrossAttention``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import torch
+
+from xattn_widget.axes import Axis, Word
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from xattn_widget.scores import Score
+
+Reading = Literal["output", "input"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CrossAttention:
+    """Cross-attention of every layer and head over one sentence pair.
+
+    Attributes:
+        weights: ``[layers, heads, target, source]`` float32 tensor on the CPU; each row is a distribution.
+        source: the axis of source positions.
+        targets: the axis of target positions by reading. Row ``i`` belongs to one decoder state: under ``"output"``
+            it is labelled by the token which that state predicts, under ``"input"`` by the token which it has read.
+        reading: which of the two labels the rows now.
+        logprobs: ``[target]`` natural-log probabilities of the predicted tokens, or None.
+        generated: True where the model generated the target, False where it was given (teacher forcing).
+        sequence_score: the score by which beam search ranked the target in an n-best list (log-probability by length to
+            the power of the length penalty, as ``generate`` gives it), or None.
+        model: name of the model's class, for titles.
+        hypotheses: the n-best list, best first and this record first, where more than one hypothesis was asked for.
+
+    Raises:
+        ValueError: the shapes of weights and axes do not fit each other.
+    """
+
+    weights: torch.Tensor
+    source: Axis
+    targets: dict[Reading, Axis]
+    reading: Reading = "output"
+    logprobs: torch.Tensor | None = None
+    generated: bool = False
+    sequence_score: float | None = None
+    model: str = ""
+    hypotheses: tuple[CrossAttention, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.weights.dim() != 4 or self.weights.numel() == 0:
+            raise ValueError(
+                "weights must be [layers, heads, target, source], none of them 0, got a tensor of shape "
+                f"{list(self.weights.shape)}"
+            )
+        if self.reading not in self.targets:
+            raise ValueError(f"reading {self.reading!r} has no target axis; there are {sorted(self.targets)}")
+        expected = {(len(target), len(self.source)) for target in self.targets.values()}
+        if expected != {tuple(self.weights.shape[2:])}:
+            raise ValueError(
+                f"weights have {self.weights.shape[2]} target rows and {self.weights.shape[3]} source columns, but the "
+                f"axes have (target, source) = {sorted(expected)}"
+            )
+        if self.logprobs is not None and tuple(self.logprobs.shape) != (self.weights.shape[2],):
+            raise ValueError(f"logprobs must be [target] = [{self.weights.shape[2]}], got {list(self.logprobs.shape)}")
+        object.__setattr__(self, "weights", self.weights.detach().to("cpu", torch.float32))
+
+    def __repr__(self) -> str:
+        texts = " -> ".join(repr(axis.preview()) for axis in (self.source, self.target))
+        target, source = self.weights.shape[2:]
+        return (
+            f"CrossAttention({texts}: {self.layers} layers of {self.heads} heads, {target} target rows by {source} "
+            f"source columns, target {'generated' if self.generated else 'given'})"
+        )
+
+    @classmethod
+    def from_tokens(
+        cls, weights: torch.Tensor, source_tokens: Sequence[str], target_tokens: Sequence[str], **fields: Any
+    ) -> CrossAttention:
+        """A record of attention that comes from elsewhere, with a string for each position.
+
+        Args:
+            weights: ``[layers, heads, target, source]``.
+            source_tokens: a display string for each source position.
+            target_tokens: a display string for each target position.
+            fields: further fields of the record, such as ``logprobs``.
+        """
+        return cls(
+            weights=torch.as_tensor(weights),
+            source=Axis(tuple(source_tokens)),
+            targets={"output": Axis(tuple(target_tokens))},
+            **fields,
+        )
+
+    @property
+    def layers(self) -> int:
+        """Number of layers with cross-attention."""
+        return self.weights.shape[0]
+
+    @property
+    def heads(self) -> int:
+        """Number of heads a layer."""
+        return self.weights.shape[1]
+
+    @property
+    def target(self) -> Axis:
+        """The axis of target positions under the present reading."""
+        return self.targets[self.reading]
+
+    @property
+    def source_tokens(self) -> list[str]:
+        """A display string for each source position."""
+        return list(self.source.labels)
+
+    @property
+    def target_tokens(self) -> list[str]:
+        """A display string for each target position, by the present reading."""
+        return list(self.target.labels)
+
+    @property
+    def source_special(self) -> torch.Tensor:
+        """``[source]`` bool, True at special tokens."""
+        return torch.tensor(self.source.special, dtype=torch.bool)
+
+    @property
+    def target_special(self) -> torch.Tensor:
+        """``[target]`` bool, True at special tokens of the present reading."""
+        return torch.tensor(self.target.special, dtype=torch.bool)
+
+    @property
+    def source_words(self) -> list[Word]:
+        """The source words with their positions."""
+        return self.source.word_spans()
+
+    @property
+    def target_words(self) -> list[Word]:
+        """The target words with their positions, by the present reading."""
+        return self.target.word_spans()
+
+    def read_as(self, reading: Reading) -> CrossAttention:
+        """The record with its rows labelled by the token predicted (``"output"``) or read (``"input"``).
+
+        Raises:
+            ValueError: another word, or a record whose rows were merged into words under the other reading.
+        """
+        if reading not in get_args(Reading):
+            raise ValueError(f"reading must be 'output' or 'input', got {reading!r}")
+        if reading not in self.targets:
+            raise ValueError(
+                f"this record has no {reading!r} reading: its rows were merged or made under {self.reading!r}. "
+                f"Call read_as({reading!r}) before words()"
+            )
+        return replace(
+            self,
+            reading=reading,
+            hypotheses=tuple(replace(hypothesis, reading=reading) for hypothesis in self.hypotheses),
+        )
+
+    def words(self) -> CrossAttention:
+        """The record with subwords merged into words: sum over source pieces, mean over target pieces.
+
+        Rows stay distributions. Special tokens stay positions of their own. The log-probability of a word is the sum
+        of its pieces'. The result has the present reading only.
+        """
+        weights = torch.stack([self.weights[..., unit].sum(-1) for unit in self.source.units()], dim=-1)
+        target_units = self.target.units()
+        weights = torch.stack([weights[..., unit, :].mean(-2) for unit in target_units], dim=-2)
+        logprobs = self.logprobs
+        if logprobs is not None:
+            logprobs = torch.stack([logprobs[unit].sum() for unit in target_units])
+        return replace(
+            self,
+            weights=weights,
+            source=self.source.merge_words(),
+            targets={self.reading: self.target.merge_words()},
+            logprobs=logprobs,
+            hypotheses=(),
+        )
+
+    def drop_special(self, *, renormalize: bool = True) -> CrossAttention:
+        """The record without the rows and columns of special tokens.
+
+        Args:
+            renormalize: divide each row by its sum over the columns that are left, so that it is a distribution again;
+                a row that had no weight there becomes NaN (undefined).
+
+        Raises:
+            ValueError: nothing would be left.
+        """
+        rows = [position for position, special in enumerate(self.target.special) if not special]
+        columns = [position for position, special in enumerate(self.source.special) if not special]
+        if not rows or not columns:
+            raise ValueError("every position of one side is a special token: nothing would be left")
+        weights = self.weights[:, :, rows][..., columns]
+        if renormalize:
+            weights = weights / weights.sum(-1, keepdim=True)
+        return replace(
+            self,
+            weights=weights,
+            source=self.source.select(columns),
+            targets={self.reading: self.target.select(rows)},
+            logprobs=None if self.logprobs is None else self.logprobs[rows],
+            hypotheses=(),
+        )
+
+    def score(self, score: str | Score | Any, *, special: str | None = None, **parameters: Any) -> torch.Tensor:
+        """A score of every head, ``[layers, heads]`` float tensor; NaN where it is undefined.
+
+        Args:
+            score: the name of a built-in score, a score made with ``@score``, or a plain function
+                ``fn(attention, source_mask, target_mask, **parameters) -> [layers, heads]``.
+            special: ``"keep"``, ``"drop"`` or ``"renormalize"`` special tokens (see ``xattn_widget.scores``).
+            parameters: the score's own parameters.
+
+        Raises:
+            ValueError: an unknown name, policy or parameter, or a function that returns another shape.
+        """
+        from xattn_widget.scores import find_score
+
+        return find_score(score).of_record(self, special=special, **parameters)
+
+    def plot(self, layer: int | None = None, head: int | None = None, *, ax: Axes | None = None) -> Axes:
+        """Draw one head, a layer's mean or the mean of all heads as a heat map with matplotlib.
+
+        Args:
+            layer: which layer (from 0), or None for the mean over all.
+            head: which head (from 0), or None for the mean over the layer's heads.
+            ax: matplotlib axes to draw into; made when left out.
+
+        Returns:
+            The axes drawn into.
+        """
+        from xattn_widget.plot import plot_attention
+
+        return plot_attention(self, layer=layer, head=head, ax=ax)
+
+    def to_html(self, path: str | Path, **view: Any) -> Path:
+        """Write a page that shows this record in the widget's own panel, offline and without a kernel.
+
+        Args:
+            path: the file to write.
+            view: initial view settings, as ``show_cross_attention`` takes them.
+
+        Returns:
+            The path written.
+        """
+        from xattn_widget.widget import CrossAttentionWidget
+
+        widget = CrossAttentionWidget(self, **view)
+        try:
+            return widget.to_html(path)
+        finally:
+            widget.close()
+
+    def save(self, path: str | Path) -> Path:
+        """Save to a ``.safetensors`` file (weights as tensors, the rest as JSON metadata; no pickle).
+
+        Returns:
+            The path written. Read it again with :func:`xattn_widget.load`.
+        """
+        from xattn_widget.storage import save
+
+        return save(self, path)
