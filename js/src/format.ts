@@ -1,0 +1,53 @@
+// Numbers and token labels as the reader sees them.
+
+/** A weight in [0, 1]: three decimals when exact, two when read from the quantised bytes. */
+export function formatWeight(value: number, exact: boolean): string {
+  return value.toFixed(exact ? 3 : 2);
+}
+
+export function formatScore(value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "undefined";
+  const size = Math.abs(value);
+  if (size === 0) return "0";
+  if (size >= 1e5 || size < 5e-4) return value.toExponential(1).replace("-", "−").replace("e+", "e");
+  const text = value.toFixed(size >= 100 ? 0 : size >= 10 ? 2 : 3);
+  return text.replace("-", "−");
+}
+
+export function headName(layer: number, head: number): string {
+  return `layer ${layer}, head ${head}`;
+}
+
+const LONGEST_LABEL = 120;
+// Overrides of direction would show a token's letters in another order than it has them.
+const CONTROLS = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
+const MARKS: Record<string, string> = { "\n": "↵", "\t": "⇥" };
+const INVISIBLE = /^[\s\p{Cc}\p{Cf}\p{Zs}\u2800\u3164\u115f\u1160]*$/u;
+
+function codePoints(text: string): string {
+  return Array.from(
+    text,
+    (char) => `U+${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`,
+  )
+    .slice(0, 4)
+    .join(" ");
+}
+
+/** What is drawn for a token: what cannot be seen by its code points, endless labels cut. */
+export function tokenText(label: string): string {
+  if (INVISIBLE.test(label)) return label === "" ? "(empty)" : codePoints(label);
+  return cut(label).replace(CONTROLS, (char) => MARKS[char] ?? `⟨${codePoints(char)}⟩`);
+}
+
+function cut(label: string): string {
+  if (label.length <= LONGEST_LABEL) return label;
+  // Cut by code points, so that no half of a surrogate pair is left.
+  return `${Array.from(label.slice(0, LONGEST_LABEL * 2))
+    .slice(0, LONGEST_LABEL)
+    .join("")}…`;
+}
+
+/** What the tooltip says: longer than the label, but not ten kilobytes. */
+export function tokenTitle(label: string): string {
+  return label.length > 1000 ? `${label.slice(0, 1000)}… (${label.length} characters)` : label;
+}

@@ -1,0 +1,79 @@
+// Finds out whether the host is dark, follows its changes, and reads the colours that canvases need.
+import { makeRamp, parseColour, type Ramp, type RGB } from "./scales";
+import type { ThemeName } from "./types";
+
+export interface Theme {
+  dark: boolean;
+  background: RGB;
+  foreground: string;
+  muted: string;
+  ramp: Ramp;
+}
+
+const DARK_CLASSES = ["dark", "dark-theme", "vscode-dark", "vscode-high-contrast"];
+const LIGHT_CLASSES = ["light", "light-theme", "vscode-light", "vscode-high-contrast-light"];
+const ATTRIBUTES = ["class", "data-theme", "data-jp-theme-light", "data-mode", "data-vscode-theme-kind"];
+
+/** What one element announces: true for dark, false for light, null for nothing. */
+function announced(element: Element): boolean | null {
+  const jupyter = element.getAttribute("data-jp-theme-light");
+  if (jupyter === "false") return true;
+  if (jupyter === "true") return false;
+  const named = element.getAttribute("data-theme") ?? element.getAttribute("data-mode");
+  if (named === "dark") return true;
+  if (named === "light") return false;
+  // "vscode-high-contrast-light" comes with "vscode-high-contrast": light has to be asked first.
+  if (LIGHT_CLASSES.some((name) => element.classList.contains(name))) return false;
+  if (DARK_CLASSES.some((name) => element.classList.contains(name))) return true;
+  return null;
+}
+
+/** The nearest announcement above `element`, through shadow roots; else the reader's preference. */
+export function isDark(element: Element): boolean {
+  let node: Node | null = element;
+  while (node) {
+    if (node instanceof Element) {
+      const answer = announced(node);
+      if (answer !== null) return answer;
+    }
+    node = node instanceof ShadowRoot ? node.host : node.parentNode;
+  }
+  const page = element.ownerDocument;
+  const ofPage = (page.body ? announced(page.body) : null) ?? announced(page.documentElement);
+  return ofPage ?? prefersDark()?.matches ?? false;
+}
+
+function prefersDark(): MediaQueryList | undefined {
+  return typeof window.matchMedia === "function"
+    ? window.matchMedia("(prefers-color-scheme: dark)")
+    : undefined;
+}
+
+/** Marks the root as light or dark and gives the colours for canvases. */
+export function applyTheme(root: HTMLElement, wanted: ThemeName): Theme {
+  const dark = wanted === "auto" ? isDark(root.parentElement ?? root) : wanted === "dark";
+  root.dataset.xattnTheme = dark ? "dark" : "light";
+  // A theme that the user asked for must not take the host's colours.
+  root.toggleAttribute("data-xattn-forced", wanted !== "auto");
+  const style = getComputedStyle(root);
+  const background = parseColour(style.backgroundColor) ?? (dark ? [22, 24, 28] : [255, 255, 255]);
+  const foreground = parseColour(style.color) ?? (dark ? [230, 232, 235] : [31, 35, 40]);
+  const mixed = foreground.map((channel, i) => Math.round(channel * 0.62 + (background[i] ?? 0) * 0.38));
+  return {
+    dark,
+    background,
+    foreground: `rgb(${foreground.join(" ")})`,
+    muted: `rgb(${mixed.join(" ")})`,
+    ramp: makeRamp(background, dark),
+  };
+}
+
+/** Calls `changed` when the page or the reader's preference changes. */
+export function watchTheme(root: HTMLElement, changed: () => void, signal: AbortSignal): void {
+  const page = root.ownerDocument;
+  const observer = new MutationObserver(changed);
+  for (const node of [page.documentElement, page.body])
+    if (node) observer.observe(node, { attributes: true, attributeFilter: ATTRIBUTES });
+  signal.addEventListener("abort", () => observer.disconnect(), { once: true });
+  prefersDark()?.addEventListener("change", changed, { signal });
+}

@@ -1,0 +1,94 @@
+// The contract with Python: traits, requests, replies, and the model that carries them.
+
+export type Head = readonly [layer: number, head: number];
+export type Side = "source" | "target";
+export type Reading = "output" | "input";
+export type Aggregate = "mean" | "max";
+export type Special = "show" | "fade" | "drop";
+export type Layout = "columns" | "rows";
+export type PanelName = "lines" | "matrix" | "all";
+export type ThemeName = "auto" | "light" | "dark";
+
+export interface Info {
+  layers: number;
+  heads: number;
+  model: string;
+  sentences: { source: string; target: string }[];
+  live: boolean;
+}
+
+export interface ScoreInfo {
+  name: string;
+  direction: "higher" | "lower";
+  description: string;
+  signature: string;
+}
+
+export interface Traits {
+  info: Info;
+  score_list: ScoreInfo[];
+  sentence: number;
+  layer: number;
+  head: number;
+  heads: Head[];
+  target_index: number | null;
+  source_index: number | null;
+  score_name: string;
+  aggregate: Aggregate;
+  threshold: number;
+  words: boolean;
+  special: Special;
+  reading: Reading;
+  orientation: Layout;
+  panel: PanelName;
+  theme: ThemeName;
+}
+
+export type TraitName = keyof Traits;
+
+/** One side of a record: a label, a special flag and a word (or -1) for each position. */
+export interface Axis {
+  labels: string[];
+  special: boolean[];
+  groups: number[];
+  words: string[];
+}
+
+export interface SentenceReply {
+  source: Axis;
+  target: { output: Axis; input: Axis };
+  logprobs: (number | null)[] | null;
+  generated: boolean;
+  notes: string[];
+}
+
+export interface ScoresReply {
+  values: (number | null)[][];
+  signature: string;
+}
+
+/** All heads of one layer, square-root quantised: `bytes` is [heads, target, source] row-major. */
+export interface LayerReply {
+  shape: readonly [heads: number, target: number, source: number];
+  bytes: Uint8Array;
+}
+
+export type Request =
+  | { kind: "sentence"; sentence: number }
+  | { kind: "layer"; sentence: number; layer: number }
+  | { kind: "scores"; sentence: number; name: string }
+  | { kind: "row"; sentence: number; heads: Head[]; target: number }
+  | { kind: "column"; sentence: number; heads: Head[]; source: number };
+
+// biome-ignore lint/suspicious/noExplicitAny: the signature is the host's, and differs between events.
+export type ModelCallback = (...args: any[]) => void;
+
+/** The part of anywidget's model that the panel uses; the offline page brings its own. */
+export interface Model {
+  get(name: string): unknown;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  on(event: string, callback: ModelCallback): void;
+  off(event?: string | null, callback?: ModelCallback | null): void;
+  send(content: unknown): void;
+}

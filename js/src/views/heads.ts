@@ -1,0 +1,160 @@
+// The grid of heads, layers down and heads across, coloured by a score; clicks and keys pick heads.
+import { h, setText } from "../dom";
+import { formatScore, headName } from "../format";
+import { claim, gridMove } from "../keyboard";
+import type { Ranked } from "../ranking";
+import { type Domain, shade } from "../scales";
+import { sameHead } from "../state";
+import type { Theme } from "../theme";
+import type { Head } from "../types";
+
+export interface HeadsProps {
+  layers: number;
+  heads: number;
+  picked: readonly Head[];
+  /** Outline colour of each picked head, in the order of `picked`. */
+  outlines: readonly string[];
+  scoreName: string;
+  ranked: readonly Ranked[] | null;
+  domain: Domain | null;
+  theme: Theme;
+}
+
+export interface HeadsEvents {
+  pick(head: Head, add: boolean): void;
+  pickLayer(layer: number, add: boolean): void;
+}
+
+export interface HeadsView {
+  element: HTMLElement;
+  show(props: HeadsProps): void;
+}
+
+export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView {
+  const element = h("div", {
+    class: "xattn-heads",
+    attrs: { role: "group", "aria-label": "Heads: layers down, heads across. Shift adds a head." },
+  });
+  let buttons: HTMLButtonElement[][] = [];
+  let labels: HTMLButtonElement[] = [];
+  let size = "";
+  let tabStop: HTMLButtonElement | null = null;
+
+  function build(layers: number, heads: number): void {
+    size = `${layers}x${heads}`;
+    element.style.setProperty("--xattn-heads", String(heads));
+    element.style.setProperty("--xattn-layers", String(layers));
+    element.classList.toggle("xattn-dense", heads > 12 || layers > 12);
+    const column = (_: unknown, head: number) =>
+      h("span", { class: "xattn-axis", text: String(head), attrs: { "aria-hidden": "true" } });
+    const corner = h("span", { class: "xattn-axis", text: "", attrs: { "aria-hidden": "true" } });
+    const cells: HTMLElement[] = [corner, ...Array.from({ length: heads }, column)];
+    buttons = [];
+    labels = [];
+    for (let layer = 0; layer < layers; layer++) {
+      const label = h("button", {
+        class: "xattn-row-label",
+        text: String(layer),
+        title: `Pick all heads of layer ${layer} (shift-click adds them)`,
+        attrs: {
+          type: "button",
+          tabindex: "-1",
+          "aria-label": `layer ${layer}, all heads`,
+          "data-layer": String(layer),
+        },
+      });
+      labels.push(label);
+      const row = Array.from({ length: heads }, (_, head) =>
+        h("button", {
+          class: "xattn-head",
+          attrs: { type: "button", tabindex: "-1", "data-layer": String(layer), "data-head": String(head) },
+        }),
+      );
+      buttons.push(row);
+      cells.push(label, ...row);
+    }
+    element.replaceChildren(...cells);
+    tabStop = null;
+  }
+
+  function headOf(target: EventTarget | null): [number, number] | null {
+    const button = target instanceof Element ? target.closest("button") : null;
+    if (!button || !element.contains(button)) return null;
+    return [
+      Number(button.dataset.layer),
+      button.dataset.head === undefined ? -1 : Number(button.dataset.head),
+    ];
+  }
+
+  function moveTabStop(button: HTMLButtonElement | undefined): void {
+    if (!button || button === tabStop) return;
+    if (tabStop) tabStop.tabIndex = -1;
+    button.tabIndex = 0;
+    tabStop = button;
+  }
+
+  element.addEventListener(
+    "click",
+    (event) => {
+      const at = headOf(event.target);
+      if (!at) return;
+      const add = event.shiftKey || event.ctrlKey || event.metaKey;
+      if (at[1] < 0) events.pickLayer(at[0], add);
+      else events.pick(at, add);
+    },
+    { signal },
+  );
+  element.addEventListener(
+    "keydown",
+    (event) => {
+      const at = headOf(event.target);
+      if (!at) return;
+      if (event.key === "Enter" || event.key === " ") {
+        claim(event);
+        const add = event.shiftKey || event.ctrlKey || event.metaKey;
+        if (at[1] < 0) events.pickLayer(at[0], add);
+        else events.pick(at, add);
+        return;
+      }
+      // The row labels are the column to the left of head 0.
+      const next = gridMove(event.key, [at[0], at[1] + 1], buttons.length, (buttons[0]?.length ?? 0) + 1);
+      if (!next) return;
+      claim(event);
+      const [layer, column] = next;
+      const button = column === 0 ? labels[layer] : buttons[layer]?.[column - 1];
+      moveTabStop(button);
+      button?.focus();
+    },
+    { signal },
+  );
+
+  return {
+    element,
+    show({ layers, heads, picked, outlines, scoreName, ranked, domain, theme }) {
+      if (size !== `${layers}x${heads}`) build(layers, heads);
+      const entries = new Map(ranked?.map((entry) => [entry.head.join(), entry]));
+      for (const [layer, row] of buttons.entries())
+        for (const [head, button] of row.entries()) {
+          const entry = entries.get(`${layer},${head}`);
+          const at = picked.findIndex((other) => sameHead(other, [layer, head]));
+          const value = entry?.value ?? null;
+          button.classList.toggle("xattn-undefined", entry !== undefined && value === null);
+          const colour = value !== null && domain ? theme.ramp.css(shade(value, domain)) : "";
+          button.style.backgroundColor = colour;
+          button.style.color = at >= 0 ? (outlines[at] ?? outlines[0] ?? "") : "";
+          button.setAttribute("aria-pressed", String(at >= 0));
+          const rank = entry ? `, rank ${entry.rank} of ${entries.size}` : "";
+          const name = `${headName(layer, head)}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}`;
+          if (button.title !== name) {
+            button.title = name;
+            button.setAttribute("aria-label", name);
+          }
+        }
+      if (!tabStop || !element.contains(element.ownerDocument.activeElement)) {
+        const last = picked[picked.length - 1];
+        moveTabStop(last ? buttons[last[0]]?.[last[1]] : buttons[0]?.[0]);
+      }
+      for (const [layer, label] of labels.entries()) setText(label, String(layer));
+    },
+  };
+}

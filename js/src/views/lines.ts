@@ -1,0 +1,250 @@
+// The sentence: source and target tokens, and on canvases between them the lines of the picked heads.
+import { h, prepareCanvas, setText } from "../dom";
+import { tokenText } from "../format";
+import { collectLines, type Lines, type Slots, stretchedSlots, uniformSlots } from "../geometry";
+import { type LineStage, linesOfToken, paintLines } from "../paint";
+import type { Scene } from "../scene";
+import type { Theme } from "../theme";
+import type { Layout, Side } from "../types";
+import { createTokenList, type TokenEvents } from "./tokens";
+
+export interface LinesProps {
+  scene: Scene;
+  layout: Layout;
+  threshold: number;
+  fade: boolean;
+  /** One colour for each line set. */
+  colours: readonly string[];
+  theme: Theme;
+}
+
+export interface ActiveToken {
+  side: Side;
+  unit: number;
+  /** Partners on the other side and their weights as text. */
+  partners: ReadonlyMap<number, string>;
+  pinned: boolean;
+}
+
+export interface LinesView {
+  element: HTMLElement;
+  show(props: LinesProps): void;
+  activate(active: ActiveToken | null): void;
+  focus(side: Side, unit: number): void;
+  setTabStop(side: Side, unit: number): void;
+  /** Scrolls a token into sight, inside the panel only. */
+  reveal(side: Side, unit: number): void;
+}
+
+const ROW_HEIGHT = 24;
+const VERTICAL_SLOT = 24;
+const TALLEST_LABEL = 120;
+const TOKEN_PADDING = 14;
+const MAX_LINES = 4000;
+const NONE: ReadonlyMap<number, string> = new Map();
+
+export function createLines(
+  events: TokenEvents,
+  schedule: (paint: () => void) => void,
+  signal: AbortSignal,
+): LinesView {
+  const source = createTokenList("source", events, signal);
+  const target = createTokenList("target", events, signal);
+  const base = h("canvas", { class: "xattn-base", attrs: { "aria-hidden": "true" } });
+  const overlay = h("canvas", { class: "xattn-overlay", attrs: { "aria-hidden": "true" } });
+  const stick = h("div", { class: "xattn-stick" }, base, overlay);
+  const between = h("div", { class: "xattn-between" }, stick);
+  const body = h("div", { class: "xattn-lines-body" }, source.element, between, target.element);
+  const scroller = h("div", { class: "xattn-lines-scroll" }, body);
+  const note = h("div", { class: "xattn-small xattn-muted xattn-line-note" });
+  const sourceTitle = h("span", { class: "xattn-label" });
+  const targetTitle = h("span", { class: "xattn-label" });
+  const titles = h(
+    "div",
+    { class: "xattn-side-titles", attrs: { "aria-hidden": "true" } },
+    sourceTitle,
+    targetTitle,
+  );
+  const element = h("div", { class: "xattn-lines" }, titles, scroller, note);
+
+  let props: LinesProps | null = null;
+  let lines: Lines | null = null;
+  let active: ActiveToken | null = null;
+  let slots: { source: Slots; target: Slots; vertical: boolean; key: string; of: Scene } | null = null;
+  let widths: { of: Scene; source: number[]; target: number[] } | null = null;
+  let extent = 0;
+  let lastLook = "";
+
+  function measure(scene: Scene): { source: number[]; target: number[] } {
+    if (widths?.of === scene) return widths;
+    const context = overlay.getContext("2d");
+    if (context) context.font = getComputedStyle(body).font;
+    const width = (label: string) => {
+      const text = tokenText(label);
+      return Math.min(160, (context?.measureText(text).width ?? text.length * 7) + TOKEN_PADDING);
+    };
+    widths = { of: scene, source: scene.source.labels.map(width), target: scene.target.labels.map(width) };
+    return widths;
+  }
+
+  /** Rows are written across when they fit, and downward when they do not. */
+  function place(scene: Scene, layout: Layout): NonNullable<typeof slots> {
+    const room = Math.floor(scroller.clientWidth);
+    const key = layout === "columns" ? layout : `${layout} ${room}`;
+    if (slots?.key === key && slots.of === scene) return slots;
+    const counts = [scene.source.labels.length, scene.target.labels.length] as const;
+    if (layout === "columns") {
+      slots = {
+        source: uniformSlots(counts[0], ROW_HEIGHT),
+        target: uniformSlots(counts[1], ROW_HEIGHT),
+        vertical: false,
+        key,
+        of: scene,
+      };
+      return slots;
+    }
+    const natural = measure(scene);
+    const sum = (sizes: number[]) => sizes.reduce((a, b) => a + b, 0);
+    const longest = Math.max(sum(natural.source), sum(natural.target));
+    const vertical = longest > room;
+    const sizes = vertical
+      ? { source: natural.source.map(() => VERTICAL_SLOT), target: natural.target.map(() => VERTICAL_SLOT) }
+      : natural;
+    const need = Math.max(sum(sizes.source), sum(sizes.target));
+    const total = Math.max(need, Math.min(room, need * 2.2));
+    slots = {
+      source: stretchedSlots(sizes.source, Math.min(total, sum(sizes.source) * 4)),
+      target: stretchedSlots(sizes.target, Math.min(total, sum(sizes.target) * 4)),
+      vertical,
+      key,
+      of: scene,
+    };
+    return slots;
+  }
+
+  function stage(): LineStage | null {
+    if (!props || !slots) return null;
+    const columns = props.layout === "columns";
+    return {
+      layout: props.layout,
+      source: slots.source,
+      target: slots.target,
+      scroll: columns ? scroller.scrollTop : scroller.scrollLeft,
+      width: columns ? between.clientWidth : Math.min(extent, scroller.clientWidth),
+      height: columns ? Math.min(extent, scroller.clientHeight) : between.clientHeight,
+    };
+  }
+
+  function paintBase(): void {
+    const at = stage();
+    if (!at || !props || !lines) return;
+    const context = prepareCanvas(base, at.width, at.height);
+    const { scene, fade, colours } = props;
+    const faint = fade ? { source: scene.source.special, target: scene.target.special } : null;
+    if (context) paintLines(context, lines, at, colours, faint);
+  }
+
+  function paintOverlay(): void {
+    const at = stage();
+    if (!at || !props) return;
+    const context = prepareCanvas(overlay, at.width, at.height);
+    if (!context || !active) return;
+    const { scene, threshold, colours } = props;
+    const own = linesOfToken(scene.sets, scene.source.labels.length, active.side, active.unit, threshold);
+    paintLines(context, own, at, colours);
+  }
+
+  function layOut(): void {
+    if (!props) return;
+    const { scene, layout, fade } = props;
+    const columns = layout === "columns";
+    element.classList.toggle("xattn-rows", !columns);
+    const said = scene.spec.reading === "output" ? "predicted" : "read";
+    setText(sourceTitle, columns ? "Source" : "Source above");
+    setText(targetTitle, columns ? `Target · ${said}` : `Target below · ${said}`);
+    const at = place(scene, layout);
+    extent = Math.max(at.source.total, at.target.total);
+    body.style.height = columns ? `${extent}px` : "";
+    body.style.width = columns ? "" : `${Math.max(extent, 1)}px`;
+    if (at.vertical) {
+      const wide = measure(scene);
+      for (const side of ["source", "target"] as const) {
+        const room = Math.min(
+          TALLEST_LABEL,
+          wide[side].reduce((a, b) => Math.max(a, b), 0),
+        );
+        body.style.setProperty(`--xattn-${side}-room`, `${Math.ceil(room)}px`);
+      }
+    }
+    source.show(scene.source, at.source, layout, at.vertical, fade);
+    target.show(scene.target, at.target, layout, at.vertical, fade);
+  }
+
+  const repaint = () => {
+    if (scroller.clientWidth === 0) return; // hidden: the panel shows again when it is not
+    paintBase();
+    paintOverlay();
+  };
+  scroller.addEventListener("scroll", () => schedule(repaint), { signal, passive: true });
+
+  function collect({ scene, threshold }: LinesProps): void {
+    lines = collectLines(scene.sets, scene.source.labels.length, threshold, MAX_LINES);
+    const drawn = lines.weight.length;
+    const number = (count: number) => count.toLocaleString("en");
+    const few = `The ${number(drawn)} strongest of ${number(lines.found)} lines are drawn; raise the threshold, or point at a token to see all of its lines.`;
+    const none = "No weight reaches the threshold; lower it to see lines.";
+    setText(note, lines.found > drawn ? few : drawn === 0 ? none : "");
+  }
+
+  return {
+    element,
+    show(next) {
+      const look = [
+        next.layout,
+        next.fade,
+        next.colours.join(),
+        scroller.clientWidth,
+        window.devicePixelRatio,
+      ].join();
+      const moved = props?.scene.source !== next.scene.source || props.scene.target !== next.scene.target;
+      if (moved || props?.layout !== next.layout) active = null;
+      const fresh = props?.scene !== next.scene || props.threshold !== next.threshold;
+      const repainted = fresh || look !== lastLook || props?.theme !== next.theme;
+      props = next;
+      lastLook = look;
+      if (fresh) collect(next);
+      // A pin or a score changes nothing here: painting thousands of lines again would be felt.
+      if (!repainted) return;
+      layOut();
+      repaint();
+    },
+    activate(next) {
+      active = next;
+      element.classList.toggle("xattn-has-active", active !== null);
+      for (const list of [source, target]) {
+        const own = active !== null && (active.side === "source") === (list === source);
+        list.mark(
+          own ? (active?.unit ?? null) : null,
+          own ? NONE : (active?.partners ?? NONE),
+          active?.pinned ?? false,
+        );
+      }
+      paintOverlay();
+    },
+    focus: (side, unit) => (side === "source" ? source : target).focus(unit),
+    setTabStop: (side, unit) => (side === "source" ? source : target).setTabStop(unit),
+    reveal(side, unit) {
+      if (!props || !slots) return;
+      const columns = props.layout === "columns";
+      const own = side === "source" ? slots.source : slots.target;
+      const [start, end] = [own.edges[unit] ?? 0, own.edges[unit + 1] ?? 0];
+      const [at, room] = columns
+        ? [scroller.scrollTop, scroller.clientHeight]
+        : [scroller.scrollLeft, scroller.clientWidth];
+      if (start >= at && end <= at + room) return;
+      const to = Math.max(0, (start + end - room) / 2);
+      if (columns) scroller.scrollTop = to;
+      else scroller.scrollLeft = to;
+    },
+  };
+}

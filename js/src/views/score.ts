@@ -1,0 +1,70 @@
+// The score that colours the heads: its picker, direction in words, legend and signature.
+import { h, setText } from "../dom";
+import { formatScore } from "../format";
+import type { Domain } from "../scales";
+import type { Theme } from "../theme";
+import type { ScoreInfo } from "../types";
+
+export interface ScoreProps {
+  scores: ScoreInfo[];
+  name: string;
+  domain: Domain | null;
+  /** Whether the values are there; without them the legend waits. */
+  ready: boolean;
+  signature: string;
+  undefinedHeads: number;
+  theme: Theme;
+}
+
+export interface ScoreView {
+  element: HTMLElement;
+  show(props: ScoreProps): void;
+}
+
+export function createScore(events: { score(name: string): void }, signal: AbortSignal): ScoreView {
+  const select = h("select", { attrs: { "aria-label": "Score that colours the heads" } });
+  const direction = h("span", { class: "xattn-muted" });
+  const bar = h("span", { class: "xattn-ramp", attrs: { "aria-hidden": "true" } });
+  const low = h("span", { class: "xattn-number" });
+  const high = h("span", { class: "xattn-number" });
+  const signature = h("div", { class: "xattn-signature" });
+  const element = h(
+    "div",
+    { class: "xattn-score" },
+    h(
+      "label",
+      { class: "xattn-field" },
+      h("span", { class: "xattn-label", text: "Heads scored by" }),
+      select,
+    ),
+    h("div", { class: "xattn-legend" }, low, bar, high),
+    h("div", { class: "xattn-small" }, direction),
+    signature,
+  );
+  select.addEventListener("change", () => events.score(select.value), { signal });
+  let shown: ScoreInfo[] | null = null;
+
+  return {
+    element,
+    show({ scores, name, domain, ready, signature: text, undefinedHeads, theme }) {
+      if (shown !== scores) {
+        shown = scores;
+        const option = (score: ScoreInfo) =>
+          h("option", { text: score.name, title: score.description, attrs: { value: score.name } });
+        select.replaceChildren(...scores.map(option));
+      }
+      select.value = name;
+      const score = scores.find((entry) => entry.name === name);
+      select.title = score?.description ?? "";
+      const words = score ? `${score.direction} is better` : "";
+      setText(direction, undefinedHeads > 0 ? `${words} · ${undefinedHeads} undefined (hatched)` : words);
+      direction.title = score?.description ?? "";
+      bar.style.backgroundImage = theme.ramp.gradient;
+      setText(low, !ready ? "…" : domain ? formatScore(domain.low) : "–");
+      setText(high, !ready ? "…" : domain ? formatScore(domain.high) : "–");
+      const shownSignature = text || score?.signature || "";
+      setText(signature, shownSignature);
+      signature.title = `Signature of this score, to quote beside its numbers: ${shownSignature}`;
+    },
+  };
+}

@@ -1,0 +1,307 @@
+// The whole panel on a static model: it draws, follows the traits, reports gestures, and leaves nothing behind.
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import widget from "../src/entry";
+import { mountAll } from "../src/page";
+import { createStaticModel } from "../src/static_model";
+import { isDark } from "../src/theme";
+import type { Traits } from "../src/types";
+import { counted, settled, state } from "./helpers";
+import { observers } from "./setup";
+
+let host: HTMLElement;
+let close: (() => void) | null = null;
+
+beforeEach(() => {
+  host = document.createElement("div");
+  document.body.append(host);
+});
+afterEach(() => {
+  close?.();
+  close = null;
+  host.remove();
+});
+
+async function mount(labels?: string[], patch: Partial<Traits> = {}) {
+  const model = counted(createStaticModel(state(labels, patch)));
+  close = widget.render({ model, el: host });
+  await settled();
+  return model;
+}
+const all = (selector: string) => [...host.querySelectorAll<HTMLElement>(selector)];
+const first = (selector: string) => {
+  const found = host.querySelector<HTMLElement>(selector);
+  if (!found) throw new Error(`nothing matches ${selector}`);
+  return found;
+};
+const press = (element: Element, key: string, more: KeyboardEventInit = {}) => {
+  const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...more });
+  element.dispatchEvent(event);
+  return event;
+};
+
+describe("mounting", () => {
+  it("draws tokens, heads, ranking and notes", async () => {
+    await mount();
+    expect(all(".xattn-source .xattn-token").map((token) => token.textContent)).toEqual(["a", "b", "</s>"]);
+    expect(first(".xattn-head").getAttribute("aria-label")).toBe(
+      "layer 0, head 0, entropy 0.500, rank 2 of 4",
+    );
+    expect(all(".xattn-undefined")).toHaveLength(1);
+    expect(first(".xattn-notes").textContent).toBe("a note");
+    expect(first(".xattn-ranked").getAttribute("aria-label")).toContain("layer 0, head 1, rank 1");
+  });
+
+  it("leaves no listeners, observers, timers or nodes", async () => {
+    const page = vi.spyOn(document, "addEventListener");
+    const view = vi.spyOn(window, "addEventListener");
+    const before = observers.size;
+    const model = await mount();
+    expect(model.listeners).toBeGreaterThan(0);
+    expect([page.mock.calls.length, view.mock.calls.length]).toEqual([0, 0]);
+    close?.();
+    expect([model.listeners, observers.size, host.childNodes.length]).toEqual([0, before, 0]);
+    model.set("layer", 1);
+    await settled();
+    expect(host.childNodes).toHaveLength(0);
+    close = null;
+  });
+
+  it("keeps hostile labels text", async () => {
+    const hostile = ['</script><img src=x onerror="alert(1)">', "\u202eabc", "x".repeat(10_000)];
+    await mount(hostile);
+    expect(all("img, script")).toHaveLength(0);
+    expect(first(".xattn-source .xattn-token").textContent).toBe(hostile[0]);
+    for (const token of all(".xattn-token")) {
+      expect(token.firstElementChild?.tagName).toBe("BDI");
+      expect((token.textContent ?? "").length).toBeLessThan(200);
+    }
+  });
+
+  it("draws two views of one model, each on its own", async () => {
+    const model = await mount();
+    const other = document.createElement("div");
+    const closeOther = widget.render({ model, el: other });
+    await settled();
+    model.set("heads", [[1, 1]]);
+    await settled();
+    for (const root of [host, other])
+      expect(root.querySelectorAll('.xattn-head[aria-pressed="true"]')[0]?.getAttribute("data-layer")).toBe(
+        "1",
+      );
+    closeOther();
+  });
+});
+
+describe("gestures", () => {
+  it("picks, adds and removes heads, and saves once a gesture", async () => {
+    const model = await mount();
+    const cells = all(".xattn-head");
+    cells[3]?.click();
+    expect([model.get("heads"), model.get("layer"), model.get("head"), model.saves]).toEqual([
+      [[1, 1]],
+      1,
+      1,
+      1,
+    ]);
+    cells[0]?.dispatchEvent(new MouseEvent("click", { bubbles: true, shiftKey: true }));
+    expect(model.get("heads")).toEqual([
+      [1, 1],
+      [0, 0],
+    ]);
+    all(".xattn-row-label")[1]?.click();
+    expect(model.get("heads")).toEqual([
+      [1, 0],
+      [1, 1],
+    ]);
+  });
+
+  it("moves over the grid by arrow keys and keeps them from the notebook", async () => {
+    const model = await mount();
+    const cell = first(".xattn-head");
+    cell.focus();
+    expect(press(cell, "ArrowRight").defaultPrevented).toBe(true);
+    expect((document.activeElement as HTMLElement).dataset.head).toBe("1");
+    press(document.activeElement as Element, "Enter");
+    expect(model.get("heads")).toEqual([[0, 1]]);
+    expect(press(cell, "a").defaultPrevented).toBe(false);
+  });
+
+  it("pins by click, unpins by a second click or Escape, and lists partners", async () => {
+    const model = await mount();
+    const token = all(".xattn-target .xattn-token")[1] as HTMLElement;
+    token.click();
+    expect([model.get("target_index"), model.get("source_index")]).toEqual([1, null]);
+    await settled();
+    expect(token.classList.contains("xattn-active")).toBe(true);
+    expect(all(".xattn-partner-token").length).toBeGreaterThan(0);
+    expect(first(".xattn-detail").textContent).toContain("probability 0.607");
+    token.click();
+    expect(model.get("target_index")).toBeNull();
+    token.click();
+    press(token, "Escape");
+    expect(model.get("target_index")).toBeNull();
+  });
+
+  it("does not rebuild or sync anything on hover", async () => {
+    const model = await mount();
+    const before = all(".xattn-token");
+    const token = before[4] as HTMLElement;
+    token.dispatchEvent(new MouseEvent("pointerover", { bubbles: true }));
+    expect(token.classList.contains("xattn-active")).toBe(true);
+    expect([model.saves, model.get("target_index")]).toEqual([0, null]);
+    expect(all(".xattn-token")).toEqual(before);
+    first(".xattn-target").dispatchEvent(new MouseEvent("pointerleave"));
+    expect(all(".xattn-active")).toHaveLength(0);
+  });
+
+  it("walks tokens by keys and steps through the layers", async () => {
+    const model = await mount();
+    const tokens = all(".xattn-target .xattn-token");
+    tokens[0]?.focus();
+    press(tokens[0] as Element, "ArrowDown");
+    expect([document.activeElement, model.get("target_index")]).toEqual([tokens[1], 1]);
+    press(tokens[1] as Element, "PageDown");
+    expect([model.get("layer"), model.get("heads")]).toEqual([1, [[1, 0]]]);
+    await settled();
+    // The tokens are the same ones: the reader keeps the place.
+    expect(document.activeElement).toBe(tokens[1]);
+    press(tokens[1] as Element, "ArrowLeft");
+    expect(document.activeElement?.closest(".xattn-source")).not.toBeNull();
+    expect([model.get("target_index"), model.get("source_index")]).toEqual([null, expect.any(Number)]);
+  });
+});
+
+describe("following the traits", () => {
+  it("drops special tokens, says so, and comes back", async () => {
+    const model = await mount();
+    model.set("special", "drop");
+    await settled();
+    expect(all(".xattn-source .xattn-token")).toHaveLength(2);
+    expect(first(".xattn-note-chip").hidden).toBe(false);
+    expect(first(".xattn-note-chip").textContent).toBe("special tokens dropped, rows renormalised");
+    model.set("special", "show");
+    await settled();
+    expect(all(".xattn-source .xattn-token")).toHaveLength(3);
+    expect(first(".xattn-note-chip").hidden).toBe(true);
+  });
+
+  it("follows panel, layout, reading and a pin set by Python", async () => {
+    const model = await mount();
+    model.set("target_index", 2);
+    model.set("orientation", "rows");
+    await settled();
+    expect(first(".xattn-lines").classList.contains("xattn-rows")).toBe(true);
+    expect(first(".xattn-active").textContent).toBe("</s>");
+    model.set("panel", "matrix");
+    await settled();
+    expect([first(".xattn-lines").hidden, first(".xattn-matrix").hidden]).toEqual([true, false]);
+    expect(first('[role="tab"][aria-selected="true"]').textContent).toBe("Matrix");
+  });
+
+  it("shows an error in words, lives on, and offers to retry", async () => {
+    const model = await mount(undefined, { score_name: "missing" });
+    expect(first('[role="alert"]').textContent).toContain('The score "missing" could not be computed');
+    expect(all(".xattn-token").length).toBeGreaterThan(0);
+    model.set("score_name", "entropy");
+    await settled();
+    expect(first('[role="alert"]').textContent).toBe("");
+  });
+
+  it("falls back to an aggregate beyond the colours, and says so", async () => {
+    const heads = Array.from({ length: 8 }, (_, i) => [i % 2, i % 2] as [number, number]);
+    await mount(undefined, { heads });
+    expect(first(".xattn-chips").textContent).toBe("aggregate (mean) of 8 heads");
+  });
+
+  it("shows a score that the user adds later", async () => {
+    const model = await mount();
+    const added = { name: "mine", direction: "higher", description: "", signature: "mine" };
+    model.set("score_list", [...(model.get("score_list") as object[]), added]);
+    await settled();
+    expect([...first(".xattn-score select").children].map((option) => option.textContent)).toEqual([
+      "entropy",
+      "mine",
+    ]);
+  });
+});
+
+describe("theme", () => {
+  it("takes the nearest announcement, through shadow roots", () => {
+    const shadow = host.attachShadow({ mode: "open" });
+    const inner = document.createElement("div");
+    shadow.append(inner);
+    expect(isDark(inner)).toBe(false);
+    document.body.dataset.jpThemeLight = "false";
+    expect(isDark(inner)).toBe(true);
+    host.className = "light";
+    expect(isDark(inner)).toBe(false);
+    delete document.body.dataset.jpThemeLight;
+  });
+
+  it("is marked on the root and can be forced", async () => {
+    const model = await mount(undefined, { theme: "dark" });
+    expect(first(".xattn").dataset.xattnTheme).toBe("dark");
+    model.set("theme", "light");
+    await settled();
+    expect(first(".xattn").dataset.xattnTheme).toBe("light");
+  });
+});
+
+describe("offline page", () => {
+  it("mounts each host with its own state, once", async () => {
+    for (const label of ["first", "second"]) {
+      const div = document.createElement("div");
+      div.className = "xattn-page";
+      const script = document.createElement("script");
+      script.type = "application/json";
+      script.className = "xattn-state";
+      script.textContent = JSON.stringify(state([label, "</s>"]));
+      host.append(div, script);
+    }
+    mountAll(document);
+    mountAll(document);
+    await settled();
+    expect(all(".xattn")).toHaveLength(2);
+    const tokens = all(".xattn-page").map((page) => page.querySelector(".xattn-token")?.textContent);
+    expect(tokens).toEqual(["first", "second"]);
+  });
+
+  it("says so when the page's data cannot be read", () => {
+    host.innerHTML =
+      '<div class="xattn-page"></div><script type="application/json" class="xattn-state">{</script>';
+    mountAll(document);
+    expect(first(".xattn-page").textContent).toContain("could not read");
+  });
+});
+
+describe("exact numbers", () => {
+  it("replace the quantised ones when the kernel has them", async () => {
+    const page = state();
+    const row = new Uint8Array(Float32Array.from([0.1234, 0.8, 0]).buffer);
+    const request = { kind: "row", sentence: 0, heads: [[0, 0]], target: 1 };
+    page.replies.push({ request, reply: {}, buffers: [btoa(String.fromCharCode(...row))] });
+    close = widget.render({ model: counted(createStaticModel(page)), el: host });
+    await settled();
+    all(".xattn-target .xattn-token")[1]?.dispatchEvent(new MouseEvent("pointerover", { bubbles: true }));
+    const numbers = () => all(".xattn-partner .xattn-number").map((number) => number.textContent);
+    expect(numbers()[0]).toMatch(/^0\.\d\d$/);
+    await settled();
+    expect(numbers().slice(0, 2)).toEqual(["0.800", "0.123"]);
+  });
+
+  it("that fail are told below the view, and only where there is a kernel", async () => {
+    const hover = () =>
+      all(".xattn-target .xattn-token")[1]?.dispatchEvent(new MouseEvent("pointerover", { bubbles: true }));
+    await mount();
+    hover();
+    await settled();
+    expect(first('[role="alert"]').textContent).toContain("The exact weights could not be read");
+    expect(first('[role="alert"]').classList.contains("xattn-below")).toBe(true);
+    close?.();
+    const info = { layers: 2, heads: 2, model: "Toy", sentences: [], live: false };
+    await mount(undefined, { info });
+    hover();
+    await settled();
+    expect(first('[role="alert"]').textContent).toBe("");
+  });
+});
