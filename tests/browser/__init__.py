@@ -1,0 +1,1 @@
+"""A real Chromium, a real JupyterLab and marimo for the tests."""

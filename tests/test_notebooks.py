@@ -1,0 +1,38 @@
+"""The example notebooks run, and what is committed of them is fit for every viewer."""
+
+import importlib.util
+from pathlib import Path
+
+import nbformat
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def runner():
+    """examples/execute.py, which is no package."""
+    spec = importlib.util.spec_from_file_location("execute", EXAMPLES / "execute.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_notebook_runs_and_shows_a_widget(path, runner):
+    notebook = nbformat.read(path, as_version=4)
+    runner.execute(notebook, EXAMPLES)
+    kinds = {kind for cell in notebook.cells for output in cell.get("outputs", []) for kind in output.get("data", {})}
+    assert runner.WIDGET_VIEW in kinds
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_committed_notebook_holds_pictures_and_no_widget_state(path, runner):
+    notebook = nbformat.read(path, as_version=4)
+    assert "widgets" not in notebook.metadata
+    data = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert any("image/png" in each for each in data)
+    assert not any(runner.WIDGET_VIEW in each for each in data)
+    assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
