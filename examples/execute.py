@@ -1,0 +1,51 @@
+"""Run the example notebooks and write them back with outputs that every viewer shows.
+
+    python examples/execute.py
+
+Widget state is left out (a saved widget is dead without its kernel, and some viewers refuse a part of the state): the
+static picture that the widget carries stands in its place.
+"""
+
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
+    """Run all cells in ``folder``; an error in a cell is raised."""
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    ).execute()
+
+
+def strip_widgets(notebook: nbformat.NotebookNode) -> None:
+    """Leave the picture and the text of each widget, and nothing that names this run."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        cell.pop("id", None)
+        cell.metadata.clear()
+        for output in cell.get("outputs", []):
+            if "data" in output:
+                output.data.pop(WIDGET_VIEW, None)
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+
+
+def main() -> None:
+    folder = Path(__file__).parent
+    for path in sorted(folder.glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        execute(notebook, folder)
+        strip_widgets(notebook)
+        notebook.nbformat_minor = 4  # without cell ids, which would change with every run
+        nbformat.write(notebook, path)
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
