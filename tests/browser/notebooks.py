@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -42,6 +43,10 @@ OUTPUTS = """() => Array.from(window.jupyterapp.shell.currentWidget.content.mode
   (cell) => (cell.type === "code" ? cell.outputs.toJSON() : []))"""
 
 SHUT_DOWN = """() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"""
+
+
+# Seconds that a change may take from the panel to Python.
+PATIENCE = 20
 
 
 class CellError(AssertionError):
@@ -106,6 +111,18 @@ class Notebook:
             part = output.get("text", "") if output["output_type"] == "stream" else output["data"].get("text/plain", "")
             parts.append("".join(part))
         return "".join(parts)
+
+    def expect_printed(self, source: str, text: str) -> None:
+        """Runs `source` in new cells until one prints `text`; raises AssertionError if none does in time.
+
+        What a gesture changes reaches Python a moment later, and not in the order of cells: JupyterLab sends the
+        messages of widgets over a channel of their own (a subshell).
+        """
+        deadline = time.monotonic() + PATIENCE
+        while (printed := self.text(self.add_and_run(source)).strip()) != text:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{source!r} printed {printed!r} after {PATIENCE} s, expected {text!r}")
+            time.sleep(0.1)
 
     def raise_errors(self, first: int = 0) -> None:
         """Raises CellError if a cell from `first` on ended with an exception."""
