@@ -18,6 +18,11 @@ export function headName(layer: number, head: number): string {
   return `layer ${layer}, head ${head}`;
 }
 
+/** A head's accessible name where its short text is seen, which comes first: who speaks to the computer says that. */
+export function seenName(layer: number, head: number, value: string, words: string): string {
+  return `L${layer} H${head} ${value} (${words})`;
+}
+
 const LONGEST_LABEL = 120;
 // Overrides of direction would show a token's letters in another order than it has them.
 const CONTROLS = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
