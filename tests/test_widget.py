@@ -328,3 +328,11 @@ def test_arguments_of_the_wrong_kind_are_told(records):
     assert CrossAttentionWidget(records, sentence=np.int64(1)).sentence == 1
     with pytest.raises(TraitError, match="sentence must be 0 to 1"):
         CrossAttentionWidget(records, sentence=2)
+
+
+def test_scores_that_need_more_are_listed_where_the_record_holds_it():
+    model, tokenizer = load_demo()
+    plain = CrossAttentionWidget(extract(model, tokenizer, "Hallo."))
+    full = CrossAttentionWidget(extract(model, tokenizer, "Hallo.", value_norms=True, importance="gradient"))
+    listed = [{each["name"] for each in widget.score_list} for widget in (plain, full)]
+    assert listed[1] - listed[0] == {"value_norm", "importance"}

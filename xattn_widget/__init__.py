@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from xattn_widget.extraction import extract
     from xattn_widget.intervening import ablate, head_importance
     from xattn_widget.record import CrossAttention
-    from xattn_widget.scores import score
+    from xattn_widget.scores import check_score, score
     from xattn_widget.storage import load
     from xattn_widget.widget import CrossAttentionWidget, show_cross_attention
 
@@ -26,6 +26,7 @@ _HOMES = {
     "CrossAttentionWidget": "xattn_widget.widget",
     "ablate": "xattn_widget.intervening",
     "capture": "xattn_widget.capturing",
+    "check_score": "xattn_widget.scores",
     "extract": "xattn_widget.extraction",
     "head_importance": "xattn_widget.intervening",
     "load": "xattn_widget.storage",
@@ -40,6 +41,7 @@ __all__ = [
     "__version__",
     "ablate",
     "capture",
+    "check_score",
     "extract",
     "head_importance",
     "load",

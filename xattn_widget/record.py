@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from xattn_widget.scores import Score
+    from xattn_widget.scores.definition import Reduce
 
 Reading = Literal["output", "input"]
+Measure = Literal["attention", "contribution"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,6 +37,11 @@ class CrossAttention:
             the power of the length penalty, as ``generate`` gives it), or None.
         model: name of the model's class, for titles.
         hypotheses: the n-best list, best first and this record first, where more than one hypothesis was asked for.
+        value_norms: ``[layers, heads, target, source]`` norms of what each source position contributes (see
+            :attr:`Capture.value_norms`), or None where they were not asked for.
+        importance: ``[layers, heads]`` by method: how much the loss on this target depends on each head (see
+            :func:`head_importance`); empty where it was not asked for.
+        measure: what ``weights`` are: ``"attention"``, or ``"contribution"`` (see :meth:`contributions`).
 
     Raises:
         ValueError: the shapes of weights and axes do not fit each other.
@@ -49,6 +56,9 @@ class CrossAttention:
     sequence_score: float | None = None
     model: str = ""
     hypotheses: tuple[CrossAttention, ...] = ()
+    value_norms: torch.Tensor | None = None
+    importance: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    measure: Measure = "attention"
 
     def __post_init__(self) -> None:
         if self.weights.dim() != 4 or self.weights.numel() == 0:
@@ -66,6 +76,17 @@ class CrossAttention:
             )
         if self.logprobs is not None and tuple(self.logprobs.shape) != (self.weights.shape[2],):
             raise ValueError(f"logprobs must be [target] = [{self.weights.shape[2]}], got {list(self.logprobs.shape)}")
+        if self.value_norms is not None and self.value_norms.shape != self.weights.shape:
+            raise ValueError(
+                f"value_norms must have the weights' shape {list(self.weights.shape)}, got "
+                f"{list(self.value_norms.shape)}"
+            )
+        for method, grid in self.importance.items():
+            if grid.shape != self.weights.shape[:2]:
+                raise ValueError(
+                    f"importance by {method!r} must be [layers, heads] = {list(self.weights.shape[:2])}, got "
+                    f"{list(grid.shape)}"
+                )
         object.__setattr__(self, "weights", self.weights.detach().to("cpu", torch.float32))
 
     def __repr__(self) -> str:
@@ -165,19 +186,23 @@ class CrossAttention:
         Rows stay distributions. Special tokens stay positions of their own. The log-probability of a word is the sum
         of its pieces'. The result has the present reading only.
         """
-        weights = torch.stack([self.weights[..., unit].sum(-1) for unit in self.source.units()], dim=-1)
         target_units = self.target.units()
-        weights = torch.stack([weights[..., unit, :].mean(-2) for unit in target_units], dim=-2)
+
+        def merged(matrices: torch.Tensor) -> torch.Tensor:
+            matrices = torch.stack([matrices[..., unit].sum(-1) for unit in self.source.units()], dim=-1)
+            return torch.stack([matrices[..., unit, :].mean(-2) for unit in target_units], dim=-2)
+
         logprobs = self.logprobs
         if logprobs is not None:
             logprobs = torch.stack([logprobs[unit].sum() for unit in target_units])
         return replace(
             self,
-            weights=weights,
+            weights=merged(self.weights),
             source=self.source.merge_words(),
             targets={self.reading: self.target.merge_words()},
             logprobs=logprobs,
             hypotheses=(),
+            value_norms=None if self.value_norms is None else merged(self.value_norms),
         )
 
     def drop_special(self, *, renormalize: bool = True) -> CrossAttention:
@@ -204,23 +229,57 @@ class CrossAttention:
             targets={self.reading: self.target.select(rows)},
             logprobs=None if self.logprobs is None else self.logprobs[rows],
             hypotheses=(),
+            value_norms=None if self.value_norms is None else self.value_norms[:, :, rows][..., columns],
         )
 
-    def score(self, score: str | Score | Any, *, special: str | None = None, **parameters: Any) -> torch.Tensor:
+    def contributions(self) -> CrossAttention:
+        """The record with value norms in place of attention weights, each row divided by its sum.
+
+        What a source position contributes by a head depends on its value vector too: a sink takes much weight and gives
+        little. Scores, alignments, pictures and the widget then show contributions; signatures say so.
+
+        Raises:
+            ValueError: the record holds no value norms.
+
+        Source: Kobayashi et al. 2020.
+        """
+        if self.value_norms is None:
+            raise ValueError("this record holds no value norms: make it with extract(..., value_norms=True)")
+        return replace(
+            self,
+            weights=self.value_norms / self.value_norms.sum(-1, keepdim=True),
+            measure="contribution",
+            hypotheses=tuple(replace(each, hypotheses=()).contributions() for each in self.hypotheses),
+        )
+
+    def score(
+        self,
+        score: str | Score | Any,
+        *,
+        special: str | None = None,
+        reduce: Reduce | None = None,
+        **parameters: Any,
+    ) -> torch.Tensor:
         """A score of every head, ``[layers, heads]`` float tensor; NaN where it is undefined.
+
+        Its attribute ``signature`` says what was computed.
 
         Args:
             score: the name of a built-in score, a score made with ``@score``, or a plain function
                 ``fn(attention, source_mask, target_mask, **parameters) -> [layers, heads]``.
             special: ``"keep"``, ``"drop"`` or ``"renormalize"`` special tokens (see ``xattn_widget.scores``).
+            reduce: the mean of the grid over its ``"layers"`` (``[heads]``) or ``"heads"`` (``[layers]``); NaN where
+                one of the values is. The same head of two layers is unrelated: the grid is what a model does.
             parameters: the score's own parameters.
 
         Raises:
-            ValueError: an unknown name, policy or parameter, or a function that returns another shape.
+            ValueError: an unknown name, policy or reduction, something that the score needs and the record does not
+                hold, or a function that returns another shape.
+            TypeError: a parameter that the score does not have.
         """
         from xattn_widget.scores import find_score
 
-        return find_score(score).of_record(self, special=special, **parameters)
+        return find_score(score).of_record(self, special=special, reduce=reduce, **parameters)
 
     def plot(self, layer: int | None = None, head: int | None = None, *, ax: Axes | None = None) -> Axes:
         """Draw one head, a layer's mean or the mean of all heads as a heat map with matplotlib.

@@ -107,7 +107,10 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         self._scores: dict[str, ScoreEntry] = {}
         if isinstance(scores, str | Score) or callable(scores):
             raise TypeError(f"scores must be a list, got one alone; write scores=[{scores!r:.60}]")
-        for each in BUILTIN if scores is None else scores:
+        if scores is None:
+            # Those that need more than attention are offered where all records hold it.
+            scores = [each for each in BUILTIN.values() if not any(map(each.missing, self._records))]
+        for each in scores:
             entry = ScoreEntry(find_score(each))
             self._scores[entry.name] = entry
         if not self._scores:
