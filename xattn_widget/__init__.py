@@ -12,6 +12,7 @@ from xattn_widget._version import __version__
 if TYPE_CHECKING:
     from xattn_widget import scores
     from xattn_widget.capturing import capture
+    from xattn_widget.corpus import score_corpus
     from xattn_widget.demo import load_demo
     from xattn_widget.extraction import extract
     from xattn_widget.intervening import ablate, head_importance
@@ -32,6 +33,7 @@ _HOMES = {
     "load": "xattn_widget.storage",
     "load_demo": "xattn_widget.demo",
     "score": "xattn_widget.scores",
+    "score_corpus": "xattn_widget.corpus",
     "show_cross_attention": "xattn_widget.widget",
 }
 
@@ -47,6 +49,7 @@ __all__ = [
     "load",
     "load_demo",
     "score",
+    "score_corpus",
     "scores",
     "show_cross_attention",
 ]

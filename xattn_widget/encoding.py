@@ -107,11 +107,16 @@ def encode(tokenizer: Any, sentences: list[str], side: str, limit: int | None, t
     encoded = tokenizer(text_target=sentences, **options) if side == "target" else tokenizer(sentences, **options)
     no_content = special_ids(tokenizer)
     for index, ids in enumerate(encoded["input_ids"]):
-        if not sentences[index].strip() or all(token in no_content for token in ids):
-            raise ValueError(f"{side}[{index}] is empty: {sentences[index]!r:.60} has no tokens to look at")
-        if limit is not None and len(ids) > limit:
-            raise ValueError(
-                f"{side}[{index}] has {len(ids)} tokens, the model has {limit} positions: shorten it, or pass "
-                "truncation=True to cut it"
-            )
+        if problem := encoding_problem(sentences[index], ids, limit, no_content):
+            advice = "" if "empty" in problem else ": shorten it, or pass truncation=True to cut it"
+            raise ValueError(f"{side}[{index}] {problem}{advice}")
     return list(encoded["input_ids"])
+
+
+def encoding_problem(sentence: str, ids: list[int], limit: int | None, no_content: set[int]) -> str | None:
+    """Why an encoded sentence cannot be run, or None: it has no content, or more tokens than ``limit``."""
+    if not sentence.strip() or all(token in no_content for token in ids):
+        return f"is empty: {sentence!r:.60} has no tokens to look at"
+    if limit is not None and len(ids) > limit:
+        return f"has {len(ids)} tokens, the model has {limit} positions"
+    return None

@@ -68,9 +68,9 @@ def paired_batches(
         for start in range(0, len(source_ids), batch_size):
             chunk = source_ids[start : start + batch_size]
             if target_ids is None:
-                yield _generate(model, tokenizer, chunk, settings)
+                yield generate(model, tokenizer, chunk, settings)
             else:
-                yield _force(model, chunk, target_ids[start : start + batch_size]), 1
+                yield force(model, chunk, target_ids[start : start + batch_size]), 1
 
     return batches()
 
@@ -88,10 +88,11 @@ def _source_inputs(model: Any, rows: Sequence[Sequence[int]]) -> dict[str, torch
     return {"input_ids": ids, "attention_mask": mask}
 
 
-def _force(model: Any, sources: list[list[int]], targets: list[list[int]]) -> list[Pair]:
+def force(model: Any, sources: list[list[int]], targets: list[list[int]]) -> list[Pair]:
+    """Pairs with given targets, for teacher forcing."""
     pairs = []
     for source, predicted in zip(sources, targets, strict=True):
-        labels = torch.tensor([predicted], device=model.device)
+        labels = torch.tensor([predicted])  # ids only: the model's device would cost a transfer each
         if hasattr(model, "prepare_decoder_input_ids_from_labels"):
             read = model.prepare_decoder_input_ids_from_labels(labels=labels)[0].tolist()
         else:
@@ -112,7 +113,7 @@ def _start_token(model: Any) -> int:
     return int(start)
 
 
-def _generate(
+def generate(
     model: Any, tokenizer: Any, sources: list[list[int]], generation: dict[str, Any]
 ) -> tuple[list[Pair], int]:
     """Pairs with generated targets, and how many hypotheses each source got."""

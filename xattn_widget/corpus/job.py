@@ -1,0 +1,181 @@
+"""What a corpus job computes: its scores and settings, checked before the first sentence."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from xattn_widget.corpus.fingerprints import generation_fingerprint, model_fingerprint, tokenizer_fingerprint
+from xattn_widget.encoding import check_model, check_tokenizer, position_limit
+from xattn_widget.hooks import listening
+from xattn_widget.pairing import GREEDY, evaluating
+from xattn_widget.scores import Score, find_score
+
+# Of the model's output distribution over a sentence's target; see ``score_corpus``.
+STATISTICS = ("logprob_sum", "logprob_mean", "logprob_min", "margin", "output_entropy")
+COLUMNS = ("id", "source", "target", "source_length", "target_length", "error", *STATISTICS)
+ScoreLike = str | Score | Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is computed for each sentence.
+
+    Attributes:
+        scores: the scores of attention heads, each a column.
+        layered: for each score, whether it may be computed a layer at a time.
+        statistics: names out of ``STATISTICS``.
+        special: the policy for special tokens.
+        generation: arguments of ``model.generate``, or None where targets are given.
+        limits: the most source and target tokens, None without limit.
+        batch_tokens: the most tokens of a forward, padding counted.
+        shape: ``(layers, heads)`` of the model's cross-attention.
+        stop_on_error: raise at the first sentence that cannot be scored.
+    """
+
+    scores: tuple[Score, ...]
+    layered: tuple[bool, ...]
+    statistics: tuple[str, ...]
+    special: str
+    generation: dict[str, Any] | None
+    limits: tuple[int | None, int | None]
+    batch_tokens: int
+    shape: tuple[int, int]
+    stop_on_error: bool
+
+    @property
+    def signatures(self) -> dict[str, str]:
+        """The signature of each score by its name."""
+        return {score.name: score.signature(special=self.special) for score in self.scores}
+
+
+def make_job(
+    model: Any,
+    tokenizer: Any,
+    scores: Sequence[ScoreLike] | ScoreLike,
+    *,
+    statistics: Sequence[str] | str,
+    special: str,
+    generation: Mapping[str, Any] | None,
+    with_targets: bool,
+    max_length: int | None,
+    batch_tokens: int,
+    stop_on_error: bool,
+) -> Job:
+    """Check everything that can be checked without the corpus; see :func:`xattn_widget.score_corpus`."""
+    check_model(model)
+    check_tokenizer(model, tokenizer)
+    given = [scores] if isinstance(scores, str) or callable(scores) else list(scores)
+    found = tuple(find_score(each) for each in given)
+    names = [score.name for score in found]
+    for name in names:
+        if names.count(name) > 1 or name in COLUMNS:
+            raise ValueError(f"two columns would be called {name!r}: give the score another name (@score(name=...))")
+    wanted = (statistics,) if isinstance(statistics, str) else tuple(statistics)
+    for name in wanted:
+        if name not in STATISTICS:
+            raise ValueError(f"no statistic of the output is called {name!r}; there are {', '.join(STATISTICS)}")
+    if not found and not wanted:
+        raise ValueError("there is nothing to compute: name at least one score or statistic")
+    if with_targets and generation is not None:
+        raise ValueError("generation has no use beside given targets: leave out the one or the other")
+    settings = dict(generation or {})
+    if "generation_config" not in settings:
+        settings = GREEDY | settings
+    check_positive(batch_tokens, "batch_tokens")
+    if max_length is not None:
+        check_positive(max_length, "max_length")
+    shape = _probe_model(model, tokenizer)
+    layered = tuple(_check_score(score, special, shape[1]) for score in found)
+    return Job(
+        found,
+        layered,
+        tuple(name for name in STATISTICS if name in wanted),
+        special,
+        None if with_targets else settings,
+        (_limit(model, tokenizer, "encoder", max_length), _limit(model, tokenizer, "decoder", max_length)),
+        batch_tokens,
+        shape,
+        stop_on_error,
+    )
+
+
+def describe_job(job: Job, model: Any, tokenizer: Any, window: int) -> dict[str, Any]:
+    """What must be the same for two runs to give the same numbers; in plain values, to be compared and stored."""
+    how = getattr(model.config, "_attn_implementation", None)
+    return {
+        "model": f"{type(model).__name__} {model_fingerprint(model)}",
+        "number type": f"{model.dtype}, {how} attention",
+        "tokenizer": f"{type(tokenizer).__name__} {tokenizer_fingerprint(tokenizer)}",
+        "scores": list(job.signatures.values()),
+        "statistics": list(job.statistics),
+        "targets": "given" if job.generation is None else f"generated {generation_fingerprint(model, job.generation)}",
+        "longest sentences": list(job.limits),
+        "rows a window": window,
+    }
+
+
+def uses_value_norms(score: Score) -> bool:
+    """Whether the score asks for the norms of the weighted values."""
+    return "value_norms" in inspect.signature(score.function).parameters
+
+
+def uses_special(score: Score) -> bool:
+    """Whether the score measures special source tokens."""
+    return "source_special" in inspect.signature(score.function).parameters
+
+
+def check_positive(value: Any, name: str) -> None:
+    """Raise a ValueError unless the value is a whole number above 0."""
+    if not (isinstance(value, int) and value > 0):
+        raise ValueError(f"{name} must be a positive whole number, got {value!r}")
+
+
+def _limit(model: Any, tokenizer: Any, side: str, max_length: int | None) -> int | None:
+    known = [position_limit(model, side), max_length]
+    if known == [None, None] and tokenizer.model_max_length < 10**9:  # a tokenizer without limit says 10**30
+        known.append(int(tokenizer.model_max_length))
+    return min((each for each in known if each is not None), default=None)
+
+
+def _probe_model(model: Any, tokenizer: Any) -> tuple[int, int]:
+    """``(layers, heads)`` of the cross-attention, by one forward over one token."""
+    seen: list[torch.Tensor] = []
+    token = tokenizer.eos_token_id or 0
+    ids = torch.tensor([[token]], device=model.device)
+    with evaluating(model), torch.no_grad(), listening(model, lambda call: seen.append(call.weights)):
+        model(input_ids=ids, attention_mask=torch.ones_like(ids), decoder_input_ids=ids, use_cache=False)
+    heads = {weights.shape[1] for weights in seen}
+    if len(heads) != 1:
+        raise ValueError(
+            f"the layers of this {type(model).__name__} have {sorted(heads)} heads: a table has one grid of heads"
+            if heads
+            else f"{type(model).__name__} attends to no encoder: there is no cross-attention to score"
+        )
+    return len(seen), heads.pop()
+
+
+def _check_score(score: Score, special: str, heads: int) -> bool:
+    """Try a score on random attention; whether the value of a layer is the same without the other layers."""
+    score.signature(special=special)  # an unknown policy raises here
+    if uses_special(score) and special == "renormalize":
+        raise ValueError(
+            f"{score.name} measures special tokens, which special='renormalize' takes away: use 'keep' or 'drop'"
+        )
+    if "importance" in inspect.signature(score.function).parameters:
+        raise ValueError(f"{score.name} needs a backward pass, which a corpus job does not run: use head_importance")
+    generator = torch.Generator().manual_seed(0)
+    attention = torch.randn((2, 3, heads, 5, 7), generator=generator).mul(3).softmax(-1)
+    source_mask, target_mask = torch.ones(2, 7, dtype=torch.bool), torch.ones(2, 5, dtype=torch.bool)
+    extra: dict[str, Any] = {"source_special": torch.arange(7).expand(2, 7) == 6} if uses_special(score) else {}
+    norms: dict[str, Any] = {"value_norms": attention} if uses_value_norms(score) else {}
+    whole = score(attention, source_mask, target_mask, **extra, **norms)
+    layers = []
+    for layer in torch.split(attention, 1, dim=1):
+        norms = {"value_norms": layer} if norms else {}
+        layers.append(score(layer, source_mask, target_mask, **extra, **norms))
+    return torch.allclose(whole, torch.cat(layers, dim=1), rtol=1e-5, atol=1e-6, equal_nan=True)

@@ -1,0 +1,40 @@
+"""The engine of one machine: reading, encoding and writing in threads beside the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from xattn_widget.corpus.job import Job
+from xattn_widget.corpus.rows import Window
+from xattn_widget.corpus.shards import Store
+from xattn_widget.corpus.worker import Worker
+
+Item = TypeVar("Item")
+
+
+def run_locally(
+    model: Any, tokenizer: Any, job: Job, windows: Iterator[Window], store: Store, advance: Callable[[int], object]
+) -> None:
+    """Score the windows that the store does not have."""
+    with ThreadPoolExecutor(1) as pool, Worker(model, tokenizer, job) as worker:
+        missing = (window for window in windows if not store.has(window))
+        writing: Future[None] | None = None
+        for prepared in ahead(worker.prepare(window) for window in missing):
+            table = worker.score(prepared, advance)
+            if writing is not None:
+                writing.result()  # raises what went wrong there
+            writing = pool.submit(store.write, prepared.window.number, prepared.window.digest, table)
+        if writing is not None:
+            writing.result()
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The items, each made in a thread while the one before it is in use."""
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        coming: Future[Any] = pool.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, items, end)
+            yield item

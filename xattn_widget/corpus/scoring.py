@@ -1,0 +1,200 @@
+"""Score a corpus: ``score_corpus``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+from tqdm.auto import tqdm
+from transformers import PreTrainedModel
+
+from xattn_widget.corpus.job import Job, ScoreLike, check_positive, describe_job, make_job
+from xattn_widget.corpus.local import run_locally
+from xattn_widget.corpus.rows import Rows, Survey, Window, cut_windows, open_rows, survey
+from xattn_widget.corpus.shards import MemoryStore, Store, check_output, finished, open_shards, rows_digest
+from xattn_widget.corpus.tables import corpus_info, make_schema
+
+logger = logging.getLogger("xattn_widget")
+
+DEFAULT_SCORES = ("coverage_penalty", "entropy", "confidence", "sink_mass", "ignored_source", "marginal_divergence")
+Engine = Callable[[Any, Any, Job, Rows, Iterator[Window], Store, Callable[[int], object]], None]
+
+
+def score_corpus(
+    model: PreTrainedModel,
+    tokenizer: Any,
+    sources: Any,
+    targets: Any = None,
+    scores: Sequence[ScoreLike] | ScoreLike = DEFAULT_SCORES,
+    *,
+    output: str | PathLike[str] | None = None,
+    source_column: str | int | None = None,
+    target_column: str | int | None = None,
+    id_column: str | int | None = None,
+    generation: Mapping[str, Any] | None = None,
+    statistics: Sequence[str] | str = (),
+    special: Literal["keep", "drop", "renormalize"] = "keep",
+    max_length: int | None = None,
+    batch_tokens: int = 4096,
+    window: int = 4096,
+    on_error: Literal["record", "raise"] = "record",
+    progress: bool | None = None,
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
+    gpus: bool | None = None,
+    address: str | None = None,
+) -> pa.Table | Path:
+    """Scores of every cross-attention head for each sentence of a corpus, in a table with a row an input.
+
+    The value of a sentence does not depend on the sentences beside it, the batches, the order or the engine (to 1e-5 in
+    float32). A sentence that cannot be scored (empty, too long, not valid UTF-8, NaN in the model) has nulls and the
+    reason in the column ``error``.
+
+    With ``output`` rows are written as they are scored, and memory does not grow with the corpus. A run that was broken
+    off goes on where it was when the same call is made again; the output has its name only when it is whole.
+
+    Args:
+        model: an encoder-decoder model of transformers, as loaded (on its device, in its number type).
+        tokenizer: the model's tokenizer.
+        sources: sentences: a list, an iterator, the path of a file (text with a sentence a line, CSV or TSV with a
+            header, Parquet; ``.gz`` is unpacked), a pandas or polars frame or series, an Arrow table or column, a
+            ``datasets.Dataset``.
+        targets: None to let the model generate them (they are kept in the table); or one for each source, in anything
+            that ``sources`` may be, to be read by teacher forcing.
+        scores: names of built-in scores and scores of your own.
+        output: a Parquet file to write; None to return the table.
+        source_column: the column of the sentences in what has columns, ``"source"`` when left out. A number counts the
+            columns of a file without a header, from 0.
+        target_column: the column of given targets, in ``targets`` or else in ``sources``.
+        id_column: a column of ``sources`` to be kept as the rows' ``id``; else they are numbered from 0.
+        generation: arguments of ``model.generate``; greedy when left out. Of several hypotheses the best is scored.
+        statistics: of the model's output distribution over the target, in nats: ``"logprob_sum"``, ``"logprob_mean"``,
+            ``"logprob_min"`` of the target's tokens; ``"margin"``, the mean difference of the two most probable tokens'
+            probabilities; ``"output_entropy"``, the mean entropy. They take the vocabulary head, half a forward's cost
+            in small models, which is left out otherwise.
+        special: ``"keep"``, ``"drop"`` or ``"renormalize"`` special tokens (see ``xattn_widget.scores``).
+        max_length: the most tokens on either side; what the model has positions for when left out.
+        batch_tokens: the most tokens of a forward, padding counted. Sentences of like length go together.
+        window: rows that are sorted by length, scored and stored together; what a broken run loses at most.
+        on_error: ``"record"`` errors and go on, or ``"raise"`` at the first.
+        progress: show a bar; when left out, in terminals and notebooks.
+        engine: ``"local"``, or ``"ray"`` for several workers on Ray Data (``pip install xattn-widget[ray]``).
+        workers: of the Ray engine, each with a model of its own; one for each GPU, or two, when left out.
+        gpus: whether a Ray worker has a GPU to itself; when left out, where the cluster has GPUs.
+        address: of a running Ray cluster, such as ``"auto"``; a local one is started when left out.
+
+    Returns:
+        An Arrow table, or the output's path. Columns: ``id``, ``source``, ``target``, ``source_length`` and
+        ``target_length`` in tokens, for each score a ``[layers, heads]`` fixed-shape tensor (NaN where it is
+        undefined), the statistics, ``error``. The signatures, the model's fingerprint and the counts of rows and errors
+        stand in the schema's metadata; see :func:`xattn_widget.corpus.corpus_info`.
+
+    Raises:
+        ValueError: something about the model, the scores, the columns or the settings; a broken run of another job.
+        OSError: the output cannot be written, or will not fit on the disk.
+        FileExistsError: the output is there and of another job.
+    """
+    path = None if output is None else check_output(output)
+    if on_error not in ("record", "raise"):
+        raise ValueError(f"on_error must be 'record' or 'raise', got {on_error!r}")
+    check_positive(window, "window")
+    run = _engine(engine, workers, gpus, address)
+    rows = open_rows(sources, targets, source_column=source_column, target_column=target_column, id_column=id_column)
+    job = make_job(
+        model,
+        tokenizer,
+        scores,
+        statistics=statistics,
+        special=special,
+        generation=generation,
+        with_targets=rows.with_targets,
+        max_length=max_length,
+        batch_tokens=batch_tokens,
+        stop_on_error=on_error == "raise",
+    )
+    known = None if rows.once else survey(rows)
+    description = describe_job(job, model, tokenizer, window)
+    description["data"] = f"{known.rows} rows {known.digest}" if known else "an iterator"
+    if path is not None and path.exists():
+        digest = rows_digest([each.digest.encode() for each in cut_windows(rows.read(), window)]) if rows.once else None
+        finished(path, description, digest)  # raises unless it is
+        return path
+    schema = make_schema(job, description, rows.with_ids)
+    run_job = _Run(model, tokenizer, job, rows, window, known, progress, run)
+    if path is None:
+        store = MemoryStore(schema)
+        table = store.finish(run_job.into(store))
+        _report(corpus_info(table), progress)
+        return table
+    with open_shards(path, schema, description, known and known.rows) as shards:
+        shards.finish(run_job.into(shards))
+    _report(corpus_info(path), progress)
+    return path
+
+
+class _Run:
+    """A job on its way into a store."""
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        job: Job,
+        rows: Rows,
+        size: int,
+        known: Survey | None,
+        progress: bool | None,
+        engine: Engine,
+    ) -> None:
+        self._model, self._tokenizer, self._job, self._rows = model, tokenizer, job, rows
+        self._size, self._known, self._progress, self._engine = size, known, progress, engine
+        self._windows = 0
+
+    def into(self, store: Store) -> int:
+        """Score what the store does not have; the number of windows that the data have."""
+        total = self._known and self._known.rows
+        done = len(store.done) * self._size
+        with _bar(total, done if total is None else min(done, total), self._progress) as bar:
+            windows = self._counted(store)
+            self._engine(self._model, self._tokenizer, self._job, self._rows, windows, store, bar.update)
+        return self._windows
+
+    def _counted(self, store: Store) -> Iterator[Window]:
+        """The windows that are missing from the store."""
+        for window in cut_windows(self._rows.read(), self._size):
+            self._windows += 1
+            if not store.has(window):
+                yield window
+
+
+def _engine(name: str, workers: int | None, gpus: bool | None, address: str | None) -> Engine:
+    if name == "local":
+        for option, value in (("workers", workers), ("gpus", gpus), ("address", address)):
+            if value is not None:
+                raise ValueError(f"{option} is of engine='ray'; the local engine runs the model where it is")
+        return lambda model, tokenizer, job, rows, windows, store, advance: run_locally(
+            model, tokenizer, job, windows, store, advance
+        )
+    raise ValueError(f"engine must be 'local' or 'ray', got {name!r}")
+
+
+@contextmanager
+def _bar(total: int | None, done: int, progress: bool | None) -> Iterator[Any]:
+    if progress is None:
+        progress = sys.stderr.isatty() or "ipykernel" in sys.modules
+    with tqdm(total=total, initial=done, unit=" sentences", disable=not progress, smoothing=0.1) as bar:
+        yield bar
+
+
+def _report(info: dict[str, Any], progress: bool | None) -> None:
+    """Say how many sentences have no scores, and why; quiet where quiet was asked for."""
+    failed = info["rows"] - info["scored"]
+    if failed and progress is not False:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in info["errors"].items())
+        logger.warning("%d of %d sentences have no scores (see the error column): %s", failed, info["rows"], kinds)

@@ -1,0 +1,201 @@
+"""Score one window of rows: encode, batch by length, run, and put the results back into the rows' order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from xattn_widget.corpus.forward import Forward
+from xattn_widget.corpus.job import Job
+from xattn_widget.corpus.rows import Window
+from xattn_widget.corpus.tables import window_table
+from xattn_widget.encoding import encoding_problem
+from xattn_widget.pairing import evaluating, force, generate
+from xattn_widget.tokens import special_ids
+
+
+@dataclass
+class Sentence:
+    """One row that can be run."""
+
+    place: int  # in its window
+    source: list[int]
+    target: list[int] | None  # None: to be generated
+
+
+@dataclass
+class Prepared:
+    """A window, encoded."""
+
+    window: Window
+    batches: list[list[Sentence]]
+    errors: list[str | None]  # a row
+    targets: list[str | None]  # the text; generated ones are filled in later
+    lengths: Any = field(repr=False)  # [rows, 2] tokens of source and target, -1 where there are none
+
+
+class Worker:
+    """Scores windows with one model, inside a ``with`` block."""
+
+    def __init__(self, model: Any, tokenizer: Any, job: Job) -> None:
+        self._model, self._tokenizer, self._job = model, tokenizer, job
+        self._no_content = special_ids(tokenizer)
+        self._forward = Forward(model, tokenizer, job)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(evaluating(self._model))
+        self._stack.enter_context(torch.no_grad())
+        self._stack.enter_context(self._forward)
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._stack.close()
+
+    def prepare(self, window: Window) -> Prepared:
+        """Encode a window and cut it into batches. Does not touch the model: may run in a thread beside it."""
+        errors = [row.error for row in window.rows]
+        lengths = np.full((len(window.rows), 2), -1, dtype=np.int32)
+        sources = self._encode([row.source for row in window.rows], "source", errors)
+        targets = None
+        if self._job.generation is None:
+            targets = self._encode([row.target for row in window.rows], "target", errors)
+        sentences = []
+        for place, error in enumerate(errors):
+            if error is None:
+                sentence = Sentence(place, sources[place], targets[place] if targets else None)
+                lengths[place] = len(sentence.source), len(sentence.target or ())
+                sentences.append(sentence)
+        batches = list(cut_batches(sentences, self._job.batch_tokens))
+        return Prepared(window, batches, errors, [row.target for row in window.rows], lengths)
+
+    def score(self, prepared: Prepared, advance: Callable[[int], object] = lambda rows: None) -> pa.Table:
+        """The window's part of the table; ``advance`` is told how many rows are done, as they are.
+
+        Raises:
+            ValueError: a sentence cannot be scored and the job is to stop then.
+        """
+        self._stop_at_error(prepared)
+        rows = len(prepared.window.rows)
+        grids = np.full((len(self._job.scores), rows, *self._job.shape), np.nan, dtype=np.float32)
+        statistics = np.full((len(self._job.statistics), rows), np.nan, dtype=np.float32)
+        advance(sum(error is not None for error in prepared.errors))
+        with _sampling_of(prepared.window.number, self._model, self._job.generation):
+            for batch in prepared.batches:
+                self._score_batch(batch, prepared, grids, statistics)
+                self._stop_at_error(prepared)
+                advance(len(batch))
+        return window_table(
+            self._job, prepared.window, prepared.errors, prepared.targets, prepared.lengths, grids, statistics
+        )
+
+    def _encode(self, texts: list[str | None], side: str, errors: list[str | None]) -> list[list[int]]:
+        """Ids of each text (none where there is an error), with what is wrong noted in ``errors``."""
+        limit = self._job.limits[side == "target"]
+        good = [place for place, text in enumerate(texts) if errors[place] is None and (text or "").strip()]
+        ids: list[list[int]] = [[] for _ in texts]
+        sentences = [texts[place] for place in good]
+        if sentences:
+            given: dict[str, Any] = {"text_target": sentences} if side == "target" else {"text": sentences}
+            for place, encoded in zip(good, self._tokenizer(**given, verbose=False)["input_ids"], strict=True):
+                ids[place] = encoded
+        for place, text in enumerate(texts):
+            if errors[place] is None:
+                problem = encoding_problem(text or "", ids[place], limit, self._no_content)
+                errors[place] = problem and f"{side} {problem}"
+        return ids
+
+    def _score_batch(self, batch: list[Sentence], prepared: Prepared, grids: Any, statistics: Any) -> None:
+        """Fill in the results of a batch; what fails is tried sentence by sentence."""
+        try:
+            self._run(batch, prepared, grids, statistics)
+            return
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            if len(batch) == 1:
+                prepared.errors[batch[0].place] = _reason(error)
+                return
+        except Exception as error:
+            if len(batch) == 1:
+                prepared.errors[batch[0].place] = _reason(error)
+                return
+            for sentence in batch:
+                self._score_batch([sentence], prepared, grids, statistics)
+            if all(prepared.errors[sentence.place] == _reason(error) for sentence in batch):
+                raise  # not a sentence's fault
+            return
+        half = len(batch) // 2
+        for part in (batch[:half], batch[half:]):
+            self._score_batch(part, prepared, grids, statistics)
+
+    def _run(self, batch: list[Sentence], prepared: Prepared, grids: Any, statistics: Any) -> None:
+        sources = [sentence.source for sentence in batch]
+        if self._job.generation is None:
+            pairs = force(self._model, sources, [sentence.target or [] for sentence in batch])
+        else:
+            found, hypotheses = generate(self._model, self._tokenizer, sources, self._job.generation)
+            pairs = found[::hypotheses]
+        results = self._forward.run(pairs)
+        for row, (sentence, pair) in enumerate(zip(batch, pairs, strict=True)):
+            prepared.errors[sentence.place] = results.problems[row]
+            if self._job.generation is not None:
+                prepared.targets[sentence.place] = self._tokenizer.decode(pair.predicted, skip_special_tokens=True)
+                prepared.lengths[sentence.place, 1] = len(pair.predicted)
+        places = [sentence.place for sentence in batch]
+        grids[:, places] = results.grids.numpy()
+        statistics[:, places] = results.statistics.numpy()
+
+    def _stop_at_error(self, prepared: Prepared) -> None:
+        if not self._job.stop_on_error:
+            return
+        for place, error in enumerate(prepared.errors):
+            if error is not None:
+                number = prepared.window.first + place
+                raise ValueError(
+                    f"row {number} cannot be scored: {error}. Mend it, or pass on_error='record' to go on and have "
+                    "the reason in the error column"
+                )
+
+
+def cut_batches(sentences: list[Sentence], budget: int) -> Iterator[list[Sentence]]:
+    """Sentences in batches of at most ``budget`` tokens with their padding, sentences of like length together."""
+
+    def lengths(sentence: Sentence) -> tuple[int, int]:
+        # A generated target is taken to be as long as its source.
+        return len(sentence.source), len(sentence.target or sentence.source)
+
+    batch: list[Sentence] = []
+    widest = (0, 0)
+    for sentence in sorted(sentences, key=lengths):
+        source, target = lengths(sentence)
+        wider = max(widest[0], source), max(widest[1], target)
+        if batch and (len(batch) + 1) * sum(wider) > budget:
+            yield batch
+            batch, wider = [], (source, target)
+        batch.append(sentence)
+        widest = wider
+    if batch:
+        yield batch
+
+
+def _reason(error: BaseException) -> str:
+    first, *_ = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {first}"[:300]
+
+
+@contextmanager
+def _sampling_of(window: int, model: Any, generation: dict[str, Any] | None) -> Iterator[None]:
+    """Start sampled targets of each window from a seed of its own, so that they are the same after a break."""
+    if generation is None:
+        yield
+        return
+    devices = [model.device] if model.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(window)
+        yield
