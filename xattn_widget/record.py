@@ -14,6 +14,7 @@ from xattn_widget.axes import Axis, Word
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from xattn_widget.alignment import Method
     from xattn_widget.scores import Score
     from xattn_widget.scores.definition import Reduce
 
@@ -187,6 +188,8 @@ class CrossAttention:
         of its pieces'. The result has the present reading only.
         """
         target_units = self.target.units()
+        if len(target_units) == len(self.target) and len(self.source.units()) == len(self.source):
+            return replace(self, targets={self.reading: self.target}, hypotheses=())  # each piece is a word by itself
 
         def merged(matrices: torch.Tensor) -> torch.Tensor:
             matrices = torch.stack([matrices[..., unit].sum(-1) for unit in self.source.units()], dim=-1)
@@ -203,6 +206,27 @@ class CrossAttention:
             logprobs=logprobs,
             hypotheses=(),
             value_norms=None if self.value_norms is None else merged(self.value_norms),
+        )
+
+    def with_words(self, *, source: Sequence[str] | None = None, target: Sequence[str] | None = None) -> CrossAttention:
+        """The record with given words, such as the tokens that a gold alignment counts, in place of those it found.
+
+        Words are matched with the pieces by their characters, spaces aside: ``"Das ist 's ."`` fits ``"Das ist's."``.
+
+        Args:
+            source: the source words in order; as they are when left out.
+            target: the target words in order, for both readings.
+
+        Raises:
+            ValueError: words of another sentence.
+        """
+        return replace(
+            self,
+            source=self.source if source is None else self.source.with_words(source),
+            targets={
+                reading: axis if target is None else axis.with_words(target) for reading, axis in self.targets.items()
+            },
+            hypotheses=(),
         )
 
     def drop_special(self, *, renormalize: bool = True) -> CrossAttention:
@@ -280,6 +304,38 @@ class CrossAttention:
         from xattn_widget.scores import find_score
 
         return find_score(score).of_record(self, special=special, reduce=reduce, **parameters)
+
+    def align(
+        self,
+        heads: tuple[int, int] | Sequence[tuple[int, int]] | None = None,
+        *,
+        method: Method = "argmax",
+        words: bool = True,
+        special: str = "renormalize",
+        aggregate: Literal["mean", "max"] = "mean",
+        at_least: float | None = None,
+    ) -> list[tuple[int, int]]:
+        """Word alignment links (source word, target word), counted from 0, by one head or several together.
+
+        Rows are target words by the present reading: which reading aligns better differs between layers (see
+        :meth:`read_as` and :func:`best_alignment_heads`). Special tokens are never linked.
+
+        Args:
+            heads: a (layer, head) pair or a list of them; all heads when left out.
+            method: ``"argmax"``, ``"mutual"``, ``"threshold"``, ``"mass"``, ``"assignment"`` or ``"monotone"``, see
+                :func:`xattn_widget.alignment.align_weights`.
+            words: link words (of ``source_words`` and ``target_words``), or else tokens by their position.
+            special: with ``"keep"`` special tokens compete, so that a word whose weight is on the end of sentence has
+                no link; ``"drop"`` leaves them out; ``"renormalize"`` also makes the rest of each row sum to 1.
+            aggregate: ``"mean"`` or ``"max"`` over the heads.
+            at_least: leave out links of less weight, see :func:`xattn_widget.alignment.align_weights`.
+
+        Raises:
+            ValueError: an unknown method, policy or aggregate, or a head that is not there.
+        """
+        from xattn_widget.alignment.links import align_record
+
+        return align_record(self, heads, method, words, special, aggregate, at_least)
 
     def plot(self, layer: int | None = None, head: int | None = None, *, ax: Axes | None = None) -> Axes:
         """Draw one head, a layer's mean or the mean of all heads as a heat map with matplotlib.
