@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from xattn_widget.demo import load_demo
     from xattn_widget.extraction import extract
     from xattn_widget.intervening import ablate, head_importance
+    from xattn_widget.plot import plot_distribution
     from xattn_widget.record import CrossAttention
     from xattn_widget.scores import check_score, score
     from xattn_widget.storage import load
@@ -46,6 +47,7 @@ _HOMES = {
     "load": "xattn_widget.storage",
     "load_demo": "xattn_widget.demo",
     "monotone_path": "xattn_widget.alignment",
+    "plot_distribution": "xattn_widget.plot",
     "read_pharaoh": "xattn_widget.alignment",
     "score": "xattn_widget.scores",
     "score_corpus": "xattn_widget.corpus",
@@ -69,6 +71,7 @@ __all__ = [
     "load",
     "load_demo",
     "monotone_path",
+    "plot_distribution",
     "read_pharaoh",
     "score",
     "score_corpus",

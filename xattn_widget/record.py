@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Reading = Literal["output", "input"]
 Measure = Literal["attention", "contribution"]
+PlotKind = Literal["heatmap", "lines", "grid"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -337,20 +338,54 @@ class CrossAttention:
 
         return align_record(self, heads, method, words, special, aggregate, at_least)
 
-    def plot(self, layer: int | None = None, head: int | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draw one head, a layer's mean or the mean of all heads as a heat map with matplotlib.
+    def plot(
+        self,
+        layer: int | None = None,
+        head: int | None = None,
+        *,
+        kind: PlotKind = "heatmap",
+        heads: Sequence[tuple[int, int]] | None = None,
+        ax: Axes | None = None,
+        **options: Any,
+    ) -> Axes:
+        """Draw the record with matplotlib, for a paper or a notebook.
+
+        Colours are told apart with any colour vision. Labels are drawn in fonts that have their characters,
+        right-to-left scripts joined and in order; a warning says where that cannot be had. Save with
+        ``ax.figure.savefig(path)`` as PNG, SVG or PDF.
 
         Args:
             layer: which layer (from 0), or None for the mean over all.
             head: which head (from 0), or None for the mean over the layer's heads.
+            kind: ``"heatmap"``: target rows by source columns. ``"lines"``: tokens in two columns and a line a weight.
+                ``"grid"``: all heads, coloured by a score.
+            heads: several (layer, head) pairs in place of layer and head: their mean, or lines of a colour each.
             ax: matplotlib axes to draw into; made when left out.
+            options: ``threshold`` (0.05) for ``"lines"``: lighter lines are left out. For ``"grid"``: ``score`` (a name
+                or function), ``special`` and the score's own parameters.
 
         Returns:
             The axes drawn into.
-        """
-        from xattn_widget.plot import plot_attention
 
-        return plot_attention(self, layer=layer, head=head, ax=ax)
+        Raises:
+            ValueError: another kind, a head that is not there or without its layer.
+            TypeError: an option that this kind does not take.
+        """
+        from xattn_widget import plot
+
+        if kind not in get_args(PlotKind):
+            raise ValueError(f"kind must be one of {', '.join(map(repr, get_args(PlotKind)))}, got {kind!r}")
+        if kind == "grid":
+            if not (layer is None and head is None and heads is None):
+                raise ValueError("a grid shows all heads: leave out layer, head and heads")
+            if "score" not in options:
+                raise TypeError("a grid needs a score: plot(kind='grid', score='entropy')")
+            return plot.plot_grid(self, ax=ax, **options)
+        allowed = {"threshold"} if kind == "lines" else set()
+        if unknown := sorted(set(options) - allowed):
+            raise TypeError(f"plot(kind={kind!r}) takes no option {unknown[0]!r}")
+        draw = plot.plot_lines if kind == "lines" else plot.plot_heatmap
+        return draw(self, layer, head, heads, ax=ax, **options)
 
     def to_html(self, path: str | Path, **view: Any) -> Path:
         """Write a page that shows this record in the widget's own panel, offline and without a kernel.
