@@ -14,11 +14,13 @@ from xattn_widget.axes import Axis, Word
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from xattn_widget.alignment import Method
     from xattn_widget.scores import Score
     from xattn_widget.scores.definition import Reduce
 
 Reading = Literal["output", "input"]
 Measure = Literal["attention", "contribution"]
+PlotKind = Literal["heatmap", "lines", "grid"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -187,6 +189,8 @@ class CrossAttention:
         of its pieces'. The result has the present reading only.
         """
         target_units = self.target.units()
+        if len(target_units) == len(self.target) and len(self.source.units()) == len(self.source):
+            return replace(self, targets={self.reading: self.target}, hypotheses=())  # each piece is a word by itself
 
         def merged(matrices: torch.Tensor) -> torch.Tensor:
             matrices = torch.stack([matrices[..., unit].sum(-1) for unit in self.source.units()], dim=-1)
@@ -203,6 +207,27 @@ class CrossAttention:
             logprobs=logprobs,
             hypotheses=(),
             value_norms=None if self.value_norms is None else merged(self.value_norms),
+        )
+
+    def with_words(self, *, source: Sequence[str] | None = None, target: Sequence[str] | None = None) -> CrossAttention:
+        """The record with given words, such as the tokens that a gold alignment counts, in place of those it found.
+
+        Words are matched with the pieces by their characters, spaces aside: ``"Das ist 's ."`` fits ``"Das ist's."``.
+
+        Args:
+            source: the source words in order; as they are when left out.
+            target: the target words in order, for both readings.
+
+        Raises:
+            ValueError: words of another sentence.
+        """
+        return replace(
+            self,
+            source=self.source if source is None else self.source.with_words(source),
+            targets={
+                reading: axis if target is None else axis.with_words(target) for reading, axis in self.targets.items()
+            },
+            hypotheses=(),
         )
 
     def drop_special(self, *, renormalize: bool = True) -> CrossAttention:
@@ -281,20 +306,86 @@ class CrossAttention:
 
         return find_score(score).of_record(self, special=special, reduce=reduce, **parameters)
 
-    def plot(self, layer: int | None = None, head: int | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draw one head, a layer's mean or the mean of all heads as a heat map with matplotlib.
+    def align(
+        self,
+        heads: tuple[int, int] | Sequence[tuple[int, int]] | None = None,
+        *,
+        method: Method = "argmax",
+        words: bool = True,
+        special: str = "renormalize",
+        aggregate: Literal["mean", "max"] = "mean",
+        at_least: float | None = None,
+    ) -> list[tuple[int, int]]:
+        """Word alignment links (source word, target word), counted from 0, by one head or several together.
+
+        Rows are target words by the present reading: which reading aligns better differs between layers (see
+        :meth:`read_as` and :func:`best_alignment_heads`). Special tokens are never linked.
+
+        Args:
+            heads: a (layer, head) pair or a list of them; all heads when left out.
+            method: ``"argmax"``, ``"mutual"``, ``"threshold"``, ``"mass"``, ``"assignment"`` or ``"monotone"``, see
+                :func:`xattn_widget.alignment.align_weights`.
+            words: link words (of ``source_words`` and ``target_words``), or else tokens by their position.
+            special: with ``"keep"`` special tokens compete, so that a word whose weight is on the end of sentence has
+                no link; ``"drop"`` leaves them out; ``"renormalize"`` also makes the rest of each row sum to 1.
+            aggregate: ``"mean"`` or ``"max"`` over the heads.
+            at_least: leave out links of less weight, see :func:`xattn_widget.alignment.align_weights`.
+
+        Raises:
+            ValueError: an unknown method, policy or aggregate, or a head that is not there.
+        """
+        from xattn_widget.alignment.links import align_record
+
+        return align_record(self, heads, method, words, special, aggregate, at_least)
+
+    def plot(
+        self,
+        layer: int | None = None,
+        head: int | None = None,
+        *,
+        kind: PlotKind = "heatmap",
+        heads: Sequence[tuple[int, int]] | None = None,
+        ax: Axes | None = None,
+        **options: Any,
+    ) -> Axes:
+        """Draw the record with matplotlib, for a paper or a notebook.
+
+        Colours are told apart with any colour vision. Labels are drawn in fonts that have their characters,
+        right-to-left scripts joined and in order; a warning says where that cannot be had. Save with
+        ``ax.figure.savefig(path)`` as PNG, SVG or PDF.
 
         Args:
             layer: which layer (from 0), or None for the mean over all.
             head: which head (from 0), or None for the mean over the layer's heads.
+            kind: ``"heatmap"``: target rows by source columns. ``"lines"``: tokens in two columns and a line a weight.
+                ``"grid"``: all heads, coloured by a score.
+            heads: several (layer, head) pairs in place of layer and head: their mean, or lines of a colour each.
             ax: matplotlib axes to draw into; made when left out.
+            options: ``threshold`` (0.05) for ``"lines"``: lighter lines are left out. For ``"grid"``: ``score`` (a name
+                or function), ``special`` and the score's own parameters.
 
         Returns:
             The axes drawn into.
-        """
-        from xattn_widget.plot import plot_attention
 
-        return plot_attention(self, layer=layer, head=head, ax=ax)
+        Raises:
+            ValueError: another kind, a head that is not there or without its layer.
+            TypeError: an option that this kind does not take.
+        """
+        from xattn_widget import plot
+
+        if kind not in get_args(PlotKind):
+            raise ValueError(f"kind must be one of {', '.join(map(repr, get_args(PlotKind)))}, got {kind!r}")
+        if kind == "grid":
+            if not (layer is None and head is None and heads is None):
+                raise ValueError("a grid shows all heads: leave out layer, head and heads")
+            if "score" not in options:
+                raise TypeError("a grid needs a score: plot(kind='grid', score='entropy')")
+            return plot.plot_grid(self, ax=ax, **options)
+        allowed = {"threshold"} if kind == "lines" else set()
+        if unknown := sorted(set(options) - allowed):
+            raise TypeError(f"plot(kind={kind!r}) takes no option {unknown[0]!r}")
+        draw = plot.plot_lines if kind == "lines" else plot.plot_heatmap
+        return draw(self, layer, head, heads, ax=ax, **options)
 
     def to_html(self, path: str | Path, **view: Any) -> Path:
         """Write a page that shows this record in the widget's own panel, offline and without a kernel.
