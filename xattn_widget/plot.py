@@ -37,7 +37,7 @@ def plot_attention(
         height, width = weights.shape
         size = (min(2 + 0.35 * width, 14), min(1.5 + 0.3 * height, 14))
         _, ax = pyplot.subplots(figsize=size, layout="constrained")
-    _heat_map(ax, record, weights)
+    draw_weights(ax, record, weights)
     ax.set_title(title, fontsize=10)
     return ax
 
@@ -65,7 +65,7 @@ def summary_picture(
     left.set_title(title, fontsize=10)
     figure.colorbar(image, ax=left, shrink=0.7)
     picked = torch.stack([record.weights[layer, head] for layer, head in heads])
-    _heat_map(right, record, picked.mean(0) if aggregate == "mean" else picked.amax(0))
+    draw_weights(right, record, picked.mean(0) if aggregate == "mean" else picked.amax(0))
     what = f"layer {heads[0][0]}, head {heads[0][1]}" if len(heads) == 1 else f"{aggregate} of {len(heads)} heads"
     right.set_title(what, fontsize=10)
     picture = io.BytesIO()
@@ -90,7 +90,8 @@ def _pick(record: CrossAttention, layer: int | None, head: int | None) -> tuple[
     return record.weights[layer, head], f"layer {layer}, head {head}"
 
 
-def _heat_map(ax: Axes, record: CrossAttention, weights: torch.Tensor) -> None:
+def draw_weights(ax: Axes, record: CrossAttention, weights: torch.Tensor) -> None:
+    """Draw ``[target, source]`` weights as a heat map under the record's tokens."""
     ax.imshow(weights.numpy(), cmap=COLOURS, vmin=0, vmax=1, aspect="auto")
     for axis, labels in ((ax.xaxis, record.source_tokens), (ax.yaxis, record.target_tokens)):
         step = max(1, -(-len(labels) // _LABELS))
