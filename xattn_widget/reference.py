@@ -159,8 +159,8 @@ def fare(
     return {
         **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
         "links": len(links),
-        "method": f"the source {unit} of largest weight for each target {unit}, {aggregate} of the picked heads, "
-        f"rows by the {record.reading} reading, special tokens left out",
+        "method": f"the source {unit} of largest weight for each target {unit}, {aggregate} of the picked heads, rows "
+        f"by the {record.reading} reading, special tokens left out",
     }
 
 

@@ -7,10 +7,9 @@ import type { ScoreInfo, ScoresReply, SentenceInfo } from "../types";
 /** Whether the weights are the kernel's own, and if not how far they may be off. */
 export const QUANTISED = "read from bytes, at most 0.004 off";
 
-function field(text: string): string {
-  // A leading sign would be a formula to a spreadsheet; tokens are hostile input.
-  const safe = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
-  return /[",\n\r]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
+function field(text: string | number): string {
+  const written = String(text);
+  return /[",\n\r]/.test(written) ? `"${written.replace(/"/g, '""')}"` : written;
 }
 
 /** Digits that survive float32. */

@@ -46,7 +46,7 @@ export function createCompare(
   const sentenceField = h(
     "label",
     { class: "xattn-field" },
-    h("span", { class: "xattn-label", text: "B: sentence" }),
+    h("span", { class: "xattn-label", text: "B is" }),
     select,
   );
   select.addEventListener("change", () => events.sentence(select.selectedIndex), { signal });

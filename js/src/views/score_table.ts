@@ -83,8 +83,8 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
       h(
         "tr",
         {},
-        h("th", { text: "rank", attrs: { scope: "col" } }),
-        h("th", { text: "head", attrs: { scope: "col" } }),
+        h("th", { class: "xattn-column-name", text: "rank", attrs: { scope: "col" } }),
+        h("th", { class: "xattn-column-name", text: "head", attrs: { scope: "col" } }),
         ...scores.map((score) => {
           const on = score.name === sorted;
           const falls = (score.direction === "higher") !== worstFirst;
@@ -94,7 +94,7 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
             attrs: { type: "button", "data-score": score.name },
           });
           const sort = !on ? "none" : falls ? "descending" : "ascending";
-          return h("th", { attrs: { scope: "col", "aria-sort": sort } }, button);
+          return h("th", { class: "xattn-column-name", attrs: { scope: "col", "aria-sort": sort } }, button);
         }),
       ),
     );
@@ -105,7 +105,7 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
         attrs: {
           type: "button",
           tabindex: index === 0 ? "0" : "-1",
-          "aria-label": `${headName(layer, at)}, rank ${entry.rank}`,
+          "aria-label": `L${layer} H${at} (${headName(layer, at)}, rank ${entry.rank})`,
         },
       });
       const cells = scores.map((score) => {
@@ -117,7 +117,7 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
       });
       const row = h(
         "tr",
-        {},
+        { class: "xattn-score-row" },
         h("td", { class: "xattn-muted", text: String(entry.rank) }),
         h("th", { attrs: { scope: "row" } }, button),
         ...cells,

@@ -54,12 +54,13 @@ export function createTable(signal: AbortSignal): TableView {
     const range = (start: number, size: number, count: number) =>
       Array.from({ length: Math.max(0, Math.min(size, count - start)) }, (_, i) => start + i);
     const [shownRows, shownColumns] = [range(from.row, ROWS, rows), range(from.column, COLUMNS, columns)];
-    const cellOf = (scope: string, label: string) => h("th", { attrs: { scope } }, bdi(label));
+    const cellOf = (scope: string, label: string) =>
+      h("th", { class: scope === "col" ? "xattn-column-name" : "", attrs: { scope } }, bdi(label));
     head.replaceChildren(
       h(
         "tr",
         {},
-        h("th", { text: "target \\ source", attrs: { scope: "col" } }),
+        h("th", { class: "xattn-column-name", text: "target \\ source", attrs: { scope: "col" } }),
         ...shownColumns.map((column) => cellOf("col", source.labels[column] ?? "")),
       ),
     );
