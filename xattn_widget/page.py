@@ -68,15 +68,29 @@ def write_page(widget: CrossAttentionWidget, path: str | Path) -> Path:
 
 def _requests(widget: CrossAttentionWidget) -> list[dict[str, Any]]:
     """All that the panel may ask for, but exact rows: there the bytes must do."""
-    info = widget.info
     requests: list[dict[str, Any]] = []
-    for sentence in range(len(info["sentences"])):
+    for sentence, entry in enumerate(widget.info["sentences"]):
         requests.append({"kind": "sentence", "sentence": sentence})
         for score in widget.score_list:
             requests.append({"kind": "scores", "sentence": sentence, "name": score["name"]})
-        for layer in range(info["layers"]):
+        for layer in range(entry["layers"]):
             requests.append({"kind": "layer", "sentence": sentence, "layer": layer})
+        if widget.reference(sentence) is not None:
+            requests += _alignment_requests(widget, sentence, entry)
     return requests
+
+
+def _alignment_requests(widget: CrossAttentionWidget, sentence: int, entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each head by itself, and those picked: a page cannot work out others."""
+    picks = [[[layer, head]] for layer in range(entry["layers"]) for head in range(entry["heads"])]
+    whole = [[[layer, head] for head in range(entry["heads"])] for layer in range(entry["layers"])]
+    more = [widget.heads] if sentence == widget.sentence and widget.heads not in picks + whole else []
+    return [
+        {"kind": "alignment", "sentence": sentence, "heads": heads, "aggregate": aggregate, "reading": reading}
+        for heads in picks + whole + more
+        for aggregate in ("mean", "max")
+        for reading in ("output", "input")
+    ]
 
 
 def _reply(widget: CrossAttentionWidget, request: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,16 @@
 import { ByteCache } from "./cache";
 import { toBytes, toFloats } from "./codec";
 import type { Reply, Transport } from "./transport";
-import type { Head, LayerReply, Request, ScoresReply, SentenceReply } from "./types";
+import type {
+  Aggregate,
+  AlignmentReply,
+  Head,
+  LayerReply,
+  Reading,
+  Request,
+  ScoresReply,
+  SentenceReply,
+} from "./types";
 
 const CACHE_BYTES = 64 * 1024 * 1024;
 
@@ -10,6 +19,10 @@ export interface Data {
   sentence(sentence: number): Promise<SentenceReply>;
   layer(sentence: number, layer: number): Promise<LayerReply>;
   scores(sentence: number, name: string): Promise<ScoresReply>;
+  /** Exact weights of one head, [target, source]. */
+  head(sentence: number, layer: number, head: number): Promise<Float32Array>;
+  /** How well these heads align, by the sentence's reference. */
+  alignment(sentence: number, heads: Head[], aggregate: Aggregate, reading: Reading): Promise<AlignmentReply>;
   /** Exact weights of one target row, [heads][source]. */
   row(sentence: number, heads: Head[], target: number): Promise<Float32Array[]>;
   /** Exact weights of one source column, [heads][target]. */
@@ -63,6 +76,18 @@ export function createData(transport: Transport): Data {
         (reply) => reply.content as unknown as ScoresReply,
         (value) => value.values.length * (value.values[0]?.length ?? 0) * 8,
         scoreRound,
+      ),
+    head: (sentence, layer, head) =>
+      load(
+        { kind: "head", sentence, layer, head },
+        (reply) => toFloats(firstBuffer(reply)),
+        (value) => value.byteLength,
+      ),
+    alignment: (sentence, heads, aggregate, reading) =>
+      load(
+        { kind: "alignment", sentence, heads, aggregate, reading },
+        (reply) => reply.content as unknown as AlignmentReply,
+        () => 256,
       ),
     row: (sentence, heads, target) =>
       load({ kind: "row", sentence, heads, target }, (reply) => splitRows(reply, heads.length), floatBytes),

@@ -56,3 +56,16 @@ export function prepareCanvas(
   context?.clearRect(0, 0, width, height);
   return context;
 }
+
+/** An element of SVG. */
+export function svg<K extends keyof SVGElementTagNameMap>(
+  tag: K,
+  attrs: Record<string, string | number> = {},
+  ...children: Node[]
+): SVGElementTagNameMap[K] {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attrs))
+    if (value !== "") element.setAttribute(name, String(value));
+  element.append(...children);
+  return element;
+}

@@ -56,3 +56,23 @@ function cut(label: string): string {
 export function tokenTitle(label: string): string {
   return label.length > 1000 ? `${label.slice(0, 1000)}… (${label.length} characters)` : label;
 }
+
+/** A difference of weights, always with its sign. */
+export function formatDifference(value: number): string {
+  const text = Math.abs(value).toFixed(2);
+  return text === "0.00" ? text : `${value < 0 ? "−" : "+"}${text}`;
+}
+
+/** The heads of a pick in a few words. */
+export function headsName(
+  heads: readonly (readonly [number, number])[],
+  aggregate: string,
+  whole: number,
+): string {
+  const [first] = heads;
+  if (!first) return "no head";
+  if (heads.length === 1) return headName(first[0], first[1]);
+  const oneLayer = heads.every(([layer]) => layer === first[0]);
+  if (oneLayer && heads.length === whole) return `layer ${first[0]}, ${aggregate} of all heads`;
+  return `${aggregate} of ${heads.length} heads${oneLayer ? ` of layer ${first[0]}` : ""}`;
+}

@@ -1,5 +1,5 @@
 // Finds out whether the host is dark, follows its changes, and reads the colours that canvases need.
-import { makeRamp, parseColour, type Ramp, type RGB } from "./scales";
+import { makeDiverging, makeRamp, parseColour, type Ramp, type RGB } from "./scales";
 import type { ThemeName } from "./types";
 
 export interface Theme {
@@ -7,7 +7,12 @@ export interface Theme {
   background: RGB;
   foreground: string;
   muted: string;
+  /** The background as a colour of CSS. */
+  paper: string;
+  /** Outlines reference links: seen on every colour of the map. */
+  mark: string;
   ramp: Ramp;
+  diverging: Ramp;
 }
 
 const DARK_CLASSES = ["dark", "dark-theme", "vscode-dark", "vscode-high-contrast"];
@@ -64,7 +69,10 @@ export function applyTheme(root: HTMLElement, wanted: ThemeName): Theme {
     background,
     foreground: `rgb(${foreground.join(" ")})`,
     muted: `rgb(${mixed.join(" ")})`,
+    paper: `rgb(${background.join(" ")})`,
+    mark: dark ? "#ff9e5e" : "#c8430b",
     ramp: makeRamp(background, dark),
+    diverging: makeDiverging(background, dark),
   };
 }
 

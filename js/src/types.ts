@@ -6,14 +6,26 @@ export type Reading = "output" | "input";
 export type Aggregate = "mean" | "max";
 export type Special = "show" | "fade" | "drop";
 export type Layout = "columns" | "rows";
-export type PanelName = "lines" | "matrix" | "all";
+export type PanelName = "lines" | "matrix" | "compare" | "scores" | "all";
+/** Which lines are drawn: by weight, the strongest of each row, or as many as carry a share of the row's mass. */
+export type Keep = "threshold" | "top" | "mass";
 export type ThemeName = "auto" | "light" | "dark";
+
+/** One record of the list; records of several models differ in shape. */
+export interface SentenceInfo {
+  source: string;
+  target: string;
+  name: string;
+  model: string;
+  layers: number;
+  heads: number;
+}
 
 export interface Info {
   layers: number;
   heads: number;
   model: string;
-  sentences: { source: string; target: string }[];
+  sentences: SentenceInfo[];
   live: boolean;
 }
 
@@ -22,6 +34,12 @@ export interface ScoreInfo {
   direction: "higher" | "lower";
   description: string;
   signature: string;
+}
+
+/** What is set beside the picked heads; what is left out is the same as theirs. */
+export interface Compare {
+  sentence?: number;
+  heads?: Head[];
 }
 
 export interface Traits {
@@ -35,12 +53,19 @@ export interface Traits {
   source_index: number | null;
   score_name: string;
   aggregate: Aggregate;
+  keep: Keep;
   threshold: number;
+  top_k: number;
+  mass: number;
   words: boolean;
   special: Special;
   reading: Reading;
   orientation: Layout;
   panel: PanelName;
+  compare: Compare | null;
+  second_score: string;
+  zoom: boolean;
+  table: boolean;
   theme: ThemeName;
 }
 
@@ -54,17 +79,33 @@ export interface Axis {
   words: string[];
 }
 
+/** A reference alignment: links of words, or of token positions (targets as they are predicted). */
+export interface Reference {
+  links: [source: number, target: number, sure: boolean][];
+  words: boolean;
+}
+
 export interface SentenceReply {
   source: Axis;
   target: { output: Axis; input: Axis };
   logprobs: (number | null)[] | null;
   generated: boolean;
+  reference: Reference | null;
   notes: string[];
 }
 
 export interface ScoresReply {
   values: (number | null)[][];
   signature: string;
+}
+
+/** How well the picked heads align, by the reference. */
+export interface AlignmentReply {
+  aer: number | null;
+  precision: number | null;
+  recall: number | null;
+  links: number;
+  method: string;
 }
 
 /** All heads of one layer, square-root quantised: `bytes` is [heads, target, source] row-major. */
@@ -77,6 +118,8 @@ export type Request =
   | { kind: "sentence"; sentence: number }
   | { kind: "layer"; sentence: number; layer: number }
   | { kind: "scores"; sentence: number; name: string }
+  | { kind: "head"; sentence: number; layer: number; head: number }
+  | { kind: "alignment"; sentence: number; heads: Head[]; aggregate: Aggregate; reading: Reading }
   | { kind: "row"; sentence: number; heads: Head[]; target: number }
   | { kind: "column"; sentence: number; heads: Head[]; source: number };
 

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NO_ANSWER } from "../src/constants";
 import { createData } from "../src/data";
-import { createFrame, createStore, pickPatch, togglePick } from "../src/state";
+import { pickPatch, togglePick } from "../src/picks";
+import { createFrame, createStore } from "../src/state";
 import { canonical, createStaticModel } from "../src/static_model";
 import { createTransport } from "../src/transport";
 import type { Model } from "../src/types";

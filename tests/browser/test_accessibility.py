@@ -55,10 +55,19 @@ def test_axe_finds_nothing(page: Page, tmp_path: Path, widget: CrossAttentionWid
     panel.get_by_role("option", name="book", exact=True).click()
     expect(panel.get_by_label("Token and its partners")).to_contain_text("book")
     found["a pinned token"] = violations(page)
-    for name in ("Matrix", "All heads"):
+    panel.get_by_role("button", name="Export").click()
+    found["the list of exports"] = violations(page)
+    page.keyboard.press("Escape")
+    for name in ("Matrix", "Compare", "Scores", "All heads"):
         panel.get_by_role("tab", name=name).click()
         expect(panel.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+        if name == "Scores":
+            expect(panel.locator(".xattn-dot-mark").first).to_be_visible()
         found[name] = violations(page)
+    panel.get_by_role("tab", name="Matrix").click()
+    panel.get_by_role("button", name="As a table").click()
+    expect(panel.get_by_role("table", name="Weights")).to_be_visible()
+    found["a table"] = violations(page)
     assert [f"{state}: {fault}" for state, faults in found.items() for fault in faults] == []
 
 

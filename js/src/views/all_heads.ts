@@ -2,7 +2,7 @@
 import { h, setText } from "../dom";
 import { formatScore, headName, seenName } from "../format";
 import { claim, gridMove } from "../keyboard";
-import { sameHead } from "../state";
+import { sameHead } from "../picks";
 import type { Theme } from "../theme";
 import type { Head, LayerReply } from "../types";
 

@@ -2,9 +2,9 @@
 import { h, setText } from "../dom";
 import { formatScore, headName } from "../format";
 import { claim, gridMove } from "../keyboard";
+import { sameHead } from "../picks";
 import type { Ranked } from "../ranking";
 import { type Domain, shade } from "../scales";
-import { sameHead } from "../state";
 import type { Theme } from "../theme";
 import type { Head } from "../types";
 

@@ -1,8 +1,17 @@
 // The sentence: source and target tokens, and on canvases between them the lines of the picked heads.
+import { referenceLines } from "../cells";
 import { h, prepareCanvas, setText } from "../dom";
 import { tokenText } from "../format";
-import { collectLines, type Lines, type Slots, stretchedSlots, uniformSlots } from "../geometry";
-import { type LineStage, linesOfToken, paintLines } from "../paint";
+import {
+  collectLines,
+  type Filter,
+  type Lines,
+  rowCuts,
+  type Slots,
+  stretchedSlots,
+  uniformSlots,
+} from "../geometry";
+import { type LineStage, linesOfToken, paintLines, paintReference, type ReferenceLine } from "../paint";
 import type { Scene } from "../scene";
 import type { Theme } from "../theme";
 import type { Layout, Side } from "../types";
@@ -11,7 +20,7 @@ import { createTokenList, type TokenEvents } from "./tokens";
 export interface LinesProps {
   scene: Scene;
   layout: Layout;
-  threshold: number;
+  filter: Filter;
   fade: boolean;
   /** One colour for each line set. */
   colours: readonly string[];
@@ -32,6 +41,8 @@ export interface LinesView {
   activate(active: ActiveToken | null): void;
   focus(side: Side, unit: number): void;
   setTabStop(side: Side, unit: number): void;
+  /** Marks the tokens that a search found. */
+  found(side: Side, units: ReadonlySet<number>): void;
   /** Scrolls a token into sight, inside the panel only. */
   reveal(side: Side, unit: number): void;
 }
@@ -69,6 +80,8 @@ export function createLines(
 
   let props: LinesProps | null = null;
   let lines: Lines | null = null;
+  let cuts: Float32Array[] = [];
+  let links: ReferenceLine[] = [];
   let active: ActiveToken | null = null;
   let slots: { source: Slots; target: Slots; vertical: boolean; key: string; of: Scene } | null = null;
   let widths: { of: Scene; source: number[]; target: number[] } | null = null;
@@ -142,6 +155,7 @@ export function createLines(
     const { scene, fade, colours } = props;
     const faint = fade ? { source: scene.source.special, target: scene.target.special } : null;
     if (context) paintLines(context, lines, at, colours, faint);
+    if (context) paintReference(context, links, at, props.theme.mark);
   }
 
   function paintOverlay(): void {
@@ -149,8 +163,8 @@ export function createLines(
     if (!at || !props) return;
     const context = prepareCanvas(overlay, at.width, at.height);
     if (!context || !active) return;
-    const { scene, threshold, colours } = props;
-    const own = linesOfToken(scene.sets, scene.source.labels.length, active.side, active.unit, threshold);
+    const { scene, colours } = props;
+    const own = linesOfToken(scene.sets, scene.source.labels.length, active.side, active.unit, cuts);
     paintLines(context, own, at, colours);
   }
 
@@ -187,11 +201,14 @@ export function createLines(
   };
   scroller.addEventListener("scroll", () => schedule(repaint), { signal, passive: true });
 
-  function collect({ scene, threshold }: LinesProps): void {
-    lines = collectLines(scene.sets, scene.source.labels.length, threshold, MAX_LINES);
+  function collect({ scene, filter }: LinesProps): void {
+    const width = scene.source.labels.length;
+    cuts = scene.sets.map((matrix) => rowCuts(matrix, width, filter));
+    lines = collectLines(scene.sets, width, cuts, MAX_LINES);
+    links = referenceLines(scene);
     const drawn = lines.weight.length;
     const number = (count: number) => count.toLocaleString("en");
-    const few = `The ${number(drawn)} strongest of ${number(lines.found)} lines are drawn; raise the threshold, or point at a token to see all of its lines.`;
+    const few = `The ${number(drawn)} strongest of ${number(lines.found)} lines are drawn; keep fewer, or point at a token to see all of its lines.`;
     const none = "No weight reaches the threshold; lower it to see lines.";
     setText(note, lines.found > drawn ? few : drawn === 0 ? none : "");
   }
@@ -208,7 +225,8 @@ export function createLines(
       ].join();
       const moved = props?.scene.source !== next.scene.source || props.scene.target !== next.scene.target;
       if (moved || props?.layout !== next.layout) active = null;
-      const fresh = props?.scene !== next.scene || props.threshold !== next.threshold;
+      const fresh =
+        props?.scene !== next.scene || JSON.stringify(props.filter) !== JSON.stringify(next.filter);
       const repainted = fresh || look !== lastLook || props?.theme !== next.theme;
       props = next;
       lastLook = look;
@@ -232,6 +250,7 @@ export function createLines(
       paintOverlay();
     },
     focus: (side, unit) => (side === "source" ? source : target).focus(unit),
+    found: (side, units) => (side === "source" ? source : target).found(units),
     setTabStop: (side, unit) => (side === "source" ? source : target).setTabStop(unit),
     reveal(side, unit) {
       if (!props || !slots) return;

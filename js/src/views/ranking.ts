@@ -1,8 +1,8 @@
 // The best and the worst heads by the chosen score, each a button that picks it.
 import { h, setText } from "../dom";
 import { formatScore, headName, seenName } from "../format";
+import { sameHead } from "../picks";
 import type { Ranked } from "../ranking";
-import { sameHead } from "../state";
 import type { Head } from "../types";
 
 export interface RankingView {

@@ -1,0 +1,41 @@
+// The room of the heat map.
+import type { Context, Room } from "../room";
+import { createMatrix } from "../views/matrix";
+
+export function createMatrixRoom({
+  store,
+  loader,
+  active,
+  gestures,
+  theme,
+  paintSoon,
+  signal,
+}: Context): Room {
+  const matrix = createMatrix(
+    {
+      cell: active.cell,
+      pin: (unit) => active.toggle({ side: "target", unit }),
+      unpin: active.unpin,
+      layer: gestures.stepLayer,
+      zoom: (zoom) => store.set({ zoom }),
+      table: (table) => store.set({ table }),
+    },
+    paintSoon,
+    signal,
+  );
+  return {
+    element: matrix.element,
+    hint: "Point at a cell, or walk with the arrow keys, to read its weight. Click pins its row, Escape lets go.",
+    draw() {
+      const { scene } = loader;
+      if (!scene) return;
+      matrix.show({
+        scene,
+        fade: store.get("special") === "fade",
+        enlarged: store.get("zoom"),
+        table: store.get("table"),
+        theme: theme(),
+      });
+    },
+  };
+}
