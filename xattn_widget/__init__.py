@@ -12,7 +12,7 @@ from xattn_widget._version import __version__
 if TYPE_CHECKING:
     from xattn_widget import scores
     from xattn_widget.capturing import capture
-    from xattn_widget.corpus import score_corpus
+    from xattn_widget.corpus import compare, score_corpus, select
     from xattn_widget.demo import load_demo
     from xattn_widget.extraction import extract
     from xattn_widget.intervening import ablate, head_importance
@@ -27,12 +27,14 @@ _HOMES = {
     "CrossAttentionWidget": "xattn_widget.widget",
     "ablate": "xattn_widget.intervening",
     "capture": "xattn_widget.capturing",
+    "compare": "xattn_widget.corpus",
     "extract": "xattn_widget.extraction",
     "head_importance": "xattn_widget.intervening",
     "load": "xattn_widget.storage",
     "load_demo": "xattn_widget.demo",
     "score": "xattn_widget.scores",
     "score_corpus": "xattn_widget.corpus",
+    "select": "xattn_widget.corpus",
     "show_cross_attention": "xattn_widget.widget",
 }
 
@@ -42,6 +44,7 @@ __all__ = [
     "__version__",
     "ablate",
     "capture",
+    "compare",
     "extract",
     "head_importance",
     "load",
@@ -49,6 +52,7 @@ __all__ = [
     "score",
     "score_corpus",
     "scores",
+    "select",
     "show_cross_attention",
 ]
 
