@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         write_pharaoh,
     )
     from xattn_widget.capturing import capture
-    from xattn_widget.corpus import score_corpus
+    from xattn_widget.corpus import compare, score_corpus, select
     from xattn_widget.demo import load_demo
     from xattn_widget.extraction import extract
     from xattn_widget.intervening import ablate, head_importance
@@ -42,6 +42,7 @@ _HOMES = {
     "best_alignment_heads": "xattn_widget.alignment",
     "capture": "xattn_widget.capturing",
     "check_score": "xattn_widget.scores",
+    "compare": "xattn_widget.corpus",
     "extract": "xattn_widget.extraction",
     "head_importance": "xattn_widget.intervening",
     "load": "xattn_widget.storage",
@@ -51,6 +52,7 @@ _HOMES = {
     "read_pharaoh": "xattn_widget.alignment",
     "score": "xattn_widget.scores",
     "score_corpus": "xattn_widget.corpus",
+    "select": "xattn_widget.corpus",
     "show_cross_attention": "xattn_widget.widget",
     "write_pharaoh": "xattn_widget.alignment",
 }
@@ -66,6 +68,7 @@ __all__ = [
     "best_alignment_heads",
     "capture",
     "check_score",
+    "compare",
     "extract",
     "head_importance",
     "load",
@@ -76,6 +79,7 @@ __all__ = [
     "score",
     "score_corpus",
     "scores",
+    "select",
     "show_cross_attention",
     "write_pharaoh",
 ]

@@ -1,6 +1,8 @@
 """Score a corpus of any size, choose from it, and see which heads know when a translation is bad."""
 
+from xattn_widget.corpus.comparing import compare
 from xattn_widget.corpus.scoring import score_corpus
+from xattn_widget.corpus.selecting import select
 from xattn_widget.corpus.tables import corpus_info, grids, to_pandas
 
-__all__ = ["corpus_info", "grids", "score_corpus", "to_pandas"]
+__all__ = ["compare", "corpus_info", "grids", "score_corpus", "select", "to_pandas"]

@@ -1,0 +1,200 @@
+"""What scoring a corpus costs, in sentences a second and memory, against a notebook's loop and plain forwards.
+
+    python tests/benchmarks/bench_corpus.py [PAIRS.tsv] [--pairs N] [--repeats N] [--rows N [N ...]]
+
+Speed: (a) the notebook's way: batches of 8 in arrival order, eager attention with ``output_attentions``, the whole
+vocabulary head, one coverage function; (b) plain ``model(**batch)`` on this package's own batches, which nobody
+captures; (c) ``score_corpus`` with six scores, reading, encoding and writing included. The model has opus-mt's size
+(d_model 512, 6+6 layers of 8 heads, vocabulary 65,001) and random weights. PAIRS.tsv has a source and a target a line;
+without it pairs of random words are made, with the length distribution of everyday sentences.
+
+Memory: the peak of a process that scores N lines with a tiny model into a file, for each N.
+"""
+
+import argparse
+import multiprocessing
+import random
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import MarianConfig, MarianMTModel
+
+from xattn_widget import load_demo, score_corpus
+from xattn_widget.corpus.job import make_job
+from xattn_widget.corpus.rows import cut_windows, open_rows
+from xattn_widget.corpus.scoring import DEFAULT_SCORES
+from xattn_widget.corpus.worker import Worker
+from xattn_widget.pairing import force, forward_inputs
+
+Pair = tuple[str, str]
+BATCH_TOKENS, WINDOW = 4096, 4096
+
+
+def make_model(tokenizer: Any, implementation: str, *, tiny: bool = False) -> MarianMTModel:
+    torch.manual_seed(0)
+    layers, width, vocabulary = (1, 32, len(tokenizer)) if tiny else (6, 512, 65_001)
+    config = MarianConfig(
+        vocab_size=vocabulary,
+        d_model=width,
+        encoder_layers=layers,
+        decoder_layers=layers,
+        encoder_attention_heads=2 if tiny else 8,
+        decoder_attention_heads=2 if tiny else 8,
+        encoder_ffn_dim=4 * width,
+        decoder_ffn_dim=4 * width,
+        max_position_embeddings=512,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        decoder_start_token_id=tokenizer.pad_token_id,
+    )
+    config._attn_implementation = implementation
+    return MarianMTModel(config).eval()
+
+
+def read_pairs(path: str | None, count: int) -> list[Pair]:
+    """Pairs drawn from a file, in arrival order, or made up."""
+    if path is None:
+        return list(made_up(count))
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    lines = random.Random(0).sample(lines, min(count, len(lines)))
+    return [(source, target) for source, target, *_ in (line.split("\t") for line in lines)]
+
+
+def made_up(count: int) -> Iterator[Pair]:
+    """Pairs of random words, 1 to 25 a side and 6.5 on average as in everyday sentences."""
+    chance = random.Random(0)
+    letters = "enisratdhulcgmobwfkzpv"
+    words = ["".join(chance.choices(letters, k=chance.randint(2, 9))) for _ in range(5000)]
+    for _ in range(count):
+        length = min(25, max(1, round(chance.lognormvariate(1.75, 0.45))))
+        sides = [max(1, length + chance.randint(-1, 1)) for _ in range(2)]
+        source, target = (" ".join(chance.choices(words, k=side)) + "." for side in sides)
+        yield source, target
+
+
+def notebook_way(model: Any, tokenizer: Any, pairs: list[Pair]) -> torch.Tensor:
+    """Coverage of each sentence by each head, ``[pairs, layers, heads]``, as a notebook has it (padding and all)."""
+    found = []
+    for start in range(0, len(pairs), 8):
+        sources, targets = zip(*pairs[start : start + 8], strict=True)
+        batch = tokenizer(list(sources), text_target=list(targets), padding=True, return_tensors="pt")
+        with torch.no_grad():
+            output = model(**batch, output_attentions=True)
+        coverage = torch.stack(output.cross_attentions, dim=1).sum(-2)
+        found.append(-coverage.clamp(1e-8, 1).log().mean(-1))
+    return torch.cat(found)
+
+
+def own_batches(model: Any, tokenizer: Any, pairs: list[Pair]) -> list[dict[str, torch.Tensor]]:
+    """The inputs of the forwards that ``score_corpus`` runs."""
+    job = make_job(
+        model,
+        tokenizer,
+        DEFAULT_SCORES,
+        statistics=(),
+        special="keep",
+        generation=None,
+        with_targets=True,
+        max_length=None,
+        batch_tokens=BATCH_TOKENS,
+        stop_on_error=False,
+    )
+    worker = Worker(model, tokenizer, job)
+    sources, targets = zip(*pairs, strict=True)
+    prepared = [worker.prepare(window) for window in cut_windows(open_rows(sources, targets).read(), WINDOW)]
+    return [
+        forward_inputs(model, force(model, [each.source for each in batch], [each.target or [] for each in batch]))
+        for window in prepared
+        for batch in window.batches
+    ]
+
+
+def measure_speed(path: str | None, count: int, repeats: int) -> None:
+    pairs = read_pairs(path, count)
+    _, tokenizer = load_demo()
+    eager, model = make_model(tokenizer, "eager"), make_model(tokenizer, "sdpa")
+    batches = own_batches(model, tokenizer, pairs)
+    folder = Path(tempfile.mkdtemp())
+    sources, targets = (list(side) for side in zip(*pairs, strict=True))
+
+    def plain() -> None:
+        for batch in batches:
+            with torch.no_grad():
+                model(**batch)
+
+    def ours() -> None:
+        output = folder / "scored.parquet"
+        score_corpus(
+            model, tokenizer, sources, targets, output=output, batch_tokens=BATCH_TOKENS, window=WINDOW, progress=False
+        )
+        output.unlink()
+
+    cases = {
+        "a notebook's way": lambda: notebook_way(eager, tokenizer, pairs),
+        "plain forwards": plain,
+        "score_corpus, six scores": ours,
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    for repeat in range(repeats):
+        for name in list(cases) if repeat % 2 == 0 else list(reversed(cases)):
+            started = time.perf_counter()
+            cases[name]()
+            seconds[name].append(time.perf_counter() - started)
+    print(f"{len(pairs)} pairs, {torch.get_num_threads()} threads, torch {torch.__version__}; medians of {repeats}")
+    print("| way | sentences a second | time by a notebook's | by plain forwards |")
+    print("| --- | --- | --- | --- |")
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    for name, median in medians.items():
+        ratios = " | ".join(f"{median / medians[other]:.2f}" for other in list(medians)[:2])
+        print(f"| {name} | {len(pairs) / median:.0f} | {ratios} |", flush=True)
+
+
+def peak_of(rows: int) -> tuple[float, float]:
+    """Peak memory in megabytes and seconds of a process that scores this many lines."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_score_lines, (rows,))
+
+
+def _score_lines(rows: int) -> tuple[float, float]:
+    torch.set_num_threads(1)
+    _, tokenizer = load_demo()
+    model = make_model(tokenizer, "sdpa", tiny=True)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, name) for name in ("source.txt", "target.txt")]
+        with paths[0].open("w") as sources, paths[1].open("w") as targets:
+            for source, target in made_up(rows):
+                sources.write(source + "\n")
+                targets.write(target + "\n")
+        started = time.perf_counter()
+        score_corpus(model, tokenizer, *paths, output=Path(folder, "scored.parquet"), progress=False)
+        seconds = time.perf_counter() - started
+    # Not getrusage's figure, which a process takes over from the one that started it.
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024, seconds  # type: ignore[index]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path", nargs="?", metavar="PAIRS.tsv")
+    parser.add_argument("--pairs", type=int, default=1000)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--rows", type=int, nargs="*", default=[10_000, 100_000])
+    options = parser.parse_args()
+    if options.pairs:
+        measure_speed(options.path, options.pairs, options.repeats)
+    if options.rows:
+        print("| sentences | peak memory | sentences a second (a tiny model, one thread) |")
+        print("| --- | --- | --- |")
+    for rows in options.rows:
+        megabytes, seconds = peak_of(rows)
+        print(f"| {rows:,} | {megabytes:.0f} MB | {rows / seconds:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

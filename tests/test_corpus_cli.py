@@ -1,0 +1,145 @@
+"""The command line: what it writes, its exit codes, and errors of one line on stderr."""
+
+from __future__ import annotations
+
+import csv
+import re
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+from corpus_pool import ENGLISH, GERMAN, assert_same_tables
+from families import one_thread
+
+from xattn_widget import load_demo, score_corpus, select
+from xattn_widget.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _quick():
+    with one_thread():
+        yield
+
+
+@pytest.fixture
+def pool(tmp_path):
+    path = tmp_path / "pool.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("nr", "de", "en"), *zip(range(8), GERMAN, ENGLISH, strict=True), (8, "", "x")])
+    return path
+
+
+@pytest.fixture
+def run(capfd, tmp_path, monkeypatch):
+    """Runs a command in the test's folder: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        code = main([str(each) for each in arguments])
+        return (code, *capfd.readouterr())
+
+    return run
+
+
+def test_from_a_pool_to_the_sentences_to_label(run, pool, tmp_path):
+    code, out, err = run(
+        *["score", pool, "--source-column", "de", "--target-column", "en", "--id-column", "nr", "--model", "demo"],
+        *["--scores", "coverage_penalty, entropy", "--statistics", "logprob_mean", "--output", "scored.parquet"],
+    )
+    assert (code, out) == (0, "scored.parquet: 9 sentences, 8 scored, 1 with an error\n")
+    expected = score_corpus(
+        *load_demo(),
+        pool,
+        source_column="de",
+        target_column="en",
+        id_column="nr",
+        scores=["coverage_penalty", "entropy"],
+        statistics="logprob_mean",
+    )
+    assert_same_tables(pq.read_table(tmp_path / "scored.parquet"), expected)
+
+    code, out, err = run(
+        "select", "scored.parquet", "--by", "coverage_penalty", "--budget", 3, "--output", "chosen.csv"
+    )
+    assert (code, out, err) == (0, "", "")
+    with (tmp_path / "chosen.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    chosen = select(expected, "coverage_penalty", 3)
+    assert [(row["id"], row["source"], row["reason"]) for row in rows] == list(
+        zip(*(chosen[name].to_pylist() for name in ("id", "source", "reason")), strict=True)
+    )
+
+    assert run("select", "scored.parquet", "--by", "entropy.layer1:lowest,logprob_mean", "--budget", 2,
+               "--output", "two.parquet")[0] == 0  # fmt: skip
+    by = {"entropy.layer1": "lowest", "logprob_mean": "highest"}
+    assert pq.read_table(tmp_path / "two.parquet").equals(select(expected, by, 2))
+    code, out, _ = run("select", "scored.parquet", "--by", "random", "--budget", 2, "--match", "two.parquet")
+    assert code == 0
+    assert out.startswith("rank,row,id,source,target,source_length,value,reason\n1,")
+
+
+def test_generated_targets_and_quiet(run, tmp_path):
+    (tmp_path / "pool.txt").write_text("\n".join(GERMAN))
+    generation = ["--generation", "num_beams=3", "--generation", "early_stopping=True"]
+    code, out, err = run("score", "pool.txt", "--model", "demo", *generation, "--output", "s.parquet", "--quiet")
+    assert (code, out, err) == (0, "", "")
+    expected = score_corpus(*load_demo(), GERMAN, generation={"num_beams": 3, "early_stopping": True})
+    assert_same_tables(pq.read_table(tmp_path / "s.parquet"), expected)
+
+
+def test_a_page_is_written(run, tmp_path):
+    code, out, _ = run("show", "--model", "demo", "Ich habe das Buch gelesen.", "--output", "page.html")
+    assert (code, out) == (0, "page.html\n")
+    assert "gelesen" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "message"),
+    [
+        ("score none.csv --model demo --output s.parquet", 1, "there is no file none.csv"),
+        ("score pool.csv --model demo --output none/s.parquet", 1, "there is no folder none to write s.parquet in"),
+        ("score pool.csv --model demo --output s.parquet", 1, "no column 'source'; it has 'nr', 'de', 'en'"),
+        ("score pool.csv --model . --output s.parquet", 1, "the folder . holds no model"),
+        (
+            "score pool.csv --source-column de --model demo --scores entropie --output s.parquet",
+            1,
+            "did you mean 'entropy'",
+        ),
+        ("score pool.csv --model demo --dtype float7 --output s.parquet", 2, "--dtype float7 is no number type"),
+        ("score pool.csv --model demo --generation beams --output s.parquet", 2, "'beams' is no name=value"),
+        ("score pool.csv --model demo", 2, "Missing option '--output'"),
+        ("score pool.csv --model demo --outptu s.parquet", 2, "No such option"),
+        ("select none.parquet --by entropy --budget 1", 1, "there is no file none.parquet"),
+        ("select pool.csv --by entropy --budget 1", 1, "pool.csv is no Parquet file"),
+        ("select pool.csv --by entropy --budget 1 --output c.xlsx", 2, "must end with .csv or .parquet"),
+        ("show --model demo x --output none/page.html", 1, "there is no folder none"),
+        ("shwo", 2, "No such command 'shwo'"),
+    ],
+)
+def test_errors_are_one_line_and_a_code(run, pool, command, code, message):
+    found, out, err = run(*command.split())
+    assert (found, out) == (code, "")
+    assert re.fullmatch(r"xattn-widget: [^\n]+\n", err), err
+    assert message in err
+
+
+def test_help_teaches(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    for command in ("score pool.csv", "select scored.parquet", "show --model"):
+        assert f"xattn-widget {command}" in out
+    assert "Exit codes" in out
+    for command in ("score", "select", "show"):
+        code, out, _ = run(command, "--help")
+        assert code == 0
+        assert "Example" in out
+    assert run()[0] == 2
+
+
+def test_it_runs_as_a_program(tmp_path):
+    command = [sys.executable, "-m", "xattn_widget", "score", "none.txt", "--model", "demo", "--output", "s.parquet"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith("xattn-widget: there is no file none.txt")
+    assert "Traceback" not in result.stderr

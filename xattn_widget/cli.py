@@ -1,0 +1,266 @@
+"""The command line: ``xattn-widget score``, ``select`` and ``show``."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import click
+
+_MODEL_HELP = "Folder (or hub name) of the model and its tokenizer; 'demo' is the German-English one in the package."
+
+
+class _List(click.ParamType):  # type: ignore[type-arg]
+    """Names with commas between them."""
+
+    name = "name,name,..."
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> list[str]:
+        """The names."""
+        if isinstance(value, list):
+            return value
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+
+class _Column(click.ParamType):  # type: ignore[type-arg]
+    """A column's name, or its number in a file without a header."""
+
+    name = "column"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str | int:
+        """A number where it is one."""
+        return int(value) if str(value).isdigit() else str(value)
+
+
+class _Setting(click.ParamType):  # type: ignore[type-arg]
+    """A setting ``name=value`` with the value in JSON, or else as text."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Any]:
+        """Name and value."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = value.partition("=")
+        if not equals:
+            self.fail(f"{value!r} is no name=value, such as num_beams=4", param, ctx)
+        try:
+            return name, json.loads(text.replace("True", "true").replace("False", "false"))
+        except json.JSONDecodeError:
+            return name, text
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="xattn-widget", prog_name="xattn-widget")
+def cli() -> None:
+    """Score, choose and look at the cross-attention of encoder-decoder models.
+
+    \b
+    A first round, from a pool of sentences to those to label:
+      xattn-widget score pool.csv --source-column source --model DIR \\
+          --scores coverage_penalty,entropy --output scored.parquet
+      xattn-widget select scored.parquet --by coverage_penalty --budget 1000 \\
+          --output chosen.csv
+      xattn-widget show --model DIR "Ich habe das Buch gelesen." --output page.html
+
+    Exit codes: 0 done, 1 it failed, 2 the call is wrong, 130 interrupted. Errors are one line on stderr.
+    """
+
+
+@cli.command()
+@click.argument("sources", type=click.Path(path_type=Path))
+@click.option("--model", "model_name", required=True, metavar="DIR", help=_MODEL_HELP)
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Parquet file to write.")
+@click.option("--scores", type=_List(), help="Scores of every head.  [default: six built-in ones]")
+@click.option(
+    "--statistics", type=_List(), default="", help="logprob_sum, logprob_mean, logprob_min, margin, output_entropy."
+)
+@click.option("--source-column", type=_Column(), help="Column of the sentences.  [default: source]")
+@click.option(
+    "--target-column", type=_Column(), help="Column of given targets; without targets the model generates them."
+)
+@click.option("--id-column", type=_Column(), help="Column to keep as id; else rows are numbered from 0.")
+@click.option("--targets", type=click.Path(path_type=Path), help="File of given targets, one for each source.")
+@click.option(
+    "--generation", type=_Setting(), multiple=True, help="Setting of generate, such as num_beams=4; repeatable."
+)
+@click.option("--special", type=click.Choice(["keep", "drop", "renormalize"]), default="keep", show_default=True,
+              help="What is done with special tokens.")  # fmt: skip
+@click.option("--max-length", type=int, help="Most tokens a side.  [default: what the model has positions for]")
+@click.option(
+    "--batch-tokens", type=int, default=4096, show_default=True, help="Most tokens of a forward, with padding."
+)
+@click.option("--window", type=int, default=4096, show_default=True, help="Rows that are sorted and stored together.")
+@click.option("--on-error", type=click.Choice(["record", "raise"]), default="record", show_default=True,
+              help="Note sentences that cannot be scored and go on, or stop at the first.")  # fmt: skip
+@click.option("--device", default="cpu", show_default=True, help="Where the model runs, such as cuda.")
+@click.option("--dtype", default="auto", show_default=True, help="Its number type, such as bfloat16.")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--workers", type=int, help="Of the ray engine.")
+@click.option("--address", help="Of a running Ray cluster.  [default: a local one is started]")
+@click.option("--quiet", is_flag=True, help="No progress bar and no summary.")
+def score(sources: Path, model_name: str, output: Path, quiet: bool, device: str, dtype: str, **options: Any) -> None:
+    """Score every head for each sentence of SOURCES, a text, CSV, TSV or Parquet file (.gz too).
+
+    Run again after a break, the same call goes on where it was. OUTPUT has its name only when it is whole.
+
+    \b
+    Examples:
+      xattn-widget score pool.txt --model demo --output scored.parquet
+      xattn-widget score pool.tsv --source-column 0 --target-column 1 --model DIR \\
+          --statistics logprob_mean --output scored.parquet
+      xattn-widget score pool.txt --model DIR --generation num_beams=4 --output scored.parquet
+    """
+    from xattn_widget.corpus import corpus_info, score_corpus
+
+    generation = dict(options.pop("generation")) or None
+    options["scores"] = options["scores"] or None
+    given = {name: value for name, value in options.items() if value is not None}
+    model, tokenizer = _load(model_name, device, dtype)
+    path = score_corpus(
+        model, tokenizer, sources, output=output, generation=generation, progress=False if quiet else None, **given
+    )
+    if quiet:
+        return
+    info = corpus_info(path)
+    failed = info["rows"] - info["scored"]
+    click.echo(f"{path}: {info['rows']} sentences, {info['scored']} scored, {failed} with an error")
+
+
+@cli.command()
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--by", required=True, type=_List(), metavar="NAME[:ORDER],...",
+              help="Column or score, e.g. coverage_penalty, entropy.layer2.head5, logprob_mean:lowest, or random; "
+                   "several are combined by rank.")  # fmt: skip
+@click.option("--budget", required=True, type=int, help="How many sentences.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="CSV or Parquet file to write.  [default: CSV on stdout]"
+)
+@click.option("--lowest", is_flag=True, help="Lowest values first, in place of highest.")
+@click.option("--length-bins", type=int, help="Choose within this many bins of source length.")
+@click.option("--strata", help="Choose within each value of this column, in proportion.")
+@click.option("--duplicates", type=click.Choice(["near", "exact", "keep"]), default="near", show_default=True,
+              help="Which duplicates of chosen sentences are left out.")  # fmt: skip
+@click.option(
+    "--match", type=click.Path(path_type=Path), help="With --by random: a chosen Parquet file whose lengths to have."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of random draws.")
+def select(table: Path, by: list[str], lowest: bool, output: Path | None, match: Path | None, **options: Any) -> None:
+    """Choose sentences of TABLE, a file that 'score' wrote: those to label, with the reason for each.
+
+    \b
+    Examples:
+      xattn-widget select scored.parquet --by coverage_penalty --budget 1000 --output chosen.csv
+      xattn-widget select scored.parquet --by coverage_penalty.layer2,logprob_mean:lowest \\
+          --length-bins 5 --budget 1000 --output chosen.csv
+      xattn-widget select scored.parquet --by random --seed 1 --budget 1000 --output random.csv
+    """
+    import pyarrow.parquet as pq
+
+    from xattn_widget.corpus import select as choose
+
+    _check_suffix(output)
+    if not table.is_file():
+        raise FileNotFoundError(f"there is no file {table}: make one with 'xattn-widget score'")
+    default = "lowest" if lowest else "highest"
+    orders = {name: order or default for name, _, order in (each.partition(":") for each in by)}
+    chosen = choose(table, orders, match=None if match is None else pq.read_table(match), **options)  # type: ignore[arg-type]
+    if output is not None and output.suffix == ".parquet":
+        pq.write_table(chosen, output)
+        return
+    file = sys.stdout if output is None else output.open("w", encoding="utf-8", newline="")
+    try:
+        writer = csv.writer(file)
+        writer.writerow(chosen.column_names)
+        writer.writerows(zip(*(column.to_pylist() for column in chosen.columns), strict=True))
+    finally:
+        if output is not None:
+            file.close()
+
+
+@cli.command()
+@click.argument("sentences", nargs=-1, required=True)
+@click.option("--model", "model_name", required=True, metavar="DIR", help=_MODEL_HELP)
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="HTML page to write; it works offline.")
+@click.option(
+    "--target", "targets", multiple=True, help="Given target, one for each sentence; else they are generated."
+)
+@click.option(
+    "--generation", type=_Setting(), multiple=True, help="Setting of generate, such as num_beams=4; repeatable."
+)
+@click.option("--words", is_flag=True, help="Merge subwords into words.")
+def show(
+    sentences: tuple[str, ...],
+    model_name: str,
+    output: Path,
+    targets: tuple[str, ...],
+    generation: tuple[tuple[str, Any], ...],
+    words: bool,
+) -> None:
+    """Write a page that shows the cross-attention of SENTENCES, as the notebook widget does.
+
+    \b
+    Example:
+      xattn-widget show --model demo "Ich habe das Buch gelesen." --output page.html
+    """
+    from xattn_widget import show_cross_attention
+
+    if not output.absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {output.parent} to write {output.name} in")
+    model, tokenizer = _load(model_name, "cpu", "auto")
+    widget = show_cross_attention(
+        model, tokenizer, list(sentences), list(targets) or None, generation=dict(generation) or None, words=words
+    )
+    click.echo(widget.to_html(output))
+
+
+def _check_suffix(output: Path | None) -> None:
+    if output is not None and output.suffix not in (".csv", ".parquet"):
+        raise click.UsageError(f"--output {output} must end with .csv or .parquet")
+    if output is not None and not output.absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {output.parent} to write {output.name} in")
+
+
+def _load(name: str, device: str, dtype: str) -> tuple[Any, Any]:
+    """The model and tokenizer in a folder, or of the hub."""
+    import torch
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers.utils import logging
+
+    from xattn_widget.demo import FOLDER
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    kind = dtype if dtype == "auto" else getattr(torch, dtype, None)
+    if not (kind == "auto" or isinstance(kind, torch.dtype)):
+        raise click.UsageError(f"--dtype {dtype} is no number type of torch, such as float32 or bfloat16")
+    place = FOLDER if name == "demo" else name
+    if Path(place).is_dir() and not Path(place, "config.json").is_file():
+        raise FileNotFoundError(f"the folder {place} holds no model: there is no config.json")
+    model = AutoModelForSeq2SeqLM.from_pretrained(place, dtype=torch.float32 if name == "demo" else kind)
+    return model.to(device).eval(), AutoTokenizer.from_pretrained(place)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code. Errors are one line on stderr."""
+    warnings.simplefilter("ignore")
+    try:
+        code = cli.main(args=arguments, prog_name="xattn-widget", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.ClickException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted; the same call goes on where it was", 130)
+    except Exception as error:
+        return _fail(str(error) or type(error).__name__, 1)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"xattn-widget: {' '.join(message.split())}", err=True)
+    return code

@@ -1,0 +1,102 @@
+"""Numbers of a scored table by the names that people give them, such as ``coverage_penalty.layer3.head5``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xattn_widget.corpus.tables import grids, score_names
+
+_NAME = re.compile(r"(?P<score>.+?)(?:\.layer(?P<layer>\d+))?(?:\.head(?P<head>\d+))?")
+
+
+def score_of(name: str) -> str:
+    """The column that a name is of."""
+    match = _NAME.fullmatch(name)
+    return match["score"] if match else name
+
+
+def column_values(table: pa.Table, name: str, heads: Sequence[tuple[int, int]] | None = None) -> Any:
+    """``[rows]`` float64 array of a column of numbers or of a score, NaN where there is none.
+
+    Args:
+        table: a scored table.
+        name: a column of numbers, or of a score: ``"entropy"`` for the mean of all heads, ``"entropy.layer3"`` for the
+            mean of a layer's, ``"entropy.head5"`` for the mean of a head's over the layers, ``"entropy.layer3.head5"``.
+        heads: ``(layer, head)`` pairs whose mean is taken, beside a score's bare name.
+
+    Raises:
+        ValueError: there is no such column, layer or head.
+    """
+    score = score_of(name)
+    if name in table.column_names and name not in score_names(table):
+        return _numbers(table, name)
+    if score not in score_names(table):
+        known = [*score_names(table), *_numeric(table)]
+        raise ValueError(f"the table has no numbers called {name!r}; it has {', '.join(known) or 'none'}")
+    grid = grids(table, score).astype(np.float64)
+    match = _NAME.fullmatch(name)
+    assert match
+    layer, head = (None if match[part] is None else int(match[part]) for part in ("layer", "head"))
+    if heads is not None:
+        if layer is not None or head is not None:
+            raise ValueError(f"{name!r} names its heads already: leave heads out, or the layer and head in the name")
+        for each in heads:
+            _check_head(score, grid, *each)
+        return np.stack([grid[:, layer, head] for layer, head in heads]).mean(0)
+    _check_head(score, grid, layer or 0, head or 0)
+    if layer is not None:
+        grid = grid[:, layer : layer + 1]
+    if head is not None:
+        grid = grid[:, :, head : head + 1]
+    return grid.mean((1, 2))
+
+
+def read_columns(table: pa.Table | str | PathLike[str], wanted: Sequence[str]) -> pa.Table:
+    """A table or Parquet file with those of the wanted columns that it has."""
+    if isinstance(table, pa.Table):
+        return table
+    if not isinstance(table, str | PathLike):
+        raise TypeError(f"table must be an Arrow table or the path of a Parquet file, got {type(table).__name__}")
+    try:
+        present = pq.read_schema(table).names
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{table} is no Parquet file, as score_corpus writes them: {error}") from None
+    return pq.read_table(table, columns=[name for name in present if name in wanted])
+
+
+def _check_head(score: str, grid: Any, layer: int, head: int) -> None:
+    layers, heads = grid.shape[1:]
+    if not (0 <= layer < layers and 0 <= head < heads):
+        raise ValueError(
+            f"{score} has no layer {layer} head {head}: layers are 0 to {layers - 1}, heads are 0 to {heads - 1}"
+        )
+
+
+def _numeric(table: pa.Table) -> list[str]:
+    kinds = (pa.types.is_floating, pa.types.is_integer)
+    return [field.name for field in table.schema if any(kind(field.type) for kind in kinds) and field.name != "id"]
+
+
+def _numbers(table: pa.Table, name: str) -> Any:
+    if name not in _numeric(table):
+        raise ValueError(f"column {name!r} holds no numbers; those of the table are {', '.join(_numeric(table))}")
+    return table[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+
+
+def average_ranks(values: Any) -> Any:
+    """``[n]`` ranks from 1, of equal values the mean of their ranks."""
+    order = np.argsort(values, kind="stable")
+    place = np.empty(len(values), dtype=np.intp)
+    place[order] = np.arange(len(values))
+    ordered = values[order]
+    starts = np.r_[True, ordered[1:] != ordered[:-1]]
+    group = starts.cumsum()[place]
+    bounds = np.r_[np.nonzero(starts)[0], len(values)]
+    return 0.5 * (bounds[group] + bounds[group - 1] + 1)

@@ -1,0 +1,120 @@
+"""Which head knows when a translation is bad: correlation of every head's score with quality, ``compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from xattn_widget.corpus.columns import average_ranks, column_values, read_columns
+from xattn_widget.corpus.job import STATISTICS
+from xattn_widget.corpus.tables import grids, score_names
+
+Metric = Callable[[str, str], float]
+
+
+def compare(
+    table: pa.Table | str | PathLike[str],
+    gold: Sequence[str | None] | None = None,
+    metric: str | Sequence[float] | Metric | None = None,
+    *,
+    confidence: float = 0.95,
+) -> pa.Table:
+    """How each head's score, and each statistic of the output, goes with the quality of the translation.
+
+    The correlation is Spearman's. Its interval is that of Fisher's transformation with the standard error
+    ``sqrt((1 + rho^2 / 2) / (rows - 3))``. The best of hundreds of heads is flattered by having been picked: test it on
+    sentences that it was not picked on.
+
+    Args:
+        table: what ``score_corpus`` returned, or the path of the Parquet file that it wrote.
+        gold: reference translations, one a row (None where there is none), with which the targets are compared.
+        metric: without ``gold``, the quality itself: the name of a column of numbers, or a number a row. With it, a
+            function of target and reference; sentence chrF (``pip install sacrebleu``) when left out.
+        confidence: of the intervals, such as 0.95.
+
+    Returns:
+        A table, strongest correlation first: ``score``, ``layer``, ``head`` (null for a statistic), ``correlation`` in
+        [-1, 1], ``low`` and ``high`` of its interval, ``rows`` that have both numbers. NaN where a column is constant
+        or has fewer than four rows.
+
+    Raises:
+        ValueError: lengths that differ from the table's, or no quality at all.
+        ImportError: sacrebleu is needed and not installed.
+
+    Source: Bonett & Wright 2000 (standard error).
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, got {confidence!r}")
+    if isinstance(table, str | PathLike):
+        import pyarrow.parquet as pq
+
+        table = read_columns(table, pq.read_schema(table).names)
+    if metric is None and gold is not None and (isinstance(gold, str) or not _is_text(gold)):
+        gold, metric = None, gold
+    quality = _quality(table, gold, metric)
+    if len(quality) != table.num_rows:
+        raise ValueError(f"there must be one quality a row: the table has {table.num_rows} rows, got {len(quality)}")
+    found = []
+    for name in score_names(table):
+        values = grids(table, name)
+        for layer, head in np.ndindex(values.shape[1:]):
+            found.append((name, layer, head, *_spearman(values[:, layer, head], quality, confidence)))
+    for name in STATISTICS:
+        if name in table.column_names:
+            found.append((name, None, None, *_spearman(column_values(table, name), quality, confidence)))
+    found.sort(key=lambda each: -abs(each[3]) if each[3] == each[3] else 1.0)
+    columns = list(zip(*found, strict=True)) if found else [()] * 7
+    kinds = [pa.string(), pa.int32(), pa.int32(), pa.float64(), pa.float64(), pa.float64(), pa.int64()]
+    names = ["score", "layer", "head", "correlation", "low", "high", "rows"]
+    return pa.table([pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)], names=names)
+
+
+def _is_text(gold: Sequence[Any]) -> bool:
+    return all(each is None or isinstance(each, str) for each in gold)
+
+
+def _quality(table: pa.Table, gold: Any, metric: Any) -> Any:
+    """``[rows]`` quality of each translation, NaN where it is not known."""
+    if gold is None:
+        if isinstance(metric, str):
+            return column_values(table, metric)
+        if metric is None or callable(metric):
+            raise ValueError("pass gold (reference translations), or metric (a column's name or a number a row)")
+        return np.array([np.nan if each is None else each for each in metric], dtype=np.float64)
+    if len(gold) != table.num_rows:
+        raise ValueError(f"there must be one reference a row: the table has {table.num_rows} rows, gold {len(gold)}")
+    measure = sentence_chrf if metric is None else metric
+    if not callable(measure):
+        raise TypeError(f"beside gold, metric is a function of target and reference, got {type(measure).__name__}")
+    pairs = zip(table["target"].to_pylist(), gold, strict=True)
+    return np.array([np.nan if target is None or not each else measure(target, each) for target, each in pairs])
+
+
+def sentence_chrf(target: str, reference: str) -> float:
+    """The chrF of one sentence, 0 to 100, by sacrebleu (Popović 2015).
+
+    Raises:
+        ImportError: sacrebleu is not installed.
+    """
+    try:
+        import sacrebleu
+    except ImportError:
+        raise ImportError("chrF is measured by sacrebleu: pip install sacrebleu, or pass a metric") from None
+    return float(sacrebleu.sentence_chrf(target, [reference]).score)
+
+
+def _spearman(values: Any, quality: Any, confidence: float) -> tuple[float, float, float, int]:
+    """Correlation, the ends of its interval, and the rows that have both numbers."""
+    known = ~(np.isnan(values) | np.isnan(quality))
+    rows = int(known.sum())
+    if rows < 4 or np.ptp(values[known]) == 0 or np.ptp(quality[known]) == 0:
+        return np.nan, np.nan, np.nan, rows
+    rho = float(np.corrcoef(average_ranks(values[known]), average_ranks(quality[known]))[0, 1])
+    reach = NormalDist().inv_cdf((1 + confidence) / 2) * np.sqrt((1 + rho**2 / 2) / (rows - 3))
+    centre = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
+    return rho, float(np.tanh(centre - reach)), float(np.tanh(centre + reach)), rows

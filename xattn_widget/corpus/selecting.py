@@ -1,0 +1,267 @@
+"""Choose sentences from a scored corpus, say to have them labelled: ``select``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+
+from xattn_widget.corpus.columns import average_ranks, column_values, read_columns, score_of
+from xattn_widget.corpus.duplicates import Chosen
+
+Order = Literal["highest", "lowest"]
+_TEXT = ("id", "source", "target", "source_length", "error")
+# Sentences by which rare trigrams are told from frequent ones.
+_SAMPLE = 5000
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Rows that share one part of the budget, most wanted first."""
+
+    rows: Any
+    budget: int
+    name: str  # after "place 1 of 20", e.g. " with 3 to 5 tokens"
+
+
+def select(
+    table: pa.Table | str | PathLike[str],
+    by: str | Sequence[str] | Mapping[str, Order],
+    budget: int,
+    *,
+    order: Order = "highest",
+    heads: Sequence[tuple[int, int]] | None = None,
+    length_bins: int | None = None,
+    strata: str | Sequence[Any] | None = None,
+    shares: Mapping[Any, float] | None = None,
+    duplicates: Literal["near", "exact", "keep"] = "near",
+    similarity: float = 0.8,
+    match: pa.Table | None = None,
+    seed: int = 0,
+) -> pa.Table:
+    """The sentences to label: the highest or lowest of a scored corpus, or random ones to compare them with.
+
+    Rows with an error, or whose value is undefined, are never chosen. The literature does not support a promise that
+    attention beats likelihood, or random choice: compare with both, and with random sentences of the same lengths
+    (``match``), over several seeds.
+
+    Args:
+        table: what ``score_corpus`` returned, or the path of the Parquet file that it wrote.
+        by: what to choose by. A column of numbers (``"logprob_mean"``), or a score: ``"coverage_penalty"`` is the mean
+            of all heads, ``"coverage_penalty.layer3"`` of a layer, ``"coverage_penalty.head5"`` of a head number over
+            the layers, ``"coverage_penalty.layer3.head5"`` one head. A list of such combines them by the mean of their
+            ranks; a mapping does so with an order for each. ``"random"`` draws by ``seed``.
+        budget: how many sentences.
+        order: ``"highest"`` or ``"lowest"`` values.
+        heads: ``(layer, head)`` pairs whose mean a score's bare name stands for, in place of all.
+        length_bins: choose within this many bins of equal size by source length in tokens, each in proportion.
+        strata: a column, or a value a row: choose within each of its values, in proportion to its rows or by
+            ``shares``.
+        shares: the share of the budget for each stratum; those left out get none.
+        duplicates: leave out ``"near"`` duplicates of sentences that are chosen already (character trigrams' Jaccard
+            similarity, without case and punctuation), only ``"exact"`` ones (but for case and punctuation), or
+            ``"keep"`` them.
+        similarity: from which on sentences are near duplicates, above 0 to 1.
+        match: with ``by="random"``, a choice whose lengths the random sentences are to have.
+        seed: of the random draws.
+
+    Returns:
+        A table, most wanted first: ``rank`` from 1, ``row`` in the table, ``id``, ``source``, ``target``,
+        ``source_length``, the ``value`` chosen by (of a combination the mean rank, 0 to 1, high is wanted) and the
+        ``reason`` in words.
+
+    Raises:
+        ValueError: an unknown column, head, order or policy, or fewer sentences than the budget.
+    """
+    wanted = _orders(by, order)
+    _check(budget, duplicates, similarity, length_bins, shares, strata, match, wanted)
+    names = [*_TEXT, *(score_of(name) for name in wanted), *wanted, *([strata] if isinstance(strata, str) else [])]
+    read = read_columns(table, names)
+    scored = np.array(read["error"].is_null()) if "error" in read.column_names else np.ones(read.num_rows, dtype=bool)
+    chance = np.random.default_rng(seed)
+    if list(wanted) == ["random"]:
+        values = chance.random(read.num_rows)
+        what, high = f"drawn at random (seed {seed})", True
+    else:
+        values, what, high = _values(read, wanted, heads, scored)
+    eligible = np.flatnonzero(scored & ~np.isnan(values))
+    ranked = eligible[np.argsort(-values[eligible] if high else values[eligible], kind="stable")]
+    chosen = _chosen(read, duplicates, similarity)
+    if match is not None:
+        picked = list(_matched(read, ranked, match, chosen, what))
+    else:
+        groups = _groups(read, ranked, budget, length_bins, strata, shares)
+        shown = None if list(wanted) == ["random"] else values
+        picked = [each for group in groups for each in _take(read, group, chosen, shown, what)]
+    place = {row: index for index, row in enumerate(ranked.tolist())}
+    picked.sort(key=lambda each: place[each[0]])
+    rows = [row for row, _ in picked]
+    columns = {"rank": pa.array(range(1, len(rows) + 1), pa.int64()), "row": pa.array(rows, pa.int64())}
+    kept = read.select([name for name in _TEXT[:-1] if name in read.column_names]).take(columns["row"])
+    columns |= dict(zip(kept.column_names, kept.columns, strict=True))
+    columns |= {
+        "value": pa.array(values[rows], pa.float64()),
+        "reason": pa.array([why for _, why in picked], pa.string()),
+    }
+    return pa.table(columns)
+
+
+def _orders(by: Any, order: str) -> dict[str, str]:
+    """What to choose by, with the order of each."""
+    wanted = dict(by) if isinstance(by, Mapping) else dict.fromkeys([by] if isinstance(by, str) else by, order)
+    for name, each in wanted.items():
+        if each not in get_args(Order):
+            raise ValueError(f"order must be 'highest' or 'lowest', got {each!r} for {name}")
+    if not wanted or ("random" in wanted and len(wanted) > 1):
+        raise ValueError(f"by must name a column, some columns to combine, or 'random' alone, got {by!r}")
+    return wanted
+
+
+def _check(
+    budget: int,
+    duplicates: str,
+    similarity: float,
+    length_bins: int | None,
+    shares: Any,
+    strata: Any,
+    match: Any,
+    wanted: dict[str, str],
+) -> None:
+    if budget < 1:
+        raise ValueError(f"budget must be a positive number of sentences, got {budget!r}")
+    if duplicates not in ("near", "exact", "keep"):
+        raise ValueError(f"duplicates must be 'near', 'exact' or 'keep', got {duplicates!r}")
+    if not 0 < similarity <= 1:
+        raise ValueError(f"similarity must be above 0 and at most 1, got {similarity!r}")
+    if length_bins is not None and length_bins < 1:
+        raise ValueError(f"length_bins must be a positive number of bins, got {length_bins!r}")
+    if shares is not None and strata is None:
+        raise ValueError("shares are of strata: name the column with strata")
+    if shares is not None and (min(shares.values(), default=-1) < 0 or abs(sum(shares.values()) - 1) > 1e-6):
+        raise ValueError(f"shares must be 0 or more and sum to 1, got {dict(shares)}")
+    if match is not None and (list(wanted) != ["random"] or match.num_rows != budget):
+        raise ValueError(
+            "match goes with by='random' and a budget of as many sentences as it has "
+            f"({match.num_rows}), got by={list(wanted)} and budget={budget}"
+        )
+
+
+def _values(table: pa.Table, wanted: dict[str, str], heads: Any, scored: Any) -> tuple[Any, str, bool]:
+    """``[rows]`` values to choose by, what they are in words, and whether high ones are wanted."""
+    if len(wanted) == 1:
+        ((name, order),) = wanted.items()
+        what = f"{order} {name}" + (f" (mean of {len(heads)} heads)" if heads is not None else "")
+        return column_values(table, name, heads), what, order == "highest"
+    columns = {name: column_values(table, name, heads if score_of(name) == name else None) for name in wanted}
+    good = scored & ~np.isnan(np.stack(list(columns.values()))).any(0)
+    combined = np.full(table.num_rows, np.nan)
+    ranks = [average_ranks(columns[name][good] * (1 if order == "highest" else -1)) for name, order in wanted.items()]
+    combined[good] = np.mean(ranks, axis=0) / max(1, good.sum())
+    return combined, f"mean rank of {' and '.join(f'{order} {name}' for name, order in wanted.items())}", True
+
+
+def _chosen(table: pa.Table, duplicates: str, similarity: float) -> Chosen | None:
+    if duplicates == "keep":
+        return None
+    sources = table["source"]
+    sample = sources.slice(0, 0) if duplicates == "exact" else sources.take(_spread(len(sources), _SAMPLE))
+    return Chosen(similarity if duplicates == "near" else None, (text for text in sample.to_pylist() if text))
+
+
+def _spread(count: int, most: int) -> Any:
+    return pa.array(
+        np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64)) if count else [], pa.int64()
+    )
+
+
+def _groups(
+    table: pa.Table, ranked: Any, budget: int, length_bins: int | None, strata: Any, shares: Any
+) -> Iterator[_Group]:
+    if strata is None:
+        yield from _bins(table, ranked, budget, length_bins, "")
+        return
+    values = np.array(table[strata].to_pylist() if isinstance(strata, str) else list(strata), dtype=object)
+    if len(values) != table.num_rows:
+        raise ValueError(f"strata must have a value a row: the table has {table.num_rows} rows, strata {len(values)}")
+    present = dict.fromkeys(values[np.sort(ranked)].tolist())
+    if shares is not None and (unknown := [each for each in shares if each not in present]):
+        raise ValueError(f"no row of stratum {unknown[0]!r} can be chosen; there are {', '.join(map(repr, present))}")
+    rows = {each: ranked[[value == each for value in values[ranked]]] for each in (shares or present)}
+    weights = list(shares.values()) if shares is not None else [len(each) for each in rows.values()]
+    for (stratum, each), part in zip(rows.items(), _parts(budget, weights), strict=True):
+        yield from _bins(table, each, part, length_bins, f" in {stratum}")
+
+
+def _bins(table: pa.Table, ranked: Any, budget: int, length_bins: int | None, name: str) -> Iterator[_Group]:
+    if length_bins is None:
+        yield _Group(ranked, budget, name)
+        return
+    lengths = _lengths(table)[ranked]
+    edges: Any = np.unique(np.quantile(lengths, np.linspace(0, 1, length_bins + 1)[1:-1])) if len(ranked) else []
+    bins = np.searchsorted(edges, lengths, side="left")
+    groups = [ranked[bins == each] for each in np.unique(bins)]
+    for rows, part in zip(groups, _parts(budget, [len(each) for each in groups]), strict=True):
+        of_group = _lengths(table)[rows]
+        yield _Group(rows, part, f"{name} with {of_group.min()} to {of_group.max()} tokens")
+
+
+def _lengths(table: pa.Table) -> Any:
+    if "source_length" not in table.column_names:
+        raise ValueError("the table has no source_length, which length bins and match go by: use score_corpus's table")
+    return table["source_length"].fill_null(0).to_numpy()
+
+
+def _parts(budget: int, weights: Sequence[float]) -> list[int]:
+    """The budget in whole parts by weight, what is left over to the largest remainders."""
+    total = sum(weights)
+    exact = [budget * weight / total if total else 0.0 for weight in weights]
+    parts = [int(each) for each in exact]
+    left = sorted(range(len(parts)), key=lambda index: parts[index] - exact[index])
+    for index in left[: budget - sum(parts)]:
+        parts[index] += 1
+    return parts
+
+
+def _take(table: pa.Table, group: _Group, chosen: Chosen | None, values: Any, what: str) -> Iterator[tuple[int, str]]:
+    """The rows of a group that its budget allows, with the reason."""
+    taken = 0
+    for place, row in enumerate(group.rows.tolist(), start=1):
+        if taken == group.budget:
+            return
+        if chosen is None or chosen.add_new(table["source"][row].as_py()):
+            taken += 1
+            of = f"{len(group.rows)} sentences{group.name}"
+            yield row, f"{what}, from {of}" if values is None else f"{what} {values[row]:.4g}, place {place} of {of}"
+    if taken < group.budget:
+        raise ValueError(
+            f"the budget asks for {group.budget} sentences{group.name}, and {taken} can be chosen of "
+            f"{len(group.rows)}" + (" without duplicates" if chosen else "") + ": lower it"
+        )
+
+
+def _matched(
+    table: pa.Table, shuffled: Any, match: pa.Table, chosen: Chosen | None, what: str
+) -> Iterator[tuple[int, str]]:
+    """For each row of ``match`` a random one of the same length, or of the nearest length that is left."""
+    lengths = _lengths(table)
+    left: dict[int, Iterator[int]] = {
+        int(length): iter(shuffled[lengths[shuffled] == length].tolist()) for length in np.unique(lengths[shuffled])
+    }
+    for length in _lengths(match).tolist():
+        row = _next_of(table, left, length, chosen)
+        if row is None:
+            raise ValueError("there are fewer sentences than match has" + (" without duplicates" if chosen else ""))
+        yield row, f"{what}, with {lengths[row]} tokens as a matched sentence has {length}"
+
+
+def _next_of(table: pa.Table, left: dict[int, Iterator[int]], length: int, chosen: Chosen | None) -> int | None:
+    for nearest in sorted(left, key=lambda each: abs(each - length)):
+        for row in left[nearest]:
+            if chosen is None or chosen.add_new(table["source"][row].as_py()):
+                return row
+        del left[nearest]
+    return None
