@@ -12,7 +12,7 @@ from families import batch, cross_attention_modules, eager, eager_weights, one_t
 from family_models import FAMILY
 from torch import nn
 
-from xattn_widget import ablate, capture
+from xattn_widget import ablate, capture, extract, load_demo
 
 # PEFT asks a model for a name that transformers is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
@@ -149,6 +149,19 @@ def test_value_norms_of_an_adapted_output_projection_are_those_of_the_merged_one
     with capture(wrapped, value_norms=True) as seen:
         wrapped(**inputs)
     assert_same(seen.value_norms, expected.value_norms, 1e-4)
+
+
+def test_extract_asks_for_the_model_inside_and_reads_it_with_its_adapters():
+    model, tokenizer = load_demo()
+    config = peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    before = extract(model, tokenizer, "Ich lese.", "I read.").weights
+    wrapped = peft.get_peft_model(copy.deepcopy(model), config).eval()
+    with pytest.raises(TypeError, match=r"PeftModel: pass its \.model"):
+        extract(wrapped, tokenizer, "Ich lese.")
+    merged = copy.deepcopy(wrapped).merge_and_unload()
+    seen = extract(wrapped.model, tokenizer, "Ich lese.", "I read.").weights
+    torch.testing.assert_close(seen, extract(merged, tokenizer, "Ich lese.", "I read.").weights, atol=1e-5, rtol=0)
+    assert not torch.allclose(seen, before, atol=1e-3)
 
 
 @pytest.mark.filterwarnings("ignore:torch.ao.quantization is deprecated")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -64,8 +65,7 @@ class ComputedCall(CrossAttentionCall):
     columns: slice | None  # the encoder's, where the keys are not the encoder's alone
 
     def _probabilities(self) -> torch.Tensor:
-        # Autocast would take the softmax into half precision, whose rows do not sum to 1.
-        with torch.autocast(self.query.device.type, enabled=False):
+        with _without_autocast(self.query.device.type):
             key = self.key
             if key.shape[1] != self.query.shape[1]:
                 key = key.repeat_interleave(self.query.shape[1] // key.shape[1], dim=1)
@@ -85,7 +85,7 @@ class ComputedCall(CrossAttentionCall):
     @property
     def value_norms(self) -> torch.Tensor:
         """See :attr:`Capture.value_norms`."""
-        with torch.no_grad(), torch.autocast(self.query.device.type, enabled=False):
+        with torch.no_grad(), _without_autocast(self.query.device.type):
             heads, dimension = self.query.shape[1], self.value.shape[-1]
             projection = _projection_weight(self.module, heads * dimension, self.value).float()
             # [heads, dimension, dimension]: |v W| is the root of v (W W^T) v^T, without a vector of the model's size.
@@ -141,6 +141,11 @@ def _projection_weight(module: nn.Module, width: int, like: torch.Tensor) -> tor
     units = torch.eye(width, dtype=like.dtype, device=like.device)
     result: torch.Tensor = projection(units) - projection(torch.zeros_like(units[:1]))
     return result.T
+
+
+def _without_autocast(device: str) -> AbstractContextManager[Any]:
+    """Autocast would take products into half precision, where rows do not sum to 1. To switch it off has a cost."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def _as_it_is(tensor: torch.Tensor) -> torch.Tensor:
