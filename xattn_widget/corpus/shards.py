@@ -28,7 +28,7 @@ logger = logging.getLogger("xattn_widget")
 
 _DIGEST = b"xattn_widget_rows"
 # Rows are put together in groups of about this many bytes.
-_GROUP_BYTES = 64 * 2**20
+_GROUP_BYTES = 16 * 2**20
 
 
 class Store(Protocol):
@@ -43,6 +43,9 @@ class Store(Protocol):
 
     def write(self, number: int, digest: str, table: pa.Table) -> None:
         """Keep a window's table."""
+
+    def finish(self, windows: int) -> Any:
+        """The result, of so many windows: a table or a path."""
 
 
 class MemoryStore:
@@ -102,7 +105,7 @@ class ShardStore:
                 pq.write_table(described, file, compression="zstd")
         self.done[number] = path
 
-    def finish(self, windows: int) -> None:
+    def finish(self, windows: int) -> Path:
         """Put the windows together under the output's name and remove the folder.
 
         Raises:
@@ -128,6 +131,7 @@ class ShardStore:
             for table in _groups(paths):
                 writer.write_table(table.replace_schema_metadata(None).cast(schema))
         shutil.rmtree(self.folder)
+        return self._output
 
     @contextmanager
     def _explaining_full_disk(self) -> Iterator[None]:
@@ -176,8 +180,8 @@ def open_shards(output: Path, schema: pa.Schema, description: dict[str, Any], ro
         yield store
 
 
-def finished(output: Path, description: dict[str, Any], digest: str | None) -> bool:
-    """Whether the output is there already, as this job would write it.
+def check_finished(output: Path, description: dict[str, Any], digest: str | None) -> None:
+    """Make sure that an output which is there is what this job would write.
 
     Args:
         output: the path.
@@ -187,8 +191,6 @@ def finished(output: Path, description: dict[str, Any], digest: str | None) -> b
     Raises:
         FileExistsError: something else is there.
     """
-    if not output.exists():
-        return False
     advice = "Remove it, or write to another path"
     try:
         info = corpus_info(output)
@@ -197,11 +199,9 @@ def finished(output: Path, description: dict[str, Any], digest: str | None) -> b
     differences = differing(info["job"], description)
     if digest is not None and info.get("rows digest") != digest:
         differences.append("the data differ")
-    if not differences:  # a run that was broken off while it tidied up
-        shutil.rmtree(parts_folder(output), ignore_errors=True)
-    else:
+    if differences:
         raise FileExistsError(f"{output} exists, and is of another job: {'; '.join(differences)}. {advice}")
-    return True
+    shutil.rmtree(parts_folder(output), ignore_errors=True)  # left by a run that was killed while it tidied up
 
 
 def differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
@@ -274,10 +274,10 @@ def _groups(paths: list[Path]) -> Iterator[pa.Table]:
     for path in paths:
         collected.append(pq.read_table(path))
         if sum(table.nbytes for table in collected) >= _GROUP_BYTES:
-            yield pa.concat_tables(collected).combine_chunks()
+            yield pa.concat_tables(collected)
             collected = []
     if collected:
-        yield pa.concat_tables(collected).combine_chunks()
+        yield pa.concat_tables(collected)
 
 
 @contextmanager
