@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from xattn_widget.corpus.job import Job
+from xattn_widget.corpus.memory import give_back_memory
 from xattn_widget.corpus.rows import Rows, Window, cut_windows
 from xattn_widget.corpus.shards import Store
 from xattn_widget.corpus.worker import Worker
@@ -34,6 +35,7 @@ def run_locally(
             if writing is not None:
                 writing.result()  # raises what went wrong there
             writing = pool.submit(store.write, prepared.window.number, prepared.window.digest, table)
+            give_back_memory()
         if writing is not None:
             writing.result()
     return windows

@@ -13,7 +13,8 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -21,6 +22,7 @@ from typing import IO, Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xattn_widget.corpus.memory import give_back_memory
 from xattn_widget.corpus.rows import Window
 from xattn_widget.corpus.tables import corpus_info, count_errors, with_info
 
@@ -67,7 +69,7 @@ class MemoryStore:
         """The whole table."""
         tables = [self.done[number].cast(self._schema) for number in sorted(self.done)]
         whole = pa.concat_tables(tables) if tables else self._schema.empty_table()
-        info = corpus_info(self._schema) | _counts(whole["error"])
+        info = corpus_info(self._schema) | _counts([whole["error"]])
         return whole.replace_schema_metadata(with_info(self._schema, info).metadata)
 
 
@@ -117,9 +119,7 @@ class ShardStore:
                 f"are not those of the run that was broken off. Remove {self.folder} to start again"
             )
         paths = [self.done[number] for number in sorted(self.done)]
-        errors = pa.chunked_array(
-            [pq.read_table(path, columns=["error"])["error"] for path in paths] or [[]], pa.string()
-        )
+        errors = (pq.read_table(path, columns=["error"], use_threads=False)["error"] for path in paths)
         digests = [(pq.read_schema(path).metadata or {})[_DIGEST] for path in paths]
         info = corpus_info(self._schema) | _counts(errors) | {"rows digest": rows_digest(digests)}
         schema = with_info(self._schema, info)
@@ -264,18 +264,24 @@ def _is_grid(field: pa.Field) -> bool:
     return isinstance(field.type, pa.FixedShapeTensorType)
 
 
-def _counts(errors: Any) -> dict[str, Any]:
-    return {"rows": len(errors), "scored": errors.null_count, "errors": count_errors(errors)}
+def _counts(columns: Iterable[Any]) -> dict[str, Any]:
+    """How many rows there are in error columns, how many have scores, and how often each error occurs."""
+    rows, kinds = 0, Counter[str]()
+    for errors in columns:
+        rows += len(errors)
+        kinds.update(count_errors(errors))
+    return {"rows": rows, "scored": rows - kinds.total(), "errors": dict(kinds.most_common())}
 
 
 def _groups(paths: list[Path]) -> Iterator[pa.Table]:
     """The tables of the files in order, some together where they are small."""
     collected: list[pa.Table] = []
     for path in paths:
-        collected.append(pq.read_table(path))
+        collected.append(pq.read_table(path, use_threads=False))
         if sum(table.nbytes for table in collected) >= _GROUP_BYTES:
             yield pa.concat_tables(collected)
             collected = []
+            give_back_memory()
     if collected:
         yield pa.concat_tables(collected)
 
