@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         write_pharaoh,
     )
     from xattn_widget.capturing import capture
-    from xattn_widget.corpus import compare, score_corpus, select
+    from xattn_widget.corpus import compare, score_corpus, select, show_corpus
     from xattn_widget.demo import load_demo
     from xattn_widget.extraction import extract
     from xattn_widget.intervening import ablate, head_importance
@@ -53,6 +53,7 @@ _HOMES = {
     "score": "xattn_widget.scores",
     "score_corpus": "xattn_widget.corpus",
     "select": "xattn_widget.corpus",
+    "show_corpus": "xattn_widget.corpus",
     "show_cross_attention": "xattn_widget.widget",
     "write_pharaoh": "xattn_widget.alignment",
 }
@@ -80,6 +81,7 @@ __all__ = [
     "score_corpus",
     "scores",
     "select",
+    "show_corpus",
     "show_cross_attention",
     "write_pharaoh",
 ]

@@ -7,7 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from xattn_widget.corpus.job import Job
-from xattn_widget.corpus.rows import Window
+from xattn_widget.corpus.memory import give_back_memory
+from xattn_widget.corpus.rows import Rows, Window, cut_windows
 from xattn_widget.corpus.shards import Store
 from xattn_widget.corpus.worker import Worker
 
@@ -15,19 +16,29 @@ Item = TypeVar("Item")
 
 
 def run_locally(
-    model: Any, tokenizer: Any, job: Job, windows: Iterator[Window], store: Store, advance: Callable[[int], object]
-) -> None:
-    """Score the windows that the store does not have."""
+    model: Any, tokenizer: Any, job: Job, rows: Rows, size: int, store: Store, advance: Callable[[int], object]
+) -> int:
+    """Score the windows that the store does not have; the number of windows that the rows have."""
+    windows = 0
+
+    def missing() -> Iterator[Window]:
+        nonlocal windows
+        for window in cut_windows(rows.read(), size):
+            windows += 1
+            if not store.has(window):
+                yield window
+
     with ThreadPoolExecutor(1) as pool, Worker(model, tokenizer, job) as worker:
-        missing = (window for window in windows if not store.has(window))
         writing: Future[None] | None = None
-        for prepared in ahead(worker.prepare(window) for window in missing):
+        for prepared in ahead(worker.prepare(window) for window in missing()):
             table = worker.score(prepared, advance)
             if writing is not None:
                 writing.result()  # raises what went wrong there
             writing = pool.submit(store.write, prepared.window.number, prepared.window.digest, table)
+            give_back_memory()
         if writing is not None:
             writing.result()
+    return windows
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:

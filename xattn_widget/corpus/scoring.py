@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -14,16 +15,23 @@ import pyarrow as pa
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
-from xattn_widget.corpus.job import Job, ScoreLike, check_positive, describe_job, make_job
+from xattn_widget.corpus.job import ScoreLike, check_positive, describe_job, make_job
 from xattn_widget.corpus.local import run_locally
-from xattn_widget.corpus.rows import Rows, Survey, Window, cut_windows, open_rows, survey
-from xattn_widget.corpus.shards import MemoryStore, Store, check_output, finished, open_shards, rows_digest
+from xattn_widget.corpus.rows import cut_windows, open_rows, survey
+from xattn_widget.corpus.shards import (
+    MemoryStore,
+    Store,
+    check_finished,
+    check_output,
+    open_shards,
+    rows_digest,
+)
+from xattn_widget.corpus.spooling import spooled
 from xattn_widget.corpus.tables import corpus_info, make_schema
 
 logger = logging.getLogger("xattn_widget")
 
 DEFAULT_SCORES = ("coverage_penalty", "entropy", "confidence", "sink_mass", "ignored_source", "marginal_divergence")
-Engine = Callable[[Any, Any, Job, Rows, Iterator[Window], Store, Callable[[int], object]], None]
 
 
 def score_corpus(
@@ -85,7 +93,8 @@ def score_corpus(
         on_error: ``"record"`` errors and go on, or ``"raise"`` at the first.
         progress: show a bar; when left out, in terminals and notebooks.
         engine: ``"local"``, or ``"ray"`` for several workers on Ray Data (``pip install xattn-widget[ray]``).
-        workers: of the Ray engine, each with a model of its own; one for each GPU, or two, when left out.
+        workers: of the Ray engine, each with a model of its own; one for each GPU or else each CPU of the cluster when
+            left out.
         gpus: whether a Ray worker has a GPU to itself; when left out, where the cluster has GPUs.
         address: of a running Ray cluster, such as ``"auto"``; a local one is started when left out.
 
@@ -104,7 +113,11 @@ def score_corpus(
     if on_error not in ("record", "raise"):
         raise ValueError(f"on_error must be 'record' or 'raise', got {on_error!r}")
     check_positive(window, "window")
-    run = _engine(engine, workers, gpus, address)
+    if engine not in ("local", "ray"):
+        raise ValueError(f"engine must be 'local' or 'ray', got {engine!r}")
+    for option, value in (("workers", workers), ("gpus", gpus), ("address", address)):
+        if value is not None and engine == "local":
+            raise ValueError(f"{option} is of engine='ray'; the local engine runs the model where it is")
     rows = open_rows(sources, targets, source_column=source_column, target_column=target_column, id_column=id_column)
     job = make_job(
         model,
@@ -118,74 +131,39 @@ def score_corpus(
         batch_tokens=batch_tokens,
         stop_on_error=on_error == "raise",
     )
-    known = None if rows.once else survey(rows)
-    description = describe_job(job, model, tokenizer, window)
-    description["data"] = f"{known.rows} rows {known.digest}" if known else "an iterator"
-    if path is not None and path.exists():
-        digest = rows_digest([each.digest.encode() for each in cut_windows(rows.read(), window)]) if rows.once else None
-        finished(path, description, digest)  # raises unless it is
-        return path
-    schema = make_schema(job, description, rows.with_ids)
-    run_job = _Run(model, tokenizer, job, rows, window, known, progress, run)
-    if path is None:
-        store = MemoryStore(schema)
-        table = store.finish(run_job.into(store))
-        _report(corpus_info(table), progress)
-        return table
-    with open_shards(path, schema, description, known and known.rows) as shards:
-        shards.finish(run_job.into(shards))
-    _report(corpus_info(path), progress)
-    return path
+    run: Callable[..., Any] = run_locally
+    with ExitStack() as stack:
+        if engine == "ray":
+            from xattn_widget.corpus import cluster
 
-
-class _Run:
-    """A job on its way into a store."""
-
-    def __init__(
-        self,
-        model: Any,
-        tokenizer: Any,
-        job: Job,
-        rows: Rows,
-        size: int,
-        known: Survey | None,
-        progress: bool | None,
-        engine: Engine,
-    ) -> None:
-        self._model, self._tokenizer, self._job, self._rows = model, tokenizer, job, rows
-        self._size, self._known, self._progress, self._engine = size, known, progress, engine
-        self._windows = 0
-
-    def into(self, store: Store) -> int:
-        """Score what the store does not have; the number of windows that the data have."""
-        total = self._known and self._known.rows
-        done = len(store.done) * self._size
-        with _bar(total, done if total is None else min(done, total), self._progress) as bar:
-            windows = self._counted(store)
-            self._engine(self._model, self._tokenizer, self._job, self._rows, windows, store, bar.update)
-        return self._windows
-
-    def _counted(self, store: Store) -> Iterator[Window]:
-        """The windows that are missing from the store."""
-        for window in cut_windows(self._rows.read(), self._size):
-            self._windows += 1
-            if not store.has(window):
-                yield window
-
-
-def _engine(name: str, workers: int | None, gpus: bool | None, address: str | None) -> Engine:
-    if name == "local":
-        for option, value in (("workers", workers), ("gpus", gpus), ("address", address)):
-            if value is not None:
-                raise ValueError(f"{option} is of engine='ray'; the local engine runs the model where it is")
-        return lambda model, tokenizer, job, rows, windows, store, advance: run_locally(
-            model, tokenizer, job, windows, store, advance
-        )
-    raise ValueError(f"engine must be 'local' or 'ray', got {name!r}")
+            cluster.check_installed()
+            if rows.once:
+                rows = stack.enter_context(spooled(rows))
+            run = partial(cluster.run_on_ray, workers=workers, gpus=gpus, address=address)
+        known = None if rows.once else survey(rows)
+        description = describe_job(job, model, tokenizer, window)
+        description["data"] = f"{known.rows} rows {known.digest}" if known else "an iterator"
+        if path is not None and path.exists():
+            digest = None
+            if rows.once:
+                digest = rows_digest([each.digest.encode() for each in cut_windows(rows.read(), window)])
+            check_finished(path, description, digest)
+            return path
+        schema = make_schema(job, description, rows.with_ids)
+        store: Store = MemoryStore(schema)
+        if path is not None:
+            store = stack.enter_context(open_shards(path, schema, description, known and known.rows))
+        with _bar(known and known.rows, len(store.done) * window, progress) as bar:
+            counted = run(model, tokenizer, job, rows, window, store, bar.update)
+        result = store.finish(counted if known is None else -(-known.rows // window))
+    _report(corpus_info(result), progress)
+    return result
 
 
 @contextmanager
 def _bar(total: int | None, done: int, progress: bool | None) -> Iterator[Any]:
+    if total is not None:
+        done = min(done, total)  # the last window is a short one
     if progress is None:
         progress = sys.stderr.isatty() or "ipykernel" in sys.modules
     with tqdm(total=total, initial=done, unit=" sentences", disable=not progress, smoothing=0.1) as bar:

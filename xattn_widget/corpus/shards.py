@@ -13,7 +13,8 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -21,6 +22,7 @@ from typing import IO, Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xattn_widget.corpus.memory import give_back_memory
 from xattn_widget.corpus.rows import Window
 from xattn_widget.corpus.tables import corpus_info, count_errors, with_info
 
@@ -28,7 +30,7 @@ logger = logging.getLogger("xattn_widget")
 
 _DIGEST = b"xattn_widget_rows"
 # Rows are put together in groups of about this many bytes.
-_GROUP_BYTES = 64 * 2**20
+_GROUP_BYTES = 16 * 2**20
 
 
 class Store(Protocol):
@@ -43,6 +45,9 @@ class Store(Protocol):
 
     def write(self, number: int, digest: str, table: pa.Table) -> None:
         """Keep a window's table."""
+
+    def finish(self, windows: int) -> Any:
+        """The result, of so many windows: a table or a path."""
 
 
 class MemoryStore:
@@ -64,7 +69,7 @@ class MemoryStore:
         """The whole table."""
         tables = [self.done[number].cast(self._schema) for number in sorted(self.done)]
         whole = pa.concat_tables(tables) if tables else self._schema.empty_table()
-        info = corpus_info(self._schema) | _counts(whole["error"])
+        info = corpus_info(self._schema) | _counts([whole["error"]])
         return whole.replace_schema_metadata(with_info(self._schema, info).metadata)
 
 
@@ -102,7 +107,7 @@ class ShardStore:
                 pq.write_table(described, file, compression="zstd")
         self.done[number] = path
 
-    def finish(self, windows: int) -> None:
+    def finish(self, windows: int) -> Path:
         """Put the windows together under the output's name and remove the folder.
 
         Raises:
@@ -114,9 +119,7 @@ class ShardStore:
                 f"are not those of the run that was broken off. Remove {self.folder} to start again"
             )
         paths = [self.done[number] for number in sorted(self.done)]
-        errors = pa.chunked_array(
-            [pq.read_table(path, columns=["error"])["error"] for path in paths] or [[]], pa.string()
-        )
+        errors = (pq.read_table(path, columns=["error"], use_threads=False)["error"] for path in paths)
         digests = [(pq.read_schema(path).metadata or {})[_DIGEST] for path in paths]
         info = corpus_info(self._schema) | _counts(errors) | {"rows digest": rows_digest(digests)}
         schema = with_info(self._schema, info)
@@ -128,6 +131,7 @@ class ShardStore:
             for table in _groups(paths):
                 writer.write_table(table.replace_schema_metadata(None).cast(schema))
         shutil.rmtree(self.folder)
+        return self._output
 
     @contextmanager
     def _explaining_full_disk(self) -> Iterator[None]:
@@ -176,8 +180,8 @@ def open_shards(output: Path, schema: pa.Schema, description: dict[str, Any], ro
         yield store
 
 
-def finished(output: Path, description: dict[str, Any], digest: str | None) -> bool:
-    """Whether the output is there already, as this job would write it.
+def check_finished(output: Path, description: dict[str, Any], digest: str | None) -> None:
+    """Make sure that an output which is there is what this job would write.
 
     Args:
         output: the path.
@@ -187,8 +191,6 @@ def finished(output: Path, description: dict[str, Any], digest: str | None) -> b
     Raises:
         FileExistsError: something else is there.
     """
-    if not output.exists():
-        return False
     advice = "Remove it, or write to another path"
     try:
         info = corpus_info(output)
@@ -197,11 +199,9 @@ def finished(output: Path, description: dict[str, Any], digest: str | None) -> b
     differences = differing(info["job"], description)
     if digest is not None and info.get("rows digest") != digest:
         differences.append("the data differ")
-    if not differences:  # a run that was broken off while it tidied up
-        shutil.rmtree(parts_folder(output), ignore_errors=True)
-    else:
+    if differences:
         raise FileExistsError(f"{output} exists, and is of another job: {'; '.join(differences)}. {advice}")
-    return True
+    shutil.rmtree(parts_folder(output), ignore_errors=True)  # left by a run that was killed while it tidied up
 
 
 def differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
@@ -264,20 +264,26 @@ def _is_grid(field: pa.Field) -> bool:
     return isinstance(field.type, pa.FixedShapeTensorType)
 
 
-def _counts(errors: Any) -> dict[str, Any]:
-    return {"rows": len(errors), "scored": errors.null_count, "errors": count_errors(errors)}
+def _counts(columns: Iterable[Any]) -> dict[str, Any]:
+    """How many rows there are in error columns, how many have scores, and how often each error occurs."""
+    rows, kinds = 0, Counter[str]()
+    for errors in columns:
+        rows += len(errors)
+        kinds.update(count_errors(errors))
+    return {"rows": rows, "scored": rows - kinds.total(), "errors": dict(kinds.most_common())}
 
 
 def _groups(paths: list[Path]) -> Iterator[pa.Table]:
     """The tables of the files in order, some together where they are small."""
     collected: list[pa.Table] = []
     for path in paths:
-        collected.append(pq.read_table(path))
+        collected.append(pq.read_table(path, use_threads=False))
         if sum(table.nbytes for table in collected) >= _GROUP_BYTES:
-            yield pa.concat_tables(collected).combine_chunks()
+            yield pa.concat_tables(collected)
             collected = []
+            give_back_memory()
     if collected:
-        yield pa.concat_tables(collected).combine_chunks()
+        yield pa.concat_tables(collected)
 
 
 @contextmanager

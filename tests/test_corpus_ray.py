@@ -1,0 +1,83 @@
+"""engine="ray" on a real local cluster of two workers: the local engine's values, whatever happens to a worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pyarrow.parquet as pq
+import pytest
+import ray
+from corpus_pool import assert_same_tables, made_up
+from families import Pair, one_thread
+
+from xattn_widget import load_demo, score_corpus
+
+SENTENCES = [*made_up(180), "", *made_up(20, seed=1)]
+OPTIONS = {"window": 16, "generation": {"max_new_tokens": 6}}
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return Pair(*load_demo())
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two CPUs, which two workers take both."""
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}  # not starved on a busy machine
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()
+
+
+def mortal(marker, workers):
+    """A score that kills the first process, other than this one, in which it is called for the tenth time."""
+    driver, calls = os.getpid(), []
+
+    def strongest(attention, source_mask, target_mask):
+        if os.getpid() != driver:
+            calls.append(1)
+            (workers / str(os.getpid())).touch()
+            if len(calls) == 10 and not marker.exists():
+                marker.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        return attention.amax((-2, -1))
+
+    return strongest
+
+
+def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(cluster, demo, tmp_path):
+    marker, workers, output = tmp_path / "killed", tmp_path / "workers", tmp_path / "scored.parquet"
+    workers.mkdir()
+    options = OPTIONS | {"scores": ["coverage_penalty", "entropy", mortal(marker, workers)]}
+    with one_thread():
+        expected = score_corpus(*demo, SENTENCES, **options)
+    assert not marker.exists()
+    # From an iterator, into a file.
+    assert score_corpus(*demo, iter(SENTENCES), output=output, engine="ray", workers=2, **options) == output
+    assert marker.exists()
+    assert len(list(workers.iterdir())) == 3  # two, and the one in the place of the killed
+    written = pq.read_table(output)
+    assert written["id"].to_pylist() == list(range(len(SENTENCES)))
+    assert_same_tables(written, expected)
+    assert not list(tmp_path.glob("*.parts"))
+
+
+def test_what_one_engine_began_the_other_finishes(cluster, demo, tmp_path):
+    source, output = tmp_path / "pool.txt", tmp_path / "scored.parquet"
+    source.write_text("\n".join(SENTENCES) + "\n")
+    options = OPTIONS | {"scores": ["entropy"]}
+    with pytest.raises(ValueError, match="row 180 cannot be scored: source is empty"):
+        score_corpus(*demo, source, output=output, on_error="raise", engine="ray", workers=1, **options)
+    assert list((tmp_path / "scored.parquet.parts").glob("window-*"))
+    with one_thread():
+        score_corpus(*demo, source, output=output, **options)
+        assert_same_tables(pq.read_table(output), score_corpus(*demo, source, **options))
+
+
+def test_more_workers_than_the_cluster_holds_are_refused(cluster, demo):
+    with pytest.raises(ValueError, match="3 workers need 3 CPUs, the cluster has 0 GPUs and 2 CPUs"):
+        score_corpus(*demo, SENTENCES, engine="ray", workers=3)
+    with pytest.raises(ValueError, match="1 workers need 1 GPUs and CPUs, the cluster has 0 GPUs"):
+        score_corpus(*demo, SENTENCES, engine="ray", workers=1, gpus=True)

@@ -1,0 +1,89 @@
+"""The corpus in the notebook: what is listed, what a click opens, and the picture where no widget runs."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from corpus_pool import ENGLISH, GERMAN
+from families import Pair, one_thread
+from PIL import Image
+
+from xattn_widget import CrossAttentionWidget, load_demo, score_corpus, show_corpus
+from xattn_widget.corpus import grids
+from xattn_widget.corpus.viewing import distribution_picture
+
+
+@pytest.fixture(autouse=True)
+def _quick():
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return Pair(*load_demo())
+
+
+@pytest.fixture(scope="module")
+def table(demo):
+    with one_thread():
+        return score_corpus(*demo, [*GERMAN, ""], [*ENGLISH, "x"], ["coverage_penalty", "confidence"])
+
+
+def rows_listed(view):
+    return [row for _, row in view.sentences.options]
+
+
+def test_the_worst_sentences_come_first_by_the_scores_direction(demo, table):
+    view = show_corpus(table, *demo, worst=4)
+    coverage = grids(table, "coverage_penalty")
+    assert rows_listed(view) == np.argsort(-coverage[:8].mean((1, 2))).tolist()[:4]
+    view.score.value = "confidence"
+    view.head.value = ".layer2.head5"
+    assert rows_listed(view) == np.argsort(grids(table, "confidence")[:8, 2, 5]).tolist()[:4]
+    label = view.sentences.options[0][0]
+    assert GERMAN[rows_listed(view)[0]] in label
+
+
+def test_a_click_opens_the_sentence_with_its_target_in_the_widget(demo, table):
+    view = show_corpus(table, *demo)
+    view.head.value = ".layer1.head3"
+    row = rows_listed(view)[2]
+    view.sentences.value = row
+    assert isinstance(view.opened, CrossAttentionWidget)
+    assert view.opened in view.children[-1].children
+    assert (view.opened.layer, view.opened.head) == (1, 3)
+    assert view.opened.score_name == "coverage_penalty"
+    sentence = view.opened.info["sentences"][0]["source"]
+    assert sentence.split()[0] in GERMAN[row]
+    reply, _ = view.opened.answer({"kind": "scores", "sentence": 0, "name": "coverage_penalty"})
+    np.testing.assert_allclose(np.array(reply["values"]), grids(table, "coverage_penalty")[row], atol=1e-5)
+    view.score.value = "confidence"  # another list: nothing of it is open
+    assert view.opened is None
+    assert view.children[-1].children == ()
+
+
+def test_a_file_can_be_looked_at_and_a_picture_stands_in(demo, table, tmp_path):
+    pq.write_table(table, tmp_path / "scored.parquet")
+    view = show_corpus(tmp_path / "scored.parquet", *demo)
+    assert rows_listed(view) == rows_listed(show_corpus(table, *demo))
+    bundle = view._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert data["image/png"] == view.picture.value
+    assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_the_picture_shows_where_each_heads_values_lie(table):
+    image = np.asarray(Image.open(io.BytesIO(distribution_picture(table, "confidence"))).convert("RGB")).astype(int)
+    other = np.asarray(Image.open(io.BytesIO(distribution_picture(table, "coverage_penalty"))).convert("RGB"))
+    assert image.shape == other.shape
+    assert (image != other).any()
+    assert min(image.shape[:2]) > 150
+
+
+def test_a_table_without_scores_is_refused(demo, table):
+    with pytest.raises(ValueError, match="the table has no scores"):
+        show_corpus(table.select(["id", "source"]), *demo)

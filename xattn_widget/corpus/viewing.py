@@ -1,0 +1,159 @@
+"""A scored corpus in the notebook: each head's distribution, the worst sentences, and one of them in the widget."""
+
+from __future__ import annotations
+
+import io
+import math
+from os import PathLike
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from matplotlib.figure import Figure
+
+from xattn_widget.corpus.columns import column_values
+from xattn_widget.corpus.tables import grids, score_names
+from xattn_widget.plot import COLOURS
+from xattn_widget.widget import show_cross_attention
+
+_BINS = 40
+_COLUMNS = 3
+_ALL = "mean of all heads"
+
+
+class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
+    """The view that :func:`show_corpus` makes.
+
+    Attributes:
+        score, head: menus of what is shown and ranked by.
+        picture: the distribution of each head's score.
+        sentences: the worst sentences, a list to click; its value is a row of the table, or None.
+        opened: the widget of the sentence that is open, or None.
+    """
+
+    def __init__(self, table: pa.Table, model: Any, tokenizer: Any, count: int) -> None:
+        self._table, self._model, self._tokenizer, self._count = table, model, tokenizer, count
+        self.opened: Any = None
+        names = score_names(table)
+        if not names:
+            raise ValueError("the table has no scores: make one with score_corpus")
+        layers, heads = grids(table.slice(0, 0), names[0]).shape[1:]
+        of_heads = [
+            (f"layer {layer}, head {head}", f".layer{layer}.head{head}")
+            for layer in range(layers)
+            for head in range(heads)
+        ]
+        wide = ipywidgets.Layout(width="auto")
+        self.score = ipywidgets.Dropdown(options=names, description="score")
+        self.head = ipywidgets.Dropdown(options=[(_ALL, ""), *of_heads], description="rank by")
+        self.picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
+        self.sentences = ipywidgets.Select(rows=min(10, count), layout=wide)
+        self._note = ipywidgets.HTML()
+        self._place = ipywidgets.VBox()
+        super().__init__(
+            [ipywidgets.HBox([self.score, self.head]), self.picture, self._note, self.sentences, self._place]
+        )
+        self.score.observe(self._update, "value")
+        self.head.observe(self._update, "value")
+        self.sentences.observe(self._open, "value")
+        self._update()
+
+    def _update(self, change: Any = None) -> None:
+        name = self.score.value
+        field = self._table.schema.field(name)
+        high_is_bad = (field.metadata or {}).get(b"direction", b"higher") == b"lower"
+        self.picture.value = distribution_picture(self._table, name)
+        values = column_values(self._table, name + self.head.value)
+        known = np.flatnonzero(~np.isnan(values))
+        worst = known[np.argsort(-values[known] if high_is_bad else values[known], kind="stable")][: self._count]
+        extreme = "highest" if high_is_bad else "lowest"
+        missing = self._table.num_rows - len(known)
+        self._note.value = f"{len(worst)} worst of {len(known)} sentences, {extreme} {name} first" + (
+            f"; {missing} have no value" if missing else ""
+        )
+        texts = self._table["source"].take(pa.array(worst, pa.int64())).to_pylist()
+        options = [(f"{values[row]:.3g}  {text}", int(row)) for row, text in zip(worst, texts, strict=True)]
+        self.sentences.options = options
+        self.sentences.value = None
+
+    def _open(self, change: Any) -> None:
+        if self.opened is not None:
+            self.opened.close()
+            self.opened = None
+        row = change["new"]
+        if row is None:
+            self._place.children = ()
+            return
+        cells = self._table.slice(row, 1).select(["source", "target"]).to_pylist()[0]
+        view: dict[str, Any] = {}
+        if self.head.value:
+            view["layer"], view["head"] = (int(part[5 if "layer" in part else 4 :]) for part in self._parts())
+        self.opened = show_cross_attention(self._model, self._tokenizer, cells["source"], cells["target"], **view)
+        if self.score.value in [entry["name"] for entry in self.opened.score_list]:
+            self.opened.score_name = self.score.value
+        self._place.children = (self.opened,)
+
+    def _parts(self) -> list[str]:
+        return str(self.head.value).strip(".").split(".")
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """The widget, with the picture for where no widget runs."""
+        bundle = super()._repr_mimebundle_(**options)
+        (bundle[0] if isinstance(bundle, tuple) else bundle)["image/png"] = self.picture.value
+        return bundle
+
+
+def show_corpus(table: pa.Table | str | PathLike[str], model: Any, tokenizer: Any, *, worst: int = 50) -> CorpusView:
+    """Look at a scored corpus in a notebook: each head's distribution, and the worst sentences, to click.
+
+    A sentence that is clicked opens below in the cross-attention widget, its target as it stands in the table.
+
+    Args:
+        table: what ``score_corpus`` returned, or the path of the Parquet file that it wrote.
+        model: the model that it was scored with.
+        tokenizer: its tokenizer.
+        worst: how many sentences are listed.
+
+    Returns:
+        The view; as the last expression of a cell it is shown.
+
+    Raises:
+        ValueError: a table without scores.
+    """
+    if isinstance(table, str | PathLike):
+        table = pq.read_table(table)
+    return CorpusView(table, model, tokenizer, worst)
+
+
+def distribution_picture(table: pa.Table, name: str) -> bytes:
+    """A picture (PNG) of how a score is distributed over the corpus: a panel a layer, a column a head, dark for few."""
+    values = grids(table, name)
+    layers, heads = values.shape[1:]
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
+    columns = min(_COLUMNS, layers)
+    rows = math.ceil(layers / columns)
+    figure = Figure(figsize=(3.2 * columns, 2.2 * rows + 0.3), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=True).flat
+    for layer, ax in enumerate(axes):
+        if layer >= layers:
+            ax.set_axis_off()
+            continue
+        each = [values[:, layer, head] for head in range(heads)]
+        counts = np.stack([np.histogram(head[np.isfinite(head)], edges)[0] for head in each], axis=1)
+        shares = counts / np.maximum(counts.max(0), 1)  # of a head's fullest bin
+        box = (-0.5, heads - 0.5, edges[0], edges[-1])
+        ax.imshow(shares, origin="lower", aspect="auto", extent=box, cmap=COLOURS, vmin=0, vmax=1)
+        medians = [np.median(head[np.isfinite(head)]) if np.isfinite(head).any() else np.nan for head in each]
+        ax.plot(range(heads), medians, "_", color="#D55E00", markersize=9, markeredgewidth=2)
+        ax.set_title(f"layer {layer}", fontsize=9)
+        ax.set_xticks(range(0, heads, max(1, heads // 8)))
+        ax.tick_params(labelsize=8)
+    figure.supylabel(name, fontsize=9)
+    figure.supxlabel("head (red: its median)", fontsize=9)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=96)
+    return picture.getvalue()
