@@ -59,6 +59,10 @@ class Score:
     def _arguments(self) -> list[inspect.Parameter]:
         return list(inspect.signature(self.function).parameters.values())
 
+    @cached_property
+    def _code_hash(self) -> str:
+        return code_hash(self.function)
+
     @property
     def parameters(self) -> dict[str, Any]:
         """The score's own parameters with their defaults."""
@@ -305,7 +309,7 @@ class Score:
         if reduce is not None:
             parts.append(f"reduce:{reduce}")
         if not self.is_builtin:
-            parts.append(f"code:{code_hash(self.function)}")
+            parts.append(f"code:{self._code_hash}")
         return "|".join([*parts, f"v:{__version__}"])
 
     def _check_parameters(self, parameters: dict[str, Any]) -> None:
