@@ -37,7 +37,7 @@ def plot_heatmap(
         height, width = weights.shape
         size = (min(3 + 0.3 * width, 14), min(2.2 + 0.27 * height, 14))
         _, ax = pyplot.subplots(figsize=size, layout="constrained")
-    draw_weights(ax, record, weights)
+    draw_heatmap(ax, record, weights)
     ax.set_title(title, fontsize=10)
     if own_figure and ax.figure is not None:
         bar = ax.figure.colorbar(ax.images[0], ax=ax, pad=0.02)
@@ -46,7 +46,7 @@ def plot_heatmap(
     return ax
 
 
-def draw_weights(ax: Axes, record: CrossAttention, weights: torch.Tensor, *, warn: bool = True) -> None:
+def draw_heatmap(ax: Axes, record: CrossAttention, weights: torch.Tensor, *, warn: bool = True) -> None:
     """``[target, source]`` weights with their labels, into axes."""
     ax.imshow(weights.numpy(), cmap=COLOURS, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     fonts = label_fonts([*record.source_tokens, *record.target_tokens], warn=warn)

@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 
 from xattn_widget.plot.grid import draw_grid
-from xattn_widget.plot.heatmap import draw_weights
+from xattn_widget.plot.heatmap import draw_heatmap
 
 if TYPE_CHECKING:
     from xattn_widget.record import CrossAttention
@@ -38,7 +38,7 @@ def summary_picture(
     left.set_title(title, fontsize=10)
     figure.colorbar(image, ax=left, shrink=0.7)
     picked = torch.stack([record.weights[layer, head] for layer, head in heads])
-    draw_weights(right, record, picked.mean(0) if aggregate == "mean" else picked.amax(0), warn=False)
+    draw_heatmap(right, record, picked.mean(0) if aggregate == "mean" else picked.amax(0), warn=False)
     what = f"layer {heads[0][0]}, head {heads[0][1]}" if len(heads) == 1 else f"{aggregate} of {len(heads)} heads"
     right.set_title(what, fontsize=10)
     picture = io.BytesIO()
