@@ -175,10 +175,11 @@ def test_norms_and_importance_are_kept_saved_and_merged(demo, tmp_path):
         assert torch.allclose(record.value_norms, norms, atol=1e-5)
         expected = head_importance(model, tokenizer, sentence, target)
         assert torch.allclose(record.importance["gradient"], expected, rtol=1e-4, atol=1e-7)
+        assert record.score("importance").signature == expected.signature
     loaded = load(records[0].contributions().save(tmp_path / "record.safetensors"))
     assert torch.equal(loaded.value_norms, records[0].value_norms)
     assert torch.equal(loaded.importance["gradient"], records[0].importance["gradient"])
-    assert loaded.measure == "contribution"
+    assert loaded.steps == ("contributions",)
     words = records[0].words()
     assert words.value_norms.shape == words.weights.shape
     assert torch.allclose(words.value_norms.sum(-1)[..., -1], records[0].value_norms.sum(-1)[..., -1])

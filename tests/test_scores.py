@@ -357,7 +357,7 @@ def test_contributions_put_norms_in_the_place_of_weights():
     assert torch.allclose(contributions.weights, expected)
     values = contributions.score("entropy")
     assert torch.allclose(values, scores.entropy(expected))
-    assert "|measure:contribution|" in values.signature
+    assert "|record:contributions|" in values.signature
     with pytest.raises(ValueError, match=r"extract\(\.\.\., value_norms=True\)"):
         CrossAttention.from_tokens(record.weights, list("abcde"), list("wxyz")).contributions()
 
@@ -379,6 +379,16 @@ def test_half_precision_is_computed_in_single():
 
 def test_double_precision_stays_double():
     assert scores.distraction(random_attention((1, 2, 6, 7), 1).double()).dtype == torch.float64
+
+
+def test_a_signature_names_what_was_made_of_the_record():
+    record = record_of(random_attention((1, 1, 3, 3), 0), source_special={2}, target_special={2})
+    made = record.words().drop_special()
+    assert "|record:words+renormalize|" in made.score("entropy").signature
+    assert "|record:drop|" in record.drop_special(renormalize=False).score("entropy").signature
+    assert "record:" not in record.score("entropy").signature
+    read = CrossAttention(record.weights, record.source, {"output": record.target, "input": record.target}, "input")
+    assert "|reading:input|record:words|" in read.words().score("entropy").signature
 
 
 def test_signatures_say_what_makes_the_number_again():

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from xattn_widget._version import __version__
 from xattn_widget.hooks import altering
 from xattn_widget.pairing import Pair, evaluating, forward_inputs, paired_batches, predicted_logprobs
 
@@ -94,7 +95,7 @@ def head_importance(
         truncation: cut sentences that are longer than the model's positions, in place of the error.
 
     Returns:
-        ``[layers, heads]`` float32 tensor on the CPU, in nats a target position.
+        ``[layers, heads]`` float32 tensor on the CPU, in nats a target position, with a ``signature`` as scores have.
 
     Raises:
         ValueError: an unknown method, and what :func:`xattn_widget.extract` raises.
@@ -112,7 +113,9 @@ def head_importance(
                 positions += sum(len(pair.predicted) for pair in part)
     if total is None:
         raise ValueError("source is empty: head importance needs at least one sentence")
-    return (total / positions).float()
+    result = (total / positions).float()
+    result.signature = f"importance|special:keep|method:{method}|v:{__version__}"  # type: ignore[attr-defined]
+    return result
 
 
 def check_method(method: str) -> None:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from xattn_widget.scores.definition import Reduce
 
 Reading = Literal["output", "input"]
-Measure = Literal["attention", "contribution"]
 PlotKind = Literal["heatmap", "lines", "grid"]
 
 
@@ -43,7 +42,8 @@ class CrossAttention:
             :attr:`Capture.value_norms`), or None where they were not asked for.
         importance: ``[layers, heads]`` by method: how much the loss on this target depends on each head (see
             :func:`head_importance`); empty where it was not asked for.
-        measure: what ``weights`` are: ``"attention"``, or ``"contribution"`` (see :meth:`contributions`).
+        steps: what was made of the attention as captured, in order, as signatures name it: ``"words"``, ``"drop"``,
+            ``"renormalize"``, ``"contributions"``.
 
     Raises:
         ValueError: the shapes of weights and axes do not fit each other.
@@ -60,7 +60,7 @@ class CrossAttention:
     hypotheses: tuple[CrossAttention, ...] = ()
     value_norms: torch.Tensor | None = None
     importance: Mapping[str, torch.Tensor] = field(default_factory=dict)
-    measure: Measure = "attention"
+    steps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.weights.dim() != 4 or self.weights.numel() == 0:
@@ -189,8 +189,9 @@ class CrossAttention:
         of its pieces'. The result has the present reading only.
         """
         target_units = self.target.units()
-        if len(target_units) == len(self.target) and len(self.source.units()) == len(self.source):
-            return replace(self, targets={self.reading: self.target}, hypotheses=())  # each piece is a word by itself
+        alone = len(target_units) == len(self.target) and len(self.source.units()) == len(self.source)
+        if alone and "words" in self.steps:
+            return self  # merged before
 
         def merged(matrices: torch.Tensor) -> torch.Tensor:
             matrices = torch.stack([matrices[..., unit].sum(-1) for unit in self.source.units()], dim=-1)
@@ -207,6 +208,7 @@ class CrossAttention:
             logprobs=logprobs,
             hypotheses=(),
             value_norms=None if self.value_norms is None else merged(self.value_norms),
+            steps=(*self.steps, "words"),
         )
 
     def with_words(self, *, source: Sequence[str] | None = None, target: Sequence[str] | None = None) -> CrossAttention:
@@ -255,6 +257,7 @@ class CrossAttention:
             logprobs=None if self.logprobs is None else self.logprobs[rows],
             hypotheses=(),
             value_norms=None if self.value_norms is None else self.value_norms[:, :, rows][..., columns],
+            steps=(*self.steps, "renormalize" if renormalize else "drop"),
         )
 
     def contributions(self) -> CrossAttention:
@@ -273,7 +276,7 @@ class CrossAttention:
         return replace(
             self,
             weights=self.value_norms / self.value_norms.sum(-1, keepdim=True),
-            measure="contribution",
+            steps=(*self.steps, "contributions"),
             hypotheses=tuple(replace(each, hypotheses=()).contributions() for each in self.hypotheses),
         )
 

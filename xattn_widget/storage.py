@@ -41,7 +41,7 @@ def save(record: CrossAttention, path: str | Path) -> Path:
                 "sequence_score": each.sequence_score,
                 "model": each.model,
                 "importance": list(each.importance),
-                "measure": each.measure,
+                "steps": each.steps,
             }
         )
     metadata = {_KEY: json.dumps({"format": _FORMAT, "records": described}, ensure_ascii=False)}
@@ -82,7 +82,7 @@ def load(path: str | Path) -> CrossAttention:
             value_norms=tensors.get(f"{index}.value_norms"),
             # Files of earlier versions have neither.
             importance={method: tensors[f"{index}.importance.{method}"] for method in each.get("importance", [])},
-            measure=each.get("measure", "attention"),
+            steps=tuple(each.get("steps", ())),
         )
         for index, each in enumerate(content["records"])
     ]

@@ -59,4 +59,4 @@ def draw_heatmap(ax: Axes, record: CrossAttention, weights: torch.Tensor, *, war
 
 
 def _unit(record: CrossAttention) -> str:
-    return "attention weight" if record.measure == "attention" else "share of the value norms"
+    return "share of the value norms" if "contributions" in record.steps else "attention weight"

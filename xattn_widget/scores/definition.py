@@ -59,6 +59,10 @@ class Score:
     def _arguments(self) -> list[inspect.Parameter]:
         return list(inspect.signature(self.function).parameters.values())
 
+    @cached_property
+    def _code_hash(self) -> str:
+        return code_hash(self.function)
+
     @property
     def parameters(self) -> dict[str, Any]:
         """The score's own parameters with their defaults."""
@@ -264,7 +268,7 @@ class Score:
             **parameters,
         )
         result.signature = self.signature(  # type: ignore[attr-defined]
-            special=special, reading=record.reading, measure=record.measure, reduce=reduce, **parameters
+            special=special, reading=record.reading, steps=record.steps, reduce=reduce, **parameters
         )
         return result
 
@@ -278,14 +282,14 @@ class Score:
         *,
         special: str | None = None,
         reading: str = "output",
-        measure: str = "attention",
+        steps: tuple[str, ...] = (),
         reduce: Reduce | None = None,
         **parameters: Any,
     ) -> str:
         """What makes a number of this score again, e.g. ``coverage_penalty|special:keep|eps:1e-08|v:0.1.0``.
 
-        A user's score also carries a hash of its code. The reading is named where rows were chosen by it, the measure
-        where it is not the attention itself, and the reduction where there is one.
+        A user's score also carries a hash of its code. The reading is named where rows were chosen by it, what was made
+        of the record (``record:words+renormalize``) where it is not as captured, and the reduction where there is one.
         """
         self._check_parameters(parameters)
         policy = checked_policy(special)
@@ -297,15 +301,15 @@ class Score:
         if reduce is not None and reduce not in get_args(Reduce):
             raise ValueError(f"reduce must be 'layers' or 'heads' (the axis to take the mean over), got {reduce!r}")
         parts = [self.name, f"special:{policy}"]
-        if reading != "output" and policy != "keep":
+        if reading != "output" and (policy != "keep" or set(steps) - {"contributions"}):
             parts.append(f"reading:{reading}")
-        if measure != "attention":
-            parts.append(f"measure:{measure}")
+        if steps:
+            parts.append(f"record:{'+'.join(steps)}")
         parts += [f"{name}:{printed(value)}" for name, value in (self.parameters | parameters).items()]
         if reduce is not None:
             parts.append(f"reduce:{reduce}")
         if not self.is_builtin:
-            parts.append(f"code:{code_hash(self.function)}")
+            parts.append(f"code:{self._code_hash}")
         return "|".join([*parts, f"v:{__version__}"])
 
     def _check_parameters(self, parameters: dict[str, Any]) -> None:

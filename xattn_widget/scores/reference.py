@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -31,10 +32,14 @@ class MarginalReference:
 
     def __str__(self) -> str:
         """How it stands in signatures: the policy, how many sentences, and a hash of the numbers."""
+        return f"{self.special}/{len(self.marginals)}/{self._hash}"
+
+    @cached_property
+    def _hash(self) -> str:
         digest = hashlib.sha256()
         for marginal in self.marginals:
             digest.update(marginal.numpy().tobytes())
-        return f"{self.special}/{len(self.marginals)}/{digest.hexdigest()[:8]}"
+        return digest.hexdigest()[:8]
 
 
 def reference_marginals(records: Sequence[CrossAttention], *, special: str = "keep") -> MarginalReference:

@@ -52,7 +52,8 @@ def distraction(attention: torch.Tensor, source_mask: torch.Tensor, target_mask:
     kept = keep(attention, source_mask, target_mask).wide()
     sizes = kept.columns.sum(-1, keepdim=True)
     away = (kept.attention - kept.attention.sum(-1, keepdim=True) / sizes[..., None]) * kept.columns[..., None, :]
-    kurtosis = away.pow(4).sum(-1) * sizes / away.pow(2).sum(-1).square()
+    squares = away.square()
+    kurtosis = squares.square().sum(-1) * sizes / squares.sum(-1).square()
     uniform = away.abs().amax(-1) <= _UNIFORM * kept.attention.abs().amax(-1)
     return 0 - kept.mean_over_rows(torch.where(uniform, torch.nan, kurtosis))
 
