@@ -11,7 +11,6 @@ import torch
 
 from xattn_widget import CrossAttention, CrossAttentionWidget, extract, load_demo
 from xattn_widget.axes import Axis
-from xattn_widget.reference import links_of
 
 SENTENCE, TARGET = "Ich habe das Buch gelesen.", "I read the book."
 
@@ -30,9 +29,9 @@ def toy():
     return CrossAttention(torch.stack([head, other])[None], source, {"output": target})
 
 
-def fare(widget, heads, aggregate="mean"):
+def fare(widget, heads, aggregate="mean", reading="output"):
     reply, _ = widget.answer(
-        {"kind": "alignment", "sentence": 0, "heads": heads, "aggregate": aggregate, "reading": "output"}
+        {"kind": "alignment", "sentence": 0, "heads": heads, "aggregate": aggregate, "reading": reading}
     )
     return reply
 
@@ -51,13 +50,6 @@ def test_the_error_rate_is_that_of_the_formula():
     # Head 1 links 1-0 1-1 1-2: one is sure, one more possible.
     reply = fare(widget, [[0, 1]])
     assert (reply["aer"], reply["precision"], reply["recall"]) == (1 - (1 + 2) / (3 + 2), 2 / 3, 1 / 2)
-
-
-def test_heads_together_align_by_their_aggregate():
-    record = toy()
-    assert links_of(record, [(0, 0), (0, 1)], aggregate="mean") == [(1, 0), (1, 1), (1, 2)]
-    assert links_of(record, [(0, 0)], aggregate="max") == [(0, 0), (0, 1), (1, 2)]
-    assert links_of(record, [(0, 0)], words=False) == [(1, 1), (2, 0), (2, 2)]
 
 
 class Gold:
@@ -83,7 +75,7 @@ def test_a_reference_reaches_the_front_end(reference, links):
 def test_references_belong_to_records_and_to_the_first_hypothesis(record):
     widget = CrossAttentionWidget([record, toy()], reference=[None, "0-0"])
     assert widget.reference(0) is None
-    assert widget.reference(1).sure == {(0, 0)}
+    assert widget.reference(1).gold.sure == {(0, 0)}
     beams = extract(*load_demo(), SENTENCE, generation={"num_beams": 2, "num_return_sequences": 2})
     widget = CrossAttentionWidget(beams, reference="0-0")
     assert widget.reference(0) is not None
@@ -109,6 +101,27 @@ def test_a_list_of_records_needs_a_list_of_references():
         CrossAttentionWidget([toy()], reference="0-0")
     with pytest.raises(ValueError, match="1 records and 2 references"):
         CrossAttentionWidget([toy()], reference=["0-0", None])
+
+
+def test_heads_together_align_by_their_aggregate(record):
+    gold = [(0, 0), (1, 1)]
+    widget = CrossAttentionWidget(record, reference=gold)
+    for reading in ("output", "input"):
+        for aggregate in ("mean", "max"):
+            links = record.read_as(reading).align([(2, 1), (0, 3)], aggregate=aggregate)
+            reply = fare(widget, [[2, 1], [0, 3]], aggregate, reading)
+            assert reply["recall"] == len(set(links) & set(gold)) / 2
+            assert reply["links"] == len(links)
+
+
+def test_token_links_of_the_other_reading_are_those_of_the_row_above():
+    axis = Axis(("a", "b", "c"))
+    weights = torch.eye(3)[None, None]  # row i is on column i
+    targets = {"output": Axis(("x", "y", "z")), "input": Axis(("<s>", "x", "y"), (True, False, False))}
+    widget = CrossAttentionWidget(CrossAttention(weights, axis, targets), reference="1-0 2-1", reference_words=False)
+    # As read, x is in row 1 and y in row 2, which look at b and c.
+    assert fare(widget, [[0, 0]], reading="input")["aer"] == 0
+    assert fare(widget, [[0, 0]], reading="output")["recall"] == 0
 
 
 def test_token_links_are_counted_by_position():

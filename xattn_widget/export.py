@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from xattn_widget.alignment.pharaoh import format_pharaoh
 from xattn_widget.record import CrossAttention
-from xattn_widget.reference import links_of
 
 if TYPE_CHECKING:
     from xattn_widget.widget import CrossAttentionWidget
@@ -97,8 +97,9 @@ def _pharaoh(widget: CrossAttentionWidget) -> str:
     record = widget.record
     if widget.reading in record.targets:
         record = record.read_as(widget.reading)
-    links = links_of(record, widget.heads, aggregate=str(widget.aggregate))
-    return " ".join(f"{source}-{target}" for source, target in links) + "\n"
+    heads = [(layer, head) for layer, head in widget.heads]
+    links = record.align(heads, aggregate="max" if widget.aggregate == "max" else "mean")
+    return format_pharaoh(links) + "\n"
 
 
 def _draw(widget: CrossAttentionWidget, path: Path) -> None:

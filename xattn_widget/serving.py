@@ -83,7 +83,7 @@ def answer(
         read = record.read_as(reading) if reading in record.targets else record
         for layer, head in request["heads"]:
             _member(_member(record.weights, layer, "layer"), head, "head")
-        return fare(read, reference, request["heads"], str(request.get("aggregate", "mean"))), []
+        return fare(read, reference, request["heads"], request.get("aggregate", "mean")), []
     if kind in ("row", "column"):
         picked = torch.stack(
             [_member(_member(record.weights, layer, "layer"), head, "head") for layer, head in request["heads"]]

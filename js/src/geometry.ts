@@ -25,6 +25,10 @@ export function stretchedSlots(sizes: readonly number[], total: number): Slots {
   return { edges, count: sizes.length, total: edges[sizes.length] ?? 0 };
 }
 
+export function scaledSlots(slots: Slots, scale: number): Slots {
+  return { edges: slots.edges.map((edge) => edge * scale), count: slots.count, total: slots.total * scale };
+}
+
 export function centreOf(slots: Slots, index: number): number {
   return ((slots.edges[index] ?? 0) + (slots.edges[index + 1] ?? 0)) / 2;
 }
@@ -151,6 +155,18 @@ export function packLines(picked: [number, number, number, number][]): Lines {
     source: Uint16Array.from(picked, (line) => line[2]),
     weight: Float32Array.from(picked, (line) => line[3]),
     found: picked.length,
+  };
+}
+
+/** The strongest of lines that are in draw order. */
+export function strongest(lines: Lines, count: number): Lines {
+  const from = Math.max(0, lines.weight.length - count);
+  return {
+    set: lines.set.subarray(from),
+    target: lines.target.subarray(from),
+    source: lines.source.subarray(from),
+    weight: lines.weight.subarray(from),
+    found: lines.found,
   };
 }
 

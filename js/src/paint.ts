@@ -10,6 +10,8 @@ export interface LineStage {
   scroll: number;
   width: number;
   height: number;
+  /** How wide lines are drawn, 1 where left out. */
+  pen?: number;
 }
 
 /** Tokens whose lines are drawn with less ink. */
@@ -45,7 +47,7 @@ export function paintLines(
     let end = start;
     while (end < count && level(lines.weight[end] ?? 0) === current) end++;
     const weight = ((current + 0.5) / LEVELS) ** 2;
-    context.lineWidth = lineWidth(weight);
+    context.lineWidth = lineWidth(weight) * (stage.pen ?? 1);
     for (let pass = 0; pass < colours.length * (faint ? 2 : 1); pass++) {
       const set = pass % colours.length;
       const pale = pass >= colours.length;

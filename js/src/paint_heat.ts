@@ -11,6 +11,7 @@ import {
 } from "./heat_layout";
 import type { Units } from "./matrix";
 import type { Theme } from "./theme";
+import type { Side } from "./types";
 
 /** What is drawn in the cells of a map, [target, source]. */
 export interface HeatCells {
@@ -25,6 +26,12 @@ export interface CellMark {
   row: number;
   column: number;
   sure: boolean;
+}
+
+/** A pinned row or column. */
+export interface HeatPin {
+  side: Side;
+  unit: number;
 }
 
 export interface HeatWindow {
@@ -53,6 +60,7 @@ export function paintHeat(
   view: HeatWindow,
   cells: HeatCells,
   marks: readonly CellMark[],
+  pin: HeatPin | null,
   theme: Theme,
   font: string,
 ): void {
@@ -87,7 +95,17 @@ export function paintHeat(
       }
   }
   paintMarks(context, layout, marks, theme);
+  if (pin) paintPin(context, layout, pin, theme);
   context.restore();
+}
+
+function paintPin(context: CanvasRenderingContext2D, layout: HeatLayout, pin: HeatPin, theme: Theme): void {
+  const { cell, rows, columns } = layout;
+  context.strokeStyle = theme.accent;
+  context.lineWidth = 2;
+  if (pin.side === "target")
+    context.strokeRect(1, pin.unit * cell.height, columns * cell.width - 2, Math.max(2, cell.height));
+  else context.strokeRect(pin.unit * cell.width, 1, Math.max(2, cell.width), rows * cell.height - 2);
 }
 
 /** Moves the origin to the first cell, scrolled, and keeps the drawing off the labels. */
@@ -123,6 +141,7 @@ function paintMarks(
   context.setLineDash([]);
 }
 
+/** Labels of both sides; those of a chosen cell are bold, and their neighbours give way. */
 export function paintLabels(
   context: CanvasRenderingContext2D,
   units: { target: Units; source: Units },
@@ -131,19 +150,30 @@ export function paintLabels(
   fade: boolean,
   theme: Theme,
   font: string,
+  chosen: readonly [number, number] | null = null,
 ): void {
   const { cell, margin, rows, columns } = layout;
   const [left, right] = visibleRange(view.scrollLeft, view.width - margin.left, cell.width, columns);
   const [top, bottom] = visibleRange(view.scrollTop, view.height - margin.top, cell.height, rows);
   context.font = font;
-  context.fillStyle = theme.muted;
   const paint = (side: "source" | "target", index: number) => {
     context.globalAlpha = fade && units[side].special[index] ? 0.75 : 1;
     paintLabel(context, side, units[side].labels[index] ?? "", index, layout, view);
   };
-  for (const column of shownLabels(columns, cell.width, left, right)) paint("source", column);
-  for (const row of shownLabels(rows, cell.height, top, bottom)) paint("target", row);
+  const [row, column] = chosen ?? [-1, -1];
+  const clear = (index: number, of: number, slot: number) =>
+    of < 0 || Math.abs(index - of) * slot >= LABEL_PITCH;
+  context.fillStyle = theme.muted;
+  for (const index of shownLabels(columns, cell.width, left, right))
+    if (clear(index, column, cell.width)) paint("source", index);
+  for (const index of shownLabels(rows, cell.height, top, bottom))
+    if (clear(index, row, cell.height)) paint("target", index);
   context.globalAlpha = 1;
+  if (!chosen) return;
+  context.font = `600 ${font.replace(/^\d{3} /, "")}`;
+  context.fillStyle = theme.foreground;
+  paintLabel(context, "target", units.target.labels[row] ?? "", row, layout, view);
+  paintLabel(context, "source", units.source.labels[column] ?? "", column, layout, view);
 }
 
 function paintLabel(
@@ -177,17 +207,19 @@ function paintLabel(
   context.restore();
 }
 
-/** Outlines a cell, its row and its column, and writes their labels over the others. */
+/** Outlines a cell, its row and its column, and writes their labels anew, over the ones that are there. */
 export function paintCross(
   context: CanvasRenderingContext2D,
-  [row, column]: readonly [number, number],
+  chosen: readonly [number, number],
   units: { target: Units; source: Units },
   layout: HeatLayout,
   view: HeatWindow,
+  fade: boolean,
   theme: Theme,
   font: string,
 ): void {
   const { cell, margin } = layout;
+  const [row, column] = chosen;
   const [x, y] = [column * cell.width, row * cell.height];
   context.save();
   inside(context, layout, view);
@@ -203,19 +235,10 @@ export function paintCross(
   const inset = 0.75 - grow;
   context.strokeRect(x + inset, y + inset, cell.width - 2 * inset, cell.height - 2 * inset);
   context.restore();
-
-  context.font = `600 ${font.replace(/^\d{3} /, "")}`;
-  // The chosen labels are always written; their neighbours give way.
-  const patch = Math.max(LABEL_PITCH, 2);
   context.fillStyle = theme.paper;
-  const top = margin.top - view.scrollTop + clamp(y + cell.height / 2, LABEL_EDGE, layout.rows * cell.height);
-  const left =
-    margin.left - view.scrollLeft + clamp(x + cell.width / 2, LABEL_EDGE, layout.columns * cell.width);
-  if (top > margin.top) context.fillRect(0, top - patch, margin.left - 3, 2 * patch);
-  if (left > margin.left) context.fillRect(left - patch, 0, 2 * patch, margin.top - 3);
-  context.fillStyle = theme.foreground;
-  paintLabel(context, "target", units.target.labels[row] ?? "", row, layout, view);
-  paintLabel(context, "source", units.source.labels[column] ?? "", column, layout, view);
+  context.fillRect(0, 0, view.width, margin.top);
+  context.fillRect(0, 0, margin.left, view.height);
+  paintLabels(context, units, layout, view, fade, theme, font, chosen);
 }
 
 function clamp(value: number, low: number, high: number): number {

@@ -9,6 +9,7 @@ export interface Theme {
   muted: string;
   /** The background as a colour of CSS. */
   paper: string;
+  accent: string;
   /** Outlines reference links: seen on every colour of the map. */
   mark: string;
   ramp: Ramp;
@@ -70,6 +71,8 @@ export function applyTheme(root: HTMLElement, wanted: ThemeName): Theme {
     foreground: `rgb(${foreground.join(" ")})`,
     muted: `rgb(${mixed.join(" ")})`,
     paper: `rgb(${background.join(" ")})`,
+    // As --xattn-accent: a canvas cannot read light-dark().
+    accent: dark ? "#6cb6ea" : "#0b62a3",
     mark: dark ? "#ff9e5e" : "#c8430b",
     ramp: makeRamp(background, dark),
     diverging: makeDiverging(background, dark),

@@ -38,20 +38,27 @@ def read_pharaoh(path: str | Path, *, first: int = 0) -> list[GoldAlignment]:
         ValueError: something that is no link, or a word before the first.
     """
     _check_first(first)
-    alignments = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
-        sure: set[Link] = set()
-        possible: set[Link] = set()
-        for text in line.split():
-            match = _LINK.fullmatch(text)
-            if match is None:
-                raise ValueError(f"line {number} of {path} has {text!r}, expected links such as 0-1 or 0p1")
-            link = int(match[1]) - first, int(match[3]) - first
-            if min(link) < 0:
-                raise ValueError(f"line {number} of {path} has {text!r}: its words count from 0, read it with first=0")
-            (sure if match[2] == "-" else possible).add(link)
-        alignments.append(GoldAlignment(frozenset(sure), frozenset(sure | possible)))
-    return alignments
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return [parse_pharaoh(line, f"line {number} of {path}", first=first) for number, line in enumerate(lines, start=1)]
+
+
+def parse_pharaoh(line: str, name: str, *, first: int = 0) -> GoldAlignment:
+    """The alignment that a line holds; ``name`` says in an error which line it is.
+
+    Raises:
+        ValueError: something that is no link, or a word before the first.
+    """
+    sure: set[Link] = set()
+    possible: set[Link] = set()
+    for text in line.split():
+        match = _LINK.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{name} has {text!r}, expected links such as 0-1 or 0p1")
+        link = int(match[1]) - first, int(match[3]) - first
+        if min(link) < 0:
+            raise ValueError(f"{name} has {text!r}: its words count from 0, read it with first=0")
+        (sure if match[2] == "-" else possible).add(link)
+    return GoldAlignment(frozenset(sure), frozenset(sure | possible))
 
 
 def write_pharaoh(path: str | Path, alignments: Sequence[GoldAlignment | Iterable[Link]], *, first: int = 0) -> Path:

@@ -1,5 +1,5 @@
 // The room of the heat map.
-import type { Context, Room } from "../room";
+import { anyOf, type Context, type Room } from "../room";
 import { createMatrix } from "../views/matrix";
 
 export function createMatrixRoom({
@@ -26,16 +26,20 @@ export function createMatrixRoom({
   return {
     element: matrix.element,
     hint: "Point at a cell, or walk with the arrow keys, to read its weight. Click pins its row, Escape lets go.",
-    draw() {
+    draw(reasons) {
       const { scene } = loader;
       if (!scene) return;
+      const pin = active.pinned();
       matrix.show({
         scene,
+        pin,
         fade: store.get("special") === "fade",
         enlarged: store.get("zoom"),
         table: store.get("table"),
         theme: theme(),
       });
+      // Python or a search may pin what is out of sight.
+      if (pin && anyOf(reasons, ["target_index", "source_index"])) matrix.reveal(pin);
     },
   };
 }

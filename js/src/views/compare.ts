@@ -193,7 +193,7 @@ export function createCompare(
         setText(part.text, next.names[index] ?? "");
         part.text.title = next.names[index] ?? "";
         const cells = weightCells(scene.aggregate, top, theme);
-        part.pane.show({ ...scene, cells, marks: [], fade, enlarged: false, theme });
+        part.pane.show({ ...scene, cells, marks: [], pin: null, fade, enlarged: false, theme });
       }
       const last = panes[2];
       if (last) {
@@ -204,7 +204,7 @@ export function createCompare(
         setText(last.text, sharedText(first, second, difference));
         if (difference) {
           const cells = differenceCells(difference.values, difference.top, theme);
-          last.pane.show({ ...difference, cells, marks: [], fade, enlarged: false, theme });
+          last.pane.show({ ...difference, cells, marks: [], pin: null, fade, enlarged: false, theme });
         }
       }
       if (readout.textContent === "") setText(readout, hint());

@@ -8,6 +8,7 @@ import type { Units } from "../matrix";
 import {
   type CellMark,
   type HeatCells,
+  type HeatPin,
   type HeatWindow,
   heatImage,
   paintCross,
@@ -23,6 +24,7 @@ export interface HeatProps {
   target: Units;
   cells: HeatCells;
   marks: readonly CellMark[];
+  pin: HeatPin | null;
   fade: boolean;
   enlarged: boolean;
   theme: Theme;
@@ -43,8 +45,8 @@ export interface HeatPane {
   show(props: HeatProps): void;
   /** Points at a cell from outside. */
   point(at: At | null): void;
-  /** Scrolls a cell into the middle. */
-  centre(at: At): void;
+  /** Scrolls a row and a column, or one of them, into the middle: always, or only where they are out of sight. */
+  centre(row: number | null, column: number | null, always: boolean): void;
   layout(): HeatLayout | null;
 }
 
@@ -124,7 +126,7 @@ export function createHeatPane(
         imageOf = props.cells.pixels;
         image = heatImage(imageOf, layout.rows, layout.columns);
       }
-      paintHeat(context, image, layout, view, props.cells, props.marks, props.theme, font);
+      paintHeat(context, image, layout, view, props.cells, props.marks, props.pin, props.theme, font);
       paintLabels(context, props, layout, view, props.fade, props.theme, font);
     }
     paintPointer();
@@ -134,7 +136,7 @@ export function createHeatPane(
     const view = seen();
     if (!props || !layout || !view) return;
     const context = prepareCanvas(cross, view.width, view.height);
-    if (context && at) paintCross(context, at, props, layout, view, props.theme, font);
+    if (context && at) paintCross(context, at, props, layout, view, props.fade, props.theme, font);
   }
 
   function move(next: At | null): void {
@@ -232,12 +234,17 @@ export function createHeatPane(
       at = next;
       paintPointer();
     },
-    centre(cell) {
+    centre(row, column, always) {
       if (!layout) return;
-      element.scrollLeft =
-        (cell[1] + 0.5) * layout.cell.width - (element.clientWidth - layout.margin.left) / 2;
-      element.scrollTop =
-        (cell[0] + 0.5) * layout.cell.height - (element.clientHeight - layout.margin.top) / 2;
+      const { cell, margin } = layout;
+      /** Where to scroll to for a unit to be in the middle; where it is seen already, nowhere. */
+      const middle = (unit: number, slot: number, scroll: number, room: number) => {
+        const seen = unit * slot >= scroll && (unit + 1) * slot <= scroll + room;
+        return seen && !always ? scroll : (unit + 0.5) * slot - room / 2;
+      };
+      const [wide, tall] = [element.clientWidth - margin.left, element.clientHeight - margin.top];
+      if (column !== null) element.scrollLeft = middle(column, cell.width, element.scrollLeft, wide);
+      if (row !== null) element.scrollTop = middle(row, cell.height, element.scrollTop, tall);
       paint();
     },
     layout: () => layout,

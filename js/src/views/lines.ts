@@ -15,6 +15,7 @@ import { type LineStage, linesOfToken, paintLines, paintReference, type Referenc
 import type { Scene } from "../scene";
 import type { Theme } from "../theme";
 import type { Layout, Side } from "../types";
+import { createOverview } from "./overview";
 import { createTokenList, type TokenEvents } from "./tokens";
 
 export interface LinesProps {
@@ -51,6 +52,8 @@ const ROW_HEIGHT = 24;
 const VERTICAL_SLOT = 24;
 const TALLEST_LABEL = 120;
 const TOKEN_PADDING = 14;
+/** Height of the window, as in the style sheet. */
+const TALLEST = 560;
 const MAX_LINES = 4000;
 const NONE: ReadonlyMap<number, string> = new Map();
 
@@ -67,6 +70,8 @@ export function createLines(
   const between = h("div", { class: "xattn-between" }, stick);
   const body = h("div", { class: "xattn-lines-body" }, source.element, between, target.element);
   const scroller = h("div", { class: "xattn-lines-scroll" }, body);
+  const overview = createOverview({ scroll: (top) => scroller.scrollTo({ top }) }, signal);
+  const stretch = h("div", { class: "xattn-lines-stretch" }, scroller, overview.element);
   const note = h("div", { class: "xattn-small xattn-muted xattn-line-note" });
   const sourceTitle = h("span", { class: "xattn-label" });
   const targetTitle = h("span", { class: "xattn-label" });
@@ -76,7 +81,7 @@ export function createLines(
     sourceTitle,
     targetTitle,
   );
-  const element = h("div", { class: "xattn-lines" }, titles, scroller, note);
+  const element = h("div", { class: "xattn-lines" }, titles, stretch, note);
 
   let props: LinesProps | null = null;
   let lines: Lines | null = null;
@@ -162,10 +167,18 @@ export function createLines(
     const at = stage();
     if (!at || !props) return;
     const context = prepareCanvas(overlay, at.width, at.height);
-    if (!context || !active) return;
     const { scene, colours } = props;
-    const own = linesOfToken(scene.sets, scene.source.labels.length, active.side, active.unit, cuts);
-    paintLines(context, own, at, colours);
+    const own =
+      active && linesOfToken(scene.sets, scene.source.labels.length, active.side, active.unit, cuts);
+    if (context && own) paintLines(context, own, at, colours);
+    if (!overview.element.hidden) overview.mark(scroller.scrollTop, own);
+  }
+
+  /** A sentence that is longer than its window gets an overview beside it. */
+  function paintOverview(): void {
+    if (!props || !slots || !lines || overview.element.hidden) return;
+    const { colours, theme } = props;
+    overview.show({ ...slots, lines, colours, theme, height: scroller.clientHeight, extent });
   }
 
   function layOut(): void {
@@ -180,6 +193,8 @@ export function createLines(
     extent = Math.max(at.source.total, at.target.total);
     body.style.height = columns ? `${extent}px` : "";
     body.style.width = columns ? "" : `${Math.max(extent, 1)}px`;
+    overview.element.hidden = !columns || extent <= TALLEST;
+    element.classList.toggle("xattn-long", !overview.element.hidden);
     if (at.vertical) {
       const wide = measure(scene);
       for (const side of ["source", "target"] as const) {
@@ -234,6 +249,7 @@ export function createLines(
       // A pin or a score changes nothing here: painting thousands of lines again would be felt.
       if (!repainted) return;
       layOut();
+      paintOverview();
       repaint();
     },
     activate(next) {

@@ -2,7 +2,7 @@
 import { referenceMarks, weightCells } from "../cells";
 import { h, setText } from "../dom";
 import { canEnlarge } from "../heat_layout";
-import type { CellMark, HeatCells } from "../paint_heat";
+import type { CellMark, HeatCells, HeatPin } from "../paint_heat";
 import type { Scene } from "../scene";
 import type { Theme } from "../theme";
 import { type At, createHeatPane } from "./heat_pane";
@@ -11,6 +11,7 @@ import { createTable } from "./table";
 
 export interface MatrixProps {
   scene: Scene;
+  pin: HeatPin | null;
   fade: boolean;
   enlarged: boolean;
   table: boolean;
@@ -29,8 +30,8 @@ export interface MatrixEvents {
 export interface MatrixView {
   element: HTMLElement;
   show(props: MatrixProps): void;
-  /** Scrolls a row into the middle. */
-  reveal(target: number): void;
+  /** Scrolls the pinned row or column into sight. */
+  reveal(pin: HeatPin): void;
 }
 
 const TALLEST = 560;
@@ -101,7 +102,7 @@ export function createMatrix(
       setText(zoom, next.enlarged ? "Whole matrix" : "Readable size");
       zoom.removeAttribute("aria-pressed");
       asTable.setAttribute("aria-pressed", String(next.table));
-      if (zoomTo && next.enlarged) pane.centre(zoomTo);
+      if (zoomTo && next.enlarged) pane.centre(zoomTo[0], zoomTo[1], true);
       zoomTo = null;
       const said = scene.spec.reading === "output" ? "predicted" : "read";
       const outlined = held.marks.length > 0 ? "; outlined: the reference, dashed where only possible" : "";
@@ -111,6 +112,7 @@ export function createMatrix(
         `rows: target token ${said}, columns: source${outlined}`,
       );
     },
-    reveal: (target) => pane.centre([target, 0]),
+    reveal: ({ side, unit }) =>
+      side === "target" ? pane.centre(unit, null, false) : pane.centre(null, unit, false),
   };
 }

@@ -57,7 +57,7 @@ const SLIDES: Record<Keep, Slide> = {
     text: (value) => `${value}`,
   },
   mass: {
-    label: "Share of the mass",
+    label: "Until p of the mass",
     trait: "mass",
     min: 0.05,
     max: () => 1,
@@ -127,11 +127,11 @@ export function createOptions(
   );
   const keep = choice(
     "Lines kept",
-    "Those above a weight; the strongest of each row; or of each row as many of the strongest as carry a share of its mass.",
+    "By weight: lines above a threshold. Top k: the strongest of each row. By mass: of each row as many of the strongest as reach a share p of its mass.",
     [
       ["threshold", "by weight"],
       ["top", "top k"],
-      ["mass", "until p of the mass"],
+      ["mass", "by mass"],
     ],
     (value) => change({ keep: value as Keep }),
   );
