@@ -164,6 +164,11 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         self.on_msg(self._receive)
 
     @property
+    def records(self) -> list[CrossAttention]:
+        """What can be shown, in the order of the sentence picker."""
+        return list(self._records)
+
+    @property
     def record(self) -> CrossAttention:
         """The record that is shown."""
         return self._records[self.sentence]
@@ -189,10 +194,14 @@ class CrossAttentionWidget(anywidget.AnyWidget):
 
     def scores(self, name: str | None = None) -> torch.Tensor:
         """``[layers, heads]`` values of a listed score for the shown sentence; of the shown score when left out."""
+        return self.score_entry(name).of(self.record)
+
+    def score_entry(self, name: str | None = None) -> ScoreEntry:
+        """A listed score with its parameters; the shown one when left out."""
         name = self.score_name if name is None else name
         if name not in self._scores:
             raise ValueError(f"no score {name!r} is listed; there are {', '.join(self._scores)}")
-        return self._scores[name].of(self.record)
+        return self._scores[name]
 
     @property
     def view(self) -> dict[str, Any]:
@@ -218,11 +227,23 @@ class CrossAttentionWidget(anywidget.AnyWidget):
 
         return export(self, path)
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write a page that shows this widget as it is now, offline and without a kernel; returns the path."""
+    def to_html(self, path: str | Path, *, max_bytes: int | None = None) -> Path:
+        """Write a page that shows this widget as it is now, offline and without a kernel.
+
+        Args:
+            path: the file to write.
+            max_bytes: the largest size of the file; heads and sentences that do not fit are left out, and the page
+                says so. Everything is written when left out.
+
+        Returns:
+            The path written.
+
+        Raises:
+            ValueError: ``max_bytes`` is too small for one head of the shown sentence.
+        """
         from xattn_widget.page import write_page
 
-        return write_page(self, path)
+        return write_page(self, path, max_bytes)
 
     def answer(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         """The reply to a request of the front end, and its buffers."""

@@ -115,7 +115,8 @@ function decodeLayer(reply: Reply): LayerReply {
   const bytes = toBytes(firstBuffer(reply)).slice();
   if (bytes.length !== shape[0] * shape[1] * shape[2])
     throw new Error(`the kernel sent ${bytes.length} weights for a layer of ${shape.join(" x ")}`);
-  return { shape, bytes };
+  const missing = reply.content.missing as number[] | undefined;
+  return missing ? { shape, bytes, missing } : { shape, bytes };
 }
 
 function splitRows(reply: Reply, heads: number): Float32Array[] {

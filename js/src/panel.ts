@@ -230,7 +230,8 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
     view.setAttribute("aria-labelledby", `${id}-tab-${panel}`);
     reader.detail.hidden = room().hint === null || (scene === null && loader.error !== null);
     root.classList.toggle("xattn-undetailed", room().hint === null);
-    drawNotes(scene?.reply.notes ?? []);
+    const { notice } = store.get("info");
+    drawNotes([...(notice ? [notice] : []), ...(scene?.reply.notes ?? [])]);
     if (shows) room().draw(reasons);
   }
 

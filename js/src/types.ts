@@ -19,6 +19,8 @@ export interface SentenceInfo {
   model: string;
   layers: number;
   heads: number;
+  /** For each layer the heads that a page of limited size does not hold. */
+  missing?: number[][];
 }
 
 export interface Info {
@@ -27,6 +29,8 @@ export interface Info {
   model: string;
   sentences: SentenceInfo[];
   live: boolean;
+  /** What a page of limited size does not hold, in words. */
+  notice?: string;
 }
 
 export interface ScoreInfo {
@@ -112,6 +116,8 @@ export interface AlignmentReply {
 export interface LayerReply {
   shape: readonly [heads: number, target: number, source: number];
   bytes: Uint8Array;
+  /** Heads whose bytes are not known: a page of limited size was saved without them. */
+  missing?: number[];
 }
 
 export type Request =

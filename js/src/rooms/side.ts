@@ -84,7 +84,8 @@ export function createSideRooms({
           : null,
         theme: theme(),
       });
-      heads.show({ ...shape, ...outlined(), scoreName: name, ranked, domain, theme: theme() });
+      const missing = store.get("info").sentences[pick.sentence]?.missing ?? [];
+      heads.show({ ...shape, ...outlined(), scoreName: name, ranked, domain, theme: theme(), missing });
       layers.show(values && layerMeans(values), shape.layers, domain);
       ranking.show(ranked, pick.heads);
       if (!entry) return "";

@@ -18,6 +18,8 @@ export interface HeadsProps {
   ranked: readonly Ranked[] | null;
   domain: Domain | null;
   theme: Theme;
+  /** For each layer the heads that cannot be shown here. */
+  missing: readonly (readonly number[])[];
 }
 
 export interface HeadsEvents {
@@ -130,7 +132,7 @@ export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView
 
   return {
     element,
-    show({ layers, heads, picked, outlines, scoreName, ranked, domain, theme }) {
+    show({ layers, heads, picked, outlines, scoreName, ranked, domain, theme, missing }) {
       if (size !== `${layers}x${heads}`) build(layers, heads);
       const entries = new Map(ranked?.map((entry) => [entry.head.join(), entry]));
       for (const [layer, row] of buttons.entries())
@@ -143,8 +145,10 @@ export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView
           button.style.backgroundColor = colour;
           button.style.color = at >= 0 ? (outlines[at] ?? outlines[0] ?? "") : "";
           button.setAttribute("aria-pressed", String(at >= 0));
+          const absent = missing[layer]?.includes(head) ?? false;
+          button.classList.toggle("xattn-absent", absent);
           const rank = entry ? `, rank ${entry.rank} of ${entries.size}` : "";
-          const name = `${headName(layer, head)}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}`;
+          const name = `${headName(layer, head)}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}${absent ? ", not on this page" : ""}`;
           if (button.title !== name) {
             button.title = name;
             button.setAttribute("aria-label", name);
