@@ -61,11 +61,32 @@ def write_page(widget: CrossAttentionWidget, path: str | Path, max_bytes: int | 
         TypeError: ``max_bytes`` is no whole number.
         ValueError: not even one head of the shown sentence fits.
     """
+    page = _page(widget, max_bytes)
+    path = Path(path)
+    path.write_bytes(page)
+    return path
+
+
+class EmbeddedPage:
+    """The page as a notebook's output: HTML that a saved notebook keeps, and that works without a kernel."""
+
+    def __init__(self, widget: CrossAttentionWidget, max_bytes: int | None = None) -> None:
+        self._page = _page(widget, max_bytes).decode()
+        self._summary = widget.summary()
+
+    def __repr__(self) -> str:
+        return self._summary
+
+    def _repr_html_(self) -> str:
+        # A frame of its own keeps the page's styles and scripts from the notebook's; the page sets its height.
+        style = "display: block; width: 100%; height: 700px; border: 0"
+        return f'<iframe title="Cross-attention" style="{style}" srcdoc="{html.escape(self._page)}"></iframe>'
+
+
+def _page(widget: CrossAttentionWidget, max_bytes: int | None) -> bytes:
     if type(max_bytes) not in (int, type(None)):
         raise TypeError(f"max_bytes must be a whole number of bytes, or None for no limit, got {max_bytes!r:.60}")
-    path = Path(path)
-    path.write_bytes(_Budget(widget, max_bytes).page())
-    return path
+    return _Budget(widget, max_bytes).page()
 
 
 class _Budget:

@@ -8,13 +8,15 @@ import difflib
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import torch
 import traitlets
+from ipywidgets.widgets.widget import _instances
 from transformers import PreTrainedModel
 
+from xattn_widget.displays import is_shown
 from xattn_widget.extraction import extract
 from xattn_widget.listing import describe_records, fit_heads, flatten, settle_compare, settle_heads
 from xattn_widget.record import CrossAttention
@@ -23,16 +25,19 @@ from xattn_widget.scores import BUILTIN, Score, find_score
 from xattn_widget.serving import ScoreEntry, answer
 from xattn_widget.summary import summarise
 
+if TYPE_CHECKING:
+    from xattn_widget.page import EmbeddedPage
+
 _STATIC = Path(__file__).parent / "static"
 
 
-def _built(name: str) -> Path:
+def _built(name: str) -> str:
     path = _STATIC / name
     if not path.is_file():
         raise FileNotFoundError(
             f"the front end is not built ({name} is missing): run 'make js' in the checkout, or install a release"
         )
-    return path
+    return path.read_text(encoding="utf-8")
 
 
 class _Index(traitlets.Int[int, Any]):
@@ -72,8 +77,10 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         theme: ``"auto"`` (the host's), ``"light"`` or ``"dark"``.
     """
 
-    _esm = _built("widget.js")
-    _css = _built("widget.css")
+    # As traits: a file's contents, anywidget would watch for each widget, and so keep each one alive for ever.
+    _esm = traitlets.Unicode(_built("stub.js")).tag(sync=True)
+    _code = traitlets.Unicode(_built("widget.js")).tag(sync=True)
+    _css = traitlets.Unicode(_built("widget.css")).tag(sync=True)
 
     info = traitlets.Dict(read_only=True).tag(sync=True)
     score_list: traitlets.List[dict[str, Any]] = traitlets.List(read_only=True).tag(sync=True)
@@ -154,6 +161,7 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         elif "heads" not in view:
             start["heads"] = [[view.get("layer", 0), view.get("head", 0)]]
         super().__init__()
+        self._own_layout = self.layout
         self.set_trait("info", describe_records(self._records, ranks, named) | {"live": True})
         self._list_scores()
         self.observe(self._follow_heads, "heads")
@@ -245,6 +253,19 @@ class CrossAttentionWidget(anywidget.AnyWidget):
 
         return write_page(self, path, max_bytes)
 
+    def embed(self, *, max_bytes: int | None = None) -> EmbeddedPage:
+        """The widget as it is now, as HTML that a saved notebook keeps: the panel in ``nbconvert``'s pages, offline.
+
+        Args:
+            max_bytes: the largest size of the page inside, as in :meth:`to_html`. It is kept in the notebook's file.
+
+        Returns:
+            What a cell shows as its last expression.
+        """
+        from xattn_widget.page import EmbeddedPage
+
+        return EmbeddedPage(self, max_bytes)
+
     def answer(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         """The reply to a request of the front end, and its buffers."""
         return answer(request, self._records, self._scores, self._references)
@@ -262,12 +283,24 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         """The widget, and a text and a picture where widgets do not run."""
         from xattn_widget.plot import summary_picture
 
+        if self.comm is None:  # it was let go of
+            self._own_layout.open()
+            self.open()
+        is_shown(self)
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         title = f"{self.score_name} ({self._scores[self.score_name].score.direction} is better)"
         picture = summary_picture(self.record, self.heads, str(self.aggregate), self.scores(), title)
         data["text/plain"] = self.summary()
         data["image/png"] = base64.b64encode(picture).decode()
         return data, metadata
+
+    def let_go(self) -> None:
+        """Free what the page holds of the widget, when nothing shows it any more; displaying it opens it again."""
+        if self.comm is not None:
+            for widget in (self, self._own_layout):
+                comm, widget.comm = widget.comm, None
+                _instances.pop(comm.comm_id, None)
+                comm.close()
 
     def _list_scores(self) -> None:
         self.set_trait("score_list", [entry.describe() for entry in self._scores.values()])

@@ -18,7 +18,7 @@ import { createSideRooms } from "./rooms/side";
 import { headColours } from "./scales";
 import { createShell } from "./shell";
 import { createFrame, createStore } from "./state";
-import { applyTheme, type Theme, watchTheme } from "./theme";
+import { applyTheme, clearHostBackground, type Theme, watchTheme } from "./theme";
 import { createTransport } from "./transport";
 import type { Model, PanelName } from "./types";
 import { createHeader } from "./views/header";
@@ -141,6 +141,7 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
     { signal },
   );
 
+  clearHostBackground(root);
   let theme: Theme = applyTheme(root, store.get("theme"));
   const unsubscribe = store.subscribe((name) => redrawSoon(name));
   watchTheme(root, () => redrawSoon("theme"), signal);
