@@ -90,7 +90,7 @@ def _is_captured(execution: str) -> bool:
 
 def _shell() -> Any:
     try:
-        from IPython import get_ipython  # type: ignore[attr-defined]
+        from IPython import get_ipython
     except ImportError:
         return None
-    return get_ipython()  # type: ignore[no-untyped-call]
+    return get_ipython()

@@ -135,6 +135,7 @@ class _Budget:
             info["sentences"][sentence.index] | ({"missing": sentence.missing} if any(sentence.missing) else {})
             for sentence in sentences
         ]
+        traits["live"] = widget.live | {"busy": "", "error": ""}
         traits["info"] = info | {"live": False, "sentences": listed, "notice": self._notice(sentences)}
         if sentences:
             kept = [sentence.index for sentence in sentences]
@@ -181,7 +182,7 @@ class _Sentence:
         self.widget, self.index = widget, index
         self.held: dict[tuple[int, int], str] = {}
         self.entry = widget.info["sentences"][index]
-        self._picked = [tuple(head) for head in fit_heads(picked, widget.records[index])]
+        self._picked = [(layer, head) for layer, head in fit_heads(picked, widget.records[index])]
         names = [score["name"] for score in widget.score_list]
         self._answers: list[tuple[dict[str, Any], str]] = []
         requests: list[dict[str, Any]] = [{"kind": "sentence"}, *({"kind": "scores", "name": name} for name in names)]

@@ -76,9 +76,7 @@ export async function buildScene(
     progress(head[0]);
     const layer = exact ? null : await data.layer(spec.sentence, head[0]);
     if (layer?.missing?.includes(head[1])) throw new Error(leftOut(head));
-    const held = layer
-      ? decodeHead(layer.bytes, head[1], size)
-      : await data.head(spec.sentence, ...head);
+    const held = layer ? decodeHead(layer.bytes, head[1], size) : await data.head(spec.sentence, ...head);
     signal.throwIfAborted();
     const weights = project(held, target, source, spec.drop);
     accumulate(total, weights, spec.aggregate);
