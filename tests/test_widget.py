@@ -75,7 +75,7 @@ def test_a_list_of_nothing_is_an_error(demo):
 
 
 def test_weights_are_in_no_trait(widget):
-    layers = sum(len(str(value)) for value in widget.get_state().values()) - len(widget._esm) - len(widget._css)
+    layers = sum(len(str(value)) for value in widget.get_state().values()) - len(widget._code) - len(widget._css)
     assert layers < 10_000
     assert not any("weights" in name for name in widget.traits(sync=True))
 

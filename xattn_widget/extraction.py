@@ -103,7 +103,7 @@ def extract(
             # With n hypotheses a sentence there are n times the rows: keep the forward's size what was asked for.
             for part in range(0, len(pairs), batch_size):
                 some = pairs[part : part + batch_size]
-                made = _forward(model, tokenizer, some, special, target is None, value_norms)
+                made = forward(model, tokenizer, some, special, target is None, value_norms)
                 if importance is not None:
                     sums = importance_sums(model, some, importance)
                     made = [
@@ -119,7 +119,7 @@ def extract(
     return records[0] if isinstance(source, str) else records
 
 
-def _forward(
+def forward(
     model: PreTrainedModel,
     tokenizer: Any,
     pairs: list[Pair],

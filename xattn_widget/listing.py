@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ import traitlets
 from xattn_widget.record import CrossAttention
 
 
-def flatten(records: Any, names: Sequence[str] | None) -> tuple[list[CrossAttention], list[str], list[str]]:
+def flatten(records: Any, names: Sequence[str] | None) -> tuple[list[CrossAttention], list[str], list[str], list[int]]:
     """Records with each hypothesis for itself.
 
     Args:
@@ -19,7 +20,8 @@ def flatten(records: Any, names: Sequence[str] | None) -> tuple[list[CrossAttent
         names: a name for each record, or None.
 
     Returns:
-        The flat list of records; for each which hypothesis of how many it is, in words; and for each its name.
+        The flat list of records; for each which hypothesis of how many it is, in words; for each its name; and for each
+        the number of the record that it was given as.
 
     Raises:
         TypeError: something else than records, or names that are no list of strings.
@@ -45,18 +47,29 @@ def flatten(records: Any, names: Sequence[str] | None) -> tuple[list[CrossAttent
     flat: list[CrossAttention] = []
     ranks: list[str] = []
     flat_names: list[str] = []
-    for record, name in zip(given, named, strict=True):
+    groups: list[int] = []
+    for group, (record, name) in enumerate(zip(given, named, strict=True)):
         hypotheses = record.hypotheses or (record,)
         flat += hypotheses
         ranks += [
             f" ({rank} of {len(hypotheses)})" if record.hypotheses else "" for rank in range(1, len(hypotheses) + 1)
         ]
         flat_names += [name] * len(hypotheses)
-    return flat, ranks, flat_names
+        groups += [group] * len(hypotheses)
+    return flat, ranks, flat_names, groups
 
 
-def describe_records(records: Sequence[CrossAttention], ranks: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
-    """The summary that the front end has before it asks for anything; ``ranks`` is what to add to each target."""
+def describe_records(
+    records: Sequence[CrossAttention], ranks: Sequence[str], names: Sequence[str], groups: Sequence[int]
+) -> dict[str, Any]:
+    """The summary that the front end has before it asks for anything.
+
+    Args:
+        records: what can be shown.
+        ranks: what to add to each target.
+        names: what to call each.
+        groups: a number for each; records of one source have the same.
+    """
     first = records[0]
     return {
         "layers": first.layers,
@@ -70,10 +83,18 @@ def describe_records(records: Sequence[CrossAttention], ranks: Sequence[str], na
                 "model": record.model,
                 "layers": record.layers,
                 "heads": record.heads,
+                "group": group,
+                "logprob": total_logprob(record),
             }
-            for record, rank, name in zip(records, ranks, names, strict=True)
+            for record, rank, name, group in zip(records, ranks, names, groups, strict=True)
         ],
     }
+
+
+def total_logprob(record: CrossAttention) -> float | None:
+    """The log-probability of a record's whole target, where it is known."""
+    total = math.nan if record.logprobs is None else float(record.logprobs.sum())
+    return total if math.isfinite(total) else None
 
 
 def fit_heads(heads: Sequence[Sequence[int]], record: CrossAttention) -> list[list[int]]:

@@ -390,11 +390,12 @@ class CrossAttention:
         draw = plot.plot_lines if kind == "lines" else plot.plot_heatmap
         return draw(self, layer, head, heads, ax=ax, **options)
 
-    def to_html(self, path: str | Path, **view: Any) -> Path:
+    def to_html(self, path: str | Path, *, max_bytes: int | None = None, **view: Any) -> Path:
         """Write a page that shows this record in the widget's own panel, offline and without a kernel.
 
         Args:
             path: the file to write.
+            max_bytes: the largest size of the file; what does not fit is left out, and the page says so.
             view: initial view settings, as ``show_cross_attention`` takes them.
 
         Returns:
@@ -404,7 +405,7 @@ class CrossAttention:
 
         widget = CrossAttentionWidget(self, **view)
         try:
-            return widget.to_html(path)
+            return widget.to_html(path, max_bytes=max_bytes)
         finally:
             widget.close()
 

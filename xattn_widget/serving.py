@@ -47,6 +47,14 @@ class ScoreEntry:
         }
 
 
+def check_version(request: Mapping[str, Any], sentences: Sequence[Mapping[str, Any]]) -> None:
+    """Raise where a request means a sentence that another has taken the place of."""
+    index = request.get("sentence")
+    known = isinstance(index, int) and 0 <= index < len(sentences)
+    if known and "version" in request and request["version"] != sentences[index].get("version"):  # type: ignore[index]
+        raise ValueError("another experiment has taken the place of this sentence")
+
+
 def answer(
     request: Mapping[str, Any],
     records: Sequence[CrossAttention],

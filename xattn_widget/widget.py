@@ -8,31 +8,38 @@ import difflib
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import torch
 import traitlets
+from ipywidgets.widgets.widget import _instances
 from transformers import PreTrainedModel
 
+from xattn_widget.displays import is_shown
+from xattn_widget.experiments import Experiments, Variant
 from xattn_widget.extraction import extract
 from xattn_widget.listing import describe_records, fit_heads, flatten, settle_compare, settle_heads
+from xattn_widget.live import LiveModel, Rest
 from xattn_widget.record import CrossAttention
 from xattn_widget.reference import Reference, read_references
 from xattn_widget.scores import BUILTIN, Score, find_score
-from xattn_widget.serving import ScoreEntry, answer
+from xattn_widget.serving import ScoreEntry, answer, check_version
 from xattn_widget.summary import summarise
+
+if TYPE_CHECKING:
+    from xattn_widget.page import EmbeddedPage
 
 _STATIC = Path(__file__).parent / "static"
 
 
-def _built(name: str) -> Path:
+def _built(name: str) -> str:
     path = _STATIC / name
     if not path.is_file():
         raise FileNotFoundError(
             f"the front end is not built ({name} is missing): run 'make js' in the checkout, or install a release"
         )
-    return path
+    return path.read_text(encoding="utf-8")
 
 
 class _Index(traitlets.Int[int, Any]):
@@ -70,10 +77,16 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         zoom: enlarge the cells of a large matrix until each has its label, and scroll.
         table: show the matrix as a table.
         theme: ``"auto"`` (the host's), ``"light"`` or ``"dark"``.
+        muted: heads whose output is zero, a list of ``[layer, head]``; [] for none. With heads muted the list of
+            sentences ends with two more: the same target read without them, which is shown, and what the model writes
+            without them; ``live["effect"]`` has the log-probabilities. Only where the widget holds its model.
+        live: what the panel is told of experiments; read only.
     """
 
-    _esm = _built("widget.js")
-    _css = _built("widget.css")
+    # As traits: a file's contents, anywidget would watch for each widget, and so keep each one alive for ever.
+    _esm = traitlets.Unicode(_built("stub.js")).tag(sync=True)
+    _code = traitlets.Unicode(_built("widget.js")).tag(sync=True)
+    _css = traitlets.Unicode(_built("widget.css")).tag(sync=True)
 
     info = traitlets.Dict(read_only=True).tag(sync=True)
     score_list: traitlets.List[dict[str, Any]] = traitlets.List(read_only=True).tag(sync=True)
@@ -99,6 +112,8 @@ class CrossAttentionWidget(anywidget.AnyWidget):
     zoom = traitlets.Bool(False).tag(sync=True)
     table = traitlets.Bool(False).tag(sync=True)
     theme = traitlets.Enum(["auto", "light", "dark"], "auto").tag(sync=True)
+    muted: traitlets.List[list[int]] = traitlets.List().tag(sync=True)
+    live = traitlets.Dict(read_only=True).tag(sync=True)
 
     def __init__(
         self,
@@ -108,6 +123,7 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         names: Sequence[str] | None = None,
         reference: Any = None,
         reference_words: bool = True,
+        live: LiveModel | None = None,
         **view: Any,
     ) -> None:
         """Show records.
@@ -122,6 +138,7 @@ class CrossAttentionWidget(anywidget.AnyWidget):
                 ``possible`` pairs; for a list of records a list of such, None where there is none. Of an n-best list
                 it belongs to the first hypothesis. Gold or silver: say which you have.
             reference_words: its numbers count words (of ``source_words`` and ``target_words``), or else tokens.
+            live: the model that the records are of, to try things with; :func:`show_cross_attention` gives it.
             view: initial traits, such as ``layer=2`` or ``words=True``; another widget's ``view`` gives the same view.
 
         Raises:
@@ -129,7 +146,9 @@ class CrossAttentionWidget(anywidget.AnyWidget):
             ValueError: no record, or names or references that do not fit the records.
         """
         check_view(view)
-        self._records, ranks, named = flatten(records, names)
+        self._records, ranks, named, groups = flatten(records, names)
+        self._described = (ranks, named, groups)
+        self._originals = len(self._records)
         single = isinstance(records, CrossAttention)
         given = [records] if isinstance(records, CrossAttention) else list(records)
         self._references: list[Reference | None] = []
@@ -154,14 +173,22 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         elif "heads" not in view:
             start["heads"] = [[view.get("layer", 0), view.get("head", 0)]]
         super().__init__()
-        self.set_trait("info", describe_records(self._records, ranks, named) | {"live": True})
+        self._own_layout = self.layout
+        self.set_trait("info", describe_records(self._records, ranks, named, groups) | {"live": True})
+        self._experiments = Experiments(self, live)
         self._list_scores()
         self.observe(self._follow_heads, "heads")
         self.observe(self._follow_layer_and_head, ["layer", "head"])
         self.observe(self._follow_sentence, "sentence")
+        self.observe(self._follow_muted, "muted")
         for name in sorted(start, key=_settled_last):
             setattr(self, name, start[name])
         self.on_msg(self._receive)
+
+    @property
+    def records(self) -> list[CrossAttention]:
+        """What can be shown, in the order of the sentence picker."""
+        return list(self._records)
 
     @property
     def record(self) -> CrossAttention:
@@ -189,19 +216,77 @@ class CrossAttentionWidget(anywidget.AnyWidget):
 
     def scores(self, name: str | None = None) -> torch.Tensor:
         """``[layers, heads]`` values of a listed score for the shown sentence; of the shown score when left out."""
+        return self.score_entry(name).of(self.record)
+
+    def score_entry(self, name: str | None = None) -> ScoreEntry:
+        """A listed score with its parameters; the shown one when left out."""
         name = self.score_name if name is None else name
         if name not in self._scores:
             raise ValueError(f"no score {name!r} is listed; there are {', '.join(self._scores)}")
-        return self._scores[name].of(self.record)
+        return self._scores[name]
 
     @property
     def view(self) -> dict[str, Any]:
         """Every setting of the view: ``CrossAttentionWidget(records, **widget.view)`` shows the very same."""
-        return {name: getattr(self, name) for name in VIEW_SETTINGS}
+        view = {name: getattr(self, name) for name in VIEW_SETTINGS}
+        return view | {"sentence": self._experiments.original(self.sentence)}
 
     def reference(self, sentence: int | None = None) -> Reference | None:
         """The reference alignment of a sentence, of the shown one when left out."""
         return self._references[self.sentence if sentence is None else sentence]
+
+    @property
+    def originals(self) -> int:
+        """How many of the sentences are not of an experiment."""
+        return self._originals
+
+    def set_target(self, target: str) -> CrossAttention:
+        """Read the shown sentence with another target by teacher forcing, and show it; returns its record.
+
+        It stands behind the others in the list of sentences, as "edited", and takes the place of the edit before it.
+
+        Raises:
+            RuntimeError: the widget holds no model, or the call was stopped in the panel.
+            ValueError: an empty target, or one longer than the model's positions.
+        """
+        return self._experiments.set_target(target)
+
+    def set_token(self, position: int, token: int | str, *, rest: Rest = "generate") -> CrossAttention:
+        """Put another token at a target position of the shown sentence, and show what comes of it.
+
+        Args:
+            position: which target position, from 0.
+            token: its id, or the token as the vocabulary writes it.
+            rest: what follows: ``"generate"`` anew, or ``"keep"`` as it was and read after the new token.
+
+        Returns:
+            The record that is shown then.
+
+        Raises:
+            RuntimeError: the widget holds no model, or the call was stopped in the panel.
+            ValueError: no such position or token.
+        """
+        return self._experiments.set_token(position, token, rest)
+
+    def stop(self) -> None:
+        """Stop the call of the model that runs; nothing else happens where none does."""
+        self._experiments.stop()
+
+    def list_variants(self, variants: Sequence[Variant]) -> None:
+        """Have these behind the widget's own records in the list of sentences, and no others."""
+        count = self._originals
+        ranks, names, groups = self._described
+        self._records = [*self._records[:count], *(each.record for each in variants)]
+        self._references = [*self._references[:count], *[None] * len(variants)]
+        info = describe_records(
+            self._records,
+            [*ranks, *[""] * len(variants)],
+            [*names, *(each.name for each in variants)],
+            [*groups, *(each.group for each in variants)],
+        )
+        for entry, variant in zip(info["sentences"][count:], variants, strict=True):
+            entry["version"] = variant.version
+        self.set_trait("info", info | {"live": True})
 
     def export(self, path: str | Path) -> Path:
         """Save what is shown, as the file's ending says; returns the path.
@@ -218,14 +303,40 @@ class CrossAttentionWidget(anywidget.AnyWidget):
 
         return export(self, path)
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write a page that shows this widget as it is now, offline and without a kernel; returns the path."""
+    def to_html(self, path: str | Path, *, max_bytes: int | None = None) -> Path:
+        """Write a page that shows this widget as it is now, offline and without a kernel.
+
+        Args:
+            path: the file to write.
+            max_bytes: the largest size of the file; heads and sentences that do not fit are left out, and the page
+                says so. Everything is written when left out.
+
+        Returns:
+            The path written.
+
+        Raises:
+            ValueError: ``max_bytes`` is too small for one head of the shown sentence.
+        """
         from xattn_widget.page import write_page
 
-        return write_page(self, path)
+        return write_page(self, path, max_bytes)
+
+    def embed(self, *, max_bytes: int | None = None) -> EmbeddedPage:
+        """The widget as it is now, as HTML that a saved notebook keeps: the panel in ``nbconvert``'s pages, offline.
+
+        Args:
+            max_bytes: the largest size of the page inside, as in :meth:`to_html`. It is kept in the notebook's file.
+
+        Returns:
+            What a cell shows as its last expression.
+        """
+        from xattn_widget.page import EmbeddedPage
+
+        return EmbeddedPage(self, max_bytes)
 
     def answer(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         """The reply to a request of the front end, and its buffers."""
+        check_version(request, self.info["sentences"])
         return answer(request, self._records, self._scores, self._references)
 
     def summary(self) -> str:
@@ -241,6 +352,10 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         """The widget, and a text and a picture where widgets do not run."""
         from xattn_widget.plot import summary_picture
 
+        if self.comm is None:  # it was let go of
+            self._own_layout.open()
+            self.open()
+        is_shown(self)
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         title = f"{self.score_name} ({self._scores[self.score_name].score.direction} is better)"
         picture = summary_picture(self.record, self.heads, str(self.aggregate), self.scores(), title)
@@ -248,16 +363,32 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         data["image/png"] = base64.b64encode(picture).decode()
         return data, metadata
 
+    def let_go(self) -> None:
+        """Free what the page holds of the widget, when nothing shows it any more; displaying it opens it again."""
+        self.stop()
+        if self.comm is not None:
+            for widget in (self, self._own_layout):
+                comm, widget.comm = widget.comm, None
+                _instances.pop(comm.comm_id, None)
+                comm.close()
+
     def _list_scores(self) -> None:
         self.set_trait("score_list", [entry.describe() for entry in self._scores.values()])
 
     def _receive(self, _: Any, request: Any, buffers: Any) -> None:
         """Answer a message of the front end; an error is answered in words, since there nobody would see it."""
         request_id = request.get("id") if isinstance(request, dict) else None
+        no_buffers: list[bytes] = []
         try:
-            reply, out = self.answer(request)
+            if request.get("kind") == "live":
+                live = self._experiments.answer(request)
+                if live is None:  # the reply comes later
+                    return
+                reply, out = live, no_buffers
+            else:
+                reply, out = self.answer(request)
         except Exception as error:
-            reply, out = {"error": f"{type(error).__name__}: {error}"}, []
+            reply, out = {"error": f"{type(error).__name__}: {error}"}, no_buffers
         self.send({"id": request_id, **reply}, out)
 
     def _follow_heads(self, change: Any) -> None:
@@ -268,7 +399,11 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         if not self.heads or list(self.heads[-1]) != [self.layer, self.head]:
             self.heads = [[self.layer, self.head]]
 
+    def _follow_muted(self, change: Any) -> None:
+        self._experiments.follow_muted(change["old"] or [])
+
     def _follow_sentence(self, change: Any) -> None:
+        self._experiments.follow_sentence()
         self.target_index = self.source_index = None
         if self.heads and (fitting := fit_heads(self.heads, self.record)) != self.heads:
             self.heads = fitting  # a model with fewer heads
@@ -291,6 +426,10 @@ class CrossAttentionWidget(anywidget.AnyWidget):
     @traitlets.validate("heads")
     def _check_heads(self, proposal: Any) -> list[list[int]]:
         return settle_heads(proposal["value"], self.record)
+
+    @traitlets.validate("muted")
+    def _check_muted(self, proposal: Any) -> list[list[int]]:
+        return self._experiments.check_muted(proposal["value"])
 
     @traitlets.validate("compare")
     def _check_compare(self, proposal: Any) -> dict[str, Any] | None:
@@ -325,7 +464,9 @@ def check_view(view: Mapping[str, Any]) -> None:
 
 def _settled_last(name: str) -> int:
     """Settings that others reset come after those."""
-    return ["sentence", "layer", "head", "heads"].index(name) if name in ("sentence", "layer", "head", "heads") else 9
+    order = ["sentence", "layer", "head", "heads"]
+    # Muting runs the model on what all others have chosen.
+    return order.index(name) if name in order else 10 if name == "muted" else 9
 
 
 def show_cross_attention(
@@ -365,4 +506,11 @@ def show_cross_attention(
     """
     check_view(view)  # before the model runs
     records = extract(model, tokenizer, source, target, generation=generation, truncation=truncation)
-    return CrossAttentionWidget(records, scores=scores, reference=reference, reference_words=reference_words, **view)
+    return CrossAttentionWidget(
+        records,
+        scores=scores,
+        reference=reference,
+        reference_words=reference_words,
+        live=LiveModel(model, tokenizer, generation),
+        **view,
+    )

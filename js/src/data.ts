@@ -31,17 +31,26 @@ export interface Data {
   forgetScores(): void;
 }
 
-export function createData(transport: Transport): Data {
+/**
+ * `version` tells of a sentence which record it is at the moment, where records take each other's place: the kernel
+ * is to answer for that one, and what is kept of another is not mistaken for it.
+ */
+export function createData(
+  transport: Transport,
+  version: (sentence: number) => number | undefined = () => undefined,
+): Data {
   const cache = new ByteCache<unknown>(CACHE_BYTES);
   const pending = new Map<string, Promise<unknown>>();
   let scoreRound = 0;
 
   function load<V>(
-    request: Request,
+    asked: Request & { sentence: number },
     decode: (reply: Reply) => V,
     bytes: (value: V) => number,
     round = 0,
   ): Promise<V> {
+    const current = version(asked.sentence);
+    const request = current === undefined ? asked : { ...asked, version: current };
     const key = `${round}:${JSON.stringify(request)}`;
     const held = cache.get(key);
     if (held !== undefined) return Promise.resolve(held as V);
@@ -115,7 +124,8 @@ function decodeLayer(reply: Reply): LayerReply {
   const bytes = toBytes(firstBuffer(reply)).slice();
   if (bytes.length !== shape[0] * shape[1] * shape[2])
     throw new Error(`the kernel sent ${bytes.length} weights for a layer of ${shape.join(" x ")}`);
-  return { shape, bytes };
+  const missing = reply.content.missing as number[] | undefined;
+  return missing ? { shape, bytes, missing } : { shape, bytes };
 }
 
 function splitRows(reply: Reply, heads: number): Float32Array[] {

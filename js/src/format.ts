@@ -23,6 +23,11 @@ export function seenName(layer: number, head: number, value: string, words: stri
   return `L${layer} H${head} ${value} (${words})`;
 }
 
+/** Why a head of a page of limited size cannot be shown. */
+export function leftOut([layer, head]: readonly [number, number]): string {
+  return `${headName(layer, head)} was left out to keep this page small; the hatched heads are not on it`;
+}
+
 const LONGEST_LABEL = 120;
 // Overrides of direction would show a token's letters in another order than it has them.
 const CONTROLS = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;

@@ -11,6 +11,7 @@ import { createAllHeadsRoom } from "./rooms/all";
 import { createCompareRoom } from "./rooms/compare";
 import { createExport } from "./rooms/export";
 import { createLinesRoom } from "./rooms/lines";
+import { createLiveRoom } from "./rooms/live";
 import { createMatrixRoom } from "./rooms/matrix";
 import { createReader } from "./rooms/reader";
 import { createScoresRoom } from "./rooms/scores";
@@ -18,7 +19,7 @@ import { createSideRooms } from "./rooms/side";
 import { headColours } from "./scales";
 import { createShell } from "./shell";
 import { createFrame, createStore } from "./state";
-import { applyTheme, type Theme, watchTheme } from "./theme";
+import { applyTheme, clearHostBackground, type Theme, watchTheme } from "./theme";
 import { createTransport } from "./transport";
 import type { Model, PanelName } from "./types";
 import { createHeader } from "./views/header";
@@ -27,8 +28,18 @@ import { createPicked } from "./views/picked";
 import { createStatus } from "./views/status";
 import { createTabs } from "./views/tabs";
 
-const SCENE_TRAITS: readonly Reason[] = ["sentence", "heads", "aggregate", "words", "special", "reading"];
-const SCORE_TRAITS: readonly Reason[] = ["sentence", "score_name", "score_list", "side", "compare", "panel"];
+const SCENE_TRAITS: readonly Reason[] = [
+  ...(["info", "sentence", "heads", "aggregate", "words", "special", "reading"] as const),
+];
+const SCORE_TRAITS: readonly Reason[] = [
+  "info",
+  "sentence",
+  "score_name",
+  "score_list",
+  "side",
+  "compare",
+  "panel",
+];
 const ACTIVE_TRAITS: readonly Reason[] = [
   ...(["scene", "target_index", "source_index", "panel", "orientation", "theme"] as const),
   ...(["keep", "threshold", "top_k", "mass"] as const),
@@ -43,7 +54,8 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
   const id = `xattn-${panels}-${Math.random().toString(36).slice(2, 8)}`;
 
   const store = createStore(model, signal);
-  const data = createData(createTransport(model, signal));
+  const transport = createTransport(model, signal);
+  const data = createData(transport, (sentence) => store.get("info").sentences[sentence]?.version);
   const redrawSoon = createFrame<Reason>(redraw, signal);
   const paintSoon = createFrame<() => void>((paints) => {
     for (const paint of paints) paint();
@@ -65,7 +77,7 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
     {
       scene: () => loader.scene,
       show: showActive,
-      speak: (text) => setText(live, text),
+      speak: (text) => setText(spoken, text),
       fetched: (error) =>
         loader.settle(
           "exact",
@@ -91,7 +103,8 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
   };
 
   const header = createHeader(gestures, signal);
-  const side = createSideRooms(context);
+  const live = createLiveRoom(context, transport);
+  const side = createSideRooms(context, live.mute);
   const options = createOptions((patch) => store.set(patch), id, signal);
   const tabs = createTabs({ panel: (panel) => store.set({ panel }), options: options.open }, id, signal);
   const picked = createPicked(gestures, signal);
@@ -100,7 +113,7 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
     found: (tokens) => lines.found(tokens),
     tell: (text) => {
       status.tell(text);
-      setText(live, text);
+      setText(spoken, text);
     },
     root: () => root,
   });
@@ -117,8 +130,16 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
   const saving = createExport(context, { root: () => root, view: () => room().element });
   tabs.bar.prepend(reader.search, saving);
 
-  const { root, view, empty, notes, summary, live } = createShell(id, {
+  const {
+    root,
+    view,
+    empty,
+    notes,
+    summary,
+    live: spoken,
+  } = createShell(id, {
     header: header.element,
+    live: live.element,
     score: side.score,
     heads: side.heads,
     layers: side.layers,
@@ -141,6 +162,7 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
     { signal },
   );
 
+  clearHostBackground(root);
   let theme: Theme = applyTheme(root, store.get("theme"));
   const unsubscribe = store.subscribe((name) => redrawSoon(name));
   watchTheme(root, () => redrawSoon("theme"), signal);
@@ -180,6 +202,7 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
     root.classList.toggle("xattn-waiting", loader.loading !== "");
     status.setError(loader.error, store.get("info").live);
     header.show(store.get("info"), store.get("sentence"), loader.scene?.reply.generated ?? null);
+    live.draw();
     drawSide();
     drawMain(reasons);
     if (anyOf(reasons, ACTIVE_TRAITS)) active.sceneChanged();
@@ -230,7 +253,8 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
     view.setAttribute("aria-labelledby", `${id}-tab-${panel}`);
     reader.detail.hidden = room().hint === null || (scene === null && loader.error !== null);
     root.classList.toggle("xattn-undetailed", room().hint === null);
-    drawNotes(scene?.reply.notes ?? []);
+    const { notice } = store.get("info");
+    drawNotes([...(notice ? [notice] : []), ...(scene?.reply.notes ?? [])]);
     if (shows) room().draw(reasons);
   }
 

@@ -1,6 +1,7 @@
 // What the sentence and matrix views draw: units on both sides, and the weights between them.
 import { decodeHead } from "./codec";
 import type { Data } from "./data";
+import { leftOut } from "./format";
 import {
   accumulate,
   columnOf,
@@ -73,9 +74,9 @@ export async function buildScene(
   const order = spec.heads.map((head, index) => ({ head, index })).sort((a, b) => a.head[0] - b.head[0]);
   for (const { head, index } of order) {
     progress(head[0]);
-    const held = exact
-      ? await data.head(spec.sentence, ...head)
-      : decodeHead((await data.layer(spec.sentence, head[0])).bytes, head[1], size);
+    const layer = exact ? null : await data.layer(spec.sentence, head[0]);
+    if (layer?.missing?.includes(head[1])) throw new Error(leftOut(head));
+    const held = layer ? decodeHead(layer.bytes, head[1], size) : await data.head(spec.sentence, ...head);
     signal.throwIfAborted();
     const weights = project(held, target, source, spec.drop);
     accumulate(total, weights, spec.aggregate);

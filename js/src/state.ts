@@ -26,6 +26,8 @@ const TRAITS: readonly TraitName[] = [
   "zoom",
   "table",
   "theme",
+  "muted",
+  "live",
 ];
 
 export interface Store {

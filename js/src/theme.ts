@@ -18,14 +18,22 @@ export interface Theme {
 
 const DARK_CLASSES = ["dark", "dark-theme", "vscode-dark", "vscode-high-contrast"];
 const LIGHT_CLASSES = ["light", "light-theme", "vscode-light", "vscode-high-contrast-light"];
-const ATTRIBUTES = ["class", "data-theme", "data-jp-theme-light", "data-mode", "data-vscode-theme-kind"];
+const ATTRIBUTES = [
+  "class",
+  "theme",
+  "data-theme",
+  "data-jp-theme-light",
+  "data-mode",
+  "data-vscode-theme-kind",
+];
 
 /** What one element announces: true for dark, false for light, null for nothing. */
 function announced(element: Element): boolean | null {
   const jupyter = element.getAttribute("data-jp-theme-light");
   if (jupyter === "false") return true;
   if (jupyter === "true") return false;
-  const named = element.getAttribute("data-theme") ?? element.getAttribute("data-mode");
+  // Colab says it in an attribute "theme".
+  const named = ["data-theme", "data-mode", "theme"].map((name) => element.getAttribute(name)).find(Boolean);
   if (named === "dark") return true;
   if (named === "light") return false;
   // "vscode-high-contrast-light" comes with "vscode-high-contrast": light has to be asked first.
@@ -77,6 +85,18 @@ export function applyTheme(root: HTMLElement, wanted: ThemeName): Theme {
     ramp: makeRamp(background, dark),
     diverging: makeDiverging(background, dark),
   };
+}
+
+/** VS Code puts white behind every widget, whatever its theme: round a dark panel it would show as a frame. */
+export function clearHostBackground(root: HTMLElement): void {
+  if (!("vscIPyWidgets" in window)) return;
+  for (const box of ancestors(root))
+    if (box.matches(".cell-output-ipywidget-background"))
+      box.style.setProperty("background", "transparent", "important");
+}
+
+function* ancestors(element: Element): Generator<HTMLElement> {
+  for (let node = element.parentElement; node; node = node.parentElement) yield node;
 }
 
 /** Calls `changed` when the page or the reader's preference changes. */

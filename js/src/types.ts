@@ -19,6 +19,14 @@ export interface SentenceInfo {
   model: string;
   layers: number;
   heads: number;
+  /** Records of one source have the same. */
+  group?: number;
+  /** Of the whole target, where it is known. */
+  logprob?: number | null;
+  /** Sentences that come of experiments take each other's place: which one this is. */
+  version?: number;
+  /** For each layer the heads that a page of limited size does not hold. */
+  missing?: number[][];
 }
 
 export interface Info {
@@ -27,6 +35,8 @@ export interface Info {
   model: string;
   sentences: SentenceInfo[];
   live: boolean;
+  /** What a page of limited size does not hold, in words. */
+  notice?: string;
 }
 
 export interface ScoreInfo {
@@ -40,6 +50,34 @@ export interface ScoreInfo {
 export interface Compare {
   sentence?: number;
   heads?: Head[];
+}
+
+/** What muting heads has done: the same target read without them, and what the model writes without them. */
+export interface Effect {
+  base: number;
+  forced: number;
+  written: number;
+  before_logprob: number | null;
+  forced_logprob: number | null;
+  written_logprob: number | null;
+  written_text: string;
+  same: boolean;
+}
+
+/** What Python tells of experiments. */
+export interface Live {
+  /** Why nothing can be tried; "" where it can. */
+  why: string;
+  busy: string;
+  error: string;
+  effect: Effect | null;
+}
+
+/** A token that could come next. */
+export interface TokenChoice {
+  id: number;
+  label: string;
+  logprob: number;
 }
 
 export interface Traits {
@@ -67,6 +105,8 @@ export interface Traits {
   zoom: boolean;
   table: boolean;
   theme: ThemeName;
+  muted: Head[];
+  live: Live;
 }
 
 export type TraitName = keyof Traits;
@@ -112,9 +152,21 @@ export interface AlignmentReply {
 export interface LayerReply {
   shape: readonly [heads: number, target: number, source: number];
   bytes: Uint8Array;
+  /** Heads whose bytes are not known: a page of limited size was saved without them. */
+  missing?: number[];
 }
 
+/** What the panel asks to be tried. */
+export type LiveRequest =
+  | { action: "text"; sentence: number }
+  | { action: "target"; text: string }
+  | { action: "choices"; sentence: number; position: number }
+  | { action: "token"; position: number; token: number; rest: "generate" | "keep" }
+  | { action: "mute"; heads: readonly Head[] }
+  | { action: "stop" };
+
 export type Request =
+  | ({ kind: "live" } & LiveRequest)
   | { kind: "sentence"; sentence: number }
   | { kind: "layer"; sentence: number; layer: number }
   | { kind: "scores"; sentence: number; name: string }

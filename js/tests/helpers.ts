@@ -43,6 +43,8 @@ export function traits(patch: Partial<Traits> = {}): Traits {
     zoom: false,
     table: false,
     theme: "light",
+    muted: [],
+    live: { why: "", busy: "", error: "", effect: null },
     ...patch,
   };
 }

@@ -4,6 +4,7 @@ import { firstPick, sameHead, secondPick, shapeOf } from "../picks";
 import { layerMeans, rankHeads } from "../ranking";
 import { type Context, outlinesOf } from "../room";
 import { scoreDomain } from "../scales";
+import type { Head } from "../types";
 import { createHeads } from "../views/heads";
 import { createLayers } from "../views/layers";
 import { createRanking } from "../views/ranking";
@@ -18,17 +19,13 @@ export interface SideRooms {
   draw(): string;
 }
 
-export function createSideRooms({
-  store,
-  loader,
-  gestures,
-  subject,
-  theme,
-  colours,
-  signal,
-}: Context): SideRooms {
+/** `mute` is told of clicks on heads, and whether a modifier or key asks to mute; true where that was done. */
+export function createSideRooms(
+  { store, loader, gestures, subject, theme, colours, signal }: Context,
+  mute: (head: Head, wanted: boolean) => boolean,
+): SideRooms {
   const score = createScore({ score: (score_name) => store.set({ score_name }) }, signal);
-  const heads = createHeads(gestures, signal);
+  const heads = createHeads({ pick: gestures.pick, pickLayer: gestures.pickLayer, mute }, signal);
   const layers = createLayers();
   const ranking = createRanking(gestures, signal);
 
@@ -84,7 +81,17 @@ export function createSideRooms({
           : null,
         theme: theme(),
       });
-      heads.show({ ...shape, ...outlined(), scoreName: name, ranked, domain, theme: theme() });
+      const missing = store.get("info").sentences[pick.sentence]?.missing ?? [];
+      heads.show({
+        ...shape,
+        ...outlined(),
+        scoreName: name,
+        ranked,
+        domain,
+        theme: theme(),
+        missing,
+        muted: store.get("muted"),
+      });
       layers.show(values && layerMeans(values), shape.layers, domain);
       ranking.show(ranked, pick.heads);
       if (!entry) return "";

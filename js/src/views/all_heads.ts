@@ -150,8 +150,10 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
     provide(sentence, layer, reply) {
       if (!props || props.sentence !== sentence || drawn.has(layer)) return;
       drawn.add(layer);
-      cells[layer]?.forEach(({ canvas }, head) => {
-        if (props) drawThumbnail(canvas, reply, head, props.theme);
+      cells[layer]?.forEach(({ button, canvas }, head) => {
+        const absent = reply.missing?.includes(head) ?? false;
+        button.classList.toggle("xattn-absent", absent);
+        if (props && !absent) drawThumbnail(canvas, reply, head, props.theme);
       });
     },
   };
