@@ -62,7 +62,7 @@ describe("comparison", () => {
     expect(all(".xattn-pane-text").map((text) => text.textContent)).toEqual([
       "before · layer 0, head 0",
       "after · layer 0, head 0",
-      "3 target and 3 source tokens that both have",
+      "3 target, 3 source tokens in both",
     ]);
   });
 

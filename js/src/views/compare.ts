@@ -232,5 +232,5 @@ function sharedText(a: Scene, b: Scene, difference: Difference | null): string {
     source.labels.length === Math.max(a.source.labels.length, b.source.labels.length);
   return whole
     ? ""
-    : `${target.labels.length} target and ${source.labels.length} source tokens that both have`;
+    : `${target.labels.length} target, ${source.labels.length} source tokens in both`;
 }
