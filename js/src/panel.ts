@@ -196,6 +196,7 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
     if (anyOf(reasons, SCENE_TRAITS)) loader.refreshScene();
     if (anyOf(reasons, SCORE_TRAITS)) loader.refreshScores();
     if (reasons.has("scene")) loader.refreshAlignment();
+    room().load?.(reasons);
     if (anyOf(reasons, ["theme", "size"])) retheme();
     // Without a scene the place of the view says it already.
     status.setLoading(loader.scene || room().hint === null ? loader.loading : "");

@@ -35,6 +35,8 @@ export interface Room {
   element: HTMLElement;
   /** What to do here, in words, where the readout is empty; null where there is no readout. */
   hint: string | null;
+  /** Asks for what it shows beyond the scene; while it is open, whether or not there is something to draw yet. */
+  load?(reasons: Reasons): void;
   draw(reasons: Reasons): void;
   /** Marks what is being looked at. */
   activate?(inspection: Inspection | null, pinned: boolean): void;

@@ -52,8 +52,10 @@ export function createCompareRoom(context: Context): Room {
   return {
     element: view.element,
     hint: null,
-    draw(reasons) {
+    load(reasons) {
       if (anyOf(reasons, OTHER_TRAITS)) loader.refreshOther();
+    },
+    draw() {
       const { scene, other } = loader;
       view.element.classList.toggle("xattn-incomplete", !other);
       if (!scene || !other) return;
