@@ -18,7 +18,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 STATIC = "xattn_widget/static"
-OUTPUTS = (f"{STATIC}/widget.js", f"{STATIC}/widget.css", f"{STATIC}/page.js")
+OUTPUTS = (f"{STATIC}/stub.js", f"{STATIC}/widget.js", f"{STATIC}/widget.css", f"{STATIC}/page.js")
 # The digest of the sources that the outputs were built from, and of the outputs. It goes into the sdist, not the wheel.
 STAMP = f"{STATIC}/.built-from"
 # Directories in js/ that are not sources.

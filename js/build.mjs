@@ -1,4 +1,5 @@
-// Bundles the front end into ../xattn_widget/static/: widget.js (anywidget), page.js (offline page), widget.css.
+// Bundles the front end into ../xattn_widget/static/: stub.js and widget.js (anywidget), page.js (offline page),
+// widget.css.
 import { mkdir, stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -11,6 +12,7 @@ const script = { ...shared, target: "es2022", platform: "browser" };
 
 await mkdir(outdir, { recursive: true });
 await Promise.all([
+  build({ ...script, entryPoints: [here("src/stub.ts")], outfile: `${outdir}/stub.js`, format: "esm" }),
   build({ ...script, entryPoints: [here("src/entry.ts")], outfile: `${outdir}/widget.js`, format: "esm" }),
   build({ ...script, entryPoints: [here("src/page.ts")], outfile: `${outdir}/page.js`, format: "iife" }),
   build({
@@ -22,7 +24,7 @@ await Promise.all([
   }),
 ]);
 
-for (const name of ["widget.js", "page.js", "widget.css"]) {
+for (const name of ["stub.js", "widget.js", "page.js", "widget.css"]) {
   const { size } = await stat(`${outdir}/${name}`);
   process.stdout.write(`${name}  ${(size / 1000).toFixed(1)} kB\n`);
 }

@@ -409,3 +409,11 @@ def test_a_pipeline_in_place_of_a_model_is_told_to_pass_its_model(demo):
     pipeline = transformers.pipeline("feature-extraction", model=demo.model, tokenizer=demo.tokenizer)
     with pytest.raises(TypeError, match=r"FeatureExtractionPipeline.*\.model"):
         extract(pipeline, demo.tokenizer, GERMAN[0])
+
+
+def test_a_compiled_model_is_told_to_pass_the_model_it_was_made_of(demo):
+    compiled = torch.compile(demo.model, backend="eager")
+    with pytest.raises(TypeError, match=r"OptimizedModule: pass its \._orig_mod"):
+        extract(compiled, demo.tokenizer, GERMAN[0])
+    record = extract(compiled._orig_mod, demo.tokenizer, GERMAN[0])
+    assert torch.equal(record.weights, extract(demo.model, demo.tokenizer, GERMAN[0]).weights)

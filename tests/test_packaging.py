@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BUILT = {"xattn_widget/static/widget.js", "xattn_widget/static/widget.css", "xattn_widget/static/page.js"}
+BUILT = {f"xattn_widget/static/{name}" for name in ("stub.js", "widget.js", "widget.css", "page.js")}
 
 
 def version() -> str:

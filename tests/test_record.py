@@ -5,7 +5,7 @@ import pickle
 import pytest
 import torch
 
-from xattn_widget import CrossAttention, extract, load, load_demo
+from xattn_widget import CrossAttention, capture, extract, head_importance, load, load_demo
 from xattn_widget.axes import Axis
 
 SENTENCE = "Der Zahnarzthelfer schläft."
@@ -159,3 +159,50 @@ def test_plot_refuses_heads_that_are_not_there(record):
 def test_its_repr_is_a_line_for_people(record):
     assert repr(record).startswith("CrossAttention('Der Zahnarzthelfer schläft.' -> ")
     assert len(repr(record)) < 300
+
+
+def test_norms_and_importance_are_kept_saved_and_merged(demo, tmp_path):
+    model, tokenizer = demo
+    sentences = ["Die Sportschuhe sind neu.", "Das Kind, das im Garten spielt, ist mein Sohn."]
+    records = extract(model, tokenizer, sentences, value_norms=True, importance="gradient", batch_size=2)
+    for record, sentence in zip(records, sentences, strict=True):
+        target = tokenizer.decode(record.target.ids, skip_special_tokens=True)
+        with capture(model, value_norms=True) as captured, torch.no_grad():
+            inputs = tokenizer(sentence, return_tensors="pt")
+            read = torch.tensor([record.targets["input"].ids])
+            model(**inputs, decoder_input_ids=read)
+        norms = torch.stack([layer[0] for layer in captured.value_norms])
+        assert torch.allclose(record.value_norms, norms, atol=1e-5)
+        expected = head_importance(model, tokenizer, sentence, target)
+        assert torch.allclose(record.importance["gradient"], expected, rtol=1e-4, atol=1e-7)
+        assert record.score("importance").signature == expected.signature
+    loaded = load(records[0].contributions().save(tmp_path / "record.safetensors"))
+    assert torch.equal(loaded.value_norms, records[0].value_norms)
+    assert torch.equal(loaded.importance["gradient"], records[0].importance["gradient"])
+    assert loaded.steps == ("contributions",)
+    words = records[0].words()
+    assert words.value_norms.shape == words.weights.shape
+    assert torch.allclose(words.value_norms.sum(-1)[..., -1], records[0].value_norms.sum(-1)[..., -1])
+    assert records[0].drop_special().value_norms.shape == records[0].drop_special().weights.shape
+
+
+def test_a_record_without_norms_or_importance_has_none(record):
+    assert record.value_norms is None
+    assert not record.importance
+
+
+def test_importance_by_another_method_is_refused(demo):
+    with pytest.raises(ValueError, match="'gradient' or 'ablation'"):
+        extract(*demo, "Hallo.", importance="loss")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"value_norms": torch.ones(1, 1, 2, 3)}, r"value_norms must have the weights' shape \[1, 1, 2, 2\]"),
+        ({"importance": {"gradient": torch.ones(2)}}, r"importance by 'gradient' must be \[layers, heads\] = \[1, 1\]"),
+    ],
+)
+def test_norms_and_importance_that_do_not_fit_are_told(fields, message):
+    with pytest.raises(ValueError, match=message):
+        CrossAttention.from_tokens(torch.ones(1, 1, 2, 2) / 2, ["a", "b"], ["x", "y"], **fields)

@@ -1,13 +1,11 @@
 """capture in every way of running a model: masks, types, compilers, wrappers, gradient, generate."""
 
 import copy
-import types
-import warnings
 
 import pytest
 import torch
 import transformers
-from families import batch, cross_attention_modules, eager, eager_weights, one_thread, sources, state_of, tiny
+from families import batch, eager, eager_weights, one_thread, sources, state_of, tiny
 from family_models import FAMILY, made_or_skip, run
 from torch import nn
 from transformers import AttentionInterface
@@ -299,80 +297,6 @@ def test_gradient_checkpointing_adds_no_forwards(name, inside, gradients, reentr
     assert len(captured.cross_attentions) == 3
     assert_same(found, expected, 1e-4)
     assert all(layer.requires_grad == gradients for layer in captured.cross_attentions)
-
-
-# --- What others put on a model.
-
-
-def test_a_forward_replaced_on_the_instance_as_accelerate_does():
-    model = tiny("bart")
-    inputs = batch("bart", model)
-    expected = eager_weights(model, inputs)
-    for module in model.modules():
-        module._old_forward = module.forward
-
-        def forward(self, *args, **kwargs):
-            return self._old_forward(*args, **kwargs)
-
-        module.forward = types.MethodType(forward, module)
-    assert_captured(model, inputs, expected)
-
-
-class LowRank(nn.Module):
-    """As PEFT's: the old layer, and two small ones beside it."""
-
-    def __init__(self, base):
-        super().__init__()
-        self.base_layer = base
-        self.lora_A = nn.ModuleDict({"default": nn.Linear(base.in_features, 2, bias=False)})
-        self.lora_B = nn.ModuleDict({"default": nn.Linear(2, base.out_features, bias=False)})
-
-    def forward(self, x, *args, **kwargs):
-        return self.base_layer(x, *args, **kwargs) + self.lora_B["default"](self.lora_A["default"](x))
-
-
-@pytest.mark.parametrize("name", ["bart", "fsmt"])
-def test_low_rank_adapters_on_the_projections(name):
-    model, inputs, _ = FAMILY[name].make()
-    plain = eager_or_own(model, inputs)
-    for module in [part for part in model.modules() if hasattr(part, "q_proj")]:
-        module.q_proj, module.v_proj = LowRank(module.q_proj), LowRank(module.v_proj)
-    expected = eager_or_own(model, inputs)
-    assert not torch.allclose(plain[0], expected[0], atol=1e-3)
-    assert_captured(model, inputs, expected)
-
-
-def eager_or_own(model, inputs):
-    return [layer.clone() for layer in eager(model)(**inputs, output_attentions=True).cross_attentions]
-
-
-@pytest.mark.parametrize("name", ["bart", "t5"])
-def test_dynamic_int8_linear_layers(name):
-    model = tiny(name)
-    inputs = batch(name, model)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = torch.ao.quantization.quantize_dynamic(model, {nn.Linear}, dtype=torch.qint8)
-    projection = cross_attention_modules(model)[0].get_submodule("q_proj" if name == "bart" else "q")
-    assert "quantized" in type(projection).__module__
-    expected = eager_or_own(model, inputs)
-    # The library's two paths round to other int8 numbers in later layers; the first one reads the same.
-    with capture(model) as captured:
-        seen = model(**inputs).logits
-    assert torch.equal(seen, model(**inputs).logits)
-    assert_same(captured.cross_attentions[:1], expected[:1])
-    assert len(captured.cross_attentions) == len(expected)
-
-
-def test_a_decoder_that_shares_its_parameters_and_its_attention_with_others():
-    model, inputs, _ = FAMILY["encoder_decoder (BERT2BERT)"].make()
-    for ours, theirs in zip(model.encoder.encoder.layer, model.decoder.bert.encoder.layer, strict=False):
-        theirs.attention.self.query = ours.attention.self.query
-        theirs.attention.self.key = ours.attention.self.key
-    layers = model.decoder.bert.encoder.layer
-    layers[2] = layers[0]  # one module, called twice
-    inputs["use_cache"] = False  # whose place in a cache is one
-    assert_captured(model, inputs, eager_or_own(model, inputs))
 
 
 # --- generate.

@@ -75,7 +75,7 @@ def test_a_list_of_nothing_is_an_error(demo):
 
 
 def test_weights_are_in_no_trait(widget):
-    layers = sum(len(str(value)) for value in widget.get_state().values()) - len(widget._esm) - len(widget._css)
+    layers = sum(len(str(value)) for value in widget.get_state().values()) - len(widget._code) - len(widget._css)
     assert layers < 10_000
     assert not any("weights" in name for name in widget.traits(sync=True))
 
@@ -258,10 +258,77 @@ def test_hypotheses_are_sentences_to_pick(demo):
     assert widget.record.generated
 
 
-def test_records_of_different_models_are_refused(records):
-    other = CrossAttention.from_tokens(torch.ones(1, 1, 1, 1), ["a"], ["b"])
-    with pytest.raises(ValueError, match="from one model"):
-        CrossAttentionWidget([records[0], other])
+def test_records_of_different_models_stand_side_by_side(records):
+    other = CrossAttention.from_tokens(torch.ones(1, 2, 1, 1), ["a"], ["b"], model="Other")
+    widget = CrossAttentionWidget([records[0], other], names=["mine", "theirs"], layer=2, head=5)
+    assert [(each["name"], each["layers"], each["heads"]) for each in widget.info["sentences"]] == [
+        ("mine", 3, 8),
+        ("theirs", 1, 2),
+    ]
+    widget.compare = 1
+    with pytest.raises(TraitError, match="no layer 2 head 5: layers are 0 to 0, heads are 0 to 1"):
+        widget.compare = {"sentence": 1, "heads": [(2, 5)]}
+    widget.sentence = 1
+    # The other model has no such head: its last layer is shown.
+    assert (widget.heads, widget.layer, widget.head) == ([[0, 0], [0, 1]], 0, 1)
+    with pytest.raises(TraitError, match="layer must be 0 to 0"):
+        widget.layer = 2
+    assert "theirs: Cross-attention of Other, 1 layers of 2 heads" in widget.summary()
+    widget.set_state({"sentence": 0, "heads": [[2, 1]], "layer": 2, "head": 1})
+    assert (widget.sentence, widget.heads) == (0, [[2, 1]])
+
+
+@pytest.mark.parametrize(
+    ("value", "settled"),
+    [
+        (None, None),
+        (1, {"sentence": 1}),
+        ({"sentence": np.int64(1)}, {"sentence": 1}),
+        ({"heads": [(0, 1)]}, {"heads": [[0, 1]]}),
+        ({"sentence": None, "heads": None}, {}),
+    ],
+)
+def test_what_to_compare_with_is_settled(widget, value, settled):
+    widget.compare = value
+    assert widget.compare == settled
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (7, "compare names sentence 7; they are 0 to 1"),
+        ("before", "compare must be None, a sentence's number"),
+        ({"layer": 1}, "compare must be None, a sentence's number"),
+        ({"heads": []}, "at least one"),
+        ({"heads": [(9, 9)]}, "no layer 9 head 9"),
+    ],
+)
+def test_what_cannot_be_compared_is_told(widget, value, message):
+    with pytest.raises(TraitError, match=message):
+        widget.compare = value
+    assert widget.compare is None
+
+
+def test_names_belong_to_records(records):
+    with pytest.raises(ValueError, match="2 records and 1 names"):
+        CrossAttentionWidget(records, names=["one"])
+    with pytest.raises(TypeError, match="names must be a list of strings"):
+        CrossAttentionWidget(records, names="ab")
+
+
+def test_the_view_makes_the_very_same_view_again(records):
+    widget = CrossAttentionWidget(records, sentence=1, words=True, keep="mass", mass=0.5, compare=0)
+    widget.heads = [[2, 1], [0, 3]]
+    widget.target_index, widget.panel, widget.score_name = 4, "compare", "entropy"
+    again = CrossAttentionWidget(records, **widget.view)
+    assert again.view == widget.view
+    assert (again.target_index, again.heads) == (4, [[2, 1], [0, 3]])
+
+
+def test_a_head_arrives_exactly(widget, records):
+    _, (buffer,) = ask(widget, kind="head", sentence=1, layer=2, head=3)
+    weights = records[1].weights[2, 3].numpy()
+    assert np.array_equal(np.frombuffer(buffer, "<f4").reshape(weights.shape), weights)
 
 
 @pytest.mark.parametrize("wrong", [3, torch.ones(1, 1, 1, 1), [torch.ones(1, 1, 1, 1)], "text"])
@@ -328,3 +395,11 @@ def test_arguments_of_the_wrong_kind_are_told(records):
     assert CrossAttentionWidget(records, sentence=np.int64(1)).sentence == 1
     with pytest.raises(TraitError, match="sentence must be 0 to 1"):
         CrossAttentionWidget(records, sentence=2)
+
+
+def test_scores_that_need_more_are_listed_where_the_record_holds_it():
+    model, tokenizer = load_demo()
+    plain = CrossAttentionWidget(extract(model, tokenizer, "Hallo."))
+    full = CrossAttentionWidget(extract(model, tokenizer, "Hallo.", value_norms=True, importance="gradient"))
+    listed = [{each["name"] for each in widget.score_list} for widget in (plain, full)]
+    assert listed[1] - listed[0] == {"value_norm", "importance"}

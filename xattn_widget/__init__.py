@@ -11,13 +11,23 @@ from xattn_widget._version import __version__
 
 if TYPE_CHECKING:
     from xattn_widget import scores
+    from xattn_widget.alignment import (
+        GoldAlignment,
+        alignment_error_rate,
+        alignment_scores,
+        best_alignment_heads,
+        monotone_path,
+        read_pharaoh,
+        write_pharaoh,
+    )
     from xattn_widget.capturing import capture
     from xattn_widget.corpus import compare, score_corpus, select, show_corpus
     from xattn_widget.demo import load_demo
     from xattn_widget.extraction import extract
     from xattn_widget.intervening import ablate, head_importance
+    from xattn_widget.plot import plot_distribution
     from xattn_widget.record import CrossAttention
-    from xattn_widget.scores import score
+    from xattn_widget.scores import check_score, score
     from xattn_widget.storage import load
     from xattn_widget.widget import CrossAttentionWidget, show_cross_attention
 
@@ -25,37 +35,55 @@ if TYPE_CHECKING:
 _HOMES = {
     "CrossAttention": "xattn_widget.record",
     "CrossAttentionWidget": "xattn_widget.widget",
+    "GoldAlignment": "xattn_widget.alignment",
     "ablate": "xattn_widget.intervening",
+    "alignment_error_rate": "xattn_widget.alignment",
+    "alignment_scores": "xattn_widget.alignment",
+    "best_alignment_heads": "xattn_widget.alignment",
     "capture": "xattn_widget.capturing",
+    "check_score": "xattn_widget.scores",
     "compare": "xattn_widget.corpus",
     "extract": "xattn_widget.extraction",
     "head_importance": "xattn_widget.intervening",
     "load": "xattn_widget.storage",
     "load_demo": "xattn_widget.demo",
+    "monotone_path": "xattn_widget.alignment",
+    "plot_distribution": "xattn_widget.plot",
+    "read_pharaoh": "xattn_widget.alignment",
     "score": "xattn_widget.scores",
     "score_corpus": "xattn_widget.corpus",
     "select": "xattn_widget.corpus",
     "show_corpus": "xattn_widget.corpus",
     "show_cross_attention": "xattn_widget.widget",
+    "write_pharaoh": "xattn_widget.alignment",
 }
 
 __all__ = [
     "CrossAttention",
     "CrossAttentionWidget",
+    "GoldAlignment",
     "__version__",
     "ablate",
+    "alignment_error_rate",
+    "alignment_scores",
+    "best_alignment_heads",
     "capture",
+    "check_score",
     "compare",
     "extract",
     "head_importance",
     "load",
     "load_demo",
+    "monotone_path",
+    "plot_distribution",
+    "read_pharaoh",
     "score",
     "score_corpus",
     "scores",
     "select",
     "show_corpus",
     "show_cross_attention",
+    "write_pharaoh",
 ]
 
 

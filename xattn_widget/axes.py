@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
 from typing import NamedTuple
 
 NO_WORD = -1
+SPACE = "␣"  # the label of a piece that is nothing but the mark of a word's start
 PREVIEW_LENGTH = 120
 _BEFORE_PUNCTUATION = re.compile(r" (?=[.,!?;:…)\]}»]+( |$))")
 
@@ -94,6 +98,54 @@ class Axis:
             words=self.words,
         )
 
+    def with_words(self, words: Sequence[str]) -> Axis:
+        """The axis with these words (such as the tokens of a gold alignment) in place of those it found.
+
+        Pieces go to words by their characters, whatever the spaces; a piece that spells none of them (an unknown token)
+        goes with its neighbour. A word that no piece spells keeps its number and has no position.
+
+        Raises:
+            ValueError: the words are not those of this text.
+        """
+        positions = [position for position, special in enumerate(self.special) if not special]
+        owners, spelled = [], []
+        for position in positions:
+            for character in _letters(self.labels[position].replace(SPACE, "")):
+                owners.append(position)
+                spelled.append(character)
+        targets = [word for word, text in enumerate(words) for _ in _letters(text)]
+        given = [character for text in words for character in _letters(text)]
+        votes: dict[int, Counter[int]] = {}
+        matched = 0
+        for block in SequenceMatcher(None, spelled, given, autojunk=False).get_matching_blocks():
+            matched += block.size
+            for offset in range(block.size):
+                votes.setdefault(owners[block.a + offset], Counter())[targets[block.b + offset]] += 1
+        if 2 * matched < min(len(spelled), len(given)) or (given and not matched):
+            raise ValueError(
+                f"the words {' '.join(words)!r:.80} are not those of {self.preview()!r}: give this sentence's words"
+            )
+        groups = {position: count.most_common(1)[0][0] for position, count in votes.items()}
+        for index, position in enumerate(positions):
+            if position not in groups:
+                groups[position] = self._neighbouring_word(positions, index, groups, len(words))
+        return replace(
+            self,
+            groups=tuple(groups.get(position, NO_WORD) for position in range(len(self))),
+            words=tuple(words),
+        )
+
+    def _neighbouring_word(self, positions: Sequence[int], index: int, groups: dict[int, int], words: int) -> int:
+        """The word of a piece that spells nothing: between its neighbours' if there is one, else one of theirs."""
+        position = positions[index]
+        before = groups[positions[index - 1]] if index else -1
+        following = next((other for other in positions[index:] if other in groups), None)
+        after = words if following is None else groups[following]
+        if after - before > 1:
+            return before + 1
+        shares_next = following is not None and self.groups[following] == self.groups[position]
+        return after if before < 0 or shares_next else before
+
     def select(self, positions: Sequence[int]) -> Axis:
         """The axis of these positions alone."""
         kept = sorted({self.groups[position] for position in positions} - {NO_WORD})
@@ -105,3 +157,8 @@ class Axis:
             words=tuple(self.words[group] for group in kept),
             ids=None if self.ids is None else tuple(self.ids[position] for position in positions),
         )
+
+
+def _letters(text: str) -> list[str]:
+    """The characters of a text as they are compared: without spaces, case or compatibility forms."""
+    return [character for character in unicodedata.normalize("NFKC", text).casefold() if not character.isspace()]

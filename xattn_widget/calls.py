@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -64,8 +65,7 @@ class ComputedCall(CrossAttentionCall):
     columns: slice | None  # the encoder's, where the keys are not the encoder's alone
 
     def _probabilities(self) -> torch.Tensor:
-        # Autocast would take the softmax into half precision, whose rows do not sum to 1.
-        with torch.autocast(self.query.device.type, enabled=False):
+        with _without_autocast(self.query.device.type):
             key = self.key
             if key.shape[1] != self.query.shape[1]:
                 key = key.repeat_interleave(self.query.shape[1] // key.shape[1], dim=1)
@@ -85,9 +85,9 @@ class ComputedCall(CrossAttentionCall):
     @property
     def value_norms(self) -> torch.Tensor:
         """See :attr:`Capture.value_norms`."""
-        with torch.no_grad(), torch.autocast(self.query.device.type, enabled=False):
+        with torch.no_grad(), _without_autocast(self.query.device.type):
             heads, dimension = self.query.shape[1], self.value.shape[-1]
-            projection = _projection_weight(self.module, heads * dimension).float()
+            projection = _projection_weight(self.module, heads * dimension, self.value).float()
             # [heads, dimension, dimension]: |v W| is the root of v (W W^T) v^T, without a vector of the model's size.
             by_head = projection.reshape(-1, heads, dimension).permute(1, 2, 0)
             gram = by_head @ by_head.transpose(-1, -2)
@@ -123,21 +123,29 @@ class ReturnedCall(CrossAttentionCall):
 _HALF_PRECISION_ROUNDING = 0.01
 
 
-def _projection_weight(module: nn.Module, width: int) -> torch.Tensor:
-    """The matrix ``[model dimension, heads * dimension]`` of an attention module's output projection, without bias."""
+def _projection_weight(module: nn.Module, width: int, like: torch.Tensor) -> torch.Tensor:
+    """The matrix ``[model dimension, heads * dimension]`` of an attention module's output projection, without bias.
+
+    ``like`` has the type and the device of what the projection takes.
+    """
     children = dict(module.named_children())
     projection = next((children[name] for name in OUTPUT_PROJECTIONS if name in children), None)
     if projection is None:
         raise NotImplementedError(
             f"{type(module).__name__} has no output projection of its own (its layer has it): value norms cannot be had"
         )
-    if type(projection) is nn.Linear:
+    if type(projection) is nn.Linear and not projection.weight.is_meta:
         return projection.weight
-    # Whatever else it is (transposed, adapted, quantised), it is affine: what it makes of the unit vectors tells.
-    like = next(iter(module.parameters()))
+    # Whatever else it is (transposed, adapted, quantised, offloaded), it is affine: what it makes of the unit vectors
+    # tells.
     units = torch.eye(width, dtype=like.dtype, device=like.device)
     result: torch.Tensor = projection(units) - projection(torch.zeros_like(units[:1]))
     return result.T
+
+
+def _without_autocast(device: str) -> AbstractContextManager[Any]:
+    """Autocast would take products into half precision, where rows do not sum to 1. To switch it off has a cost."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def _as_it_is(tensor: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ captured.cross_attentions            # a [batch, heads, target, source] tensor a
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -41,21 +42,21 @@ class Capture:
         self._gradients = gradients
         self._value_norms = value_norms
         self._forwards: list[list[_Layer]] = []
-        self._running: list[_Layer] = []
+        self._running = threading.local()  # .layers of the forward under way
 
     def _listen(self, call: CrossAttentionCall) -> None:
         weights = call.weights_with_gradient if self._gradients else call.weights
         kept = weights if self._reduce is None else self._reduce(weights)
         norms = call.value_norms if self._value_norms else None
-        self._running.append(_Layer(kept, weights.detach().sum(dim=-1), norms, call.whole_rows))
+        self._running.layers.append(_Layer(kept, weights.detach().sum(dim=-1), norms, call.whole_rows))
 
     def _begin(self) -> None:
-        self._running = []
+        self._running.layers = []
 
     def _end(self, whole: bool) -> None:
         # A forward that an exception cut short is no forward, and one of an encoder alone has nothing to show.
-        if whole and self._running:
-            self._forwards.append(self._running)
+        if whole and self._running.layers:
+            self._forwards.append(self._running.layers)
 
     @property
     def forwards(self) -> list[tuple[torch.Tensor, ...]]:
@@ -75,7 +76,8 @@ class Capture:
             raise RuntimeError(
                 f"no cross-attention was captured: either no forward of this {self._model_class} ran inside "
                 "'with capture(model)', or what ran attends to no encoder (a decoder-only or encoder-only model, "
-                "or a decoder called without encoder states), or it ran in a function compiled by torch.compile"
+                "or a decoder called without encoder states), or it ran in a function compiled by torch.compile, or "
+                "in a thread that was there before the block"
             )
         if self._gradients and not any(layer.kept.requires_grad for layer in self._forwards[-1]):
             raise RuntimeError(
@@ -139,6 +141,9 @@ def capture(
 
     A model compiled by ``torch.compile`` runs uncompiled inside the block: compiled code calls no hooks. Under gradient
     checkpointing, what a backward pass computes again is no forward.
+
+    Seen are the forwards of the block's own thread and of threads that are started inside it (``generate`` with a
+    streamer), not what other threads run with the same model at the same time.
 
     Args:
         model: an encoder-decoder model of transformers (or any part of it that holds its decoder), as loaded.

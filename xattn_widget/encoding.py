@@ -13,7 +13,9 @@ from xattn_widget.tokens import special_ids
 def check_model(model: Any) -> None:
     """Raise unless ``model`` is an encoder-decoder model that reads and writes text."""
     if not isinstance(model, PreTrainedModel):
-        hint = ": pass its .model" if hasattr(model, "model") else ""
+        # A model compiled by torch.compile passes each attribute on, a pipeline and PEFT's wrapper have the model.
+        inner = next((name for name in ("_orig_mod", "model") if hasattr(model, name)), None)
+        hint = f": pass its .{inner}" if inner else ""
         raise TypeError(f"model must be a model of transformers (PreTrainedModel), got {type(model).__name__}{hint}")
     name = type(model).__name__
     if not model.config.is_encoder_decoder:

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from xattn_widget.axes import Axis
 from xattn_widget.capturing import capture
+from xattn_widget.intervening import Method, check_method, importance_sums
 from xattn_widget.pairing import Pair, evaluating, forward_inputs, paired_batches, predicted_logprobs
 from xattn_widget.record import CrossAttention, Reading
 from xattn_widget.tokens import special_ids, text_axis
@@ -27,6 +28,8 @@ def extract(
     batch_size: int = 16,
     reading: Reading = "output",
     truncation: bool = False,
+    value_norms: bool = False,
+    importance: Method | None = None,
 ) -> CrossAttention: ...
 
 
@@ -41,6 +44,8 @@ def extract(
     batch_size: int = 16,
     reading: Reading = "output",
     truncation: bool = False,
+    value_norms: bool = False,
+    importance: Method | None = None,
 ) -> list[CrossAttention]: ...
 
 
@@ -54,6 +59,8 @@ def extract(
     batch_size: int = 16,
     reading: Reading = "output",
     truncation: bool = False,
+    value_norms: bool = False,
+    importance: Method | None = None,
 ) -> CrossAttention | list[CrossAttention]:
     """Cross-attention of every layer and head for sentences, with a generated or a given target.
 
@@ -72,6 +79,10 @@ def extract(
         batch_size: sentences a forward; the result does not depend on it beyond float noise.
         reading: label rows by the token predicted (``"output"``) or the token read (``"input"``).
         truncation: cut sentences that are longer than the model's positions, in place of the error.
+        value_norms: keep the norms of the weighted values too (see :attr:`Capture.value_norms`), for the score
+            ``value_norm`` and for ``record.contributions()``. Twice the memory.
+        importance: measure how much the loss on each sentence depends on each head, by ``"gradient"`` or ``"ablation"``
+            (see :func:`head_importance`), for the score ``importance``. One backward pass, or a forward a head.
 
     Returns:
         A :class:`CrossAttention` for a string, a list of them for a list.
@@ -81,6 +92,8 @@ def extract(
         ValueError: a decoder-only or speech model, a tokenizer of another model, an empty sentence, one longer than
             the model's positions, targets that do not match the sources, ``generation`` beside a given target.
     """
+    if importance is not None:
+        check_method(importance)
     batches = paired_batches(model, tokenizer, source, target, generation, batch_size, truncation)
     special = special_ids(tokenizer, model.config)
     records: list[CrossAttention] = []
@@ -89,7 +102,15 @@ def extract(
             found = []
             # With n hypotheses a sentence there are n times the rows: keep the forward's size what was asked for.
             for part in range(0, len(pairs), batch_size):
-                found += _forward(model, tokenizer, pairs[part : part + batch_size], special, target is None)
+                some = pairs[part : part + batch_size]
+                made = forward(model, tokenizer, some, special, target is None, value_norms)
+                if importance is not None:
+                    sums = importance_sums(model, some, importance)
+                    made = [
+                        replace(record, importance={importance: (total / record.weights.shape[2]).float()})
+                        for record, total in zip(made, sums, strict=True)
+                    ]
+                found += made
             found = [record.read_as(reading) for record in found]
             for first in range(0, len(found), hypotheses):
                 alternatives = tuple(found[first : first + hypotheses])
@@ -98,20 +119,27 @@ def extract(
     return records[0] if isinstance(source, str) else records
 
 
-def _forward(
-    model: PreTrainedModel, tokenizer: Any, pairs: list[Pair], special: set[int], generated: bool
+def forward(
+    model: PreTrainedModel,
+    tokenizer: Any,
+    pairs: list[Pair],
+    special: set[int],
+    generated: bool,
+    value_norms: bool,
 ) -> list[CrossAttention]:
     """One captured forward over the pairs, and a record for each."""
-    with capture(model) as captured:
+    with capture(model, value_norms=value_norms) as captured:
         logits = model(**forward_inputs(model, pairs), use_cache=False).logits
     layers = captured.cross_attentions
+    norms = captured.value_norms if value_norms else None
     records = []
     for row, pair in enumerate(pairs):
         target_length, source_length = len(pair.predicted), len(pair.source)
         logprobs = predicted_logprobs(logits[row], pair)
+        own = (row, slice(None), slice(target_length), slice(source_length))
         records.append(
             CrossAttention(
-                weights=torch.stack([layer[row, :, :target_length, :source_length].cpu() for layer in layers]),
+                weights=torch.stack([layer[own].cpu() for layer in layers]),
                 source=text_axis(tokenizer, pair.source, special),
                 targets={
                     "output": _target_axis(tokenizer, pair.predicted, special),
@@ -121,6 +149,7 @@ def _forward(
                 generated=generated,
                 sequence_score=pair.score,
                 model=type(model).__name__,
+                value_norms=None if norms is None else torch.stack([layer[own].cpu() for layer in norms]),
             )
         )
     return records

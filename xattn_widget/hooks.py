@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -26,6 +27,7 @@ from xattn_widget.taps import (
     REGISTRY,
     InterfaceTap,
     Listener,
+    OwnThreads,
     ReturningTap,
     Tap,
     argument_names,
@@ -104,13 +106,14 @@ def _attached(model: nn.Module, role: str, function: Any) -> Iterator[None]:
     """Keep ``function`` among the ``"listeners"`` or ``"alterations"`` of all attention modules of ``model``."""
     modules = attention_modules(model)
     owner_configs = _owner_configs(model)
+    threads = OwnThreads()
     with lock:
         if not taps:
             AttentionInterface.register(ATTENTION_NAME, attention)
         for module, kind in modules.items():
             if module not in taps:
                 taps[module] = kind(module, owner_configs.get(module))
-            getattr(taps[module], role).append(function)
+            getattr(taps[module], role).add(threads, function)
     try:
         with _uncompiled(model):
             yield
@@ -118,7 +121,7 @@ def _attached(model: nn.Module, role: str, function: Any) -> Iterator[None]:
         with lock:
             for module in modules:
                 tap = taps[module]
-                getattr(tap, role).remove(function)
+                getattr(tap, role).remove(threads, function)
                 if not (tap.listeners or tap.alterations):
                     tap.remove(module)
                     del taps[module]
@@ -142,20 +145,18 @@ def altering(
     ``output`` is ``[batch, target, heads, dimension]``, before the output projection; layers are counted from 0 in each
     forward. ``done`` is told at the end of a forward how many layers had cross-attention.
     """
-    layers = 0
+    here = threading.local()
 
     def begin() -> None:
-        nonlocal layers
-        layers = 0
+        here.layers = 0
 
     def end(whole: bool) -> None:
-        if whole and layers:
-            done(layers)
+        if whole and here.layers:
+            done(here.layers)
 
     def alter_next(output: torch.Tensor) -> torch.Tensor:
-        nonlocal layers
-        layers += 1
-        return alter(layers - 1, output)
+        here.layers += 1
+        return alter(here.layers - 1, output)
 
     with _attached(model, "alterations", alter_next), watching_forwards(model, begin, end):
         yield
@@ -166,16 +167,19 @@ def watching_forwards(model: nn.Module, begin: Callable[[], None], end: Callable
     """Call ``begin`` and ``end`` round each outermost forward through which cross-attention of ``model`` may run.
 
     Outermost is the call that is inside no other: of the model itself, or of a part of it that the user calls, such as
-    its decoder. ``end`` is told whether the forward came to its end (False: an exception cut it short).
+    its decoder. ``end`` is told whether the forward came to its end (False: an exception cut it short). Both are called
+    in the thread that runs the forward, which is one of the block's :class:`OwnThreads`.
     """
     inner = attention_modules(model)
     watched = [module for module in model.modules() if any(part in inner for part in module.modules())]
-    running: list[nn.Module] = []
+    threads = OwnThreads()
+    running_in: dict[int, list[nn.Module]] = {}  # by thread
 
     def before(module: nn.Module, args: Any) -> None:
         refuse_to_be_compiled()
-        if is_recomputing():
+        if is_recomputing() or not threads.has_current():
             return
+        running = running_in.setdefault(threading.get_ident(), [])
         if module in running:  # an interrupt, which runs no hooks, has left it there: no module is inside itself
             running.clear()
         if not running:
@@ -183,6 +187,7 @@ def watching_forwards(model: nn.Module, begin: Callable[[], None], end: Callable
         running.append(module)
 
     def after(module: nn.Module, args: Any, output: Any) -> None:
+        running = running_in.get(threading.get_ident(), [])
         if module in running and not is_recomputing():
             del running[running.index(module) :]
             if not running:

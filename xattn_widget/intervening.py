@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from xattn_widget._version import __version__
 from xattn_widget.hooks import altering
 from xattn_widget.pairing import Pair, evaluating, forward_inputs, paired_batches, predicted_logprobs
 
@@ -94,31 +95,42 @@ def head_importance(
         truncation: cut sentences that are longer than the model's positions, in place of the error.
 
     Returns:
-        ``[layers, heads]`` float32 tensor on the CPU, in nats a target position.
+        ``[layers, heads]`` float32 tensor on the CPU, in nats a target position, with a ``signature`` as scores have.
 
     Raises:
         ValueError: an unknown method, and what :func:`xattn_widget.extract` raises.
     """
-    if method not in get_args(Method):
-        raise ValueError(f"method must be 'gradient' or 'ablation', got {method!r}")
+    check_method(method)
     batches = paired_batches(model, tokenizer, source, target, generation, batch_size, truncation)
-    measure = _by_gradient if method == "gradient" else _by_ablation
     total: torch.Tensor | None = None
     positions = 0
     with evaluating(model), torch.no_grad():
         for pairs, _ in batches:
             for start in range(0, len(pairs), batch_size):
                 part = pairs[start : start + batch_size]
-                summed = measure(model, part)
+                summed = importance_sums(model, part, method).sum(0)
                 total = summed if total is None else total + summed
                 positions += sum(len(pair.predicted) for pair in part)
     if total is None:
         raise ValueError("source is empty: head importance needs at least one sentence")
-    return (total / positions).float()
+    result = (total / positions).float()
+    result.signature = f"importance|special:keep|method:{method}|v:{__version__}"  # type: ignore[attr-defined]
+    return result
+
+
+def check_method(method: str) -> None:
+    """Raise for another word than a method's."""
+    if method not in get_args(Method):
+        raise ValueError(f"method must be 'gradient' or 'ablation', got {method!r}")
+
+
+def importance_sums(model: Any, pairs: list[Pair], method: str) -> torch.Tensor:
+    """``[pairs, layers, heads]`` double: each pair's importance, summed over its target positions."""
+    return (_by_gradient if method == "gradient" else _by_ablation)(model, pairs)
 
 
 def _by_gradient(model: Any, pairs: list[Pair]) -> torch.Tensor:
-    """Sum over target positions of ``|g . o|``, ``[layers, heads]`` double."""
+    """Sum over target positions of ``|g . o|``, ``[pairs, layers, heads]`` double."""
     gates: list[torch.Tensor] = []
 
     def gate(layer: int, output: torch.Tensor) -> torch.Tensor:
@@ -132,12 +144,12 @@ def _by_gradient(model: Any, pairs: list[Pair]) -> torch.Tensor:
     layers = []
     for product in products:  # [batch, target, heads]
         rows = [product[index, : len(pair.predicted)] for index, pair in enumerate(pairs)]
-        layers.append(torch.cat(rows).abs().double().sum(0))
-    return torch.stack(layers).cpu()
+        layers.append(torch.stack([row.abs().double().sum(0) for row in rows]))
+    return torch.stack(layers, dim=1).cpu()
 
 
 def _by_ablation(model: Any, pairs: list[Pair]) -> torch.Tensor:
-    """Sum over sentences of the loss without a head minus the loss, ``[layers, heads]`` double."""
+    """The loss without a head minus the loss, ``[pairs, layers, heads]`` double."""
     inputs = forward_inputs(model, pairs)
     # No head of the decoder changes what the encoder gives: it runs once.
     inputs["encoder_outputs"] = model.get_encoder()(
@@ -151,11 +163,11 @@ def _by_ablation(model: Any, pairs: list[Pair]) -> torch.Tensor:
 
     with altering(model, count):
         loss = _losses(model, pairs, inputs)
-    grid = torch.zeros(len(sizes), max(sizes), dtype=torch.double)
+    grid = torch.zeros(len(pairs), len(sizes), max(sizes), dtype=torch.double)
     for layer, heads in enumerate(sizes):
         for head in range(heads):
             with ablate(model, [(layer, head)]):
-                grid[layer, head] = (_losses(model, pairs, inputs) - loss).sum()
+                grid[:, layer, head] = (_losses(model, pairs, inputs) - loss).cpu()
     return grid
 
 

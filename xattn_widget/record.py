@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -14,9 +14,12 @@ from xattn_widget.axes import Axis, Word
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from xattn_widget.alignment import Method
     from xattn_widget.scores import Score
+    from xattn_widget.scores.definition import Reduce
 
 Reading = Literal["output", "input"]
+PlotKind = Literal["heatmap", "lines", "grid"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,6 +38,12 @@ class CrossAttention:
             the power of the length penalty, as ``generate`` gives it), or None.
         model: name of the model's class, for titles.
         hypotheses: the n-best list, best first and this record first, where more than one hypothesis was asked for.
+        value_norms: ``[layers, heads, target, source]`` norms of what each source position contributes (see
+            :attr:`Capture.value_norms`), or None where they were not asked for.
+        importance: ``[layers, heads]`` by method: how much the loss on this target depends on each head (see
+            :func:`head_importance`); empty where it was not asked for.
+        steps: what was made of the attention as captured, in order, as signatures name it: ``"words"``, ``"drop"``,
+            ``"renormalize"``, ``"contributions"``.
 
     Raises:
         ValueError: the shapes of weights and axes do not fit each other.
@@ -49,6 +58,9 @@ class CrossAttention:
     sequence_score: float | None = None
     model: str = ""
     hypotheses: tuple[CrossAttention, ...] = ()
+    value_norms: torch.Tensor | None = None
+    importance: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    steps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.weights.dim() != 4 or self.weights.numel() == 0:
@@ -66,6 +78,17 @@ class CrossAttention:
             )
         if self.logprobs is not None and tuple(self.logprobs.shape) != (self.weights.shape[2],):
             raise ValueError(f"logprobs must be [target] = [{self.weights.shape[2]}], got {list(self.logprobs.shape)}")
+        if self.value_norms is not None and self.value_norms.shape != self.weights.shape:
+            raise ValueError(
+                f"value_norms must have the weights' shape {list(self.weights.shape)}, got "
+                f"{list(self.value_norms.shape)}"
+            )
+        for method, grid in self.importance.items():
+            if grid.shape != self.weights.shape[:2]:
+                raise ValueError(
+                    f"importance by {method!r} must be [layers, heads] = {list(self.weights.shape[:2])}, got "
+                    f"{list(grid.shape)}"
+                )
         object.__setattr__(self, "weights", self.weights.detach().to("cpu", torch.float32))
 
     def __repr__(self) -> str:
@@ -165,18 +188,47 @@ class CrossAttention:
         Rows stay distributions. Special tokens stay positions of their own. The log-probability of a word is the sum
         of its pieces'. The result has the present reading only.
         """
-        weights = torch.stack([self.weights[..., unit].sum(-1) for unit in self.source.units()], dim=-1)
         target_units = self.target.units()
-        weights = torch.stack([weights[..., unit, :].mean(-2) for unit in target_units], dim=-2)
+        alone = len(target_units) == len(self.target) and len(self.source.units()) == len(self.source)
+        if alone and "words" in self.steps:
+            return self  # merged before
+
+        def merged(matrices: torch.Tensor) -> torch.Tensor:
+            matrices = torch.stack([matrices[..., unit].sum(-1) for unit in self.source.units()], dim=-1)
+            return torch.stack([matrices[..., unit, :].mean(-2) for unit in target_units], dim=-2)
+
         logprobs = self.logprobs
         if logprobs is not None:
             logprobs = torch.stack([logprobs[unit].sum() for unit in target_units])
         return replace(
             self,
-            weights=weights,
+            weights=merged(self.weights),
             source=self.source.merge_words(),
             targets={self.reading: self.target.merge_words()},
             logprobs=logprobs,
+            hypotheses=(),
+            value_norms=None if self.value_norms is None else merged(self.value_norms),
+            steps=(*self.steps, "words"),
+        )
+
+    def with_words(self, *, source: Sequence[str] | None = None, target: Sequence[str] | None = None) -> CrossAttention:
+        """The record with given words, such as the tokens that a gold alignment counts, in place of those it found.
+
+        Words are matched with the pieces by their characters, spaces aside: ``"Das ist 's ."`` fits ``"Das ist's."``.
+
+        Args:
+            source: the source words in order; as they are when left out.
+            target: the target words in order, for both readings.
+
+        Raises:
+            ValueError: words of another sentence.
+        """
+        return replace(
+            self,
+            source=self.source if source is None else self.source.with_words(source),
+            targets={
+                reading: axis if target is None else axis.with_words(target) for reading, axis in self.targets.items()
+            },
             hypotheses=(),
         )
 
@@ -204,44 +256,146 @@ class CrossAttention:
             targets={self.reading: self.target.select(rows)},
             logprobs=None if self.logprobs is None else self.logprobs[rows],
             hypotheses=(),
+            value_norms=None if self.value_norms is None else self.value_norms[:, :, rows][..., columns],
+            steps=(*self.steps, "renormalize" if renormalize else "drop"),
         )
 
-    def score(self, score: str | Score | Any, *, special: str | None = None, **parameters: Any) -> torch.Tensor:
+    def contributions(self) -> CrossAttention:
+        """The record with value norms in place of attention weights, each row divided by its sum.
+
+        What a source position contributes by a head depends on its value vector too: a sink takes much weight and gives
+        little. Scores, alignments, pictures and the widget then show contributions; signatures say so.
+
+        Raises:
+            ValueError: the record holds no value norms.
+
+        Source: Kobayashi et al. 2020.
+        """
+        if self.value_norms is None:
+            raise ValueError("this record holds no value norms: make it with extract(..., value_norms=True)")
+        return replace(
+            self,
+            weights=self.value_norms / self.value_norms.sum(-1, keepdim=True),
+            steps=(*self.steps, "contributions"),
+            hypotheses=tuple(replace(each, hypotheses=()).contributions() for each in self.hypotheses),
+        )
+
+    def score(
+        self,
+        score: str | Score | Any,
+        *,
+        special: str | None = None,
+        reduce: Reduce | None = None,
+        **parameters: Any,
+    ) -> torch.Tensor:
         """A score of every head, ``[layers, heads]`` float tensor; NaN where it is undefined.
+
+        Its attribute ``signature`` says what was computed.
 
         Args:
             score: the name of a built-in score, a score made with ``@score``, or a plain function
                 ``fn(attention, source_mask, target_mask, **parameters) -> [layers, heads]``.
             special: ``"keep"``, ``"drop"`` or ``"renormalize"`` special tokens (see ``xattn_widget.scores``).
+            reduce: the mean of the grid over its ``"layers"`` (``[heads]``) or ``"heads"`` (``[layers]``); NaN where
+                one of the values is. The same head of two layers is unrelated: the grid is what a model does.
             parameters: the score's own parameters.
 
         Raises:
-            ValueError: an unknown name, policy or parameter, or a function that returns another shape.
+            ValueError: an unknown name, policy or reduction, something that the score needs and the record does not
+                hold, or a function that returns another shape.
+            TypeError: a parameter that the score does not have.
         """
         from xattn_widget.scores import find_score
 
-        return find_score(score).of_record(self, special=special, **parameters)
+        return find_score(score).of_record(self, special=special, reduce=reduce, **parameters)
 
-    def plot(self, layer: int | None = None, head: int | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draw one head, a layer's mean or the mean of all heads as a heat map with matplotlib.
+    def align(
+        self,
+        heads: tuple[int, int] | Sequence[tuple[int, int]] | None = None,
+        *,
+        method: Method = "argmax",
+        words: bool = True,
+        special: str = "renormalize",
+        aggregate: Literal["mean", "max"] = "mean",
+        at_least: float | None = None,
+    ) -> list[tuple[int, int]]:
+        """Word alignment links (source word, target word), counted from 0, by one head or several together.
+
+        Rows are target words by the present reading: which reading aligns better differs between layers (see
+        :meth:`read_as` and :func:`best_alignment_heads`). Special tokens are never linked.
+
+        Args:
+            heads: a (layer, head) pair or a list of them; all heads when left out.
+            method: ``"argmax"``, ``"mutual"``, ``"threshold"``, ``"mass"``, ``"assignment"`` or ``"monotone"``, see
+                :func:`xattn_widget.alignment.align_weights`.
+            words: link words (of ``source_words`` and ``target_words``), or else tokens by their position.
+            special: with ``"keep"`` special tokens compete, so that a word whose weight is on the end of sentence has
+                no link; ``"drop"`` leaves them out; ``"renormalize"`` also makes the rest of each row sum to 1.
+            aggregate: ``"mean"`` or ``"max"`` over the heads.
+            at_least: leave out links of less weight, see :func:`xattn_widget.alignment.align_weights`.
+
+        Raises:
+            ValueError: an unknown method, policy or aggregate, or a head that is not there.
+        """
+        from xattn_widget.alignment.links import align_record
+
+        return align_record(self, heads, method, words, special, aggregate, at_least)
+
+    def plot(
+        self,
+        layer: int | None = None,
+        head: int | None = None,
+        *,
+        kind: PlotKind = "heatmap",
+        heads: Sequence[tuple[int, int]] | None = None,
+        ax: Axes | None = None,
+        **options: Any,
+    ) -> Axes:
+        """Draw the record with matplotlib, for a paper or a notebook.
+
+        Colours are told apart with any colour vision. Labels are drawn in fonts that have their characters,
+        right-to-left scripts joined and in order; a warning says where that cannot be had. Save with
+        ``ax.figure.savefig(path)`` as PNG, SVG or PDF.
 
         Args:
             layer: which layer (from 0), or None for the mean over all.
             head: which head (from 0), or None for the mean over the layer's heads.
+            kind: ``"heatmap"``: target rows by source columns. ``"lines"``: tokens in two columns and a line a weight.
+                ``"grid"``: all heads, coloured by a score.
+            heads: several (layer, head) pairs in place of layer and head: their mean, or lines of a colour each.
             ax: matplotlib axes to draw into; made when left out.
+            options: ``threshold`` (0.05) for ``"lines"``: lighter lines are left out. For ``"grid"``: ``score`` (a name
+                or function), ``special`` and the score's own parameters.
 
         Returns:
             The axes drawn into.
+
+        Raises:
+            ValueError: another kind, a head that is not there or without its layer.
+            TypeError: an option that this kind does not take.
         """
-        from xattn_widget.plot import plot_attention
+        from xattn_widget import plot
 
-        return plot_attention(self, layer=layer, head=head, ax=ax)
+        if kind not in get_args(PlotKind):
+            raise ValueError(f"kind must be one of {', '.join(map(repr, get_args(PlotKind)))}, got {kind!r}")
+        if kind == "grid":
+            if not (layer is None and head is None and heads is None):
+                raise ValueError("a grid shows all heads: leave out layer, head and heads")
+            if "score" not in options:
+                raise TypeError("a grid needs a score: plot(kind='grid', score='entropy')")
+            return plot.plot_grid(self, ax=ax, **options)
+        allowed = {"threshold"} if kind == "lines" else set()
+        if unknown := sorted(set(options) - allowed):
+            raise TypeError(f"plot(kind={kind!r}) takes no option {unknown[0]!r}")
+        draw = plot.plot_lines if kind == "lines" else plot.plot_heatmap
+        return draw(self, layer, head, heads, ax=ax, **options)
 
-    def to_html(self, path: str | Path, **view: Any) -> Path:
+    def to_html(self, path: str | Path, *, max_bytes: int | None = None, **view: Any) -> Path:
         """Write a page that shows this record in the widget's own panel, offline and without a kernel.
 
         Args:
             path: the file to write.
+            max_bytes: the largest size of the file; what does not fit is left out, and the page says so.
             view: initial view settings, as ``show_cross_attention`` takes them.
 
         Returns:
@@ -251,7 +405,7 @@ class CrossAttention:
 
         widget = CrossAttentionWidget(self, **view)
         try:
-            return widget.to_html(path)
+            return widget.to_html(path, max_bytes=max_bytes)
         finally:
             widget.close()
 

@@ -13,6 +13,7 @@ import torch
 from xattn_widget.axes import Axis
 from xattn_widget.capturing import ROW_SUM_TOLERANCE
 from xattn_widget.record import CrossAttention
+from xattn_widget.reference import Reference, fare
 from xattn_widget.scores import Score
 
 
@@ -46,22 +47,19 @@ class ScoreEntry:
         }
 
 
-def describe_records(records: Sequence[CrossAttention], ranks: Sequence[str]) -> dict[str, Any]:
-    """The summary that the front end has before it asks for anything; ``ranks`` is what to add to each target."""
-    first = records[0]
-    return {
-        "layers": first.layers,
-        "heads": first.heads,
-        "model": first.model,
-        "sentences": [
-            {"source": record.source.preview(), "target": record.target.preview() + rank}
-            for record, rank in zip(records, ranks, strict=True)
-        ],
-    }
+def check_version(request: Mapping[str, Any], sentences: Sequence[Mapping[str, Any]]) -> None:
+    """Raise where a request means a sentence that another has taken the place of."""
+    index = request.get("sentence")
+    known = isinstance(index, int) and 0 <= index < len(sentences)
+    if known and "version" in request and request["version"] != sentences[index].get("version"):  # type: ignore[index]
+        raise ValueError("another experiment has taken the place of this sentence")
 
 
 def answer(
-    request: Mapping[str, Any], records: Sequence[CrossAttention], scores: Mapping[str, ScoreEntry]
+    request: Mapping[str, Any],
+    records: Sequence[CrossAttention],
+    scores: Mapping[str, ScoreEntry],
+    references: Sequence[Reference | None],
 ) -> tuple[dict[str, Any], list[bytes]]:
     """The reply to a request of the front end, and its binary buffers.
 
@@ -71,7 +69,8 @@ def answer(
     record = _member(records, request.get("sentence"), "sentence")
     kind = request.get("kind")
     if kind == "sentence":
-        return _sentence(record), []
+        reference = references[int(request["sentence"])]
+        return _sentence(record) | {"reference": reference and reference.describe()}, []
     if kind == "layer":
         weights = _member(record.weights, request.get("layer"), "layer")
         return {"shape": list(weights.shape)}, [quantise(weights).tobytes()]
@@ -81,6 +80,18 @@ def answer(
             raise ValueError(f"there is no score {name!r} here; there are {', '.join(scores)}")
         grid = scores[name].of(record)
         return {"values": _json_numbers(grid.tolist()), "signature": grid.signature}, []  # type: ignore[attr-defined]
+    if kind == "head":
+        weights = _member(_member(record.weights, request.get("layer"), "layer"), request.get("head"), "head")
+        return {}, [np.ascontiguousarray(weights.numpy(), dtype="<f4").tobytes()]
+    if kind == "alignment":
+        reference = references[int(request["sentence"])]
+        if reference is None:
+            raise ValueError("this sentence has no reference alignment")
+        reading = request.get("reading", record.reading)
+        read = record.read_as(reading) if reading in record.targets else record
+        for layer, head in request["heads"]:
+            _member(_member(record.weights, layer, "layer"), head, "head")
+        return fare(read, reference, request["heads"], request.get("aggregate", "mean")), []
     if kind in ("row", "column"):
         picked = torch.stack(
             [_member(_member(record.weights, layer, "layer"), head, "head") for layer, head in request["heads"]]

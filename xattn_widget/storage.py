@@ -28,6 +28,10 @@ def save(record: CrossAttention, path: str | Path) -> Path:
         tensors[f"{index}.weights"] = each.weights.contiguous()
         if each.logprobs is not None:
             tensors[f"{index}.logprobs"] = each.logprobs.contiguous()
+        if each.value_norms is not None:
+            tensors[f"{index}.value_norms"] = each.value_norms.contiguous()
+        for method, grid in each.importance.items():
+            tensors[f"{index}.importance.{method}"] = grid.contiguous()
         described.append(
             {
                 "source": asdict(each.source),
@@ -36,6 +40,8 @@ def save(record: CrossAttention, path: str | Path) -> Path:
                 "generated": each.generated,
                 "sequence_score": each.sequence_score,
                 "model": each.model,
+                "importance": list(each.importance),
+                "steps": each.steps,
             }
         )
     metadata = {_KEY: json.dumps({"format": _FORMAT, "records": described}, ensure_ascii=False)}
@@ -73,6 +79,10 @@ def load(path: str | Path) -> CrossAttention:
             generated=each["generated"],
             sequence_score=each["sequence_score"],
             model=each["model"],
+            value_norms=tensors.get(f"{index}.value_norms"),
+            # Files of earlier versions have neither.
+            importance={method: tensors[f"{index}.importance.{method}"] for method in each.get("importance", [])},
+            steps=tuple(each.get("steps", ())),
         )
         for index, each in enumerate(content["records"])
     ]

@@ -12,9 +12,11 @@ from __future__ import annotations
 import copy
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -39,20 +41,57 @@ _ASK = "output_attentions"
 Listener = Callable[[CrossAttentionCall], None]
 # Takes and returns the heads' outputs before the output projection, [batch, target, heads, dimension].
 Alteration = Callable[[torch.Tensor], torch.Tensor]
+Function = TypeVar("Function")
+
+
+class OwnThreads:
+    """The threads that a ``with`` block sees: its own, and those that are started inside it (``generate`` with a
+    streamer). Others may use the same model at the same time, such as a notebook's widgets beside its cells.
+    """
+
+    def __init__(self) -> None:
+        self._others = set(threading.enumerate()) - {threading.current_thread()}
+
+    def has_current(self) -> bool:
+        """Whether what runs now runs in one of them."""
+        return threading.current_thread() not in self._others
+
+
+class Roles(Generic[Function]):
+    """The functions that ``with`` blocks have put on a module, each for the threads of its block."""
+
+    def __init__(self) -> None:
+        self._functions: list[tuple[OwnThreads, Function]] = []
+
+    def add(self, threads: OwnThreads, function: Function) -> None:
+        """For a block that begins."""
+        self._functions.append((threads, function))
+
+    def remove(self, threads: OwnThreads, function: Function) -> None:
+        """For a block that ends."""
+        self._functions.remove((threads, function))
+
+    def here(self) -> list[Function]:
+        """Those for the thread that this is called in."""
+        return [function for threads, function in self._functions if threads.has_current()]
+
+    def __bool__(self) -> bool:
+        return bool(self._functions)
 
 
 class Tap:
     """What is installed on one attention module: its hooks and its listeners."""
 
     def __init__(self, module: nn.Module, owner_config: Any) -> None:
-        self.listeners: list[Listener] = []
-        self.alterations: list[Alteration] = []
+        self.listeners: Roles[Listener] = Roles()
+        self.alterations: Roles[Alteration] = Roles()
         self.owner_config = owner_config  # of the model that the module is a part of
         self.names = argument_names(class_forward(module))
         self.argument = key_value_argument(self.names) or ""
+        self.calls: dict[int, Any] = {}  # of cross-attention, under way: what is to be known of each, by its thread
         self.handles = [
-            module.register_forward_pre_hook(self._before, with_kwargs=True),
-            module.register_forward_hook(self._after, with_kwargs=True, always_call=True),
+            module.register_forward_pre_hook(self._enter, with_kwargs=True),
+            module.register_forward_hook(self._leave, with_kwargs=True, always_call=True),
         ]
 
     def __deepcopy__(self, memo: Any) -> Any:
@@ -66,12 +105,24 @@ class Tap:
     def is_cross_attention(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Whether the module is given states that are not its own."""
         refuse_to_be_compiled()
-        if is_recomputing():
+        if is_recomputing() or not (self.listeners.here() or self.alterations.here()):
             return False
         states = self.given(self.argument, args, kwargs)
         if states is None:
             return adapters.reads_states_from_cache(self.argument)
         return states is not self.given(self.names[0], args, kwargs)  # FSMT names its own states as keys too
+
+    # A thread in the middle of a call while another one puts hooks on the module, or takes them away, may call these
+    # without keyword arguments. No block is there for it to be seen by.
+    def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
+        if kwargs is not None and self.is_cross_attention(args, kwargs):
+            return self._before(module, args, kwargs)
+        return None
+
+    def _leave(self, module: nn.Module, args: tuple[Any, ...], *rest: Any) -> Any:
+        if threading.get_ident() in self.calls and len(rest) == 2:
+            return self._after(module, args, *rest)
+        return None
 
     def _before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         raise NotImplementedError
@@ -92,37 +143,42 @@ class Tap:
 class _CopiedTap:
     """What a deep copy of a model, made while it is listened to, has in the place of a tap: does nothing."""
 
-    own_config = None
-    crossing = hidden = False
-    listeners = alterations = names = ()
+    calls: Mapping[int, Any] = MappingProxyType({})
 
     def is_cross_attention(self, args: Any, kwargs: Any) -> bool:
         return False
+
+
+@dataclass
+class _InterfaceCall:
+    """A call under way of a module that uses the attention interface."""
+
+    columns: slice | None
+    seen: bool = False  # by our attention function
 
 
 class InterfaceTap(Tap):
     """For a module that looks its attention function up by its config: swaps the config during a call."""
 
     own_config: Any = None
-    columns: slice | None = None
-    called = False
+    swapped_config: Any = None
 
     def _before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if not self.is_cross_attention(args, kwargs):
-            return
-        self.restore(module)
-        self.called = False
-        self.columns = adapters.encoder_columns(self.names, self.given(self.argument, args, kwargs))
-        self.own_config = module.config
-        swapped = copy.copy(module.config)
-        swapped.__dict__[CONFIG_FIELD] = ATTENTION_NAME
-        module.config = swapped
+        columns = adapters.encoder_columns(self.names, self.given(self.argument, args, kwargs))
+        with lock:
+            if self.swapped_config is None or module.config is not self.swapped_config:
+                self.own_config = module.config
+                self.swapped_config = copy.copy(module.config)
+                self.swapped_config.__dict__[CONFIG_FIELD] = ATTENTION_NAME
+                module.config = self.swapped_config
+            self.calls[threading.get_ident()] = _InterfaceCall(columns)
 
     def _after(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        if self.own_config is None:
-            return
-        self.restore(module)
-        if not self.called and output is not None:
+        with lock:
+            call = self.calls.pop(threading.get_ident())
+            if not self.calls:  # else another thread is inside the module
+                self.restore(module)
+        if not call.seen and output is not None:
             raise NotImplementedError(
                 f"{type(module).__name__} attends to the encoder but does not call transformers' attention interface, "
                 "so its weights cannot be read here"
@@ -130,16 +186,15 @@ class InterfaceTap(Tap):
 
     def restore(self, module: nn.Module) -> None:
         """Put the module's own config back."""
-        if self.own_config is not None:
+        if self.swapped_config is not None and module.config is self.swapped_config:
             module.config = self.own_config
-            self.own_config = None
 
 
 class ReturningTap(Tap):
     """For a module that computes attention itself and returns the weights, always or when asked: asks."""
 
-    hidden = False  # whether the caller did not ask, so that what was asked for here is not passed on
-    crossing = False  # whether a call is under way that is cross-attention
+    # Of each call: whether the caller did not ask, so that what was asked for here is not passed on.
+    calls: dict[int, bool]
 
     def __init__(self, module: nn.Module, owner_config: Any) -> None:
         super().__init__(module, owner_config)
@@ -150,7 +205,7 @@ class ReturningTap(Tap):
         self.heads = next((getattr(module, name) for name in HEAD_COUNTS if hasattr(module, name)), None)
 
     def _before_projection(self, projection: nn.Module, args: tuple[Any, ...]) -> Any:
-        if not (self.alterations and self.crossing):
+        if threading.get_ident() not in self.calls or not self.alterations.here():
             return None
         return (self._altered(args[0]), *args[1:])
 
@@ -163,24 +218,23 @@ class ReturningTap(Tap):
         swap = adapters.has_time_first(self.owner_config)
         heads = output.transpose(0, 1) if swap else output
         heads = heads.reshape(*heads.shape[:-1], self.heads, -1)
-        for alteration in self.alterations:
+        for alteration in self.alterations.here():
             heads = alteration(heads)
         return (heads.transpose(0, 1) if swap else heads).flatten(-2)
 
     def _before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        self.hidden = False
-        self.crossing = self.is_cross_attention(args, kwargs)
-        if _ASK not in self.names or not self.crossing:
+        hidden = _ASK in self.names and not self.given(_ASK, args, kwargs)
+        self.calls[threading.get_ident()] = hidden
+        if not hidden:
             return None
-        self.hidden = not self.given(_ASK, args, kwargs)
         position = self.names.index(_ASK)
         if len(args) > position:
             return (*args[:position], True, *args[position + 1 :]), kwargs
         return args, kwargs | {_ASK: True}
 
     def _after(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
-        crossing, self.crossing = self.crossing, False
-        if output is None or not crossing:
+        hidden = self.calls.pop(threading.get_ident())
+        if output is None:
             return None
         parts = output if isinstance(output, tuple) else ()
         queries, states = self.given(self.names[0], args, kwargs), self.given(self.argument, args, kwargs)
@@ -193,15 +247,15 @@ class ReturningTap(Tap):
             )
         place = places[-1]  # T5 returns its position bias before them
         call = ReturnedCall(module, adapters.token_rows(output[place], self.owner_config))
-        for listener in self.listeners:
+        for listener in self.listeners.here():
             listener(call)
-        if self.alterations and self.projection is None:  # the projection comes after the module
+        if self.alterations.here() and self.projection is None:  # the projection comes after the module
             output = (self._altered(output[0]), *output[1:])
-        elif not self.hidden:
+        elif not hidden:
             return None
         # Unasked, modules that return a position bias end with that, and others have None in the place of weights.
         biased = any(isinstance(part, torch.Tensor) and part.dim() == 4 for part in output[:place])
-        kept = (output[place],) if not self.hidden else () if biased else (None,)
+        kept = (output[place],) if not hidden else () if biased else (None,)
         return (*output[:place], *kept, *output[place + 1 :])
 
 
@@ -233,11 +287,14 @@ def attention(
     **kwargs: Any,
 ) -> Any:
     """The function that a listened-to module finds under its config's name: the model's own, and a look at it."""
-    tap = taps[module]
-    assert isinstance(tap, InterfaceTap)
-    tap.called = True
-    own_function = _own_function(module, tap.own_config)
+    tap = taps.get(module)
+    own_config = tap.own_config if isinstance(tap, InterfaceTap) else module.config
+    own_function = _own_function(module, own_config)
     result = own_function(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
+    under_way = tap.calls.get(threading.get_ident()) if tap else None
+    if tap is None or under_way is None:  # a thread with no block of its own, which saw the config that another swapped
+        return result
+    under_way.seen = True
     call = ComputedCall(
         module=module,
         query=query,
@@ -247,14 +304,15 @@ def attention(
         scaling=query.shape[-1] ** -0.5 if scaling is None else scaling,
         softcap=kwargs.get("softcap"),
         position_bias=kwargs.get("position_bias"),
-        columns=tap.columns,
+        columns=under_way.columns,
     )
-    if tap.listeners:
-        _check_softmax(call, result[0], tap.own_config)
-    for listener in tap.listeners:
+    listeners = tap.listeners.here()
+    if listeners:
+        _check_softmax(call, result[0], own_config)
+    for listener in listeners:
         listener(call)
     output = result[0]
-    for alteration in tap.alterations:
+    for alteration in tap.alterations.here():
         output = alteration(output)
     return (output, *result[1:])
 

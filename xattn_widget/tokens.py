@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from xattn_widget.axes import NO_WORD, Axis
+from xattn_widget.axes import NO_WORD, SPACE, Axis
 
 # How many vocabulary entries are looked at to tell which kind of tokenizer this is.
 _SAMPLE = 8000
-_SIGNS = {"\n": "↵", "\t": "⇥", " ": "␣"}
+_SIGNS = {"\n": "↵", "\t": "⇥", " ": SPACE}
 _BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 # Scripts written without spaces: there each piece is a word of its own.
 _UNSPACED = re.compile(
@@ -80,7 +80,7 @@ def _read_piece(token: str, kind: str) -> _Piece:
 def _label(piece: _Piece) -> str:
     """The text to show for a piece: never empty, never invisible."""
     if not piece.content:  # only the mark of a word's start
-        return "␣"
+        return SPACE
     try:
         text = piece.content.decode()
     except UnicodeDecodeError:

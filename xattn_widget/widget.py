@@ -5,33 +5,41 @@ from __future__ import annotations
 import base64
 import contextlib
 import difflib
-import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import torch
 import traitlets
+from ipywidgets.widgets.widget import _instances
 from transformers import PreTrainedModel
 
+from xattn_widget.displays import is_shown
+from xattn_widget.experiments import Experiments, Variant
 from xattn_widget.extraction import extract
+from xattn_widget.listing import describe_records, fit_heads, flatten, settle_compare, settle_heads
+from xattn_widget.live import LiveModel, Rest
 from xattn_widget.record import CrossAttention
+from xattn_widget.reference import Reference, read_references
 from xattn_widget.scores import BUILTIN, Score, find_score
-from xattn_widget.serving import ScoreEntry, answer, describe_records
+from xattn_widget.serving import ScoreEntry, answer, check_version
+from xattn_widget.summary import summarise
+
+if TYPE_CHECKING:
+    from xattn_widget.page import EmbeddedPage
 
 _STATIC = Path(__file__).parent / "static"
-RANKED = 3
 
 
-def _built(name: str) -> Path:
+def _built(name: str) -> str:
     path = _STATIC / name
     if not path.is_file():
         raise FileNotFoundError(
             f"the front end is not built ({name} is missing): run 'make js' in the checkout, or install a release"
         )
-    return path
+    return path.read_text(encoding="utf-8")
 
 
 class _Index(traitlets.Int[int, Any]):
@@ -54,17 +62,31 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         target_index, source_index: the pinned token on either side (a subword position), or None.
         score_name: the score that colours the grid.
         aggregate: ``"mean"`` or ``"max"`` over the picked heads.
-        threshold: lines of less weight are not drawn, 0 to 1.
+        keep: which lines are drawn: those of at least ``threshold`` (``"threshold"``), the ``top_k`` strongest of each
+            row (``"top"``), or of each row as many of the strongest as carry the share ``mass`` of it (``"mass"``).
+        threshold, top_k, mass: see ``keep``; 0 to 1, 1 or more, 0 to 1.
         words: merge subwords into words.
         special: ``"show"``, ``"fade"`` or ``"drop"`` special tokens (dropping renormalises the rows, and says so).
         reading: rows labelled by the token predicted (``"output"``) or read (``"input"``).
         orientation: source and target in ``"columns"`` or ``"rows"``.
-        panel: ``"lines"``, ``"matrix"`` or ``"all"`` heads.
+        panel: ``"lines"``, ``"matrix"``, ``"compare"``, ``"scores"`` or ``"all"`` heads.
+        compare: what ``panel="compare"`` sets beside the picked heads, a dictionary of ``sentence`` and ``heads``; what
+            is left out is the same as theirs. A number alone is a sentence. None: the next sentence, or with one
+            sentence all heads of the layer before.
+        second_score: the score that the scatter of ``panel="scores"`` sets ``score_name`` against; "" chooses one.
+        zoom: enlarge the cells of a large matrix until each has its label, and scroll.
+        table: show the matrix as a table.
         theme: ``"auto"`` (the host's), ``"light"`` or ``"dark"``.
+        muted: heads whose output is zero, a list of ``[layer, head]``; [] for none. With heads muted the list of
+            sentences ends with two more: the same target read without them, which is shown, and what the model writes
+            without them; ``live["effect"]`` has the log-probabilities. Only where the widget holds its model.
+        live: what the panel is told of experiments; read only.
     """
 
-    _esm = _built("widget.js")
-    _css = _built("widget.css")
+    # As traits: a file's contents, anywidget would watch for each widget, and so keep each one alive for ever.
+    _esm = traitlets.Unicode(_built("stub.js")).tag(sync=True)
+    _code = traitlets.Unicode(_built("widget.js")).tag(sync=True)
+    _css = traitlets.Unicode(_built("widget.css")).tag(sync=True)
 
     info = traitlets.Dict(read_only=True).tag(sync=True)
     score_list: traitlets.List[dict[str, Any]] = traitlets.List(read_only=True).tag(sync=True)
@@ -76,38 +98,69 @@ class CrossAttentionWidget(anywidget.AnyWidget):
     source_index = _Index(None, allow_none=True).tag(sync=True)
     score_name = traitlets.Unicode().tag(sync=True)
     aggregate = traitlets.Enum(["mean", "max"], "mean").tag(sync=True)
+    keep = traitlets.Enum(["threshold", "top", "mass"], "threshold").tag(sync=True)
     threshold = traitlets.Float(0.05, min=0.0, max=1.0).tag(sync=True)
+    top_k = _Index(3, min=1).tag(sync=True)
+    mass = traitlets.Float(0.9, min=0.0, max=1.0).tag(sync=True)
     words = traitlets.Bool(False).tag(sync=True)
     special = traitlets.Enum(["show", "fade", "drop"], "fade").tag(sync=True)
     reading = traitlets.Enum(["output", "input"], "output").tag(sync=True)
     orientation = traitlets.Enum(["columns", "rows"], "columns").tag(sync=True)
-    panel = traitlets.Enum(["lines", "matrix", "all"], "lines").tag(sync=True)
+    panel = traitlets.Enum(["lines", "matrix", "compare", "scores", "all"], "lines").tag(sync=True)
+    compare = traitlets.Any(None, allow_none=True).tag(sync=True)
+    second_score = traitlets.Unicode("").tag(sync=True)
+    zoom = traitlets.Bool(False).tag(sync=True)
+    table = traitlets.Bool(False).tag(sync=True)
     theme = traitlets.Enum(["auto", "light", "dark"], "auto").tag(sync=True)
+    muted: traitlets.List[list[int]] = traitlets.List().tag(sync=True)
+    live = traitlets.Dict(read_only=True).tag(sync=True)
 
     def __init__(
         self,
         records: CrossAttention | Sequence[CrossAttention],
         *,
         scores: Sequence[str | Score | Callable[..., Any]] | None = None,
+        names: Sequence[str] | None = None,
+        reference: Any = None,
+        reference_words: bool = True,
+        live: LiveModel | None = None,
         **view: Any,
     ) -> None:
         """Show records.
 
         Args:
-            records: a record, or records of one model; hypotheses of a record are shown as sentences of their own.
+            records: a record, or a list of them, of one model or of several (checkpoints, before and after an
+                intervention); hypotheses of a record are shown as sentences of their own.
             scores: names of built-in scores and scores of your own; all built-in ones when left out.
-            view: initial traits, such as ``layer=2`` or ``words=True``.
+            names: a name for each record, such as ``["before", "after"]``.
+            reference: a word alignment to lay over the lines and the matrix, with the alignment error rate of the
+                picked heads: a Pharaoh string (``"0-0 1p2"``), (source, target) pairs, or an object with ``sure`` and
+                ``possible`` pairs; for a list of records a list of such, None where there is none. Of an n-best list
+                it belongs to the first hypothesis. Gold or silver: say which you have.
+            reference_words: its numbers count words (of ``source_words`` and ``target_words``), or else tokens.
+            live: the model that the records are of, to try things with; :func:`show_cross_attention` gives it.
+            view: initial traits, such as ``layer=2`` or ``words=True``; another widget's ``view`` gives the same view.
 
         Raises:
             TypeError: an unknown view setting.
-            ValueError: no record, or records of different models.
+            ValueError: no record, or names or references that do not fit the records.
         """
         check_view(view)
-        self._records, ranks = _flatten([records] if isinstance(records, CrossAttention) else records)
+        self._records, ranks, named, groups = flatten(records, names)
+        self._described = (ranks, named, groups)
+        self._originals = len(self._records)
+        single = isinstance(records, CrossAttention)
+        given = [records] if isinstance(records, CrossAttention) else list(records)
+        self._references: list[Reference | None] = []
+        for record, links in zip(given, read_references(reference, given, single, reference_words), strict=True):
+            self._references += [links, *[None] * (len(record.hypotheses or (record,)) - 1)]
         self._scores: dict[str, ScoreEntry] = {}
         if isinstance(scores, str | Score) or callable(scores):
             raise TypeError(f"scores must be a list, got one alone; write scores=[{scores!r:.60}]")
-        for each in BUILTIN if scores is None else scores:
+        if scores is None:
+            # Those that need more than attention are offered where all records hold it.
+            scores = [each for each in BUILTIN.values() if not any(map(each.missing, self._records))]
+        for each in scores:
             entry = ScoreEntry(find_score(each))
             self._scores[entry.name] = entry
         if not self._scores:
@@ -115,19 +168,27 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         start = {"score_name": next(iter(self._scores))} | view
         if not {"layer", "head", "heads"} & set(view):
             # The last layer's mean is what most resembles an alignment where rows are labelled by the token predicted.
-            first = self._records[0]
+            first = self._records[view["sentence"] if view.get("sentence") in range(len(self._records)) else 0]
             start["heads"] = [[first.layers - 1, head] for head in range(first.heads)]
         elif "heads" not in view:
             start["heads"] = [[view.get("layer", 0), view.get("head", 0)]]
         super().__init__()
-        self.set_trait("info", describe_records(self._records, ranks) | {"live": True})
+        self._own_layout = self.layout
+        self.set_trait("info", describe_records(self._records, ranks, named, groups) | {"live": True})
+        self._experiments = Experiments(self, live)
         self._list_scores()
         self.observe(self._follow_heads, "heads")
         self.observe(self._follow_layer_and_head, ["layer", "head"])
         self.observe(self._follow_sentence, "sentence")
+        self.observe(self._follow_muted, "muted")
         for name in sorted(start, key=_settled_last):
             setattr(self, name, start[name])
         self.on_msg(self._receive)
+
+    @property
+    def records(self) -> list[CrossAttention]:
+        """What can be shown, in the order of the sentence picker."""
+        return list(self._records)
 
     @property
     def record(self) -> CrossAttention:
@@ -155,43 +216,146 @@ class CrossAttentionWidget(anywidget.AnyWidget):
 
     def scores(self, name: str | None = None) -> torch.Tensor:
         """``[layers, heads]`` values of a listed score for the shown sentence; of the shown score when left out."""
+        return self.score_entry(name).of(self.record)
+
+    def score_entry(self, name: str | None = None) -> ScoreEntry:
+        """A listed score with its parameters; the shown one when left out."""
         name = self.score_name if name is None else name
         if name not in self._scores:
             raise ValueError(f"no score {name!r} is listed; there are {', '.join(self._scores)}")
-        return self._scores[name].of(self.record)
+        return self._scores[name]
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write a page that shows this widget as it is now, offline and without a kernel; returns the path."""
+    @property
+    def view(self) -> dict[str, Any]:
+        """Every setting of the view: ``CrossAttentionWidget(records, **widget.view)`` shows the very same."""
+        view = {name: getattr(self, name) for name in VIEW_SETTINGS}
+        return view | {"sentence": self._experiments.original(self.sentence)}
+
+    def reference(self, sentence: int | None = None) -> Reference | None:
+        """The reference alignment of a sentence, of the shown one when left out."""
+        return self._references[self.sentence if sentence is None else sentence]
+
+    @property
+    def originals(self) -> int:
+        """How many of the sentences are not of an experiment."""
+        return self._originals
+
+    def set_target(self, target: str) -> CrossAttention:
+        """Read the shown sentence with another target by teacher forcing, and show it; returns its record.
+
+        It stands behind the others in the list of sentences, as "edited", and takes the place of the edit before it.
+
+        Raises:
+            RuntimeError: the widget holds no model, or the call was stopped in the panel.
+            ValueError: an empty target, or one longer than the model's positions.
+        """
+        return self._experiments.set_target(target)
+
+    def set_token(self, position: int, token: int | str, *, rest: Rest = "generate") -> CrossAttention:
+        """Put another token at a target position of the shown sentence, and show what comes of it.
+
+        Args:
+            position: which target position, from 0.
+            token: its id, or the token as the vocabulary writes it.
+            rest: what follows: ``"generate"`` anew, or ``"keep"`` as it was and read after the new token.
+
+        Returns:
+            The record that is shown then.
+
+        Raises:
+            RuntimeError: the widget holds no model, or the call was stopped in the panel.
+            ValueError: no such position or token.
+        """
+        return self._experiments.set_token(position, token, rest)
+
+    def stop(self) -> None:
+        """Stop the call of the model that runs; nothing else happens where none does."""
+        self._experiments.stop()
+
+    def list_variants(self, variants: Sequence[Variant]) -> None:
+        """Have these behind the widget's own records in the list of sentences, and no others."""
+        count = self._originals
+        ranks, names, groups = self._described
+        self._records = [*self._records[:count], *(each.record for each in variants)]
+        self._references = [*self._references[:count], *[None] * len(variants)]
+        info = describe_records(
+            self._records,
+            [*ranks, *[""] * len(variants)],
+            [*names, *(each.name for each in variants)],
+            [*groups, *(each.group for each in variants)],
+        )
+        for entry, variant in zip(info["sentences"][count:], variants, strict=True):
+            entry["version"] = variant.version
+        self.set_trait("info", info | {"live": True})
+
+    def export(self, path: str | Path) -> Path:
+        """Save what is shown, as the file's ending says; returns the path.
+
+        ``.csv`` and ``.json``: tokens and exact weights of the picked heads, with words, special tokens and reading as
+        shown. ``.pharaoh`` (or ``.align``): for each target word the source word that the picked heads together weigh
+        most. ``.png``, ``.svg`` and ``.pdf``: the matrix of the picked heads, drawn by matplotlib; the panel's own
+        Export draws what it shows, lines too. ``.html``: the panel as a page, as :meth:`to_html`.
+
+        Raises:
+            ValueError: another ending.
+        """
+        from xattn_widget.export import export
+
+        return export(self, path)
+
+    def to_html(self, path: str | Path, *, max_bytes: int | None = None) -> Path:
+        """Write a page that shows this widget as it is now, offline and without a kernel.
+
+        Args:
+            path: the file to write.
+            max_bytes: the largest size of the file; heads and sentences that do not fit are left out, and the page
+                says so. Everything is written when left out.
+
+        Returns:
+            The path written.
+
+        Raises:
+            ValueError: ``max_bytes`` is too small for one head of the shown sentence.
+        """
         from xattn_widget.page import write_page
 
-        return write_page(self, path)
+        return write_page(self, path, max_bytes)
+
+    def embed(self, *, max_bytes: int | None = None) -> EmbeddedPage:
+        """The widget as it is now, as HTML that a saved notebook keeps: the panel in ``nbconvert``'s pages, offline.
+
+        Args:
+            max_bytes: the largest size of the page inside, as in :meth:`to_html`. It is kept in the notebook's file.
+
+        Returns:
+            What a cell shows as its last expression.
+        """
+        from xattn_widget.page import EmbeddedPage
+
+        return EmbeddedPage(self, max_bytes)
 
     def answer(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         """The reply to a request of the front end, and its buffers."""
-        return answer(request, self._records, self._scores)
+        check_version(request, self.info["sentences"])
+        return answer(request, self._records, self._scores, self._references)
 
     def summary(self) -> str:
         """What the widget shows, in words."""
-        record, entry = self.record, self._scores[self.score_name]
-        ranked = rank_heads(record, entry)
-        best = ", ".join(f"layer {layer} head {head} ({value:.3g})" for layer, head, value in ranked[:RANKED])
-        worst = ", ".join(
-            f"layer {layer} head {head} ({value:.3g})" for layer, head, value in ranked[: -RANKED - 1 : -1]
-        )
-        texts = self.info["sentences"][self.sentence]
-        more = f" (sentence {self.sentence + 1} of {len(self._records)})" if len(self._records) > 1 else ""
-        return (
-            f"Cross-attention of {record.model or 'a model'}, {record.layers} layers of {record.heads} heads{more}\n"
-            f"source: {texts['source']}\n"
-            f"target: {texts['target']}\n"
-            f"best by {entry.name} ({entry.score.direction} is better): {best}\n"
-            f"worst: {worst}"
+        return summarise(
+            self.record,
+            self._scores[self.score_name],
+            self.info["sentences"][self.sentence],
+            f" (sentence {self.sentence + 1} of {len(self._records)})" if len(self._records) > 1 else "",
         )
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget, and a text and a picture where widgets do not run."""
         from xattn_widget.plot import summary_picture
 
+        if self.comm is None:  # it was let go of
+            self._own_layout.open()
+            self.open()
+        is_shown(self)
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         title = f"{self.score_name} ({self._scores[self.score_name].score.direction} is better)"
         picture = summary_picture(self.record, self.heads, str(self.aggregate), self.scores(), title)
@@ -199,16 +363,32 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         data["image/png"] = base64.b64encode(picture).decode()
         return data, metadata
 
+    def let_go(self) -> None:
+        """Free what the page holds of the widget, when nothing shows it any more; displaying it opens it again."""
+        self.stop()
+        if self.comm is not None:
+            for widget in (self, self._own_layout):
+                comm, widget.comm = widget.comm, None
+                _instances.pop(comm.comm_id, None)
+                comm.close()
+
     def _list_scores(self) -> None:
         self.set_trait("score_list", [entry.describe() for entry in self._scores.values()])
 
     def _receive(self, _: Any, request: Any, buffers: Any) -> None:
         """Answer a message of the front end; an error is answered in words, since there nobody would see it."""
         request_id = request.get("id") if isinstance(request, dict) else None
+        no_buffers: list[bytes] = []
         try:
-            reply, out = self.answer(request)
+            if request.get("kind") == "live":
+                live = self._experiments.answer(request)
+                if live is None:  # the reply comes later
+                    return
+                reply, out = live, no_buffers
+            else:
+                reply, out = self.answer(request)
         except Exception as error:
-            reply, out = {"error": f"{type(error).__name__}: {error}"}, []
+            reply, out = {"error": f"{type(error).__name__}: {error}"}, no_buffers
         self.send({"id": request_id, **reply}, out)
 
     def _follow_heads(self, change: Any) -> None:
@@ -219,8 +399,14 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         if not self.heads or list(self.heads[-1]) != [self.layer, self.head]:
             self.heads = [[self.layer, self.head]]
 
+    def _follow_muted(self, change: Any) -> None:
+        self._experiments.follow_muted(change["old"] or [])
+
     def _follow_sentence(self, change: Any) -> None:
+        self._experiments.follow_sentence()
         self.target_index = self.source_index = None
+        if self.heads and (fitting := fit_heads(self.heads, self.record)) != self.heads:
+            self.heads = fitting  # a model with fewer heads
 
     @traitlets.validate("sentence", "layer", "head", "target_index", "source_index")
     def _check_index(self, proposal: Any) -> Any:
@@ -239,25 +425,20 @@ class CrossAttentionWidget(anywidget.AnyWidget):
 
     @traitlets.validate("heads")
     def _check_heads(self, proposal: Any) -> list[list[int]]:
-        try:
-            heads = [[operator.index(layer), operator.index(head)] for layer, head in proposal["value"]]
-        except (TypeError, ValueError):
-            heads = []
-        if not heads:
-            raise traitlets.TraitError(
-                f"heads must be a list of at least one (layer, head) pair, got {proposal['value']!r:.80}"
-            )
-        for layer, head in heads:
-            if not (0 <= layer < self._records[0].layers and 0 <= head < self._records[0].heads):
-                raise traitlets.TraitError(
-                    f"there is no layer {layer} head {head}: layers are 0 to {self._records[0].layers - 1}, heads are "
-                    f"0 to {self._records[0].heads - 1}"
-                )
-        # Of a head named twice the last mention counts, as of a dictionary's keys.
-        return [list(pair) for pair in reversed(dict.fromkeys(map(tuple, reversed(heads))))]
+        return settle_heads(proposal["value"], self.record)
 
-    @traitlets.validate("score_name")
+    @traitlets.validate("muted")
+    def _check_muted(self, proposal: Any) -> list[list[int]]:
+        return self._experiments.check_muted(proposal["value"])
+
+    @traitlets.validate("compare")
+    def _check_compare(self, proposal: Any) -> dict[str, Any] | None:
+        return settle_compare(proposal["value"], self.sentence, self._records)
+
+    @traitlets.validate("score_name", "second_score")
     def _check_score_name(self, proposal: Any) -> str:
+        if proposal["trait"].name == "second_score" and proposal["value"] == "":
+            return ""
         if proposal["value"] not in self._scores:
             raise traitlets.TraitError(
                 f"no score {proposal['value']!r} is listed; there are {', '.join(self._scores)}. Add one with add_score"
@@ -283,42 +464,9 @@ def check_view(view: Mapping[str, Any]) -> None:
 
 def _settled_last(name: str) -> int:
     """Settings that others reset come after those."""
-    return ["sentence", "layer", "head", "heads"].index(name) if name in ("sentence", "layer", "head", "heads") else 9
-
-
-def _flatten(records: Any) -> tuple[list[CrossAttention], list[str]]:
-    """The records with each hypothesis for itself, and for each which hypothesis of how many it is, in words."""
-    for record in records if isinstance(records, Sequence) and not isinstance(records, str) else [records]:
-        if not isinstance(record, CrossAttention):
-            raise TypeError(
-                f"the widget shows CrossAttention records, got {type(record).__name__}: make them with extract(...) or "
-                "CrossAttention.from_tokens(...), or call show_cross_attention"
-            )
-    flat: list[CrossAttention] = []
-    ranks: list[str] = []
-    for record in records:
-        hypotheses = record.hypotheses or (record,)
-        flat += hypotheses
-        ranks += [
-            f" ({rank} of {len(hypotheses)})" if record.hypotheses else "" for rank in range(1, len(hypotheses) + 1)
-        ]
-    if not flat:
-        raise ValueError("there is nothing to show: the list of sentences is empty")
-    for index, record in enumerate(flat):
-        if (record.layers, record.heads) != (flat[0].layers, flat[0].heads):
-            raise ValueError(
-                f"records must come from one model: record 0 has {flat[0].layers} layers of {flat[0].heads} heads, "
-                f"record {index} has {record.layers} of {record.heads}"
-            )
-    return flat, ranks
-
-
-def rank_heads(record: CrossAttention, entry: ScoreEntry) -> list[tuple[int, int, float]]:
-    """(layer, head, value) of every head, best first by the score's direction; undefined values last."""
-    grid = entry.of(record)
-    sign = -1 if entry.score.direction == "higher" else 1
-    ranked = [(layer, head, value) for layer, row in enumerate(grid.tolist()) for head, value in enumerate(row)]
-    return sorted(ranked, key=lambda item: (not math.isfinite(item[2]), sign * item[2]))
+    order = ["sentence", "layer", "head", "heads"]
+    # Muting runs the model on what all others have chosen.
+    return order.index(name) if name in order else 10 if name == "muted" else 9
 
 
 def show_cross_attention(
@@ -330,6 +478,8 @@ def show_cross_attention(
     generation: Mapping[str, Any] | None = None,
     scores: Sequence[str | Score | Callable[..., Any]] | None = None,
     truncation: bool = False,
+    reference: Any = None,
+    reference_words: bool = True,
     **view: Any,
 ) -> CrossAttentionWidget:
     """Show the cross-attention of a model on sentences, in a notebook.
@@ -342,6 +492,8 @@ def show_cross_attention(
         generation: keyword arguments of ``model.generate``; greedy when left out.
         scores: names of built-in scores and scores of your own; all built-in ones when left out.
         truncation: cut sentences that are longer than the model's positions, in place of the error.
+        reference: word alignments to lay over the picture, see :class:`CrossAttentionWidget`.
+        reference_words: whether their numbers count words, or else tokens.
         view: initial settings of the panel, such as ``words=True``, ``orientation="rows"`` or ``layer=2``; see
             :class:`CrossAttentionWidget`.
 
@@ -354,4 +506,11 @@ def show_cross_attention(
     """
     check_view(view)  # before the model runs
     records = extract(model, tokenizer, source, target, generation=generation, truncation=truncation)
-    return CrossAttentionWidget(records, scores=scores, **view)
+    return CrossAttentionWidget(
+        records,
+        scores=scores,
+        reference=reference,
+        reference_words=reference_words,
+        live=LiveModel(model, tokenizer, generation),
+        **view,
+    )

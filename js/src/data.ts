@@ -2,7 +2,16 @@
 import { ByteCache } from "./cache";
 import { toBytes, toFloats } from "./codec";
 import type { Reply, Transport } from "./transport";
-import type { Head, LayerReply, Request, ScoresReply, SentenceReply } from "./types";
+import type {
+  Aggregate,
+  AlignmentReply,
+  Head,
+  LayerReply,
+  Reading,
+  Request,
+  ScoresReply,
+  SentenceReply,
+} from "./types";
 
 const CACHE_BYTES = 64 * 1024 * 1024;
 
@@ -10,6 +19,10 @@ export interface Data {
   sentence(sentence: number): Promise<SentenceReply>;
   layer(sentence: number, layer: number): Promise<LayerReply>;
   scores(sentence: number, name: string): Promise<ScoresReply>;
+  /** Exact weights of one head, [target, source]. */
+  head(sentence: number, layer: number, head: number): Promise<Float32Array>;
+  /** How well these heads align, by the sentence's reference. */
+  alignment(sentence: number, heads: Head[], aggregate: Aggregate, reading: Reading): Promise<AlignmentReply>;
   /** Exact weights of one target row, [heads][source]. */
   row(sentence: number, heads: Head[], target: number): Promise<Float32Array[]>;
   /** Exact weights of one source column, [heads][target]. */
@@ -18,17 +31,26 @@ export interface Data {
   forgetScores(): void;
 }
 
-export function createData(transport: Transport): Data {
+/**
+ * `version` tells of a sentence which record it is at the moment, where records take each other's place: the kernel
+ * is to answer for that one, and what is kept of another is not mistaken for it.
+ */
+export function createData(
+  transport: Transport,
+  version: (sentence: number) => number | undefined = () => undefined,
+): Data {
   const cache = new ByteCache<unknown>(CACHE_BYTES);
   const pending = new Map<string, Promise<unknown>>();
   let scoreRound = 0;
 
   function load<V>(
-    request: Request,
+    asked: Request & { sentence: number },
     decode: (reply: Reply) => V,
     bytes: (value: V) => number,
     round = 0,
   ): Promise<V> {
+    const current = version(asked.sentence);
+    const request = current === undefined ? asked : { ...asked, version: current };
     const key = `${round}:${JSON.stringify(request)}`;
     const held = cache.get(key);
     if (held !== undefined) return Promise.resolve(held as V);
@@ -64,6 +86,18 @@ export function createData(transport: Transport): Data {
         (value) => value.values.length * (value.values[0]?.length ?? 0) * 8,
         scoreRound,
       ),
+    head: (sentence, layer, head) =>
+      load(
+        { kind: "head", sentence, layer, head },
+        (reply) => toFloats(firstBuffer(reply)),
+        (value) => value.byteLength,
+      ),
+    alignment: (sentence, heads, aggregate, reading) =>
+      load(
+        { kind: "alignment", sentence, heads, aggregate, reading },
+        (reply) => reply.content as unknown as AlignmentReply,
+        () => 256,
+      ),
     row: (sentence, heads, target) =>
       load({ kind: "row", sentence, heads, target }, (reply) => splitRows(reply, heads.length), floatBytes),
     column: (sentence, heads, source) =>
@@ -90,7 +124,8 @@ function decodeLayer(reply: Reply): LayerReply {
   const bytes = toBytes(firstBuffer(reply)).slice();
   if (bytes.length !== shape[0] * shape[1] * shape[2])
     throw new Error(`the kernel sent ${bytes.length} weights for a layer of ${shape.join(" x ")}`);
-  return { shape, bytes };
+  const missing = reply.content.missing as number[] | undefined;
+  return missing ? { shape, bytes, missing } : { shape, bytes };
 }
 
 function splitRows(reply: Reply, heads: number): Float32Array[] {

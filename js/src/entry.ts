@@ -1,4 +1,4 @@
-// The anywidget module: mounts a panel for each view of a model.
+// The widget's code: mounts a panel for each view of a model.
 import { mountPanel } from "./panel";
 import type { Model } from "./types";
 

@@ -18,6 +18,16 @@ export function headName(layer: number, head: number): string {
   return `layer ${layer}, head ${head}`;
 }
 
+/** A head's accessible name where its short text is seen, which comes first: who speaks to the computer says that. */
+export function seenName(layer: number, head: number, value: string, words: string): string {
+  return `L${layer} H${head} ${value} (${words})`;
+}
+
+/** Why a head of a page of limited size cannot be shown. */
+export function leftOut([layer, head]: readonly [number, number]): string {
+  return `${headName(layer, head)} was left out to keep this page small; the hatched heads are not on it`;
+}
+
 const LONGEST_LABEL = 120;
 // Overrides of direction would show a token's letters in another order than it has them.
 const CONTROLS = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
@@ -50,4 +60,24 @@ function cut(label: string): string {
 /** What the tooltip says: longer than the label, but not ten kilobytes. */
 export function tokenTitle(label: string): string {
   return label.length > 1000 ? `${label.slice(0, 1000)}… (${label.length} characters)` : label;
+}
+
+/** A difference of weights, always with its sign. */
+export function formatDifference(value: number): string {
+  const text = Math.abs(value).toFixed(2);
+  return text === "0.00" ? text : `${value < 0 ? "−" : "+"}${text}`;
+}
+
+/** The heads of a pick in a few words. */
+export function headsName(
+  heads: readonly (readonly [number, number])[],
+  aggregate: string,
+  whole: number,
+): string {
+  const [first] = heads;
+  if (!first) return "no head";
+  if (heads.length === 1) return headName(first[0], first[1]);
+  const oneLayer = heads.every(([layer]) => layer === first[0]);
+  if (oneLayer && heads.length === whole) return `layer ${first[0]}, ${aggregate} of all heads`;
+  return `${aggregate} of ${heads.length} heads${oneLayer ? ` of layer ${first[0]}` : ""}`;
 }

@@ -1,5 +1,7 @@
 // Pure geometry of the sentence view: slots of tokens along an axis, and the lines between two axes.
 
+import type { Keep } from "./types";
+
 /** Token slots along one axis: `edges[i]` to `edges[i + 1]` is slot i. */
 export interface Slots {
   edges: Float64Array;
@@ -21,6 +23,10 @@ export function stretchedSlots(sizes: readonly number[], total: number): Slots {
     edges[i + 1] = (edges[i] ?? 0) + size + spare;
   });
   return { edges, count: sizes.length, total: edges[sizes.length] ?? 0 };
+}
+
+export function scaledSlots(slots: Slots, scale: number): Slots {
+  return { edges: slots.edges.map((edge) => edge * scale), count: slots.count, total: slots.total * scale };
 }
 
 export function centreOf(slots: Slots, index: number): number {
@@ -63,53 +69,104 @@ export interface Lines {
   found: number;
 }
 
+export interface Filter {
+  keep: Keep;
+  threshold: number;
+  top_k: number;
+  mass: number;
+}
+
 /**
- * The strongest `cap` lines at or above `threshold` over all sets of [target, source] weights.
+ * The smallest weight that each row of a [target, source] matrix keeps: the threshold, that of the row's k-th
+ * strongest, or that with which the strongest together reach their share of the row's mass. Equals are kept together.
+ */
+export function rowCuts(matrix: Float32Array, width: number, filter: Filter): Float32Array {
+  const rows = width > 0 ? matrix.length / width : 0;
+  const cuts = new Float32Array(rows).fill(filter.threshold);
+  if (filter.keep === "threshold") return cuts;
+  for (let row = 0; row < rows; row++) {
+    const sorted = matrix.slice(row * width, (row + 1) * width).sort();
+    let last = Math.max(0, width - filter.top_k);
+    if (filter.keep === "mass") {
+      // Summed and compared in double precision, a hair under the share, lest rounding keep one line too many.
+      const wanted = sorted.reduce((sum, weight) => sum + weight, 0) * filter.mass - 1e-6;
+      let sum = 0;
+      for (last = width; last > 0 && sum < wanted; last--) sum += sorted[last - 1] ?? 0;
+    }
+    cuts[row] = last < width ? (sorted[last] ?? 0) : Number.POSITIVE_INFINITY;
+  }
+  return cuts;
+}
+
+/**
+ * The strongest `cap` lines at or above their row's cut over all sets of [target, source] weights.
  * A histogram finds the cut: sorting every weight of 512 x 512 would cost a frame.
  */
 export function collectLines(
   sets: readonly Float32Array[],
   width: number,
-  threshold: number,
+  cuts: readonly Float32Array[],
   cap: number,
 ): Lines {
   const bins = 1024;
   const counts = new Uint32Array(bins + 1);
   const bin = (weight: number) => Math.min(bins, Math.floor(Math.sqrt(weight) * bins));
-  // Weight zero is no line, whatever the threshold.
-  const visible = (weight: number) => weight > 0 && weight >= threshold;
+  /** Calls `found` for every weight that is a line; zero is none, whatever the cut. */
+  const scan = (found: (set: number, row: number, column: number, weight: number) => void) => {
+    sets.forEach((matrix, set) => {
+      for (let row = 0, i = 0; i < matrix.length; row++) {
+        const cut = cuts[set]?.[row] ?? 0;
+        for (let column = 0; column < width; column++, i++) {
+          const weight = matrix[i] ?? 0;
+          if (weight > 0 && weight >= cut) found(set, row, column, weight);
+        }
+      }
+    });
+  };
   let found = 0;
-  for (const matrix of sets)
-    for (const weight of matrix) {
-      if (!visible(weight)) continue;
-      found++;
-      const b = bin(weight);
-      counts[b] = (counts[b] ?? 0) + 1;
-    }
-  let cut = 0;
+  scan((_set, _row, _column, weight) => {
+    found++;
+    const b = bin(weight);
+    counts[b] = (counts[b] ?? 0) + 1;
+  });
+  let least = 0;
   if (found > cap) {
     let kept = 0;
-    cut = bins;
-    while (cut > 0 && kept + (counts[cut] ?? 0) <= cap) {
-      kept += counts[cut] ?? 0;
-      cut--;
+    least = bins;
+    while (least > 0 && kept + (counts[least] ?? 0) <= cap) {
+      kept += counts[least] ?? 0;
+      least--;
     }
-    cut++;
+    least++;
   }
-  const picked: [number, number, number][] = [];
-  sets.forEach((matrix, set) => {
-    for (let i = 0; i < matrix.length; i++) {
-      const weight = matrix[i] ?? 0;
-      if (visible(weight) && bin(weight) >= cut) picked.push([set, i, weight]);
-    }
+  const picked: [number, number, number, number][] = [];
+  scan((set, row, column, weight) => {
+    if (bin(weight) >= least) picked.push([set, row, column, weight]);
   });
-  picked.sort((a, b) => a[2] - b[2]);
+  return { ...packLines(picked), found };
+}
+
+/** Lines [set, target, source, weight] in draw order. */
+export function packLines(picked: [number, number, number, number][]): Lines {
+  picked.sort((a, b) => a[3] - b[3]);
   return {
-    set: Uint8Array.from(picked, (p) => p[0]),
-    target: Uint16Array.from(picked, (p) => Math.floor(p[1] / width)),
-    source: Uint16Array.from(picked, (p) => p[1] % width),
-    weight: Float32Array.from(picked, (p) => p[2]),
-    found,
+    set: Uint8Array.from(picked, (line) => line[0]),
+    target: Uint16Array.from(picked, (line) => line[1]),
+    source: Uint16Array.from(picked, (line) => line[2]),
+    weight: Float32Array.from(picked, (line) => line[3]),
+    found: picked.length,
+  };
+}
+
+/** The strongest of lines that are in draw order. */
+export function strongest(lines: Lines, count: number): Lines {
+  const from = Math.max(0, lines.weight.length - count);
+  return {
+    set: lines.set.subarray(from),
+    target: lines.target.subarray(from),
+    source: lines.source.subarray(from),
+    weight: lines.weight.subarray(from),
+    found: lines.found,
   };
 }
 

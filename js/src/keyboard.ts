@@ -6,6 +6,7 @@ export type TokenMove =
   | { kind: "end"; last: boolean }
   | { kind: "side"; to: "source" | "target" }
   | { kind: "layer"; by: number }
+  | { kind: "copy" }
   | { kind: "pin" }
   | { kind: "unpin" };
 
@@ -29,6 +30,8 @@ export function tokenMove(key: string, layout: Layout): TokenMove | null {
       return { kind: "layer", by: -1 };
     case "PageDown":
       return { kind: "layer", by: 1 };
+    case "c":
+      return { kind: "copy" };
     case "Enter":
     case " ":
       return { kind: "pin" };

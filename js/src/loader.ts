@@ -1,26 +1,37 @@
-// Keeps what the panel shows in step with the traits: loads scene, scores and thumbnails, and holds the errors.
+// Keeps what the panel shows in step with the traits: loads scenes, scores, thumbnails and alignments, holds errors.
 import type { Data } from "./data";
+import { type Pick, type Subject, secondPick } from "./picks";
 import { buildScene, type Scene, type SceneSpec } from "./scene";
 import type { Store } from "./state";
-import type { LayerReply, ScoresReply } from "./types";
+import type { AlignmentReply, LayerReply, ScoresReply } from "./types";
 
-export type LoadReason = "scene" | "scores" | "loading" | "error";
+export type LoadReason = "scene" | "other" | "scores" | "grids" | "alignment" | "loading" | "error";
 /** By weight: the first that failed is the one that is shown. */
-const ERRANDS = ["scene", "scores", "thumbnails", "exact"] as const;
-type Errand = (typeof ERRANDS)[number];
+const ERRANDS = ["scene", "other", "scores", "grids", "thumbnails", "alignment", "exact", "export"] as const;
+export type Errand = (typeof ERRANDS)[number];
+/** What comes of mere pointing, or of a button below the view, is told below it. */
+const QUIET: readonly Errand[] = ["exact", "alignment", "export"];
 
 export interface Loader {
   scene: Scene | null;
-  /** Scores of the current sentence, null until they are there. */
+  /** The scene that the first is compared with; kept up only while it is looked at. */
+  other: Scene | null;
+  /** Scores of the sentence that the grid is about, null until they are there. */
   scores: ScoresReply | null;
+  /** Every listed score of the shown sentence, as they come. */
+  grids: ReadonlyMap<string, ScoresReply>;
+  alignment: AlignmentReply | null;
   loading: string;
-  /** What to tell of first, and whether it came from mere pointing. */
+  /** What to tell of first, and whether to tell it quietly. */
   error: { text: string; quiet: boolean } | null;
   refreshScene(): void;
+  refreshOther(): void;
   refreshScores(): void;
+  refreshGrids(): void;
+  refreshAlignment(): void;
   thumbnails(layer: number): void;
-  exactFailed(error: unknown): void;
-  exactCame(): void;
+  /** Notes that something failed, or with null that it went well this time. */
+  settle(errand: Errand, error: string | null): void;
   retry(): void;
 }
 
@@ -29,23 +40,37 @@ export interface LoaderEvents {
   thumbnails(sentence: number, layer: number, reply: LayerReply): void;
 }
 
-function words(error: unknown): string {
+export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-export function createLoader(data: Data, store: Store, events: LoaderEvents, signal: AbortSignal): Loader {
+export function createLoader(
+  data: Data,
+  store: Store,
+  subject: Subject,
+  events: LoaderEvents,
+  signal: AbortSignal,
+): Loader {
   const errors = new Map<Errand, string>();
-  let sceneRun = new AbortController();
-  let scoreRun = 0;
+  const runs = new Map<Errand, AbortController>();
   let wanted: number[] = [];
   let busy = false;
-  signal.addEventListener("abort", () => sceneRun.abort(), { once: true });
+  signal.addEventListener("abort", () => void [...runs.values()].map((run) => run.abort()), { once: true });
+
+  /** A new run of an errand ends the one before. */
+  function start(errand: Errand): AbortSignal {
+    runs.get(errand)?.abort();
+    const run = new AbortController();
+    if (signal.aborted) run.abort();
+    runs.set(errand, run);
+    return run.signal;
+  }
 
   function settle(errand: Errand, error: string | null): void {
-    if (error === null) errors.delete(errand);
-    else errors.set(errand, error);
+    if (error === null ? !errors.delete(errand) : false) return;
+    if (error !== null) errors.set(errand, error);
     const first = ERRANDS.find((name) => errors.has(name));
-    loader.error = first ? { text: errors.get(first) ?? "", quiet: first === "exact" } : null;
+    loader.error = first ? { text: errors.get(first) ?? "", quiet: QUIET.includes(first) } : null;
     events.changed("error");
   }
 
@@ -55,52 +80,87 @@ export function createLoader(data: Data, store: Store, events: LoaderEvents, sig
     events.changed("loading");
   }
 
-  async function loadScene(): Promise<void> {
-    sceneRun.abort();
-    sceneRun = new AbortController();
-    const run = sceneRun.signal;
+  async function loadScene(which: "scene" | "other", pick: Pick): Promise<void> {
+    const run = start(which);
     const spec: SceneSpec = {
-      sentence: store.get("sentence"),
-      heads: store.get("heads"),
+      ...pick,
       aggregate: store.get("aggregate"),
       words: store.get("words"),
       drop: store.get("special") === "drop",
       reading: store.get("reading"),
     };
-    if (loader.scene?.spec.sentence !== spec.sentence) setLoading("loading the sentence…");
+    if (loader[which]?.spec.sentence !== spec.sentence) setLoading("loading the sentence…");
     try {
       const scene = await buildScene(data, spec, run, (layer) => {
         if (!run.aborted) setLoading(`loading layer ${layer}…`);
       });
       if (run.aborted) return;
-      loader.scene = scene;
-      settle("scene", null);
+      loader[which] = scene;
+      settle(which, null);
     } catch (error) {
       if (run.aborted) return;
       // The old lines under the new choice of heads would be a lie.
-      loader.scene = null;
-      settle("scene", `The weights could not be loaded: ${words(error)}`);
+      loader[which] = null;
+      settle(which, `The weights could not be loaded: ${errorText(error)}`);
     }
     setLoading("");
-    events.changed("scene");
+    events.changed(which);
   }
 
   async function loadScores(): Promise<void> {
-    scoreRun += 1;
-    const run = scoreRun;
-    const sentence = store.get("sentence");
+    const run = start("scores");
+    const { sentence } = subject.pick();
     const name = store.get("score_name");
     loader.scores = null;
     try {
       const reply = await data.scores(sentence, name);
-      if (run !== scoreRun || signal.aborted) return;
+      if (run.aborted) return;
       loader.scores = reply;
       settle("scores", null);
     } catch (error) {
-      if (run !== scoreRun || signal.aborted) return;
-      settle("scores", `The score "${name}" could not be computed: ${words(error)}`);
+      if (run.aborted) return;
+      settle("scores", `The score "${name}" could not be computed: ${errorText(error)}`);
     }
     events.changed("scores");
+  }
+
+  /** One score at a time: those of a long sentence take the kernel a while. */
+  async function loadGrids(): Promise<void> {
+    const run = start("grids");
+    const sentence = store.get("sentence");
+    const grids = new Map<string, ScoresReply>();
+    loader.grids = grids;
+    const failed: string[] = [];
+    for (const { name } of store.get("score_list")) {
+      try {
+        grids.set(name, await data.scores(sentence, name));
+      } catch (error) {
+        failed.push(`"${name}" (${errorText(error)})`);
+      }
+      if (run.aborted) return;
+      events.changed("grids");
+    }
+    settle("grids", failed.length > 0 ? `Scores that could not be computed: ${failed.join(", ")}` : null);
+  }
+
+  async function loadAlignment(): Promise<void> {
+    const run = start("alignment");
+    loader.alignment = null;
+    const { spec, reply } = loader.scene ?? {};
+    if (!spec || !reply?.reference) return settle("alignment", null);
+    try {
+      const { sentence, heads, aggregate, reading } = spec;
+      const alignment = await data.alignment(sentence, heads, aggregate, reading);
+      if (run.aborted) return;
+      loader.alignment = alignment;
+      settle("alignment", null);
+    } catch (error) {
+      if (run.aborted) return;
+      // A page without a kernel holds the error rates of few picks.
+      if (store.get("info").live)
+        settle("alignment", `The alignment could not be computed: ${errorText(error)}`);
+    }
+    events.changed("alignment");
   }
 
   /** One layer at a time: a large model has more than the kernel should be asked for at once. */
@@ -114,10 +174,10 @@ export function createLoader(data: Data, store: Store, events: LoaderEvents, sig
         const reply = await data.layer(sentence, layer);
         if (signal.aborted) break;
         events.thumbnails(sentence, layer, reply);
-        if (errors.has("thumbnails")) settle("thumbnails", null);
+        settle("thumbnails", null);
       } catch (error) {
         wanted = [];
-        if (!signal.aborted) settle("thumbnails", `A layer could not be loaded: ${words(error)}`);
+        if (!signal.aborted) settle("thumbnails", `A layer could not be loaded: ${errorText(error)}`);
       }
     }
     busy = false;
@@ -125,24 +185,33 @@ export function createLoader(data: Data, store: Store, events: LoaderEvents, sig
 
   const loader: Loader = {
     scene: null,
+    other: null,
     scores: null,
+    grids: new Map(),
+    alignment: null,
     loading: "",
     error: null,
-    refreshScene: () => void loadScene(),
+    refreshScene: () =>
+      void loadScene("scene", { sentence: store.get("sentence"), heads: store.get("heads") }),
+    refreshOther: () => void loadScene("other", secondPick(store)),
     refreshScores: () => void loadScores(),
+    refreshGrids: () => void loadGrids(),
+    refreshAlignment: () => void loadAlignment(),
     thumbnails(layer) {
       if (!wanted.includes(layer)) wanted.push(layer);
       void loadThumbnails();
     },
-    exactCame: () => void (errors.has("exact") && settle("exact", null)),
-    exactFailed: (error) => settle("exact", `The exact weights could not be read: ${words(error)}`),
+    settle,
     retry() {
       const failed = [...errors.keys()];
       errors.clear();
       loader.error = null;
       events.changed("error");
-      if (failed.includes("scene") || !loader.scene) void loadScene();
-      if (failed.includes("scores")) void loadScores();
+      if (failed.includes("scene") || !loader.scene) loader.refreshScene();
+      if (failed.includes("other")) loader.refreshOther();
+      if (failed.includes("scores")) loader.refreshScores();
+      if (failed.includes("grids")) loader.refreshGrids();
+      if (failed.includes("alignment")) loader.refreshAlignment();
       if (failed.includes("thumbnails")) events.changed("scene");
     },
   };

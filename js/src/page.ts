@@ -21,6 +21,17 @@ export function mountAll(page: Document): void {
   });
 }
 
+/** In a frame of a saved notebook the page is as high as what it shows. */
+function fitFrame(): void {
+  const frame = window.frameElement;
+  if (!(frame instanceof Object) || !("style" in frame)) return;
+  const fit = () => {
+    (frame as HTMLElement).style.height = `${Math.ceil(document.body.getBoundingClientRect().height)}px`;
+  };
+  new ResizeObserver(fit).observe(document.body);
+}
+
+fitFrame();
 if (document.readyState === "loading")
   document.addEventListener("DOMContentLoaded", () => mountAll(document), { once: true });
 else mountAll(document);

@@ -1,5 +1,5 @@
 // Draws attention lines on a canvas: one path for each colour and weight level, the visible lines only.
-import { centreOf, crosses, type Lines, lineOpacity, lineWidth, type Slots } from "./geometry";
+import { centreOf, crosses, type Lines, lineOpacity, lineWidth, packLines, type Slots } from "./geometry";
 import type { Layout, Side } from "./types";
 
 export interface LineStage {
@@ -10,6 +10,8 @@ export interface LineStage {
   scroll: number;
   width: number;
   height: number;
+  /** How wide lines are drawn, 1 where left out. */
+  pen?: number;
 }
 
 /** Tokens whose lines are drawn with less ink. */
@@ -45,7 +47,7 @@ export function paintLines(
     let end = start;
     while (end < count && level(lines.weight[end] ?? 0) === current) end++;
     const weight = ((current + 0.5) / LEVELS) ** 2;
-    context.lineWidth = lineWidth(weight);
+    context.lineWidth = lineWidth(weight) * (stage.pen ?? 1);
     for (let pass = 0; pass < colours.length * (faint ? 2 : 1); pass++) {
       const set = pass % colours.length;
       const pale = pass >= colours.length;
@@ -78,7 +80,7 @@ export function linesOfToken(
   width: number,
   side: Side,
   unit: number,
-  threshold: number,
+  cuts: readonly Float32Array[],
 ): Lines {
   const found: [number, number, number, number][] = [];
   const height = width > 0 && sets[0] ? sets[0].length / width : 0;
@@ -87,15 +89,46 @@ export function linesOfToken(
     for (let i = 0; i < count; i++) {
       const [t, s] = side === "target" ? [unit, i] : [i, unit];
       const weight = matrix[t * width + s] ?? 0;
-      if (weight > 0 && weight >= threshold) found.push([set, t, s, weight]);
+      if (weight > 0 && weight >= (cuts[set]?.[t] ?? 0)) found.push([set, t, s, weight]);
     }
   });
-  found.sort((a, b) => a[3] - b[3]);
-  return {
-    set: Uint8Array.from(found, (line) => line[0]),
-    target: Uint16Array.from(found, (line) => line[1]),
-    source: Uint16Array.from(found, (line) => line[2]),
-    weight: Float32Array.from(found, (line) => line[3]),
-    found: found.length,
-  };
+  return packLines(found);
+}
+
+/** A reference link between the middles of its units. */
+export interface ReferenceLine {
+  source: number[];
+  target: number[];
+  sure: boolean;
+}
+
+/** The links of a reference, drawn over the lines: full where sure, dashed where possible. */
+export function paintReference(
+  context: CanvasRenderingContext2D,
+  links: readonly ReferenceLine[],
+  stage: LineStage,
+  colour: string,
+): void {
+  const columns = stage.layout === "columns";
+  const [extent, across] = columns ? [stage.height, stage.width] : [stage.width, stage.height];
+  const middle = (slots: Slots, units: number[]) =>
+    units.reduce((sum, unit) => sum + centreOf(slots, unit), 0) / units.length - stage.scroll;
+  context.strokeStyle = colour;
+  context.lineWidth = 1.5;
+  for (const { source, target, sure } of links) {
+    const [a, b] = [middle(stage.source, source), middle(stage.target, target)];
+    if (!crosses(a, b, 0, extent)) continue;
+    context.setLineDash(sure ? [] : [4, 3]);
+    const bend = across * 0.45;
+    context.beginPath();
+    if (columns) {
+      context.moveTo(0, a);
+      context.bezierCurveTo(bend, a, across - bend, b, across, b);
+    } else {
+      context.moveTo(a, 0);
+      context.bezierCurveTo(a, bend, b, across - bend, b, across);
+    }
+    context.stroke();
+  }
+  context.setLineDash([]);
 }

@@ -65,7 +65,14 @@ function fromOklab([light, a, b]: RGB): RGB {
   ];
 }
 
-/** 256 colours from the background (value 0) to the strongest (value 1). */
+// From the most negative through the background to the most positive: orange and blue stay apart for every kind of
+// colour blindness, and both ends are equally far from the background.
+const ARMS = {
+  light: { negative: ["#7f3608", "#d9822b", "#f6cf9f"], positive: ["#b4d3e8", "#4b93c6", "#0c2f5c"] },
+  dark: { negative: ["#ffdcb0", "#d98238", "#5c3413"], positive: ["#1c4464", "#3f93cc", "#cfe8fa"] },
+};
+
+/** 256 colours; the background is value 0 of a sequential map and the middle of a diverging one. */
 export interface Ramp {
   colours: readonly RGB[];
   /** The same colours as pixels of an ImageData, in this machine's byte order. */
@@ -77,8 +84,17 @@ export interface Ramp {
 }
 
 export function makeRamp(background: RGB, dark: boolean): Ramp {
-  const stops = [background, ...STEPS[dark ? "dark" : "light"].map((c) => parseColour(c) ?? background)].map(
-    toOklab,
+  return through([background, ...STEPS[dark ? "dark" : "light"]], background);
+}
+
+export function makeDiverging(background: RGB, dark: boolean): Ramp {
+  const { negative, positive } = ARMS[dark ? "dark" : "light"];
+  return through([...negative, background, ...positive], background);
+}
+
+function through(marks: readonly (RGB | string)[], background: RGB): Ramp {
+  const stops = marks.map((mark) =>
+    toOklab(typeof mark === "string" ? (parseColour(mark) ?? background) : mark),
   );
   const colours: RGB[] = [];
   for (let i = 0; i < 256; i++) {
@@ -87,7 +103,8 @@ export function makeRamp(background: RGB, dark: boolean): Ramp {
     const [from, to] = [stops[low] ?? stops[0], stops[low + 1] ?? stops[0]] as [RGB, RGB];
     const share = at - low;
     const mix = (k: 0 | 1 | 2) => from[k] + (to[k] - from[k]) * share;
-    colours.push(i === 0 ? background : fromOklab([mix(0), mix(1), mix(2)]));
+    // The background itself comes without the rounding of there and back.
+    colours.push(share === 0 && marks[low] === background ? background : fromOklab([mix(0), mix(1), mix(2)]));
   }
   const at = (value: number): RGB => colours[toByte(value)] ?? background;
   const css = (value: number) => `rgb(${at(value).map(Math.round).join(" ")})`;
@@ -97,7 +114,7 @@ export function makeRamp(background: RGB, dark: boolean): Ramp {
     pixels: new Uint32Array(bytes.buffer),
     css,
     ink: (value) => ((toOklab(at(value))[0] ?? 0) > 0.62 ? "#111" : "#fff"),
-    gradient: `linear-gradient(to right, ${[0, 0.25, 0.5, 0.75, 1].map(css).join(", ")})`,
+    gradient: `linear-gradient(to right, ${stops.map((_, i) => css(i / (stops.length - 1))).join(", ")})`,
   };
 }
 
@@ -131,4 +148,11 @@ export function scoreDomain(values: readonly (readonly (number | null)[])[]): Do
 /** Where a score lies in its domain; a single value lies in the middle. */
 export function shade(value: number, domain: Domain): number {
   return domain.high > domain.low ? (value - domain.low) / (domain.high - domain.low) : 0.5;
+}
+
+/** Where a difference lies on a diverging map, square-root scaled like the weights; 0.5 is none. */
+export function differenceShade(difference: number, top: number): number {
+  return top > 0
+    ? 0.5 + 0.5 * Math.sign(difference) * Math.sqrt(Math.min(1, Math.abs(difference) / top))
+    : 0.5;
 }

@@ -1,6 +1,7 @@
 // What the sentence and matrix views draw: units on both sides, and the weights between them.
 import { decodeHead } from "./codec";
 import type { Data } from "./data";
+import { leftOut } from "./format";
 import {
   accumulate,
   columnOf,
@@ -51,13 +52,15 @@ function unitsFor(axis: Axis, options: { words: boolean; drop: boolean }): Units
 
 /**
  * Loads the layers one after another and projects the picked heads. Beyond as many heads as colours only the
- * running aggregate is kept, so that picking every head of a large model does not fill the memory.
+ * running aggregate is kept, so that picking every head of a large model does not fill the memory. With `exact` the
+ * weights are the kernel's own and not the quantised ones of whole layers.
  */
 export async function buildScene(
   data: Data,
   spec: SceneSpec,
   signal: AbortSignal,
   progress: (layer: number) => void,
+  exact = false,
 ): Promise<Scene> {
   const reply = await data.sentence(spec.sentence);
   const options = { words: spec.words, drop: spec.drop };
@@ -71,9 +74,11 @@ export async function buildScene(
   const order = spec.heads.map((head, index) => ({ head, index })).sort((a, b) => a.head[0] - b.head[0]);
   for (const { head, index } of order) {
     progress(head[0]);
-    const layer = await data.layer(spec.sentence, head[0]);
+    const layer = exact ? null : await data.layer(spec.sentence, head[0]);
+    if (layer?.missing?.includes(head[1])) throw new Error(leftOut(head));
+    const held = layer ? decodeHead(layer.bytes, head[1], size) : await data.head(spec.sentence, ...head);
     signal.throwIfAborted();
-    const weights = project(decodeHead(layer.bytes, head[1], size), target, source, spec.drop);
+    const weights = project(held, target, source, spec.drop);
     accumulate(total, weights, spec.aggregate);
     if (!aggregated) sets[index] = weights;
   }

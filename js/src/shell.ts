@@ -3,6 +3,7 @@ import { h } from "./dom";
 
 export interface Rooms {
   header: HTMLElement;
+  live: HTMLElement;
   score: HTMLElement;
   heads: HTMLElement;
   layers: HTMLElement;
@@ -64,6 +65,7 @@ export function createShell(id: string, rooms: Rooms): Shell {
       attrs: { "aria-label": "Cross-attention", "data-lm-suppress-shortcuts": "true" },
     },
     rooms.header,
+    rooms.live,
     h("div", { class: "xattn-body" }, side, main),
     summary,
     live,

@@ -1,5 +1,5 @@
 // A typed store over the model's traits, with changes batched to one redraw per animation frame.
-import type { Head, Model, TraitName, Traits } from "./types";
+import type { Model, TraitName, Traits } from "./types";
 
 const TRAITS: readonly TraitName[] = [
   "info",
@@ -12,13 +12,22 @@ const TRAITS: readonly TraitName[] = [
   "source_index",
   "score_name",
   "aggregate",
+  "keep",
   "threshold",
+  "top_k",
+  "mass",
   "words",
   "special",
   "reading",
   "orientation",
   "panel",
+  "compare",
+  "second_score",
+  "zoom",
+  "table",
   "theme",
+  "muted",
+  "live",
 ];
 
 export interface Store {
@@ -73,21 +82,4 @@ export function createFrame<K>(flush: (reasons: ReadonlySet<K>) => void, signal:
       flush(due);
     });
   };
-}
-
-export function sameHead(a: Head, b: Head): boolean {
-  return a[0] === b[0] && a[1] === b[1];
-}
-
-/** The traits for a new pick; the last head is the one that `layer` and `head` name. */
-export function pickPatch(heads: Head[]): Partial<Traits> {
-  const last = heads[heads.length - 1];
-  return last ? { heads, layer: last[0], head: last[1] } : {};
-}
-
-/** Adds a head, or removes it when it is picked already; never leaves nothing picked. */
-export function togglePick(heads: readonly Head[], head: Head): Head[] {
-  const rest = heads.filter((other) => !sameHead(other, head));
-  if (rest.length === heads.length) return [...heads, head];
-  return rest.length > 0 ? rest : [...heads];
 }

@@ -1,9 +1,17 @@
 // A model without a kernel: traits in memory, and replies looked up in the page's own JSON.
 import type { Model, ModelCallback } from "./types";
 
+interface PageReply {
+  request: unknown;
+  reply: Record<string, unknown>;
+  buffers?: string[];
+  /** A layer's heads, each deflated; null for one that was left out. */
+  heads?: (string | null)[];
+}
+
 export interface StaticState {
   traits: Record<string, unknown>;
-  replies: { request: unknown; reply: Record<string, unknown>; buffers: string[] }[];
+  replies: PageReply[];
 }
 
 /** JSON with sorted keys, so that two writers of one request agree. */
@@ -16,10 +24,33 @@ export function canonical(value: unknown): string {
   return JSON.stringify(value) ?? "null";
 }
 
-function fromBase64(text: string): DataView {
+function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+async function inflate(text: string): Promise<Uint8Array> {
+  if (typeof DecompressionStream === "undefined")
+    throw new Error("this browser is too old to unpack the page's weights");
+  const { readable, writable } = new DecompressionStream("deflate");
+  const writer = writable.getWriter();
+  // What is wrong with the data is told to the reader, below.
+  writer.write(fromBase64(text)).catch(() => {});
+  writer.close().catch(() => {});
+  return new Uint8Array(await new Response(readable).arrayBuffer());
+}
+
+/** The bytes of a whole layer, zeros where a head was left out. */
+async function layerBytes(heads: (string | null)[], shape: number[]): Promise<DataView> {
+  const [, rows = 0, columns = 0] = shape;
+  const bytes = new Uint8Array(heads.length * rows * columns);
+  await Promise.all(
+    heads.map(async (head, index) => {
+      if (head !== null) bytes.set(await inflate(head), index * rows * columns);
+    }),
+  );
   return new DataView(bytes.buffer);
 }
 
@@ -52,9 +83,17 @@ export function createStaticModel(state: StaticState): Model {
       const { id, ...request } = content as Record<string, unknown>;
       const entry = replies.get(canonical(request));
       // Later, as from a kernel: a caller must be able to rely on the order.
-      queueMicrotask(() => {
-        if (entry) emit("msg:custom", { id, ...entry.reply }, entry.buffers.map(fromBase64));
-        else emit("msg:custom", { id, error: "this page was saved without these numbers" }, []);
+      const answer = async (): Promise<void> => {
+        await null;
+        if (!entry) throw new Error("this page was saved without these numbers");
+        const { reply, heads } = entry;
+        const buffers = heads
+          ? [await layerBytes(heads, reply.shape as number[])]
+          : (entry.buffers ?? []).map((text) => new DataView(fromBase64(text).buffer));
+        emit("msg:custom", { id, ...reply }, buffers);
+      };
+      answer().catch((error: unknown) => {
+        emit("msg:custom", { id, error: error instanceof Error ? error.message : String(error) }, []);
       });
     },
   };

@@ -1,5 +1,5 @@
 // Finds out whether the host is dark, follows its changes, and reads the colours that canvases need.
-import { makeRamp, parseColour, type Ramp, type RGB } from "./scales";
+import { makeDiverging, makeRamp, parseColour, type Ramp, type RGB } from "./scales";
 import type { ThemeName } from "./types";
 
 export interface Theme {
@@ -7,19 +7,33 @@ export interface Theme {
   background: RGB;
   foreground: string;
   muted: string;
+  /** The background as a colour of CSS. */
+  paper: string;
+  accent: string;
+  /** Outlines reference links: seen on every colour of the map. */
+  mark: string;
   ramp: Ramp;
+  diverging: Ramp;
 }
 
 const DARK_CLASSES = ["dark", "dark-theme", "vscode-dark", "vscode-high-contrast"];
 const LIGHT_CLASSES = ["light", "light-theme", "vscode-light", "vscode-high-contrast-light"];
-const ATTRIBUTES = ["class", "data-theme", "data-jp-theme-light", "data-mode", "data-vscode-theme-kind"];
+const ATTRIBUTES = [
+  "class",
+  "theme",
+  "data-theme",
+  "data-jp-theme-light",
+  "data-mode",
+  "data-vscode-theme-kind",
+];
 
 /** What one element announces: true for dark, false for light, null for nothing. */
 function announced(element: Element): boolean | null {
   const jupyter = element.getAttribute("data-jp-theme-light");
   if (jupyter === "false") return true;
   if (jupyter === "true") return false;
-  const named = element.getAttribute("data-theme") ?? element.getAttribute("data-mode");
+  // Colab says it in an attribute "theme".
+  const named = ["data-theme", "data-mode", "theme"].map((name) => element.getAttribute(name)).find(Boolean);
   if (named === "dark") return true;
   if (named === "light") return false;
   // "vscode-high-contrast-light" comes with "vscode-high-contrast": light has to be asked first.
@@ -64,8 +78,25 @@ export function applyTheme(root: HTMLElement, wanted: ThemeName): Theme {
     background,
     foreground: `rgb(${foreground.join(" ")})`,
     muted: `rgb(${mixed.join(" ")})`,
+    paper: `rgb(${background.join(" ")})`,
+    // As --xattn-accent: a canvas cannot read light-dark().
+    accent: dark ? "#6cb6ea" : "#0b62a3",
+    mark: dark ? "#ff9e5e" : "#c8430b",
     ramp: makeRamp(background, dark),
+    diverging: makeDiverging(background, dark),
   };
+}
+
+/** VS Code puts white behind every widget, whatever its theme: round a dark panel it would show as a frame. */
+export function clearHostBackground(root: HTMLElement): void {
+  if (!("vscIPyWidgets" in window)) return;
+  for (const box of ancestors(root))
+    if (box.matches(".cell-output-ipywidget-background"))
+      box.style.setProperty("background", "transparent", "important");
+}
+
+function* ancestors(element: Element): Generator<HTMLElement> {
+  for (let node = element.parentElement; node; node = node.parentElement) yield node;
 }
 
 /** Calls `changed` when the page or the reader's preference changes. */

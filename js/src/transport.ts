@@ -11,6 +11,13 @@ export interface Transport {
   request(message: Request): Promise<Reply>;
 }
 
+/** Hosts give a DataView by the rules, which may be a window on a larger message; some give what lies below it. */
+function toView(buffer: DataView | ArrayBuffer | Uint8Array): DataView {
+  if (buffer instanceof DataView) return buffer;
+  if (ArrayBuffer.isView(buffer)) return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+  return new DataView(buffer);
+}
+
 interface Waiting {
   resolve(reply: Reply): void;
   reject(error: Error): void;
@@ -33,13 +40,13 @@ export function createTransport(model: Model, signal: AbortSignal, timeout = 20_
     return entry;
   }
 
-  function receive(content: unknown, buffers?: DataView[]): void {
+  function receive(content: unknown, buffers?: readonly (DataView | ArrayBuffer | Uint8Array)[]): void {
     if (typeof content !== "object" || content === null) return;
     const reply = content as Record<string, unknown>;
     const entry = typeof reply.id === "string" ? settle(reply.id) : undefined;
     if (!entry) return;
     if (reply.error !== undefined && reply.error !== null) entry.reject(new Error(String(reply.error)));
-    else entry.resolve({ content: reply, buffers: buffers ?? [] });
+    else entry.resolve({ content: reply, buffers: (buffers ?? []).map(toView) });
   }
 
   model.on("msg:custom", receive);

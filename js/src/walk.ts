@@ -10,6 +10,7 @@ export interface WalkEvents {
   inspection(): Inspection | null;
   focus(token: Token): void;
   stepLayer(by: number): void;
+  copy(token: Token): void;
 }
 
 export function createWalk(active: Active, events: WalkEvents): (token: Token, move: TokenMove) => void {
@@ -27,6 +28,7 @@ export function createWalk(active: Active, events: WalkEvents): (token: Token, m
     if (move.kind === "walk") go(scene, token.side, token.unit + move.by);
     else if (move.kind === "end") go(scene, token.side, move.last ? Number.MAX_SAFE_INTEGER : 0);
     else if (move.kind === "layer") events.stepLayer(move.by);
+    else if (move.kind === "copy") events.copy(token);
     else if (move.kind === "pin") active.toggle(token);
     else if (move.kind === "unpin") active.unpin();
     else if (move.to !== token.side) {

@@ -1,6 +1,6 @@
 // A small model with a scripted kernel, for tests of transport, state and panel.
 import { createStaticModel, type StaticState } from "../src/static_model";
-import type { Axis, Model, ModelCallback, Traits } from "../src/types";
+import type { Axis, Model, ModelCallback, SentenceInfo, Traits } from "../src/types";
 
 export function axis(labels: string[], special: number[] = [], groups?: number[], words?: string[]): Axis {
   return {
@@ -11,9 +11,13 @@ export function axis(labels: string[], special: number[] = [], groups?: number[]
   };
 }
 
+export function sentenceInfo(patch: Partial<SentenceInfo> = {}): SentenceInfo {
+  return { source: "a b", target: "x y", name: "", model: "Toy", layers: 2, heads: 2, ...patch };
+}
+
 export function traits(patch: Partial<Traits> = {}): Traits {
   return {
-    info: { layers: 2, heads: 2, model: "Toy", sentences: [{ source: "a b", target: "x y" }], live: true },
+    info: { layers: 2, heads: 2, model: "Toy", sentences: [sentenceInfo()], live: true },
     score_list: [
       { name: "entropy", direction: "lower", description: "how spread out", signature: "entropy|v:1" },
     ],
@@ -25,13 +29,22 @@ export function traits(patch: Partial<Traits> = {}): Traits {
     source_index: null,
     score_name: "entropy",
     aggregate: "mean",
+    keep: "threshold",
     threshold: 0,
+    top_k: 3,
+    mass: 0.9,
     words: false,
     special: "show",
     reading: "output",
     orientation: "columns",
     panel: "lines",
+    compare: null,
+    second_score: "",
+    zoom: false,
+    table: false,
     theme: "light",
+    muted: [],
+    live: { why: "", busy: "", error: "", effect: null },
     ...patch,
   };
 }
@@ -47,6 +60,7 @@ export function state(labels: string[] = ["a", "b", "</s>"], patch: Partial<Trai
     target: { output: axis(labels, [size - 1]), input: axis(labels, [0]) },
     logprobs: labels.map(() => -0.5),
     generated: false,
+    reference: null,
     notes: ["a note"],
   };
   const bytes = Array.from({ length: 2 * size * size }, (_, i) => (i * 37) % 256);

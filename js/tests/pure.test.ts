@@ -28,6 +28,8 @@ import {
 } from "../src/scales";
 import { axis } from "./helpers";
 
+/** One set's cuts, by weight alone. */
+const from = (threshold: number, rows = 8) => [new Float32Array(rows).fill(threshold)];
 const close = (values: Iterable<number>) => [...values].map((value) => Number(value.toFixed(5)));
 
 describe("codec", () => {
@@ -154,16 +156,16 @@ describe("geometry", () => {
   });
 
   it("collects lines above the threshold, weakest first, never of weight zero", () => {
-    const lines = collectLines([Float32Array.from([0, 0.5, 0.25, 0.75])], 2, 0, 10);
+    const lines = collectLines([Float32Array.from([0, 0.5, 0.25, 0.75])], 2, from(0), 10);
     expect([...lines.weight]).toEqual([0.25, 0.5, 0.75]);
     expect([...lines.target]).toEqual([1, 0, 1]);
     expect([...lines.source]).toEqual([0, 1, 1]);
-    expect(collectLines([Float32Array.from([0.1, 0.5])], 2, 0.2, 10).found).toBe(1);
+    expect(collectLines([Float32Array.from([0.1, 0.5])], 2, from(0.2), 10).found).toBe(1);
   });
 
   it("keeps the strongest lines under the cap and says how many there were", () => {
     const weights = Float32Array.from({ length: 1000 }, (_, i) => i / 1000);
-    const lines = collectLines([weights], 100, 0, 50);
+    const lines = collectLines([weights], 100, from(0, 10), 50);
     expect(lines.found).toBe(999);
     expect(lines.weight.length).toBeLessThanOrEqual(50);
     expect(lines.weight.length).toBeGreaterThan(40);
@@ -172,8 +174,8 @@ describe("geometry", () => {
 
   it("takes the lines of one token from either side", () => {
     const matrix = Float32Array.from([0.5, 0.1, 0.2, 0.3]);
-    expect([...linesOfToken([matrix], 2, "target", 1, 0.25).source]).toEqual([1]);
-    expect([...linesOfToken([matrix], 2, "source", 0, 0).target]).toEqual([1, 0]);
+    expect([...linesOfToken([matrix], 2, "target", 1, from(0.25)).source]).toEqual([1]);
+    expect([...linesOfToken([matrix], 2, "source", 0, from(0)).target]).toEqual([1, 0]);
   });
 
   it("culls lines outside the window and thins labels", () => {

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NO_ANSWER } from "../src/constants";
 import { createData } from "../src/data";
-import { createFrame, createStore, pickPatch, togglePick } from "../src/state";
+import { pickPatch, togglePick } from "../src/picks";
+import { createFrame, createStore } from "../src/state";
 import { canonical, createStaticModel } from "../src/static_model";
 import { createTransport } from "../src/transport";
 import type { Model } from "../src/types";
@@ -200,6 +201,19 @@ describe("static model", () => {
     const reply = await transport.request({ kind: "layer", sentence: 0, layer: 1 });
     expect([reply.content.shape, reply.buffers[0]?.byteLength]).toEqual([[2, 3, 3], 18]);
     await expect(transport.request({ kind: "sentence", sentence: 9 })).rejects.toThrow("saved without");
+  });
+
+  it("unpacks heads, and leaves zeros where one was left out", async () => {
+    const request = { kind: "layer", sentence: 0, layer: 0 } as const;
+    // zlib.compress(bytes([0, 64, 128, 255]))
+    const heads = [null, "eJxjcGj4DwACwwHA"];
+    const reply = { shape: [2, 2, 2], missing: [0] };
+    const model = createStaticModel({ traits: {}, replies: [{ request, reply, heads }] });
+    const data = createData(createTransport(model, new AbortController().signal));
+    const layer = await data.layer(0, 0);
+    expect([[...layer.bytes], layer.missing]).toEqual([[0, 0, 0, 0, 0, 64, 128, 255], [0]]);
+    const broken = createStaticModel({ traits: {}, replies: [{ request, reply, heads: ["!"] }] });
+    await expect(createTransport(broken, new AbortController().signal).request(request)).rejects.toThrow();
   });
 
   it("tells of changes", () => {

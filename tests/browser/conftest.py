@@ -96,17 +96,33 @@ def screenshot(page: Page, request: pytest.FixtureRequest) -> Callable[..., Path
 
 
 @pytest.fixture(scope="session")
-def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.JupyterLab]:
+def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.JupyterServer]:
     """A real JupyterLab server, for all tests; its kernel is this Python."""
-    with servers.jupyterlab_server(tmp_path_factory.mktemp("jupyterlab")) as server:
+    with servers.jupyter_server(tmp_path_factory.mktemp("jupyterlab"), "jupyterlab") as server:
         yield server
+
+
+@pytest.fixture
+def notebook7(tmp_path: Path) -> Iterator[servers.JupyterServer]:
+    """A real Notebook 7 server."""
+    with servers.jupyter_server(tmp_path, "notebook") as server:
+        yield server
+
+
+@pytest.fixture
+def run_voila(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
+    """Function that serves a notebook as a page by Voila and returns its address."""
+    with ExitStack() as stack:
+        yield lambda notebook: stack.enter_context(servers.voila_server(tmp_path / "voila", notebook))
 
 
 OpenNotebook = Callable[..., Notebook]
 
 
 @pytest.fixture
-def open_notebook(page: Page, jupyterlab: servers.JupyterLab, request: pytest.FixtureRequest) -> Iterator[OpenNotebook]:
+def open_notebook(
+    page: Page, jupyterlab: servers.JupyterServer, request: pytest.FixtureRequest
+) -> Iterator[OpenNotebook]:
     """Function that opens a notebook made from cells (or a given notebook) in JupyterLab, with a kernel of its own.
 
     `open_notebook(["import xattn_widget", "..."], theme="dark")`; nothing is run yet.

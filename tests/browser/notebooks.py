@@ -1,4 +1,4 @@
-"""A notebook in a real JupyterLab, as a test drives it: open, run, add a cell, read outputs, change the theme."""
+"""A notebook in a real JupyterLab or Notebook, as a test drives it: open, run, add a cell, read outputs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Locator, Page
 
-from .servers import JupyterLab
+from .servers import JupyterServer
 
 # Waits until the kernel of the notebook in front has said what it is, and makes room for it.
 READY = """async () => {
   const app = window.jupyterapp;
   await app.restored;
-  app.shell.collapseLeft();  // the file browser takes a quarter of the window
+  app.shell.collapseLeft?.();  // the file browser takes a quarter of the window
   const panel = app.shell.currentWidget;
   if (!panel || !panel.sessionContext) throw new Error("no notebook is in front");
   await panel.context.ready;
@@ -39,6 +39,13 @@ ADD_AND_RUN = """async (source) => {
   return index;
 }"""
 
+RUN_ONE = """async (index) => {
+  const {content} = window.jupyterapp.shell.currentWidget;
+  content.activeCellIndex = index;
+  content.deselectAll();
+  await window.jupyterapp.commands.execute("notebook:run-cell");
+}"""
+
 OUTPUTS = """() => Array.from(window.jupyterapp.shell.currentWidget.content.model.cells).map(
   (cell) => (cell.type === "code" ? cell.outputs.toJSON() : []))"""
 
@@ -54,9 +61,11 @@ class CellError(AssertionError):
 
 
 class Notebook:
-    """One notebook, open in JupyterLab in its own workspace, with its own kernel."""
+    """One notebook, open in JupyterLab or Notebook, with its own kernel."""
 
-    def __init__(self, page: Page, server: JupyterLab, cells: Sequence[str] | nbformat.NotebookNode, name: str) -> None:
+    def __init__(
+        self, page: Page, server: JupyterServer, cells: Sequence[str] | nbformat.NotebookNode, name: str
+    ) -> None:
         self.page = page
         self.server = server
         self.path = server.notebooks / f"{name}-{uuid.uuid4().hex[:8]}.ipynb"
@@ -70,9 +79,7 @@ class Notebook:
 
     def open(self) -> None:
         """Opens the notebook and waits for its kernel."""
-        # A workspace of its own, or JupyterLab would restore the tabs of earlier tests.
-        address = f"{self.server.url}/lab/workspaces/{self.path.stem}/tree/{self.path.name}"
-        self.page.goto(f"{address}?token={self.server.token}")
+        self.page.goto(self.server.address(self.path))
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
@@ -144,6 +151,16 @@ class Notebook:
         self.save()
         self.page.reload()
         self.wait_until_ready()
+
+    def restart_kernel(self) -> None:
+        """Restarts the kernel, without a question, and waits for the new one."""
+        self.page.evaluate("""() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()""")
+        self.page.evaluate(READY)
+
+    def run_cell(self, index: int) -> None:
+        """Runs a cell again; raises CellError if it fails."""
+        self.page.evaluate(RUN_ONE, index)
+        self.raise_errors()
 
     def set_theme(self, theme: str) -> None:
         """Switches JupyterLab to its "light" or "dark" theme."""

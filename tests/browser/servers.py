@@ -1,4 +1,4 @@
-"""Server processes for the browser tests: JupyterLab, marimo and plain files, on the loopback, in temporary folders."""
+"""Servers for the browser tests: Jupyter, Voila, marimo and plain files, on the loopback, in temporary folders."""
 
 from __future__ import annotations
 
@@ -77,17 +77,22 @@ def server_process(command: list[str], url: str, folder: Path, environment: dict
 
 
 @dataclass(frozen=True)
-class JupyterLab:
-    """A running JupyterLab server: its address, its token, and the folder of its notebooks."""
+class JupyterServer:
+    """A running JupyterLab or Notebook: its address, token, folder of notebooks, and which of them it is."""
 
     url: str
     token: str
     notebooks: Path
+    app: str
+
+    def address(self, notebook: Path) -> str:
+        """Where a notebook opens, in a workspace of its own: JupyterLab would restore the tabs of earlier tests."""
+        lab = f"lab/workspaces/{notebook.stem}/tree"
+        return f"{self.url}/{lab if self.app == 'jupyterlab' else 'notebooks'}/{notebook.name}?token={self.token}"
 
 
-@contextmanager
-def jupyterlab_server(folder: Path) -> Iterator[JupyterLab]:
-    """JupyterLab with all its files under `folder` and one kernel: this Python, with the package under test."""
+def jupyter_environment(folder: Path) -> dict[str, str]:
+    """Variables that keep all files of Jupyter under `folder`, with one kernel: this Python, and its package."""
     notebooks, config, data = folder / "notebooks", folder / "config", folder / "data"
     kernel = data / "kernels" / "python3"
     for path in (notebooks, config / "labconfig", kernel):
@@ -103,7 +108,7 @@ def jupyterlab_server(folder: Path) -> Iterator[JupyterLab]:
             }
         )
     )
-    environment = {
+    return {
         "JUPYTER_CONFIG_DIR": str(config),
         "JUPYTER_DATA_DIR": str(data),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
@@ -115,21 +120,38 @@ def jupyterlab_server(folder: Path) -> Iterator[JupyterLab]:
         # Nothing is fetched at run time; a test that tries is to fail.
         "HF_HUB_OFFLINE": "1",
     }
+
+
+@contextmanager
+def jupyter_server(folder: Path, app: str) -> Iterator[JupyterServer]:
+    """`app` (jupyterlab or notebook) with all its files under `folder`."""
+    environment = jupyter_environment(folder)
+    notebooks = folder / "notebooks"
     port, token = free_port(), secrets.token_hex(16)
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+    command = [sys.executable, "-m", app, "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+    application = {"jupyterlab": "LabApp", "notebook": "JupyterNotebookApp"}[app]
     command += [
         f"--port={port}",
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={notebooks}",
         f"--IdentityProvider.token={token}",
-        "--LabApp.expose_app_in_browser=True",
+        f"--{application}.expose_app_in_browser=True",
         "--LabApp.extension_manager=readonly",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
     url = f"http://127.0.0.1:{port}"
     with server_process(command, f"{url}/api/status?token={token}", folder, environment):
-        yield JupyterLab(url, token, notebooks)
+        yield JupyterServer(url, token, notebooks, app)
+
+
+@contextmanager
+def voila_server(folder: Path, notebook: Path) -> Iterator[str]:
+    """Voila on one notebook; gives the address of its page, whose cells a kernel runs when it is opened."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command = [sys.executable, "-m", "voila", str(notebook), "--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"]
+    with server_process(command, f"{url}/voila/static/voila.js", folder, jupyter_environment(folder)):
+        yield url
 
 
 @contextmanager

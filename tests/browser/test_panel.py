@@ -244,3 +244,24 @@ def test_dropped_special_tokens_are_gone_and_said(page: Page, tmp_path: Path) ->
     expect(token(panel, "source", "</s>")).to_have_count(0)
     token(panel, "target", "I").hover()
     expect(detail(panel)).to_contain_text("1.00")
+
+
+def test_a_page_of_limited_size_says_what_it_lacks(page: Page, page_errors: list[str], tmp_path: Path) -> None:
+    record = record_of([f"t{i}" for i in range(40)], [f"s{i}" for i in range(40)], layers=3, heads=4)
+    path = tmp_path / "page.html"
+    limit = record.to_html(path, heads=[(2, 3)]).stat().st_size - 8_000
+    page.goto(record.to_html(path, heads=[(2, 3)], max_bytes=limit).as_uri())
+    panel = page.locator(".xattn")
+    expect(panel).to_contain_text(f"This page was limited to {limit:,} bytes")
+    token(panel, "target", "t3").hover()
+    expect(detail(panel).get_by_role("listitem")).to_have_count(5)
+    absent = panel.get_by_role("button", name=re.compile("not on this page")).first
+    absent.click()
+    expect(panel.get_by_role("alert")).to_contain_text("was left out to keep this page small")
+    panel.get_by_role("tab", name="All heads").click()
+    expect(panel.locator(".xattn-multiple.xattn-absent").first).to_be_visible()
+    head(panel, 2, 3).click()
+    panel.get_by_role("tab", name="Lines").click()
+    expect(panel.get_by_role("alert")).to_be_empty()
+    expect(token(panel, "target", "t3")).to_be_visible()
+    assert page_errors == []

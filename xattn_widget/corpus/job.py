@@ -171,8 +171,8 @@ def _check_score(score: Score, special: str, heads: int) -> bool:
     generator = torch.Generator().manual_seed(0)
     attention = torch.randn((2, 3, heads, 5, 7), generator=generator).mul(3).softmax(-1)
     source_mask, target_mask = torch.ones(2, 7, dtype=torch.bool), torch.ones(2, 5, dtype=torch.bool)
-    extra = {"source_special": torch.arange(7).expand(2, 7) == 6} if uses_special(score) else {}
-    norms = {"value_norms": attention} if uses_value_norms(score) else {}
+    extra: dict[str, Any] = {"source_special": torch.arange(7).expand(2, 7) == 6} if uses_special(score) else {}
+    norms: dict[str, Any] = {"value_norms": attention} if uses_value_norms(score) else {}
     whole = score(attention, source_mask, target_mask, **extra, **norms)
     layers = []
     for layer in torch.split(attention, 1, dim=1):

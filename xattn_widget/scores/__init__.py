@@ -7,6 +7,11 @@ attention of one head, ``t`` runs over the target rows that count and ``s`` over
 Special tokens (end of sentence, language codes) may be kept (``special="keep"``, the default), dropped, or dropped
 with each row divided by what is left of it (``"renormalize"``): three different scores, which the signature tells
 apart. Values that are undefined are NaN.
+
+Each score is right on a batch with masks, and on any part of the layers that holds its ``scope``: all depend on one
+head alone, but for ``agreement``, which needs all heads of a layer, and ``marginal_divergence`` with a reference set,
+which needs the layers and heads of that set. ``sink_mass`` needs ``source_special``, ``value_norm`` the norms that
+capturing keeps on request, and ``importance`` what was measured with the model (see ``Score.needs``).
 """
 
 from __future__ import annotations
@@ -15,12 +20,34 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
-from xattn_widget.scores.coverage import coverage_penalty, ignored_source, marginal_divergence
-from xattn_widget.scores.definition import Score, score
-from xattn_widget.scores.rows import confidence, entropy, sink_mass
+from xattn_widget.scores.checking import check_score
+from xattn_widget.scores.coverage import coverage_penalty, ignored_source, marginal_divergence, overcoverage
+from xattn_widget.scores.decorator import score
+from xattn_widget.scores.definition import Score
+from xattn_widget.scores.heads import agreement
+from xattn_widget.scores.norms import alignment_norm, importance, value_norm
+from xattn_widget.scores.order import diagonality, monotonicity
+from xattn_widget.scores.reference import MarginalReference, reference_marginals
+from xattn_widget.scores.rows import confidence, distraction, entropy, sink_mass
 
 BUILTIN: dict[str, Score] = {
-    each.name: each for each in (coverage_penalty, entropy, confidence, sink_mass, ignored_source, marginal_divergence)
+    each.name: each
+    for each in (
+        coverage_penalty,
+        overcoverage,
+        ignored_source,
+        entropy,
+        confidence,
+        distraction,
+        marginal_divergence,
+        sink_mass,
+        monotonicity,
+        diagonality,
+        agreement,
+        alignment_norm,
+        value_norm,
+        importance,
+    )
 }
 
 
@@ -46,13 +73,24 @@ def find_score(name_or_function: str | Score | Callable[..., Any]) -> Score:
 
 __all__ = [
     "BUILTIN",
+    "MarginalReference",
     "Score",
+    "agreement",
+    "alignment_norm",
+    "check_score",
     "confidence",
     "coverage_penalty",
+    "diagonality",
+    "distraction",
     "entropy",
     "find_score",
     "ignored_source",
+    "importance",
     "marginal_divergence",
+    "monotonicity",
+    "overcoverage",
+    "reference_marginals",
     "score",
     "sink_mass",
+    "value_norm",
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from xattn_widget.scores.definition import score
+from xattn_widget.scores.decorator import score
 from xattn_widget.scores.masking import keep
+from xattn_widget.scores.reference import MarginalReference, distance_to_reference
 
 
 @score(direction="lower", batched=True, description="high: source words left out")
@@ -15,14 +16,31 @@ def coverage_penalty(
     """Coverage penalty: ``-(1/S) sum_s log(clamp(c_s, eps, 1))`` with the coverage ``c_s = sum_t A[t, s]``.
 
     In ``[0, -log eps]``; high where source tokens were left out. ``eps`` decides the ranking of sentences with one
-    dead token. A uniform head has a perfect penalty (0) when there are at least as many target as source tokens, so
-    that coverage alone ranks dead heads best: read it beside ``entropy``.
+    dead token. Good for finding omissions; not by itself for ranking heads: a uniform head has a perfect penalty (0)
+    when there are at least as many target as source tokens. Read it beside ``entropy``.
 
     Source: Wu et al. 2016 (GNMT, eq. 14), in the per-length form of Peris & Casacuberta 2018.
     """
     kept = keep(attention, source_mask, target_mask)
-    logs = kept.coverage().clamp(eps, 1).log() * kept.columns
-    return kept.undefined_without_rows(0 - logs.sum(-1) / kept.columns.sum(-1))
+    return 0 - kept.mean_over_columns(kept.coverage().clamp(eps, 1).log())
+
+
+@score(direction="lower", batched=True, description="high: the same source words read again and again")
+def overcoverage(
+    attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, by_length: bool = False
+) -> torch.Tensor:
+    """Coverage beyond one: ``(1/S) sum_s max(c_s - 1, 0)``; with ``by_length`` of ``c_s * S / T`` in place of ``c_s``.
+
+    In ``[0, inf)``; high where the same source tokens are read again and again, as in repetitions, or where a sink
+    takes the mass. The plain form grows with ``T / S``: use ``by_length`` to compare sentences.
+
+    Source: the coverage term of OpenNMT's summary penalty (Gehrmann et al. 2018).
+    """
+    kept = keep(attention, source_mask, target_mask)
+    coverage = kept.coverage()
+    if by_length:
+        coverage = coverage * (kept.columns.sum(-1, keepdim=True) / kept.rows.sum(-1, keepdim=True))
+    return kept.mean_over_columns((coverage - 1).clamp(min=0))
 
 
 @score(direction="lower", batched=True, description="share of source tokens that got hardly any attention")
@@ -31,25 +49,48 @@ def ignored_source(
 ) -> torch.Tensor:
     """Share of source tokens whose coverage ``c_s = sum_t A[t, s]`` is below ``threshold``.
 
-    In ``[0, 1]``; high where words were omitted.
+    In ``[0, 1]``; high where words were omitted. A count: it does not say how far below.
 
     Source: Bérard et al. 2019.
     """
     kept = keep(attention, source_mask, target_mask)
     coverage = kept.coverage()
-    ignored = torch.where(coverage.isnan(), coverage, (coverage < threshold).to(coverage.dtype))
-    return kept.undefined_without_rows((ignored * kept.columns).sum(-1) / kept.columns.sum(-1))
+    return kept.mean_over_columns(torch.where(coverage.isnan(), coverage, (coverage < threshold).to(coverage.dtype)))
 
 
 @score(direction="lower", batched=True, description="high: attention unlike an even spread over the source")
-def marginal_divergence(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
-    """Total variation between the marginal ``p_s = c_s / T`` and the uniform one: ``0.5 sum_s |p_s - 1/S|``.
+def marginal_divergence(
+    attention: torch.Tensor,
+    source_mask: torch.Tensor,
+    target_mask: torch.Tensor,
+    *,
+    reference: MarginalReference | None = None,
+    nearest: int = 4,
+    length_window: float = 0.1,
+) -> torch.Tensor:
+    """How far the marginal ``p_s = c_s / T`` is from the uniform one, or from those of a reference set.
 
-    In ``[0, 1 - 1/S]``; high where the sentence is anomalous (hallucination, omission).
+    Without ``reference``: the total variation ``0.5 sum_s |p_s - 1/S|``, in ``[0, 1 - 1/S]``. With it: the mean of the
+    1-D Wasserstein distances ``sum_s |P_s - Q_s|`` (``P``, ``Q`` cumulated over the source positions) to the
+    ``nearest`` marginals of the same head among reference sentences whose target length is less than
+    ``length_window`` (a share) away, or among all where there is none; in ``[0, inf)``, in source positions.
 
-    Source: Guerreiro et al. 2023 (the form to uniform).
+    High where the sentence is anomalous (hallucination, omission). Good for ranking sentences by one head; among heads,
+    a uniform one has the best value to uniform.
+
+    Args:
+        attention: ``[..., layers, heads, target, source]``.
+        source_mask: ``[..., source]``.
+        target_mask: ``[..., target]``.
+        reference: from :func:`xattn_widget.scores.reference_marginals`, of good translations by the same model.
+        nearest: how many reference sentences count.
+        length_window: see above.
+
+    Source: Guerreiro et al. 2023 (Wass-to-Unif and Wass-to-Data).
     """
     kept = keep(attention, source_mask, target_mask)
+    if reference is not None:
+        return distance_to_reference(kept, reference, nearest, length_window)
     marginal = kept.coverage() / kept.rows.sum(-1, keepdim=True)
     uniform = 1 / kept.columns.sum(-1, keepdim=True)
     return 0.5 * ((marginal - uniform).abs() * kept.columns).sum(-1)

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args, overload
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 
 from xattn_widget._version import __version__
+from xattn_widget.scores.policies import apply_policy, checked_policy
+from xattn_widget.scores.signatures import code_hash, place, printed
 
 if TYPE_CHECKING:
     from xattn_widget.record import CrossAttention
 
 Direction = Literal["higher", "lower"]
-Special = Literal["keep", "drop", "renormalize"]
+Scope = Literal["head", "layer", "model"]
+Reduce = Literal["layers", "heads"]
 
-_MASK_ARGUMENTS = ("attention", "source_mask", "target_mask")
-_SPECIAL_ARGUMENT = "source_special"
+MASK_ARGUMENTS = ("attention", "source_mask", "target_mask")
+# What a score gets beside attention and masks where its function asks for it by name, and how to come by it.
+INPUTS = {
+    "source_special": "pass source_special, a bool for each source column (True = special)",
+    "value_norms": "use extract(..., value_norms=True), or pass value_norms as capture(...).value_norms has them",
+    "importance": "use extract(..., importance='gradient'), or pass {'gradient': head_importance(...)}",
+}
+RESERVED = ("special", "target_special", "reduce")
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,9 @@ class Score:
         description: one line for people.
         batched: the function takes leading batch axes and honours the masks by itself. Otherwise it is called sentence
             by sentence with the kept rows and columns only, so that it may ignore the masks.
+        numpy: the function takes and gives numpy arrays in place of tensors.
+        scope: what the number of a head depends on: the ``"head"`` alone, all heads of its ``"layer"``, or the whole
+            ``"model"``. A score may be computed on any part of the layers (and heads) that holds its scope.
     """
 
     function: Callable[..., Any]
@@ -40,16 +52,35 @@ class Score:
     direction: Direction = "higher"
     description: str = ""
     batched: bool = False
+    numpy: bool = False
+    scope: Scope = "head"
+
+    @cached_property
+    def _arguments(self) -> list[inspect.Parameter]:
+        return list(inspect.signature(self.function).parameters.values())
+
+    @cached_property
+    def _code_hash(self) -> str:
+        return code_hash(self.function)
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The score's own parameters with their defaults."""
-        own = list(inspect.signature(self.function).parameters.values())[len(_MASK_ARGUMENTS) :]
         return {
             parameter.name: None if parameter.default is parameter.empty else parameter.default
-            for parameter in own
-            if parameter.name != _SPECIAL_ARGUMENT and parameter.kind is not parameter.VAR_KEYWORD
+            for parameter in self._arguments[len(MASK_ARGUMENTS) :]
+            if parameter.name not in INPUTS and parameter.kind is not parameter.VAR_KEYWORD
         }
+
+    @cached_property
+    def needs(self) -> tuple[str, ...]:
+        """What it takes beside attention and masks: of ``"source_special"``, ``"value_norms"``, ``"importance"``."""
+        return tuple(name for name in INPUTS if name in {parameter.name for parameter in self._arguments})
+
+    def missing(self, record: CrossAttention) -> str | None:
+        """What this score needs and the record does not hold, or None."""
+        held = {"value_norms": record.value_norms is not None, "importance": bool(record.importance)}
+        return next((name for name in self.needs if not held.get(name, True)), None)
 
     def __call__(
         self,
@@ -58,6 +89,11 @@ class Score:
         target_mask: torch.Tensor | None = None,
         *,
         source_special: torch.Tensor | None = None,
+        target_special: torch.Tensor | None = None,
+        value_norms: torch.Tensor | None = None,
+        importance: Mapping[str, torch.Tensor] | None = None,
+        special: str | None = None,
+        reduce: Reduce | None = None,
         **parameters: Any,
     ) -> torch.Tensor:
         """The score of each head.
@@ -66,13 +102,25 @@ class Score:
             attention: ``[..., layers, heads, target, source]``.
             source_mask: ``[..., source]`` bool, True for the columns that count; all when left out.
             target_mask: ``[..., target]`` bool, True for the rows that count; all when left out.
-            source_special: ``[..., source]`` bool, True at special tokens; for the scores that ask for it.
+            source_special: ``[..., source]`` bool, True at special tokens; for scores and policies that ask for it.
+            target_special: ``[..., target]`` bool, True at special tokens; for policies.
+            value_norms: ``[..., layers, heads, target, source]``, for scores that ask for it.
+            importance: ``[..., layers, heads]`` by method, for scores that ask for it.
+            special: ``"keep"`` (the default), ``"drop"`` or ``"renormalize"`` special tokens.
+            reduce: the mean over ``"layers"`` (``[..., heads]``) or ``"heads"`` (``[..., layers]``); NaN where
+                one value is.
             parameters: the score's own parameters.
 
         Returns:
-            ``[..., layers, heads]`` float tensor, NaN where the score is undefined.
+            ``[..., layers, heads]`` float tensor on the attention's device, NaN where the score is undefined. Its
+            attribute ``signature`` says what was computed.
+
+        Raises:
+            TypeError: a parameter that the score does not have.
+            ValueError: an unknown policy or reduction, shapes that do not fit, something that the score needs and did
+                not get, or a function that does not return one number a head.
         """
-        self._check_parameters(parameters)
+        signature = self.signature(special=special, reduce=reduce, **parameters)
         attention = torch.as_tensor(attention)
         if attention.dim() < 2 or not attention.is_floating_point():
             raise ValueError(
@@ -81,46 +129,106 @@ class Score:
             )
         if attention.dtype != torch.float64:
             attention = attention.float()
+        shape = attention.shape[:-2]
+        attention = attention.reshape((1,) * (4 - attention.dim()) + tuple(attention.shape))  # a matrix is one head
         *_, rows, columns = attention.shape
-        source_mask = _mask(source_mask, columns, "source_mask")
-        target_mask = _mask(target_mask, rows, "target_mask")
-        if _SPECIAL_ARGUMENT in inspect.signature(self.function).parameters:
-            if source_special is None:
-                raise ValueError(f"{self.name} needs source_special, a bool for each source column (True = special)")
-            parameters[_SPECIAL_ARGUMENT] = _mask(source_special, columns, _SPECIAL_ARGUMENT)
-        if self.batched:
-            return self._checked(self.function(attention, source_mask, target_mask, **parameters), attention)
-        return self._sentence_by_sentence(attention, source_mask, target_mask, parameters)
+        source_mask = _mask(source_mask, columns, "source_mask", attention.device)
+        target_mask = _mask(target_mask, rows, "target_mask", attention.device)
+        given = {"source_special": source_special, "value_norms": value_norms, "importance": importance}
+        for name in self.needs:
+            if given[name] is None:
+                raise ValueError(f"{self.name} needs {name}: {INPUTS[name]}")
+        inputs: dict[str, Any] = {name: given[name] for name in self.needs}
+        if checked_policy(special) != "keep":
+            if source_special is None or target_special is None:
+                raise ValueError(f"special={special!r} needs source_special and target_special")
+            source_special = _mask(source_special, columns, "source_special", attention.device)
+            target_special = _mask(target_special, rows, "target_special", attention.device)
+            attention, kept_source, target_mask = apply_policy(
+                attention, source_mask, target_mask, source_special, target_special, special
+            )
+            # What measures special columns sees them under every policy.
+            source_mask = source_mask if "source_special" in self.needs else kept_source
+        if "source_special" in inputs:
+            inputs["source_special"] = _mask(inputs["source_special"], columns, "source_special", attention.device)
+        if "value_norms" in inputs and inputs["value_norms"].shape != attention.shape:
+            raise ValueError(
+                f"value_norms must have the attention's shape {list(attention.shape)}, got "
+                f"{list(inputs['value_norms'].shape)}"
+            )
+        compute = self._call if self.batched else self._sentence_by_sentence
+        result = compute(attention, source_mask, target_mask, inputs, parameters)
+        if "importance" not in self.needs:
+            # Nothing can be said of a sentence of which nothing counts.
+            some = (source_mask.any(-1) & target_mask.any(-1))[..., None, None]
+            result = torch.where(some, result, torch.nan)
+        result = result.reshape(shape)
+        if reduce is not None:
+            result = result.mean(-2 if reduce == "layers" else -1)
+        result.signature = signature  # type: ignore[attr-defined]
+        return result
+
+    def _call(
+        self,
+        attention: torch.Tensor,
+        source_mask: torch.Tensor,
+        target_mask: torch.Tensor,
+        inputs: Mapping[str, Any],
+        parameters: Mapping[str, Any],
+    ) -> torch.Tensor:
+        """The function's value, checked."""
+        arguments: list[Any] = [attention, source_mask, target_mask]
+        keywords = dict(inputs)
+        if not self.is_builtin:
+            # Copies: a function that works in place must not reach the record.
+            arguments = [argument.clone() for argument in arguments]
+        if self.numpy:
+            arguments = [argument.cpu().numpy() for argument in arguments]
+            keywords = {name: _as_numpy(value) for name, value in keywords.items()}
+        try:
+            value = self.function(*arguments, **keywords, **parameters)
+        except Exception as error:
+            if not self.is_builtin:
+                error.add_note(
+                    f"{self._where()} was called with attention [..., layers, heads, target, source] = "
+                    f"{list(attention.shape)}" + ("" if self.numpy else _NUMPY_NOTE)
+                )
+            raise
+        return self._checked(value, attention)
 
     def _sentence_by_sentence(
         self,
         attention: torch.Tensor,
         source_mask: torch.Tensor,
         target_mask: torch.Tensor,
-        parameters: dict[str, Any],
+        inputs: Mapping[str, Any],
+        parameters: Mapping[str, Any],
     ) -> torch.Tensor:
         batch = attention.shape[:-4]
         rows, columns = attention.shape[-2:]
-        special = parameters.pop(_SPECIAL_ARGUMENT, None)
-        flat = {
-            "attention": attention.reshape(-1, *attention.shape[len(batch) :]),
-            "source": source_mask.expand(*batch, columns).reshape(-1, columns),
-            "target": target_mask.expand(*batch, rows).reshape(-1, rows),
-        }
-        if special is not None:
-            flat["special"] = special.expand(*batch, columns).reshape(-1, columns)
+        flat = attention.reshape(-1, *attention.shape[len(batch) :])
+        sources = source_mask.expand(*batch, columns).reshape(-1, columns)
+        targets = target_mask.expand(*batch, rows).reshape(-1, rows)
         results = []
-        for index, weights in enumerate(flat["attention"]):
-            keep_source, keep_target = flat["source"][index], flat["target"][index]
-            kept = weights[..., keep_target, :][..., keep_source]
+        for index, (weights, source, target) in enumerate(zip(flat, sources, targets, strict=True)):
+            kept = weights[..., target, :][..., source]
             if kept.numel() == 0:
-                results.append(torch.full(weights.shape[:-2], torch.nan))
+                results.append(torch.full(weights.shape[:-2], torch.nan, dtype=weights.dtype, device=weights.device))
                 continue
-            if special is not None:
-                parameters[_SPECIAL_ARGUMENT] = flat["special"][index][keep_source]
-            # A copy: a function that works in place must not reach the record.
-            value = self.function(kept.clone(), keep_source[keep_source], keep_target[keep_target], **parameters)
-            results.append(self._checked(value, weights))
+            own = dict(inputs)
+            if "source_special" in own:
+                own["source_special"] = (
+                    inputs["source_special"].expand(*batch, columns).reshape(-1, columns)[index][source]
+                )
+            if "value_norms" in own:
+                norms = inputs["value_norms"].reshape(flat.shape)[index]
+                own["value_norms"] = norms[..., target, :][..., source]
+            if "importance" in own:
+                own["importance"] = {
+                    method: values.expand(attention.shape[:-2]).reshape(-1, *attention.shape[-4:-2])[index]
+                    for method, values in inputs["importance"].items()
+                }
+            results.append(self._call(kept, source[source], target[target], own, parameters))
         return torch.stack(results).reshape(attention.shape[:-2])
 
     def _checked(self, value: Any, attention: torch.Tensor) -> torch.Tensor:
@@ -138,33 +246,30 @@ class Score:
                 f"[layers, heads] = {list(expected)}. Reduce the target and source axes (the last two), "
                 "e.g. with .mean((-2, -1))"
             )
-        return result.detach().to("cpu").to(torch.promote_types(result.dtype, torch.float32))
+        if result.is_complex():
+            raise ValueError(f"{self._where()} returned complex numbers, expected real ones")
+        return result.detach().to(attention)
 
     def _where(self) -> str:
-        code = getattr(self.function, "__code__", None)
-        place = f" (line {code.co_firstlineno} of {code.co_filename})" if code and not self.is_builtin else ""
-        return f"score {self.name!r}{place}"
+        return f"score {self.name!r}" + ("" if self.is_builtin else f" ({place(self.function)})")
 
-    def of_record(self, record: CrossAttention, *, special: str | None = None, **parameters: Any) -> torch.Tensor:
-        """The score of each head of a record; see :meth:`CrossAttention.score`.
-
-        Returns:
-            ``[layers, heads]`` float tensor, whose attribute ``signature`` says what was computed.
-        """
-        policy = _policy(special)
-        attention = record.weights
-        source_mask = target_mask = None
-        if policy != "keep":
-            source_mask, target_mask = ~record.source_special, ~record.target_special
-        if policy == "renormalize":
-            if _SPECIAL_ARGUMENT in inspect.signature(self.function).parameters:
-                raise ValueError(
-                    f"{self.name} measures special tokens, which special='renormalize' takes away: use 'keep' or 'drop'"
-                )
-            attention = attention * ~record.source_special
-            attention = attention / attention.sum(-1, keepdim=True)
-        result = self(attention, source_mask, target_mask, source_special=record.source_special, **parameters)
-        result.signature = self.signature(special=policy, reading=record.reading, **parameters)  # type: ignore[attr-defined]
+    def of_record(
+        self, record: CrossAttention, *, special: str | None = None, reduce: Reduce | None = None, **parameters: Any
+    ) -> torch.Tensor:
+        """The score of each head of a record; see :meth:`CrossAttention.score`."""
+        result = self(
+            record.weights,
+            source_special=record.source_special,
+            target_special=record.target_special,
+            value_norms=record.value_norms,
+            importance=record.importance or None,
+            special=special,
+            reduce=reduce,
+            **parameters,
+        )
+        result.signature = self.signature(  # type: ignore[attr-defined]
+            special=special, reading=record.reading, steps=record.steps, reduce=reduce, **parameters
+        )
         return result
 
     @property
@@ -172,121 +277,62 @@ class Score:
         """Whether the package's version alone identifies the code."""
         return (getattr(self.function, "__module__", None) or "").startswith("xattn_widget.")
 
-    def signature(self, *, special: str | None = None, reading: str = "output", **parameters: Any) -> str:
+    def signature(
+        self,
+        *,
+        special: str | None = None,
+        reading: str = "output",
+        steps: tuple[str, ...] = (),
+        reduce: Reduce | None = None,
+        **parameters: Any,
+    ) -> str:
         """What makes a number of this score again, e.g. ``coverage_penalty|special:keep|eps:1e-08|v:0.1.0``.
 
-        A user's score also carries a hash of its code. The reading is named where rows were chosen by it.
+        A user's score also carries a hash of its code. The reading is named where rows were chosen by it, what was made
+        of the record (``record:words+renormalize``) where it is not as captured, and the reduction where there is one.
         """
         self._check_parameters(parameters)
-        policy = _policy(special)
+        policy = checked_policy(special)
+        if policy == "renormalize" and {"source_special", "value_norms"} & set(self.needs):
+            why = "measures special tokens" if "source_special" in self.needs else "measures norms, no distributions"
+            raise ValueError(f"{self.name} {why}: special='renormalize' has no meaning for it, use 'keep' or 'drop'")
+        if policy != "keep" and "importance" in self.needs:
+            raise ValueError(f"{self.name} does not look at tokens: special={special!r} has no meaning for it")
+        if reduce is not None and reduce not in get_args(Reduce):
+            raise ValueError(f"reduce must be 'layers' or 'heads' (the axis to take the mean over), got {reduce!r}")
         parts = [self.name, f"special:{policy}"]
-        if reading != "output" and policy != "keep":
+        if reading != "output" and (policy != "keep" or set(steps) - {"contributions"}):
             parts.append(f"reading:{reading}")
-        parts += [f"{name}:{value}" for name, value in (self.parameters | parameters).items()]
+        if steps:
+            parts.append(f"record:{'+'.join(steps)}")
+        parts += [f"{name}:{printed(value)}" for name, value in (self.parameters | parameters).items()]
+        if reduce is not None:
+            parts.append(f"reduce:{reduce}")
         if not self.is_builtin:
-            parts.append(f"code:{_code_hash(self.function)}")
+            parts.append(f"code:{self._code_hash}")
         return "|".join([*parts, f"v:{__version__}"])
 
     def _check_parameters(self, parameters: dict[str, Any]) -> None:
-        accepts_any = any(
-            parameter.kind is parameter.VAR_KEYWORD
-            for parameter in inspect.signature(self.function).parameters.values()
-        )
+        accepts_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in self._arguments)
         unknown = [name for name in parameters if name not in self.parameters]
         if unknown and not accepts_any:
             own = ", ".join(self.parameters) or "no parameters"
             raise TypeError(f"{self.name} has no parameter {unknown[0]!r}; it has {own}")
 
 
-def _policy(special: str | None) -> Special:
-    if special is None:
-        return "keep"
-    if special not in get_args(Special):
-        raise ValueError(f"special must be 'keep', 'drop' or 'renormalize', got {special!r}")
-    return special  # type: ignore[return-value]
+_NUMPY_NOTE = ", a torch tensor; if the function is written in numpy, say @score(numpy=True)"
 
 
-def _mask(mask: torch.Tensor | None, length: int, name: str) -> torch.Tensor:
+def _as_numpy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _as_numpy(each) for name, each in value.items()}
+    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
+
+
+def _mask(mask: torch.Tensor | None, length: int, name: str, device: torch.device) -> torch.Tensor:
     if mask is None:
-        return torch.ones(length, dtype=torch.bool)
-    mask = torch.as_tensor(mask).bool()
+        return torch.ones(length, dtype=torch.bool, device=device)
+    mask = torch.as_tensor(mask, device=device).bool()
     if mask.shape[-1] != length:
         raise ValueError(f"{name} covers {mask.shape[-1]} positions, the attention has {length}")
     return mask
-
-
-def _code_hash(function: Callable[..., Any]) -> str:
-    try:
-        text = inspect.getsource(function)
-    except (OSError, TypeError):
-        code = getattr(function, "__code__", None)
-        text = repr((code.co_code, code.co_consts, code.co_names)) if code else repr(function)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-@overload
-def score(function: Callable[..., Any], /) -> Score: ...
-
-
-@overload
-def score(
-    *, name: str | None = None, direction: Direction = "higher", description: str | None = None, batched: bool = False
-) -> Callable[[Callable[..., Any]], Score]: ...
-
-
-def score(
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    name: str | None = None,
-    direction: Direction = "higher",
-    description: str | None = None,
-    batched: bool = False,
-) -> Score | Callable[[Callable[..., Any]], Score]:
-    """Make a function a score, as ``@score`` or ``@score(direction="lower")``.
-
-    The function takes ``(attention, source_mask, target_mask, **parameters)`` and returns one number a head::
-
-        @score(direction="lower")
-        def first_token_mass(attention, source_mask, target_mask):
-            return attention[..., 0].mean(-1)
-
-    It is called sentence by sentence with ``attention`` ``[layers, heads, target, source]`` of the rows and columns
-    that count, so that it may ignore the masks. With ``batched=True`` it is called with leading batch axes and masks
-    ``[..., source]`` and ``[..., target]``, which it must honour.
-
-    Args:
-        function: the function; its first docstring line is the description.
-        name: the score's name; the function's own when left out.
-        direction: which values rank best, ``"higher"`` or ``"lower"``.
-        description: one line for people.
-        batched: see above.
-
-    Raises:
-        TypeError: the function cannot be called with the three arguments.
-        ValueError: a direction that is neither.
-    """
-    if direction not in get_args(Direction):
-        raise ValueError(f"direction must be 'higher' or 'lower' (which values rank best), got {direction!r}")
-
-    def make(function: Callable[..., Any]) -> Score:
-        title = str(name or getattr(function, "__name__", type(function).__name__))
-        try:
-            inspect.signature(function).bind(*_MASK_ARGUMENTS, **_required_parameters(function))
-        except TypeError as error:
-            raise TypeError(
-                f"score {title!r} must take (attention, source_mask, target_mask, **parameters): {error}"
-            ) from None
-        text = description if description is not None else (inspect.getdoc(function) or "").partition("\n")[0]
-        return Score(function=function, name=title, direction=direction, description=text, batched=batched)
-
-    return make if function is None else make(function)
-
-
-def _required_parameters(function: Callable[..., Any]) -> dict[str, None]:
-    parameters = list(inspect.signature(function).parameters.values())[len(_MASK_ARGUMENTS) :]
-    return {
-        parameter.name: None
-        for parameter in parameters
-        if parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY
-    }

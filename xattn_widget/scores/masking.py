@@ -16,15 +16,22 @@ class Kept(NamedTuple):
 
     def mean_over_rows(self, values: torch.Tensor) -> torch.Tensor:
         """Mean of ``[..., layers, heads, target]`` over the rows that count; NaN where none does."""
-        return (values * self.rows).sum(-1) / self.rows.sum(-1)
+        # where, not a product: a value outside the mask may be undefined.
+        return torch.where(self.rows > 0, values, 0.0).sum(-1) / self.rows.sum(-1)
+
+    def mean_over_columns(self, values: torch.Tensor) -> torch.Tensor:
+        """Mean of ``[..., layers, heads, source]`` over the columns that count; NaN where none does."""
+        return torch.where(self.columns > 0, values, 0.0).sum(-1) / self.columns.sum(-1)
 
     def coverage(self) -> torch.Tensor:
         """``c_s``: the mass that each source column got from all rows, ``[..., layers, heads, source]``."""
         return self.attention.sum(-2)
 
-    def undefined_without_rows(self, values: torch.Tensor) -> torch.Tensor:
-        """``values`` ``[..., layers, heads]`` with NaN for sentences in which no row counts."""
-        return torch.where(self.rows.sum(-1) > 0, values, torch.nan)
+    def wide(self) -> Kept:
+        """The same in double precision, for formulas that lose digits (single where the device has no double)."""
+        if self.attention.device.type == "mps":
+            return self
+        return Kept(self.attention.double(), self.rows.double(), self.columns.double())
 
 
 def keep(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> Kept:
@@ -33,6 +40,11 @@ def keep(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.
     # where, not a product: what is masked out may be NaN.
     inside = (rows[..., :, None] * columns[..., None, :]) > 0
     return Kept(torch.where(inside, attention, 0.0), rows, columns)
+
+
+def positions(mask: torch.Tensor) -> torch.Tensor:
+    """For each position that counts, how many that count stand before it; 0 elsewhere. Of the form of ``mask``."""
+    return (mask.cumsum(-1) - 1) * mask
 
 
 def _aligned(mask: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:

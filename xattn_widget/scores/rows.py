@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import torch
 
-from xattn_widget.scores.definition import score
+from xattn_widget.scores.decorator import score
 from xattn_widget.scores.masking import keep
+
+# A row whose weights differ by less than this share of its largest is uniform: float32 has no more digits.
+_UNIFORM = 1e-6
 
 
 @score(direction="lower", batched=True, description="0: each row on one token; 1: spread evenly")
 def entropy(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
     """Mean over target rows of the row's entropy by its maximum: ``-sum_s A log A / log S``.
 
-    In ``[0, 1]``; low where rows are sharp. Undefined (NaN) for one source token.
+    In ``[0, 1]``; low where rows are sharp. Undefined (NaN) for one source token. Good for telling focused from
+    scattered heads; a head that sits on the end of sentence is perfectly sharp: read it beside ``sink_mass``.
 
     Source: Ghader & Monz 2017.
     """
@@ -26,12 +30,32 @@ def entropy(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: tor
 def confidence(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
     """Mean over target rows of the largest weight: ``max_s A[t, s]``.
 
-    In ``[1/S, 1]``; high where rows are sharp.
+    In ``[1/S, 1]``; high where rows are sharp. As ``entropy``, it does not see where the mass sits. Its lower end
+    depends on the length: compare heads on the same sentences.
 
     Source: Voita et al. 2019.
     """
     kept = keep(attention, source_mask, target_mask)
     return kept.mean_over_rows(kept.attention.amax(-1))
+
+
+@score(direction="lower", batched=True, description="high: rows scattered over the source")
+def distraction(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
+    """Minus the mean over target rows of the row's kurtosis ``mean_s d^4 / (mean_s d^2)^2``, ``d = A - mean_s A``.
+
+    Pearson's kurtosis (3 for a normal distribution; Fisher's is 3 less). Between ``-(S - 2 + 1/(S-1))`` (each row on
+    one token) and -1; high where rows are scattered. Undefined (NaN) where a row is uniform, and for one source
+    token. It grows with the source's length: good for ranking sentences of one length, less so across lengths.
+
+    Source: Peris & Casacuberta 2018.
+    """
+    kept = keep(attention, source_mask, target_mask).wide()
+    sizes = kept.columns.sum(-1, keepdim=True)
+    away = (kept.attention - kept.attention.sum(-1, keepdim=True) / sizes[..., None]) * kept.columns[..., None, :]
+    squares = away.square()
+    kurtosis = squares.square().sum(-1) * sizes / squares.sum(-1).square()
+    uniform = away.abs().amax(-1) <= _UNIFORM * kept.attention.abs().amax(-1)
+    return 0 - kept.mean_over_rows(torch.where(uniform, torch.nan, kurtosis))
 
 
 @score(direction="lower", batched=True, description="share of the attention that special tokens take")
@@ -49,6 +73,5 @@ def sink_mass(
 
     Source: Kobayashi et al. 2020; Ferrando & Costa-jussà 2021.
     """
-    kept = keep(attention, torch.ones_like(source_mask), target_mask)
-    special = keep(attention, source_special, target_mask)
-    return kept.mean_over_rows(special.attention.sum(-1))
+    kept = keep(attention, source_special & source_mask, target_mask)
+    return kept.mean_over_rows(kept.attention.sum(-1))

@@ -1,8 +1,8 @@
 // Small multiples: every head as a thumbnail, drawn when it comes into view, a layer at a time.
 import { h, setText } from "../dom";
-import { formatScore, headName } from "../format";
+import { formatScore, headName, seenName } from "../format";
 import { claim, gridMove } from "../keyboard";
-import { sameHead } from "../state";
+import { sameHead } from "../picks";
 import type { Theme } from "../theme";
 import type { Head, LayerReply } from "../types";
 
@@ -73,6 +73,7 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
           "span",
           { class: "xattn-caption" },
           h("span", { text: `L${layer} H${head}` }),
+          " ",
           score,
         );
         const button = h(
@@ -135,9 +136,10 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
         for (const [head, { button, score }] of row.entries()) {
           const value = next.values?.[layer]?.[head];
           const text = next.values ? formatScore(value) : "";
-          setText(score, text === "undefined" ? "–" : text);
+          const shown = text === "undefined" ? "–" : text;
+          setText(score, shown);
           button.title = `${headName(layer, head)}${text ? `, ${next.scoreName} ${text}` : ""}`;
-          button.setAttribute("aria-label", button.title);
+          button.setAttribute("aria-label", seenName(layer, head, shown, button.title));
           button.setAttribute(
             "aria-pressed",
             String(next.picked.some((other) => sameHead(other, [layer, head]))),
@@ -148,8 +150,10 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
     provide(sentence, layer, reply) {
       if (!props || props.sentence !== sentence || drawn.has(layer)) return;
       drawn.add(layer);
-      cells[layer]?.forEach(({ canvas }, head) => {
-        if (props) drawThumbnail(canvas, reply, head, props.theme);
+      cells[layer]?.forEach(({ button, canvas }, head) => {
+        const absent = reply.missing?.includes(head) ?? false;
+        button.classList.toggle("xattn-absent", absent);
+        if (props && !absent) drawThumbnail(canvas, reply, head, props.theme);
       });
     },
   };

@@ -26,11 +26,18 @@ export interface DetailView {
   show(content: DetailContent | null, hint: string): void;
 }
 
-export function createDetail(): DetailView {
+export function createDetail(events: { copy(): void }, signal: AbortSignal): DetailView {
   const kind = h("div", { class: "xattn-label" });
   const label = h("bdi", { class: "xattn-detail-token" });
   const facts = h("div", { class: "xattn-small xattn-muted" });
-  const caption = h("div", { class: "xattn-label" });
+  const caption = h("span", { class: "xattn-label" });
+  const copy = h("button", {
+    class: "xattn-copy",
+    text: "Copy row",
+    title: "Copy all weights of this token as text (also: c on a token)",
+    attrs: { type: "button" },
+  });
+  copy.addEventListener("click", () => events.copy(), { signal });
   const rows = Array.from({ length: PARTNERS }, () => {
     const name = h("bdi", { class: "xattn-partner-name" });
     const fill = h("span", { class: "xattn-bar-fill" });
@@ -50,7 +57,7 @@ export function createDetail(): DetailView {
     "div",
     { class: "xattn-detail-body" },
     h("div", { class: "xattn-detail-head" }, kind, label, facts),
-    h("div", { class: "xattn-detail-list" }, caption, list),
+    h("div", { class: "xattn-detail-list" }, h("div", { class: "xattn-detail-top" }, caption, copy), list),
   );
   const element = h(
     "section",
@@ -71,6 +78,8 @@ export function createDetail(): DetailView {
       setText(facts, content.facts);
       setText(caption, content.caption);
       element.classList.toggle("xattn-pinned", content.pinned);
+      // Nobody can reach a button of what goes away with the pointer.
+      copy.style.visibility = content.pinned ? "" : "hidden";
       rows.forEach(({ row, name, fill, value }, i) => {
         const partner = content.partners[i];
         row.style.visibility = partner ? "" : "hidden";

@@ -34,14 +34,16 @@ export function createHeader(events: { sentence(index: number): void }, signal: 
     element,
     show(info, sentence, generated) {
       const origin = generated === null ? "" : `target ${generated ? "generated" : "given"}`;
-      const size = `${info.layers} × ${info.heads} heads`;
-      setText(model, [info.model, size, origin].filter((part) => part !== "").join(" · "));
+      const record = info.sentences[sentence] ?? { ...info, name: "" };
+      const size = `${record.layers} × ${record.heads} heads`;
+      const parts = [record.name, record.model, size, origin];
+      setText(model, parts.filter((part) => part !== "").join(" · "));
       picker.hidden = info.sentences.length < 2;
       if (shown !== info.sentences) {
         shown = info.sentences;
         const options = info.sentences.map((pair, index) =>
           h("option", {
-            text: `${index + 1}. ${tokenText(pair.source)} → ${tokenText(pair.target)}`,
+            text: `${index + 1}. ${pair.name ? `${pair.name}: ` : ""}${tokenText(pair.source)} → ${tokenText(pair.target)}`,
             attrs: { dir: "auto" },
           }),
         );

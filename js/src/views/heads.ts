@@ -2,9 +2,9 @@
 import { h, setText } from "../dom";
 import { formatScore, headName } from "../format";
 import { claim, gridMove } from "../keyboard";
+import { sameHead } from "../picks";
 import type { Ranked } from "../ranking";
 import { type Domain, shade } from "../scales";
-import { sameHead } from "../state";
 import type { Theme } from "../theme";
 import type { Head } from "../types";
 
@@ -18,11 +18,17 @@ export interface HeadsProps {
   ranked: readonly Ranked[] | null;
   domain: Domain | null;
   theme: Theme;
+  /** For each layer the heads that cannot be shown here. */
+  missing: readonly (readonly number[])[];
+  /** Heads whose output is zero. */
+  muted: readonly Head[];
 }
 
 export interface HeadsEvents {
   pick(head: Head, add: boolean): void;
   pickLayer(layer: number, add: boolean): void;
+  /** Whether a click on a head was to mute it; `wanted`: it came with Alt, or is the key M. */
+  mute(head: Head, wanted: boolean): boolean;
 }
 
 export interface HeadsView {
@@ -33,7 +39,10 @@ export interface HeadsView {
 export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView {
   const element = h("div", {
     class: "xattn-heads",
-    attrs: { role: "group", "aria-label": "Heads: layers down, heads across. Shift adds a head." },
+    attrs: {
+      role: "group",
+      "aria-label": "Heads: layers down, heads across. Shift adds a head, M mutes it.",
+    },
   });
   let buttons: HTMLButtonElement[][] = [];
   let labels: HTMLButtonElement[] = [];
@@ -100,7 +109,7 @@ export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView
       if (!at) return;
       const add = event.shiftKey || event.ctrlKey || event.metaKey;
       if (at[1] < 0) events.pickLayer(at[0], add);
-      else events.pick(at, add);
+      else if (!events.mute(at, event.altKey)) events.pick(at, add);
     },
     { signal },
   );
@@ -109,11 +118,16 @@ export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView
     (event) => {
       const at = headOf(event.target);
       if (!at) return;
+      if (event.key.toLowerCase() === "m" && !event.ctrlKey && !event.metaKey && at[1] >= 0) {
+        claim(event);
+        events.mute(at, true);
+        return;
+      }
       if (event.key === "Enter" || event.key === " ") {
         claim(event);
         const add = event.shiftKey || event.ctrlKey || event.metaKey;
         if (at[1] < 0) events.pickLayer(at[0], add);
-        else events.pick(at, add);
+        else if (!events.mute(at, event.altKey)) events.pick(at, add);
         return;
       }
       // The row labels are the column to the left of head 0.
@@ -130,7 +144,7 @@ export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView
 
   return {
     element,
-    show({ layers, heads, picked, outlines, scoreName, ranked, domain, theme }) {
+    show({ layers, heads, picked, outlines, scoreName, ranked, domain, theme, missing, muted }) {
       if (size !== `${layers}x${heads}`) build(layers, heads);
       const entries = new Map(ranked?.map((entry) => [entry.head.join(), entry]));
       for (const [layer, row] of buttons.entries())
@@ -143,8 +157,12 @@ export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView
           button.style.backgroundColor = colour;
           button.style.color = at >= 0 ? (outlines[at] ?? outlines[0] ?? "") : "";
           button.setAttribute("aria-pressed", String(at >= 0));
+          const absent = missing[layer]?.includes(head) ?? false;
+          button.classList.toggle("xattn-absent", absent);
+          const silent = muted.some((other) => sameHead(other, [layer, head]));
+          button.classList.toggle("xattn-muted-head", silent);
           const rank = entry ? `, rank ${entry.rank} of ${entries.size}` : "";
-          const name = `${headName(layer, head)}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}`;
+          const name = `${headName(layer, head)}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}${absent ? ", not on this page" : ""}${silent ? ", muted" : ""}`;
           if (button.title !== name) {
             button.title = name;
             button.setAttribute("aria-label", name);

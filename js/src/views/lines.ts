@@ -1,17 +1,27 @@
 // The sentence: source and target tokens, and on canvases between them the lines of the picked heads.
+import { referenceLines } from "../cells";
 import { h, prepareCanvas, setText } from "../dom";
 import { tokenText } from "../format";
-import { collectLines, type Lines, type Slots, stretchedSlots, uniformSlots } from "../geometry";
-import { type LineStage, linesOfToken, paintLines } from "../paint";
+import {
+  collectLines,
+  type Filter,
+  type Lines,
+  rowCuts,
+  type Slots,
+  stretchedSlots,
+  uniformSlots,
+} from "../geometry";
+import { type LineStage, linesOfToken, paintLines, paintReference, type ReferenceLine } from "../paint";
 import type { Scene } from "../scene";
 import type { Theme } from "../theme";
 import type { Layout, Side } from "../types";
+import { createOverview } from "./overview";
 import { createTokenList, type TokenEvents } from "./tokens";
 
 export interface LinesProps {
   scene: Scene;
   layout: Layout;
-  threshold: number;
+  filter: Filter;
   fade: boolean;
   /** One colour for each line set. */
   colours: readonly string[];
@@ -32,6 +42,8 @@ export interface LinesView {
   activate(active: ActiveToken | null): void;
   focus(side: Side, unit: number): void;
   setTabStop(side: Side, unit: number): void;
+  /** Marks the tokens that a search found. */
+  found(side: Side, units: ReadonlySet<number>): void;
   /** Scrolls a token into sight, inside the panel only. */
   reveal(side: Side, unit: number): void;
 }
@@ -40,6 +52,8 @@ const ROW_HEIGHT = 24;
 const VERTICAL_SLOT = 24;
 const TALLEST_LABEL = 120;
 const TOKEN_PADDING = 14;
+/** Height of the window, as in the style sheet. */
+const TALLEST = 560;
 const MAX_LINES = 4000;
 const NONE: ReadonlyMap<number, string> = new Map();
 
@@ -56,6 +70,8 @@ export function createLines(
   const between = h("div", { class: "xattn-between" }, stick);
   const body = h("div", { class: "xattn-lines-body" }, source.element, between, target.element);
   const scroller = h("div", { class: "xattn-lines-scroll" }, body);
+  const overview = createOverview({ scroll: (top) => scroller.scrollTo({ top }) }, signal);
+  const stretch = h("div", { class: "xattn-lines-stretch" }, scroller, overview.element);
   const note = h("div", { class: "xattn-small xattn-muted xattn-line-note" });
   const sourceTitle = h("span", { class: "xattn-label" });
   const targetTitle = h("span", { class: "xattn-label" });
@@ -65,10 +81,12 @@ export function createLines(
     sourceTitle,
     targetTitle,
   );
-  const element = h("div", { class: "xattn-lines" }, titles, scroller, note);
+  const element = h("div", { class: "xattn-lines" }, titles, stretch, note);
 
   let props: LinesProps | null = null;
   let lines: Lines | null = null;
+  let cuts: Float32Array[] = [];
+  let links: ReferenceLine[] = [];
   let active: ActiveToken | null = null;
   let slots: { source: Slots; target: Slots; vertical: boolean; key: string; of: Scene } | null = null;
   let widths: { of: Scene; source: number[]; target: number[] } | null = null;
@@ -142,16 +160,25 @@ export function createLines(
     const { scene, fade, colours } = props;
     const faint = fade ? { source: scene.source.special, target: scene.target.special } : null;
     if (context) paintLines(context, lines, at, colours, faint);
+    if (context) paintReference(context, links, at, props.theme.mark);
   }
 
   function paintOverlay(): void {
     const at = stage();
     if (!at || !props) return;
     const context = prepareCanvas(overlay, at.width, at.height);
-    if (!context || !active) return;
-    const { scene, threshold, colours } = props;
-    const own = linesOfToken(scene.sets, scene.source.labels.length, active.side, active.unit, threshold);
-    paintLines(context, own, at, colours);
+    const { scene, colours } = props;
+    const own =
+      active && linesOfToken(scene.sets, scene.source.labels.length, active.side, active.unit, cuts);
+    if (context && own) paintLines(context, own, at, colours);
+    if (!overview.element.hidden) overview.mark(scroller.scrollTop, own);
+  }
+
+  /** A sentence that is longer than its window gets an overview beside it. */
+  function paintOverview(): void {
+    if (!props || !slots || !lines || overview.element.hidden) return;
+    const { colours, theme } = props;
+    overview.show({ ...slots, lines, colours, theme, height: scroller.clientHeight, extent });
   }
 
   function layOut(): void {
@@ -166,6 +193,8 @@ export function createLines(
     extent = Math.max(at.source.total, at.target.total);
     body.style.height = columns ? `${extent}px` : "";
     body.style.width = columns ? "" : `${Math.max(extent, 1)}px`;
+    overview.element.hidden = !columns || extent <= TALLEST;
+    element.classList.toggle("xattn-long", !overview.element.hidden);
     if (at.vertical) {
       const wide = measure(scene);
       for (const side of ["source", "target"] as const) {
@@ -187,11 +216,14 @@ export function createLines(
   };
   scroller.addEventListener("scroll", () => schedule(repaint), { signal, passive: true });
 
-  function collect({ scene, threshold }: LinesProps): void {
-    lines = collectLines(scene.sets, scene.source.labels.length, threshold, MAX_LINES);
+  function collect({ scene, filter }: LinesProps): void {
+    const width = scene.source.labels.length;
+    cuts = scene.sets.map((matrix) => rowCuts(matrix, width, filter));
+    lines = collectLines(scene.sets, width, cuts, MAX_LINES);
+    links = referenceLines(scene);
     const drawn = lines.weight.length;
     const number = (count: number) => count.toLocaleString("en");
-    const few = `The ${number(drawn)} strongest of ${number(lines.found)} lines are drawn; raise the threshold, or point at a token to see all of its lines.`;
+    const few = `The ${number(drawn)} strongest of ${number(lines.found)} lines are drawn; keep fewer, or point at a token to see all of its lines.`;
     const none = "No weight reaches the threshold; lower it to see lines.";
     setText(note, lines.found > drawn ? few : drawn === 0 ? none : "");
   }
@@ -208,7 +240,8 @@ export function createLines(
       ].join();
       const moved = props?.scene.source !== next.scene.source || props.scene.target !== next.scene.target;
       if (moved || props?.layout !== next.layout) active = null;
-      const fresh = props?.scene !== next.scene || props.threshold !== next.threshold;
+      const fresh =
+        props?.scene !== next.scene || JSON.stringify(props.filter) !== JSON.stringify(next.filter);
       const repainted = fresh || look !== lastLook || props?.theme !== next.theme;
       props = next;
       lastLook = look;
@@ -216,6 +249,7 @@ export function createLines(
       // A pin or a score changes nothing here: painting thousands of lines again would be felt.
       if (!repainted) return;
       layOut();
+      paintOverview();
       repaint();
     },
     activate(next) {
@@ -232,6 +266,7 @@ export function createLines(
       paintOverlay();
     },
     focus: (side, unit) => (side === "source" ? source : target).focus(unit),
+    found: (side, units) => (side === "source" ? source : target).found(units),
     setTabStop: (side, unit) => (side === "source" ? source : target).setTabStop(unit),
     reveal(side, unit) {
       if (!props || !slots) return;

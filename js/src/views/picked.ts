@@ -1,7 +1,7 @@
 // Which heads are picked, each beside its line colour, and what is done to the rows, in words.
 import { h, setText } from "../dom";
 import { headName } from "../format";
-import type { Head } from "../types";
+import type { AlignmentReply, Head } from "../types";
 
 export interface PickedProps {
   heads: readonly Head[];
@@ -10,6 +10,9 @@ export interface PickedProps {
   aggregated: "mean" | "max" | null;
   /** Whether special tokens are gone and rows renormalised. */
   dropped: boolean;
+  /** Whether the sentence has a reference alignment, and how the picked heads fare by it. */
+  reference: boolean;
+  alignment: AlignmentReply | null;
 }
 
 export interface PickedView {
@@ -20,7 +23,8 @@ export interface PickedView {
 export function createPicked(events: { remove(head: Head): void }, signal: AbortSignal): PickedView {
   const chips = h("div", { class: "xattn-chips" });
   const note = h("span", { class: "xattn-note-chip", text: "special tokens dropped, rows renormalised" });
-  const element = h("div", { class: "xattn-picked" }, chips, note);
+  const aligned = h("span", { class: "xattn-aligned xattn-small" });
+  const element = h("div", { class: "xattn-picked" }, chips, aligned, note);
   let shown = "";
 
   function chip(text: string, colour: string, head: Head | null): HTMLElement {
@@ -40,8 +44,13 @@ export function createPicked(events: { remove(head: Head): void }, signal: Abort
 
   return {
     element,
-    show({ heads, colours, aggregated, dropped }) {
+    show({ heads, colours, aggregated, dropped, reference, alignment }) {
       note.hidden = !dropped;
+      aligned.hidden = !reference;
+      if (reference) {
+        setText(aligned, alignment ? alignmentText(alignment) : "AER …");
+        aligned.title = alignment ? `Alignment error rate by the reference: ${alignment.method}` : "";
+      }
       const key = JSON.stringify([heads, colours, aggregated]);
       if (key === shown) return;
       shown = key;
@@ -58,4 +67,9 @@ export function createPicked(events: { remove(head: Head): void }, signal: Abort
       setText(note, "special tokens dropped, rows renormalised");
     },
   };
+}
+
+function alignmentText({ aer, precision, recall, links }: AlignmentReply): string {
+  const said = (value: number | null) => (value === null ? "undefined" : value.toFixed(2));
+  return `AER ${said(aer)} · precision ${said(precision)} · recall ${said(recall)} · ${links} links`;
 }

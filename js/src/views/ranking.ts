@@ -1,8 +1,8 @@
 // The best and the worst heads by the chosen score, each a button that picks it.
 import { h, setText } from "../dom";
-import { formatScore, headName } from "../format";
+import { formatScore, headName, seenName } from "../format";
+import { sameHead } from "../picks";
 import type { Ranked } from "../ranking";
-import { sameHead } from "../state";
 import type { Head } from "../types";
 
 export interface RankingView {
@@ -25,7 +25,15 @@ export function createRanking(
       const rank = h("span", { class: "xattn-rank" });
       const name = h("span", { class: "xattn-rank-name" });
       const value = h("span", { class: "xattn-number" });
-      const button = h("button", { class: "xattn-ranked", attrs: { type: "button" } }, rank, name, value);
+      const button = h(
+        "button",
+        { class: "xattn-ranked", attrs: { type: "button" } },
+        rank,
+        " ",
+        name,
+        " ",
+        value,
+      );
       const state: { entry: Ranked | null } = { entry: null };
       button.addEventListener(
         "click",
@@ -56,7 +64,8 @@ export function createRanking(
       setText(name, `L${layer} H${head}`);
       setText(value, formatScore(entry.value));
       button.title = `${headName(layer, head)}, rank ${entry.rank}: ${formatScore(entry.value)}`;
-      button.setAttribute("aria-label", button.title);
+      const seen = `${entry.rank} ${seenName(layer, head, formatScore(entry.value), button.title)}`;
+      button.setAttribute("aria-label", seen);
       button.setAttribute("aria-pressed", String(picked.some((other) => sameHead(other, entry.head))));
     });
   }

@@ -13,6 +13,8 @@ export interface ScoreProps {
   ready: boolean;
   signature: string;
   undefinedHeads: number;
+  /** How the head picked last scores. */
+  picked: { head: string; value: string; rank: number; of: number } | null;
   theme: Theme;
 }
 
@@ -27,6 +29,7 @@ export function createScore(events: { score(name: string): void }, signal: Abort
   const bar = h("span", { class: "xattn-ramp", attrs: { "aria-hidden": "true" } });
   const low = h("span", { class: "xattn-number" });
   const high = h("span", { class: "xattn-number" });
+  const own = h("div", { class: "xattn-small xattn-own-score" });
   const signature = h("div", { class: "xattn-signature" });
   const element = h(
     "div",
@@ -39,6 +42,7 @@ export function createScore(events: { score(name: string): void }, signal: Abort
     ),
     h("div", { class: "xattn-legend" }, low, bar, high),
     h("div", { class: "xattn-small" }, direction),
+    own,
     signature,
   );
   select.addEventListener("change", () => events.score(select.value), { signal });
@@ -46,7 +50,7 @@ export function createScore(events: { score(name: string): void }, signal: Abort
 
   return {
     element,
-    show({ scores, name, domain, ready, signature: text, undefinedHeads, theme }) {
+    show({ scores, name, domain, ready, signature: text, undefinedHeads, picked, theme }) {
       if (shown !== scores) {
         shown = scores;
         const option = (score: ScoreInfo) =>
@@ -62,6 +66,7 @@ export function createScore(events: { score(name: string): void }, signal: Abort
       bar.style.backgroundImage = theme.ramp.gradient;
       setText(low, !ready ? "…" : domain ? formatScore(domain.low) : "–");
       setText(high, !ready ? "…" : domain ? formatScore(domain.high) : "–");
+      setText(own, picked ? `${picked.head}: ${picked.value}, rank ${picked.rank} of ${picked.of}` : "…");
       const shownSignature = text || score?.signature || "";
       setText(signature, shownSignature);
       signature.title = `Signature of this score, to quote beside its numbers: ${shownSignature}`;

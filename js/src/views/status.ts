@@ -6,6 +6,8 @@ export interface StatusView {
   loading: HTMLElement;
   alert: HTMLElement;
   setLoading(text: string): void;
+  /** Says what was done, for a moment, where it says what is being waited for. */
+  tell(text: string): void;
   /** A quiet one is told below the view, where it moves nothing. */
   setError(error: { text: string; quiet: boolean } | null, live: boolean): void;
 }
@@ -18,12 +20,25 @@ export function createStatus(events: { retry(): void }, signal: AbortSignal): St
   const box = h("div", { class: "xattn-alert-box" }, h("div", {}, message, advice), retry);
   // The alert region is there from the start: what is added to it later is read out.
   const alert = h("div", { class: "xattn-alert", attrs: { role: "alert" } });
+  let waiting = "";
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
   retry.addEventListener("click", () => events.retry(), { signal });
 
   return {
     loading,
     alert,
-    setLoading: (text) => setText(loading, text),
+    setLoading(text) {
+      if (text === waiting) return;
+      waiting = text;
+      clearTimeout(timer);
+      setText(loading, text);
+    },
+    tell(text) {
+      clearTimeout(timer);
+      setText(loading, text);
+      timer = setTimeout(() => setText(loading, waiting), 2500);
+    },
     setError(error, live) {
       if (error === null) {
         alert.replaceChildren();

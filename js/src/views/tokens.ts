@@ -17,6 +17,8 @@ export interface TokenList {
   show(units: Units, slots: Slots, layout: Layout, vertical: boolean, fade: boolean): void;
   /** Marks the active token, or its partners with their weights as text. */
   mark(active: number | null, partners: ReadonlyMap<number, string>, pinned: boolean): void;
+  /** Marks the tokens that a search found. */
+  found(units: ReadonlySet<number>): void;
   focus(unit: number): void;
   setTabStop(unit: number): void;
 }
@@ -146,6 +148,11 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
         partner.dataset.weight = weight;
         marked.push(partner);
       }
+    },
+    found(units) {
+      tokens.forEach((token, unit) => {
+        token.classList.toggle("xattn-found", units.has(unit));
+      });
     },
     focus(unit) {
       setTabStop(unit);

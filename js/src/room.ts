@@ -1,0 +1,61 @@
+// What a room of the panel is given and gives: rooms join a view, which knows no data, to store and loader.
+import type { Active } from "./active";
+import type { Data } from "./data";
+import type { Filter } from "./geometry";
+import type { Gestures } from "./gestures";
+import type { Inspection } from "./inspect";
+import type { Loader, LoadReason } from "./loader";
+import type { Subject } from "./picks";
+import type { Store } from "./state";
+import type { Theme } from "./theme";
+import type { TraitName } from "./types";
+
+export type Reason = TraitName | LoadReason | "theme" | "size" | "side";
+export type Reasons = ReadonlySet<Reason>;
+
+export interface Context {
+  store: Store;
+  data: Data;
+  loader: Loader;
+  active: Active;
+  gestures: Gestures;
+  subject: Subject;
+  theme(): Theme;
+  /** One colour a picked head, in the present theme. */
+  colours(): readonly string[];
+  redraw(...reasons: Reason[]): void;
+  paintSoon(paint: () => void): void;
+  /** Unique in the page, for ids of elements. */
+  id: string;
+  signal: AbortSignal;
+}
+
+/** One of the main views. */
+export interface Room {
+  element: HTMLElement;
+  /** What to do here, in words, where the readout is empty; null where there is no readout. */
+  hint: string | null;
+  draw(reasons: Reasons): void;
+  /** Marks what is being looked at. */
+  activate?(inspection: Inspection | null, pinned: boolean): void;
+}
+
+export function anyOf(reasons: Reasons, names: readonly Reason[]): boolean {
+  return names.some((name) => reasons.has(name));
+}
+
+/** Outline colours of the picked heads: their lines' colours, or one colour for an aggregate. */
+export function outlinesOf(count: number, colours: readonly string[]): string[] {
+  const aggregated = count > colours.length;
+  return Array.from({ length: count }, (_, i) => colours[aggregated ? 0 : i] ?? "");
+}
+
+/** Which lines are kept, by the traits. */
+export function filterOf(store: Store): Filter {
+  return {
+    keep: store.get("keep"),
+    threshold: store.get("threshold"),
+    top_k: store.get("top_k"),
+    mass: store.get("mass"),
+  };
+}

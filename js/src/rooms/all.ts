@@ -1,0 +1,29 @@
+// The room of the small multiples.
+import { shapeOf } from "../picks";
+import type { Context, Room } from "../room";
+import type { LayerReply } from "../types";
+import { createAllHeads } from "../views/all_heads";
+
+export interface AllHeadsRoom extends Room {
+  provide(sentence: number, layer: number, reply: LayerReply): void;
+}
+
+export function createAllHeadsRoom({ store, loader, gestures, theme, signal }: Context): AllHeadsRoom {
+  const view = createAllHeads({ open: gestures.open, need: (layer) => loader.thumbnails(layer) }, signal);
+  return {
+    element: view.element,
+    hint: null,
+    provide: view.provide,
+    draw() {
+      const sentence = store.get("sentence");
+      view.show({
+        ...shapeOf(store.get("info"), sentence),
+        sentence,
+        values: loader.scores?.values ?? null,
+        scoreName: store.get("score_name"),
+        picked: store.get("heads"),
+        theme: theme(),
+      });
+    },
+  };
+}

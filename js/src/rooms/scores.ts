@@ -1,0 +1,40 @@
+// The room of the scores: every head by every score, and two scores against each other.
+import { h } from "../dom";
+import { anyOf, type Context, outlinesOf, type Room } from "../room";
+import { createScatter } from "../views/scatter";
+import { createScoreTable } from "../views/score_table";
+
+export function createScoresRoom({ store, loader, gestures, colours, signal }: Context): Room {
+  const table = createScoreTable(
+    { pick: gestures.pick, sort: (score_name) => store.set({ score_name }) },
+    signal,
+  );
+  const scatter = createScatter(
+    { pick: gestures.pick, second: (second_score) => store.set({ second_score }) },
+    signal,
+  );
+  const element = h("div", { class: "xattn-scores" }, scatter.element, table.element);
+
+  return {
+    element,
+    hint: null,
+    draw(reasons) {
+      if (anyOf(reasons, ["panel", "sentence", "score_list"])) loader.refreshGrids();
+      const scores = store.get("score_list");
+      const sorted = store.get("score_name");
+      const picked = store.get("heads");
+      const second =
+        store.get("second_score") || (scores.find(({ name }) => name !== sorted)?.name ?? sorted);
+      const { grids } = loader;
+      table.show({ scores, sorted, grids, picked });
+      scatter.show({
+        scores,
+        x: sorted,
+        y: second,
+        grids,
+        picked,
+        outlines: outlinesOf(picked.length, colours()),
+      });
+    },
+  };
+}

@@ -1,0 +1,148 @@
+"""Alignment links from an attention matrix, and from the heads of a record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, get_args
+
+import torch
+
+from xattn_widget.alignment.pharaoh import Link
+from xattn_widget.alignment.warping import monotone_path
+from xattn_widget.scores.policies import checked_policy
+
+if TYPE_CHECKING:
+    from xattn_widget.record import CrossAttention
+
+Method = Literal["argmax", "mutual", "threshold", "mass", "assignment", "monotone"]
+Heads = tuple[int, int] | Sequence[tuple[int, int]] | None
+
+# What `at_least` is where it is left out: a weight, or for "mass" a share of the row.
+_AT_LEAST = {"argmax": 0.0, "mutual": 0.0, "threshold": 0.25, "mass": 0.5, "assignment": 0.0, "monotone": 0.0}
+
+
+def align_weights(weights: torch.Tensor, method: Method = "argmax", *, at_least: float | None = None) -> list[Link]:
+    """Links (source, target) of one attention matrix, in order.
+
+    Args:
+        weights: ``[target, source]``, each row a distribution or what is left of one. NaN counts as no weight.
+        method: how links are read off:
+
+            - ``"argmax"``: each target position with its largest weight (the first of equal ones);
+            - ``"mutual"``: those of them that are the largest of their column too, fewer and surer;
+            - ``"threshold"``: all weights of at least ``at_least``;
+            - ``"mass"``: for each target position the fewest source positions, largest first, that together hold
+              ``at_least`` of its row;
+            - ``"assignment"``: one to one, with the largest sum of weights (needs scipy);
+            - ``"monotone"``: the monotone path of largest weight above the rows' means (see :func:`monotone_path`).
+        at_least: leave out links of less weight (for ``"mass"``: the share of a row); 0.25 for ``"threshold"``, half
+            for ``"mass"``, 0 for the others where left out. Links without any weight are never given.
+
+    Raises:
+        ValueError: an unknown method, weights that are no matrix, or ``at_least`` outside [0, 1].
+        ImportError: ``"assignment"`` without scipy.
+    """
+    if method not in get_args(Method):
+        raise ValueError(f"method must be one of {', '.join(map(repr, get_args(Method)))}, got {method!r}")
+    if weights.dim() != 2:
+        raise ValueError(f"weights must be [target, source], got {list(weights.shape)}")
+    least = _AT_LEAST[method] if at_least is None else at_least
+    if not 0 <= least <= 1:
+        raise ValueError(f"at_least must be in 0 to 1, got {at_least!r}")
+    if weights.numel() == 0:
+        return []
+    weights = weights.float().nan_to_num(0.0)
+    chosen = torch.zeros(weights.shape, dtype=torch.bool)
+    if method in ("argmax", "mutual"):
+        rows = torch.arange(weights.shape[0])
+        best = weights.argmax(1)
+        chosen[rows, best] = True
+        if method == "mutual":
+            chosen &= weights == weights.amax(0)
+            chosen &= chosen.cumsum(0) == 1  # the first of equal ones
+    elif method == "threshold":
+        chosen[:] = True
+    elif method == "mass":
+        ordered, order = weights.double().sort(dim=1, descending=True, stable=True)
+        before = ordered.cumsum(1) - ordered
+        needed = before < least * ordered.sum(1, keepdim=True) - 1e-6  # rounding does not ask for one more
+        chosen.scatter_(1, order, needed)
+        least = 0.0
+    elif method == "assignment":
+        chosen[_assignment(weights)] = True
+    else:
+        # Above the row's mean: among weights that are all positive a detour over more cells would gain.
+        chosen[tuple(monotone_path(weights - weights.mean(1, keepdim=True)).T)] = True
+    chosen &= (weights >= least) & (weights > 0)
+    return sorted((source, target) for target, source in chosen.nonzero().tolist())
+
+
+def _assignment(weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    try:
+        from scipy.optimize import linear_sum_assignment
+    except ImportError as error:
+        raise ImportError(
+            "method='assignment' needs scipy: pip install 'xattn-widget[alignment]', or use method='mutual'"
+        ) from error
+    rows, columns = linear_sum_assignment(weights.numpy(), maximize=True)
+    return torch.from_numpy(rows), torch.from_numpy(columns)
+
+
+def align_record(
+    record: CrossAttention,
+    heads: Heads,
+    method: Method,
+    words: bool,
+    special: str,
+    aggregate: str,
+    at_least: float | None,
+) -> list[Link]:
+    """The links of a record's heads; see :meth:`CrossAttention.align`."""
+    policy = checked_policy(special)
+    merged = record.words() if words else record
+    weights = _picked(merged, heads, aggregate)
+    columns = _numbered(merged.source.groups if words else range(len(merged.source)), merged.source.special)
+    rows = _numbered(merged.target.groups if words else range(len(merged.target)), merged.target.special)
+    if policy != "keep":
+        weights = weights[list(rows)][:, list(columns)]
+        rows, columns = (dict(enumerate(side.values())) for side in (rows, columns))
+        if policy == "renormalize":
+            weights = weights / weights.sum(1, keepdim=True)
+    # With "keep" special tokens compete for links, and what they win is no link.
+    return sorted(
+        (columns[source], rows[target])
+        for source, target in align_weights(weights, method, at_least=at_least)
+        if source in columns and target in rows
+    )
+
+
+def _numbered(numbers: Sequence[int], special: Sequence[bool]) -> dict[int, int]:
+    """The number (of a word or token) of each position that is not special."""
+    return {
+        position: number
+        for position, (number, flag) in enumerate(zip(numbers, special, strict=True))
+        if not flag and number >= 0
+    }
+
+
+def _picked(record: CrossAttention, heads: Heads, aggregate: str) -> torch.Tensor:
+    """``[target, source]`` weights of the heads together."""
+    if aggregate not in ("mean", "max"):
+        raise ValueError(f"aggregate must be 'mean' or 'max' (over the heads), got {aggregate!r}")
+    if heads is None:
+        stack = record.weights.flatten(0, 1)
+    else:
+        try:
+            pairs = [heads] if heads and isinstance(heads[0], int) else list(heads)
+            stack = torch.stack([_head(record, *pair) for pair in pairs])  # type: ignore[misc]
+        except (TypeError, RuntimeError):
+            raise ValueError(f"heads must be a (layer, head) pair or a list of them, got {heads!r:.80}") from None
+    return stack.mean(0) if aggregate == "mean" else stack.amax(0)
+
+
+def _head(record: CrossAttention, layer: int, head: int) -> torch.Tensor:
+    if not (0 <= layer < record.layers and 0 <= head < record.heads):
+        raise ValueError(
+            f"there is no layer {layer} head {head}: layers are 0 to {record.layers - 1}, heads 0 to {record.heads - 1}"
+        )
+    return record.weights[layer, head]

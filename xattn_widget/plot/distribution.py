@@ -1,0 +1,81 @@
+"""How a score of each head is distributed over a corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+
+# How many heads' numbers an axis has room for.
+_NUMBERS = 96
+# Two that are told apart with any colour vision and in grey: neighbouring layers.
+_LAYER_COLOURS = ("#0072b2", "#e69f00")
+
+
+def plot_distribution(
+    values: Sequence[torch.Tensor] | torch.Tensor | np.ndarray[Any, Any],
+    *,
+    label: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a score's distribution over sentences, a box a head, layer by layer.
+
+    A box spans the quartiles, its line is the median, its whiskers reach the 5th and 95th percentile; sentences where
+    the score is undefined are left out.
+
+    Args:
+        values: ``[sentences, layers, heads]``, or a list of what ``record.score`` gives for each sentence.
+        label: what the values are; the signature of the first where they are a list from ``record.score``.
+        ax: matplotlib axes to draw into; made when left out.
+
+    Returns:
+        The axes drawn into.
+
+    Raises:
+        ValueError: values of another shape, or of sentences scored in different ways.
+    """
+    signatures = sorted({str(getattr(each, "signature", "score")) for each in values})
+    if len(signatures) > 1:
+        raise ValueError(f"the sentences were scored in different ways: {', '.join(signatures)}")
+    grids = np.stack([np.asarray(each, dtype=float) for each in values]) if len(values) else np.zeros((0, 0, 0))
+    if grids.ndim != 3 or grids.size == 0:
+        raise ValueError(f"values must be [sentences, layers, heads], none of them 0, got {list(grids.shape)}")
+    layers, heads = int(grids.shape[1]), int(grids.shape[2])
+    if ax is None:
+        from matplotlib import pyplot
+
+        _, ax = pyplot.subplots(figsize=(min(1.6 + 0.24 * layers * heads, 16), 3.2), layout="constrained")
+    for layer in range(layers):
+        columns = [grids[:, layer, head] for head in range(heads)]
+        ax.boxplot(
+            [column[np.isfinite(column)] for column in columns],
+            positions=[_place(layer, head, heads) for head in range(heads)],
+            widths=0.7,
+            whis=(5, 95),
+            showfliers=False,
+            patch_artist=True,
+            manage_ticks=False,
+            boxprops={"facecolor": _LAYER_COLOURS[layer % 2], "alpha": 0.6, "linewidth": 0.6},
+            medianprops={"color": "black", "linewidth": 1.4},
+            whiskerprops={"linewidth": 0.8},
+            capprops={"linewidth": 0.8},
+        )
+    step = -(-layers * heads // _NUMBERS)  # thinned, so that the numbers never overlap
+    places = [(_place(layer, head, heads), head) for layer in range(layers) for head in range(0, heads, step)]
+    ax.set_xticks([place for place, _ in places], [str(head) for _, head in places], fontsize=7)
+    ax.xaxis.remove_overlapping_locs = False  # a layer's name may stand under a head's number
+    ax.set_xticks([_place(layer, (heads - 1) / 2, heads) for layer in range(layers)], minor=True)
+    ax.set_xticklabels([f"layer {layer}" for layer in range(layers)], minor=True, fontsize=9)
+    ax.tick_params(axis="x", which="minor", length=0, pad=16)
+    ax.set_xlim(-1, _place(layers - 1, heads, heads))
+    ax.set_xlabel("head", fontsize=8)
+    ax.set_title(label or signatures[0], fontsize=9)
+    ax.tick_params(axis="y", labelsize=8)
+    return ax
+
+
+def _place(layer: int, head: float, heads: int) -> float:
+    return layer * (heads + 1) + head

@@ -1,0 +1,62 @@
+"""A heat map of attention with tokens on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from matplotlib.axes import Axes
+
+from xattn_widget.plot.labels import label_fonts, set_labels, shown
+from xattn_widget.plot.picking import mean_weights, picked_heads
+
+if TYPE_CHECKING:
+    from xattn_widget.record import CrossAttention
+
+# Perceptually even and readable with colour blindness (Nuñez, Anderton & Renslow 2018).
+COLOURS = "cividis"
+# Beyond this many labels on a side they are thinned, so that they never overlap.
+_LABELS = 40
+
+
+def plot_heatmap(
+    record: CrossAttention,
+    layer: int | None = None,
+    head: int | None = None,
+    heads: Sequence[tuple[int, int]] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the mean of heads as a heat map; see :meth:`CrossAttention.plot`."""
+    pairs, title = picked_heads(record, layer, head, heads)
+    weights = mean_weights(record, pairs)
+    own_figure = ax is None
+    if ax is None:
+        from matplotlib import pyplot
+
+        height, width = weights.shape
+        size = (min(3 + 0.3 * width, 14), min(2.2 + 0.27 * height, 14))
+        _, ax = pyplot.subplots(figsize=size, layout="constrained")
+    draw_heatmap(ax, record, weights)
+    ax.set_title(title, fontsize=10)
+    if own_figure and ax.figure is not None:
+        bar = ax.figure.colorbar(ax.images[0], ax=ax, pad=0.02)
+        bar.set_label(_unit(record), fontsize=8)
+        bar.ax.tick_params(labelsize=8)
+    return ax
+
+
+def draw_heatmap(ax: Axes, record: CrossAttention, weights: torch.Tensor, *, warn: bool = True) -> None:
+    """``[target, source]`` weights with their labels, into axes."""
+    ax.imshow(weights.numpy(), cmap=COLOURS, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    fonts = label_fonts([*record.source_tokens, *record.target_tokens], warn=warn)
+    for axis, labels in ((ax.xaxis, record.source_tokens), (ax.yaxis, record.target_tokens)):
+        step = max(1, -(-len(labels) // _LABELS))
+        axis.set_ticks(range(0, len(labels), step), [shown(label) for label in labels[::step]], fontsize=8)
+        set_labels(axis.get_ticklabels(), fonts)
+    ax.tick_params(axis="x", rotation=90)
+    ax.set(xlabel="source", ylabel=f"target ({record.reading})")
+
+
+def _unit(record: CrossAttention) -> str:
+    return "share of the value norms" if "contributions" in record.steps else "attention weight"

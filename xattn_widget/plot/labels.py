@@ -1,0 +1,100 @@
+"""Token labels in pictures: cut to length, in fonts that have their characters, whatever the script."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+import warnings
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from matplotlib import font_manager, ft2font, rcParams
+
+# A longer label is cut: it would leave no room for the picture.
+_LENGTH = 24
+
+
+def shown(label: str) -> str:
+    """The label as it is drawn."""
+    cut = label if len(label) <= _LENGTH else label[: _LENGTH - 1] + "…"
+    return cut.replace("$", r"\$")  # a dollar sign would start a formula
+
+
+def label_fonts(labels: Iterable[str], *, warn: bool = True) -> list[str]:
+    """Font families for these labels: matplotlib's own, and behind them installed ones that have what it lacks.
+
+    Warns where no installed font has a character (it is drawn as a box), and where matplotlib is too old to shape and
+    order right-to-left scripts (before 3.11).
+    """
+    characters = {character for label in labels for character in label if not character.isspace()}
+    family = rcParams["font.family"]
+    own = [family] if isinstance(family, str) else list(family)
+    missing = characters - _characters(font_manager.findfont(font_manager.FontProperties(family=own)))
+    fallbacks = []
+    while missing:
+        name, found = max(
+            ((name, missing & _characters(path)) for name, path in _installed()),
+            key=lambda font: len(font[1]),
+            default=("", set()),
+        )
+        if not found:
+            break
+        fallbacks.append(name)
+        missing -= found
+    if missing and warn:
+        warnings.warn(
+            f"no installed font has {''.join(sorted(missing))!r:.40} ({_scripts(missing)}), drawn as boxes here. "
+            "Install a font that has them, such as Noto Sans CJK for Chinese, Japanese and Korean, and restart",
+            UserWarning,
+            stacklevel=_caller_level(),
+        )
+    if warn and not hasattr(ft2font, "__libraqm_version__") and any(map(_is_right_to_left, characters)):
+        warnings.warn(
+            "matplotlib before 3.11 neither joins nor orders right-to-left letters: upgrade it for these labels",
+            UserWarning,
+            stacklevel=_caller_level(),
+        )
+    return [*own, *fallbacks]
+
+
+def set_labels(texts: Sequence[Any], fonts: list[str]) -> None:
+    """Draw matplotlib texts in the first of the fonts that has each character."""
+    for text in texts:
+        text.set_fontfamily(fonts)
+
+
+def _is_right_to_left(character: str) -> bool:
+    return unicodedata.bidirectional(character) in ("R", "AL")
+
+
+def _scripts(characters: Iterable[str]) -> str:
+    """The scripts of characters, by the first word of their names, e.g. ``CJK, HIRAGANA``."""
+    return ", ".join(sorted({unicodedata.name(character, "unnamed").split()[0] for character in characters}))
+
+
+def _installed() -> list[tuple[str, str]]:
+    """Name and file of each upright font of ordinary weight, in order."""
+    return sorted(
+        {
+            (entry.name, entry.fname)
+            for entry in font_manager.fontManager.ttflist
+            if entry.style == "normal" and entry.weight in (400, "normal", "regular", "book")
+        }
+    )
+
+
+@lru_cache(maxsize=512)
+def _characters(path: str) -> frozenset[str]:
+    try:
+        return frozenset(map(chr, font_manager.get_font(path).get_charmap()))
+    except (OSError, RuntimeError):  # a broken font file is no reason not to draw
+        return frozenset()
+
+
+def _caller_level() -> int:
+    """How far up the stack the first caller outside this package stands, for warnings."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("xattn_widget"):
+        level, frame = level + 1, frame.f_back
+    return level

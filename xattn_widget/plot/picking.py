@@ -1,0 +1,57 @@
+"""Which heads a picture shows: one, a layer's, several, or all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from xattn_widget.record import CrossAttention
+
+
+def picked_heads(
+    record: CrossAttention,
+    layer: int | None,
+    head: int | None,
+    heads: Sequence[tuple[int, int]] | None,
+) -> tuple[list[tuple[int, int]], str]:
+    """(layer, head) pairs, and their title.
+
+    Raises:
+        ValueError: a layer or head that is not there, a head without its layer, or ``heads`` beside either.
+    """
+    if heads is not None:
+        if layer is not None or head is not None:
+            raise ValueError("give heads, or a layer and a head, not both")
+        pairs = [(each[0], each[1]) for each in heads]
+        if not pairs:
+            raise ValueError("heads is empty: name at least one (layer, head) pair")
+        for pair in pairs:
+            _check(record, *pair)
+        return pairs, _title(pairs)
+    if layer is None:
+        if head is not None:
+            raise ValueError(f"head {head} of which layer? The same head of other layers is unrelated: give layer too")
+        return [(each, other) for each in range(record.layers) for other in range(record.heads)], "mean of all heads"
+    _check(record, layer, head or 0)
+    if head is None:
+        return [(layer, each) for each in range(record.heads)], f"layer {layer}, mean of its heads"
+    return [(layer, head)], _title([(layer, head)])
+
+
+def mean_weights(record: CrossAttention, heads: Sequence[tuple[int, int]]) -> torch.Tensor:
+    """``[target, source]`` mean over the heads."""
+    return torch.stack([record.weights[pair] for pair in heads]).mean(0)
+
+
+def _title(heads: Sequence[tuple[int, int]]) -> str:
+    return f"layer {heads[0][0]}, head {heads[0][1]}" if len(heads) == 1 else f"mean of {len(heads)} heads"
+
+
+def _check(record: CrossAttention, layer: int, head: int) -> None:
+    if not 0 <= layer < record.layers:
+        raise ValueError(f"layer must be 0 to {record.layers - 1}, got {layer}")
+    if not 0 <= head < record.heads:
+        raise ValueError(f"head must be 0 to {record.heads - 1}, got {head}")

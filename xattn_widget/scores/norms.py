@@ -1,0 +1,70 @@
+"""Scores of size: norms of the attention matrix, of what it carries, and of what the loss loses with a head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from xattn_widget.scores.decorator import score
+from xattn_widget.scores.masking import keep
+
+
+@score(direction="higher", batched=True, description="high: behaves like an aligner, each word to its own")
+def alignment_norm(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
+    """``(sum_s ||A[:, s]||_2) / S + (sum_t ||A[t, :]||_2) / T``: norms of columns and of rows, averaged.
+
+    In ``(0, 1 + sqrt(T / S)]``; 2 for a one-to-one alignment. High where rows are sharp (second term) and spread over
+    all columns (first term): sharp rows on one column lose the first, a uniform head both. Good for finding aligning
+    heads without gold; grows with ``T / S``: compare heads on the same sentences.
+
+    Source: Yeh et al. 2025 (speech).
+    """
+    kept = keep(attention, source_mask, target_mask)
+    columns = kept.mean_over_columns(kept.attention.norm(dim=-2))
+    rows = kept.mean_over_rows(kept.attention.norm(dim=-1))
+    return columns + rows
+
+
+@score(direction="higher", batched=True, description="high: writes much into the decoder's state")
+def value_norm(
+    attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, value_norms: torch.Tensor
+) -> torch.Tensor:
+    """Mean over target rows of ``sum_s ||A[t, s] f(x_s)||_2``, ``f`` the head's value and output projection.
+
+    In ``[0, inf)``, in the units of the decoder's state: how much the head writes; attention only says from where. A
+    head that parks its mass on a token of small values (a sink) is low, however sharp it is. Needs the norms, which
+    ``extract(..., value_norms=True)`` and ``capture(model, value_norms=True)`` keep. Not comparable between models.
+    To see, score or align by the norms in place of the weights, use ``record.contributions()``.
+
+    Source: Kobayashi et al. 2020.
+    """
+    kept = keep(value_norms.to(attention.dtype), source_mask, target_mask)
+    return kept.mean_over_rows(kept.attention.sum(-1))
+
+
+@score(direction="higher", batched=True, description="high: the loss depends on the head")
+def importance(
+    attention: torch.Tensor,
+    source_mask: torch.Tensor,
+    target_mask: torch.Tensor,
+    *,
+    importance: Mapping[str, torch.Tensor],
+    method: str = "gradient",
+) -> torch.Tensor:
+    """How much the loss on the target depends on the head, in nats a target position.
+
+    ``"gradient"``: ``E |sum_d g_d o_d|`` over target positions, ``o`` the head's output and ``g`` the loss's gradient
+    by it, in ``[0, inf)``. ``"ablation"``: the loss with the head's output set to zero, minus the loss, by target
+    tokens; negative where the model does better without the head. :func:`xattn_widget.head_importance`
+    measures it over sentences, ``extract(..., importance="gradient")`` keeps each sentence's in its record, which this
+    score reads. The attention itself plays no part in it.
+
+    Source: Michel et al. 2019; Voita et al. 2019.
+    """
+    if method not in importance:
+        raise ValueError(
+            f"importance by {method!r} was not measured (there is {', '.join(map(repr, importance)) or 'none'}): "
+            f"use extract(..., importance={method!r})"
+        )
+    return importance[method].to(attention)

@@ -1,0 +1,213 @@
+"""Long calls of a widget's model: one at a time, off the kernel's own thread, told of as they go, and stoppable.
+
+A notebook delivers a widget's messages on the thread that runs the cells, or (JupyterLab 4.4 with ipykernel 7) on one
+beside it. A thread of our own is right for both: a message to stop comes in while the model runs. Cells and calls take
+turns, so that a cell never meets a model that a call has muted heads of.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import torch
+from transformers import StoppingCriteria
+
+_POLL = 0.05  # seconds between two looks whether a waiting call is to stop
+_TELL_EVERY = 0.15  # seconds between two messages of progress
+
+
+Result = TypeVar("Result")
+
+
+class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
+    """A call was stopped before it came to its end."""
+
+
+class Call(StoppingCriteria):
+    """One long call: whether it is to stop, and what it is at. It is a criterion by which ``generate`` stops, too."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._stop = threading.Event()
+        self._tell = tell
+        self._told = 0.0
+
+    def stop(self) -> None:
+        """Ask it to stop; it does at the next step of generating, or before the next forward."""
+        self._stop.set()
+
+    def check(self) -> None:
+        """Raise :class:`Stopped` if it is to stop."""
+        if self._stop.is_set():
+            raise Stopped
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stop.is_set()
+
+    def tell(self, text: str) -> None:
+        """Say what it is at, now."""
+        self.check()
+        self._told = time.monotonic()
+        self._tell(text)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        """A step of generating: say how far it is, and whether each row is to end here."""
+        if time.monotonic() - self._told > _TELL_EVERY and not self.is_stopped:
+            self.tell(f"Generating: {input_ids.shape[1]} tokens")
+        return torch.full((input_ids.shape[0],), self.is_stopped, dtype=torch.bool, device=input_ids.device)
+
+
+class Worker:
+    """Runs the calls of one widget with a model; a new one ends the one before."""
+
+    def __init__(self, model: Any, tell: Callable[[str], None], failed: Callable[[str], None]) -> None:
+        """Make a worker.
+
+        Args:
+            model: what the calls use; calls of all widgets that share it take turns.
+            tell: is told what the running call is at, and "" when there is none.
+            failed: is told in words why one failed, and "" when the next begins.
+        """
+        self._lock = _lock_of(model)
+        self._tell, self._failed = tell, failed
+        self._call: Call | None = None
+        self._state = threading.Lock()
+        _turns.watch()
+
+    def start(self, work: Callable[[Call], object]) -> None:
+        """Run ``work`` in a thread of its own; an error is told in words."""
+        call = self._next()
+
+        def run() -> None:
+            try:
+                self._failed("")
+                call.tell("Waiting for the running cell" if _turns.cell_runs else "Starting")
+                with _turns.take(call), self._use(call):
+                    work(call)
+            except Stopped:
+                pass
+            except Exception as error:  # in a thread nobody would see it
+                self._failed(f"{type(error).__name__}: {error}")
+            finally:
+                self._done(call)
+
+        threading.Thread(target=run, name="xattn-widget", daemon=True).start()
+
+    def run(self, work: Callable[[Call], Result]) -> Result:
+        """Run ``work`` here and now, and return what it returns."""
+        call = self._next()
+        try:
+            self._failed("")
+            with self._use(call):
+                return work(call)
+        except Stopped:
+            raise RuntimeError("stopped in the panel before it was done") from None
+        finally:
+            self._done(call)
+
+    def stop(self) -> None:
+        """Stop the running call, if there is one."""
+        with self._state:
+            if self._call:
+                self._call.stop()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call runs or waits."""
+        return self._call is not None
+
+    def _next(self) -> Call:
+        call = Call(self._tell)
+        with self._state:
+            if self._call:
+                self._call.stop()
+            self._call = call
+        return call
+
+    def _done(self, call: Call) -> None:
+        with self._state:
+            if self._call is not call:  # another took its place, and has the word
+                return
+            self._call = None
+        self._tell("")
+
+    @contextmanager
+    def _use(self, call: Call) -> Iterator[None]:
+        while not self._lock.acquire(timeout=_POLL):
+            call.check()
+        try:
+            call.check()
+            yield
+        finally:
+            self._lock.release()
+
+
+_locks: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+
+def _lock_of(model: Any) -> Any:
+    if model not in _locks:
+        _locks[model] = threading.RLock()
+    return _locks[model]
+
+
+class _Turns:
+    """Cells of a notebook and calls take turns, whichever thread each is on."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._calls = 0
+        self.cell_runs = False
+        self._watched: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def watch(self) -> None:
+        """Follow the cells of the running IPython; a terminal or a script has none that would run beside a call."""
+        with suppress(ImportError):
+            from IPython import get_ipython
+
+            shell = get_ipython()
+            if shell is None or shell in self._watched:
+                return
+            self._watched.add(shell)
+            shell.events.register("pre_run_cell", self._begin)
+            shell.events.register("post_run_cell", self._end)
+            # The first widget is mostly made by a cell, whose beginning was not seen.
+            parent: dict[str, Any] = {}
+            with suppress(AttributeError, LookupError):
+                parent = shell.get_parent()
+            self.cell_runs = parent.get("header", {}).get("msg_type") == "execute_request"
+
+    def _begin(self, info: Any) -> None:
+        with self._changed:
+            while self._calls:
+                self._changed.wait(_POLL)  # in pieces, so that an interrupt comes through
+            self.cell_runs = True
+
+    def _end(self, result: Any) -> None:
+        with self._changed:
+            self.cell_runs = False
+            self._changed.notify_all()
+
+    @contextmanager
+    def take(self, call: Call) -> Iterator[None]:
+        """Wait until no cell runs, and keep the next one waiting inside the block."""
+        with self._changed:
+            while self.cell_runs:
+                self._changed.wait(_POLL)
+                call.check()
+            self._calls += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._calls -= 1
+                self._changed.notify_all()
+
+
+_turns = _Turns()
