@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from xattn_widget import extract, load_demo, score, score_corpus
 from xattn_widget.corpus import corpus_info, grids, to_pandas
+from xattn_widget.scores import BUILTIN
 
 STATISTICS = ["logprob_sum", "logprob_mean", "logprob_min", "margin", "output_entropy"]
 SIX = ["coverage_penalty", "entropy", "confidence", "sink_mass", "ignored_source", "marginal_divergence"]
@@ -73,6 +74,17 @@ def test_a_value_is_that_of_the_sentence_alone(demo, alone, order, batch_tokens,
         assert table["logprob_min"][row].as_py() == pytest.approx(float(record.logprobs.min()), abs=1e-5)
         assert table["source_length"][row].as_py() == len(record.source)
         assert table["target_length"][row].as_py() == len(record.target)
+
+
+def test_every_built_in_score_can_be_computed(demo):
+    names = [name for name in BUILTIN if name != "importance"]
+    table = score_corpus(*demo, GERMAN, ENGLISH, names)
+    for row, pair in enumerate(EVERYTHING):
+        record = extract(*demo, *pair, value_norms=True)
+        for name in names:
+            assert_grid(grids(table, name)[row], record.score(name))
+    with pytest.raises(ValueError, match="importance needs a backward pass"):
+        score_corpus(*demo, GERMAN, ENGLISH, "importance")
 
 
 def test_renormalising_is_that_of_the_sentence_alone(demo, alone):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 
 import numpy as np
@@ -72,7 +73,8 @@ def test_a_file_can_be_looked_at_and_a_picture_stands_in(demo, table, tmp_path):
     assert rows_listed(view) == rows_listed(show_corpus(table, *demo))
     bundle = view._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
-    assert data["image/png"] == view.picture.value
+    assert base64.b64decode(data["image/png"]) == view.picture.value
+    assert data["text/plain"].startswith("8 worst of 8 sentences, highest coverage_penalty first; 1 have no value\n")
     assert "application/vnd.jupyter.widget-view+json" in data
 
 

@@ -90,14 +90,14 @@ class RemoteWorker:
         if not with_gpu:
             torch.set_num_threads(1)  # it has one CPU
         self._worker = Worker(model.to("cuda") if with_gpu else model, tokenizer, job)
-        self._worker.__enter__()  # until the process ends
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Score one window: pickled rows in, an Arrow stream out. What goes wrong is told, for Ray would try again."""
         window = pickle.loads(batch["window"][0])
         sink, failure = pa.BufferOutputStream(), b""
         try:
-            table = self._worker.score(self._worker.prepare(window))
+            with self._worker as worker:
+                table = worker.score(worker.prepare(window))
             with pa.ipc.new_stream(sink, table.schema) as stream:
                 stream.write_table(table)
         except Exception as error:

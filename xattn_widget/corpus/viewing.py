@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 from os import PathLike
@@ -101,7 +102,10 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The widget, with the picture for where no widget runs."""
         bundle = super()._repr_mimebundle_(**options)
-        (bundle[0] if isinstance(bundle, tuple) else bundle)["image/png"] = self.picture.value
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        data["image/png"] = base64.b64encode(self.picture.value).decode()
+        listed = "\n".join(label for label, _ in self.sentences.options[:5])
+        data["text/plain"] = f"{self._note.value}\n{listed}"
         return bundle
 
 
