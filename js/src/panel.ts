@@ -127,7 +127,11 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
     all,
   };
   const room = () => rooms[store.get("panel")];
-  const saving = createExport(context, { root: () => root, view: () => room().element });
+  const saving = createExport(context, {
+    root: () => root,
+    view: () => room().element,
+    thumbnails: all.complete,
+  });
   tabs.bar.prepend(reader.search, saving);
 
   const {
@@ -229,7 +233,7 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
       alignment: loader.alignment,
       reference: Boolean(loader.scene?.reply.reference),
     });
-    setText(summary, speakPicked(subject.pick().heads, said));
+    setText(summary, `${room().summary?.() ?? ""} ${speakPicked(subject.pick().heads, said)}`.trim());
   }
 
   function drawMain(reasons: Reasons): void {

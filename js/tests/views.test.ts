@@ -66,6 +66,14 @@ describe("comparison", () => {
     ]);
   });
 
+  it("is told to a screen reader", async () => {
+    await mount({ panel: "compare", info: TWO });
+    const told = all('.xattn-hidden[aria-live="polite"]').map((element) => element.textContent);
+    expect(told.join(" ")).toContain(
+      "Comparing A, before · layer 0, head 0, with B, after · layer 0, head 0. Picked layer 0, head 0.",
+    );
+  });
+
   it("picks heads for either side, and swaps the two", async () => {
     const model = await mount({ panel: "compare", info: TWO });
     const [, b] = all(".xattn-radio input") as HTMLInputElement[];

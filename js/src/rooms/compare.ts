@@ -52,6 +52,7 @@ export function createCompareRoom(context: Context): Room {
   return {
     element: view.element,
     hint: null,
+    summary: () => `Comparing A, ${name(firstPick(store))}, with B, ${name(secondPick(store))}.`,
     load(reasons) {
       if (anyOf(reasons, OTHER_TRAITS)) loader.refreshOther();
     },
