@@ -46,6 +46,7 @@ class Worker:
     def __init__(self, model: Any, tokenizer: Any, job: Job) -> None:
         self._model, self._tokenizer, self._job = model, tokenizer, job
         self._no_content = special_ids(tokenizer)
+        self._vocabulary = len(tokenizer)
         self._forward = Forward(model, tokenizer, job)
         self._stack = ExitStack()
 
@@ -145,7 +146,9 @@ class Worker:
         for row, (sentence, pair) in enumerate(zip(batch, pairs, strict=True)):
             prepared.errors[sentence.place] = results.problems[row]
             if self._job.generation is not None:
-                prepared.targets[sentence.place] = self._tokenizer.decode(pair.predicted, skip_special_tokens=True)
+                # A model may embed, and generate, more ids than its tokenizer knows.
+                known = [token for token in pair.predicted if token < self._vocabulary]
+                prepared.targets[sentence.place] = self._tokenizer.decode(known, skip_special_tokens=True)
                 prepared.lengths[sentence.place, 1] = len(pair.predicted)
         places = [sentence.place for sentence in batch]
         grids[:, places] = results.grids.numpy()
