@@ -231,4 +231,5 @@ def test_a_cell_run_a_hundred_times_leaves_nothing_behind(open_notebook: OpenNot
     # A hundred panels have some 30,000 nodes and 8,000 listeners.
     assert after["nodes"] - before["nodes"] < 3_000
     assert after["jsEventListeners"] - before["jsEventListeners"] < 800
-    assert heap_after - heap_before < 10
+    # JupyterLab itself keeps some 0.08 MB of each closed widget; with a module of its own for each it was 36 MB.
+    assert heap_after - heap_before < 20
