@@ -100,7 +100,7 @@ def test_a_record_aligns_words_or_tokens_by_heads_and_reading():
     record = small_record()
     assert record.align((0, 0)) == [(0, 0), (0, 1)]  # 0.2 + 0.3 of two pieces is more than 0.4
     assert record.align((0, 0), words=False) == [(0, 1), (2, 0)]
-    assert record.align([(0, 1)]) == [(0, 1), (1, 0)]
+    assert record.align([(0, 1)]) == record.align((np.int64(0), torch.tensor(1))) == [(0, 1), (1, 0)]
     assert record.read_as("input").align((0, 1)) == [(0, 0)]
     assert record.align() == record.align([(0, 0), (0, 1)]) == [(0, 1), (1, 0)]
     assert record.align(aggregate="max") == [(0, 1), (1, 0)]

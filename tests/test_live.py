@@ -8,7 +8,7 @@ import torch
 from traitlets import TraitError
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from xattn_widget import CrossAttentionWidget, ablate, extract, load_demo, show_cross_attention
+from xattn_widget import CrossAttentionWidget, ablate, capture, extract, load_demo, show_cross_attention
 from xattn_widget.live import LiveModel
 
 SOURCE = "Ich habe das Buch gelesen."
@@ -211,6 +211,20 @@ def test_widgets_that_share_a_model_take_turns(demo, slow, widget):
     threading.Timer(0.3, slow.stop).start()
     record = widget.set_target("I bought the book.")  # waits, and never sees the muted head
     assert torch.equal(record.weights, extract(*demo, SOURCE, "I bought the book.").weights)
+
+
+def test_a_block_of_the_users_sees_nothing_of_a_call(demo, slow):
+    model, tokenizer = demo
+    inputs = tokenizer(SOURCE, return_tensors="pt")
+    with torch.no_grad(), capture(model) as captured:
+        slow._handle_custom_msg({"id": "1", "kind": "live", "action": "mute", "heads": [[2, 5]]}, [])
+        wait_for(lambda: "Generating" in slow.live["busy"])
+        plain = model.generate(**inputs)
+    assert len(captured.forwards) == plain.shape[1] - 1
+    slow.stop()
+    wait_for(lambda: slow.live["busy"] == "")
+    with torch.no_grad():
+        assert torch.equal(model.generate(**inputs), plain)
 
 
 def test_wrong_values_are_told_and_change_nothing(widget):

@@ -14,7 +14,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from xattn_widget import CrossAttention, plot_distribution, score
+from xattn_widget import CrossAttention, load_demo, plot_distribution, score, score_corpus
+from xattn_widget.corpus import grids
 from xattn_widget.plot import labels
 from xattn_widget.plot.heatmap import COLOURS
 from xattn_widget.plot.lines import HEAD_COLOURS
@@ -143,6 +144,18 @@ def test_a_distribution_leaves_undefined_sentences_out_and_refuses_a_mixture():
         plot_distribution([record.score("entropy"), record.score("entropy", special="drop")])
     with pytest.raises(ValueError, match=r"\[sentences, layers, heads\].*got \[2, 3\]"):
         plot_distribution(torch.ones(2, 3))
+
+
+def test_a_distribution_is_drawn_of_a_scored_corpus_and_of_heads_without_a_number():
+    model, tokenizer = load_demo()
+    table = score_corpus(model, tokenizer, ["Ich lese.", "", "Das Kind spielt im Garten."], scores=["monotonicity"])
+    values = grids(table, "monotonicity")
+    assert np.isnan(values[1]).all()
+    values[:, 2, 7] = np.nan
+    ax = plot_distribution(values, label="monotonicity")
+    medians = [line.get_ydata()[0] for line in ax.lines if line.get_linewidth() == 1.4]
+    assert np.allclose(medians, np.median(values[[0, 2]], axis=0).flatten(), equal_nan=True)
+    assert {"layer 2", "7"} <= texts_within(ax.figure)
 
 
 DRAWINGS = {

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from xattn_widget.plot import plot_distribution
     from xattn_widget.record import CrossAttention
     from xattn_widget.scores import check_score, score
+    from xattn_widget.show import show_cross_attention
     from xattn_widget.storage import load
-    from xattn_widget.widget import CrossAttentionWidget, show_cross_attention
+    from xattn_widget.widget import CrossAttentionWidget
 
 # Where each public name lives: imported when it is first asked for, so that importing the package costs nothing.
 _HOMES = {
@@ -54,7 +55,7 @@ _HOMES = {
     "score_corpus": "xattn_widget.corpus",
     "select": "xattn_widget.corpus",
     "show_corpus": "xattn_widget.corpus",
-    "show_cross_attention": "xattn_widget.widget",
+    "show_cross_attention": "xattn_widget.show",
     "write_pharaoh": "xattn_widget.alignment",
 }
 

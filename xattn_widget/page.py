@@ -126,7 +126,7 @@ class _Budget:
         self.left = sentence.take(self.left)
 
     def _render(self, sentences: list[_Sentence]) -> bytes:
-        from xattn_widget.widget import VIEW_SETTINGS
+        from xattn_widget.view import VIEW_SETTINGS
 
         widget = self.widget
         traits = {name: getattr(widget, name) for name in ("info", "score_list", *VIEW_SETTINGS)}

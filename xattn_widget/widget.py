@@ -1,11 +1,8 @@
-"""The notebook widget: traits both ways, weights by request; and the one call that makes it."""
+"""The notebook widget: traits both ways, weights by request."""
 
 from __future__ import annotations
 
 import base64
-import contextlib
-import difflib
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +11,9 @@ import anywidget
 import torch
 import traitlets
 from ipywidgets.widgets.widget import _instances
-from transformers import PreTrainedModel
 
 from xattn_widget.displays import is_shown
 from xattn_widget.experiments import Experiments, Variant
-from xattn_widget.extraction import extract
 from xattn_widget.listing import describe_records, fit_heads, flatten, settle_compare, settle_heads
 from xattn_widget.live import LiveModel, Rest
 from xattn_widget.record import CrossAttention
@@ -26,6 +21,7 @@ from xattn_widget.reference import Reference, read_references
 from xattn_widget.scores import BUILTIN, Score, find_score
 from xattn_widget.serving import ScoreEntry, answer, check_version
 from xattn_widget.summary import summarise
+from xattn_widget.view import VIEW_SETTINGS, View, check_view, settled_last
 
 if TYPE_CHECKING:
     from xattn_widget.page import EmbeddedPage
@@ -42,44 +38,12 @@ def _built(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-class _Index(traitlets.Int[int, Any]):
-    """A whole number, of numpy or torch too (what argmin gives)."""
-
-    def validate(self, obj: Any, value: Any) -> Any:
-        if value is not None:
-            with contextlib.suppress(TypeError):  # the check below words the error
-                value = operator.index(value)
-        return super().validate(obj, value)
-
-
-class CrossAttentionWidget(anywidget.AnyWidget):
+class CrossAttentionWidget(View, anywidget.AnyWidget):
     """Cross-attention of one or more records in a notebook; every trait can be observed and set.
 
+    Its settings are those of :class:`xattn_widget.view.View`.
+
     Attributes:
-        layer, head: the head picked last, counted from 0.
-        heads: all picked heads, a list of ``[layer, head]``, the last one being ``[layer, head]``.
-        sentence: which record is shown.
-        target_index, source_index: the pinned token on either side (a subword position), or None.
-        score_name: the score that colours the grid.
-        aggregate: ``"mean"`` or ``"max"`` over the picked heads.
-        keep: which lines are drawn: those of at least ``threshold`` (``"threshold"``), the ``top_k`` strongest of each
-            row (``"top"``), or of each row as many of the strongest as carry the share ``mass`` of it (``"mass"``).
-        threshold, top_k, mass: see ``keep``; 0 to 1, 1 or more, 0 to 1.
-        words: merge subwords into words.
-        special: ``"show"``, ``"fade"`` or ``"drop"`` special tokens (dropping renormalises the rows, and says so).
-        reading: rows labelled by the token predicted (``"output"``) or read (``"input"``).
-        orientation: source and target in ``"columns"`` or ``"rows"``.
-        panel: ``"lines"``, ``"matrix"``, ``"compare"``, ``"scores"`` or ``"all"`` heads.
-        compare: what ``panel="compare"`` sets beside the picked heads, a dictionary of ``sentence`` and ``heads``; what
-            is left out is the same as theirs. A number alone is a sentence. None: the next sentence, or with one
-            sentence all heads of the layer before.
-        second_score: the score that the scatter of ``panel="scores"`` sets ``score_name`` against; "" chooses one.
-        zoom: enlarge the cells of a large matrix until each has its label, and scroll.
-        table: show the matrix as a table.
-        theme: ``"auto"`` (the host's), ``"light"`` or ``"dark"``.
-        muted: heads whose output is zero, a list of ``[layer, head]``; [] for none. With heads muted the list of
-            sentences ends with two more: the same target read without them, which is shown, and what the model writes
-            without them; ``live["effect"]`` has the log-probabilities. Only where the widget holds its model.
         live: what the panel is told of experiments; read only.
     """
 
@@ -90,29 +54,6 @@ class CrossAttentionWidget(anywidget.AnyWidget):
 
     info = traitlets.Dict(read_only=True).tag(sync=True)
     score_list: traitlets.List[dict[str, Any]] = traitlets.List(read_only=True).tag(sync=True)
-    sentence = _Index(0).tag(sync=True)
-    layer = _Index(0).tag(sync=True)
-    head = _Index(0).tag(sync=True)
-    heads: traitlets.List[list[int]] = traitlets.List().tag(sync=True)
-    target_index = _Index(None, allow_none=True).tag(sync=True)
-    source_index = _Index(None, allow_none=True).tag(sync=True)
-    score_name = traitlets.Unicode().tag(sync=True)
-    aggregate = traitlets.Enum(["mean", "max"], "mean").tag(sync=True)
-    keep = traitlets.Enum(["threshold", "top", "mass"], "threshold").tag(sync=True)
-    threshold = traitlets.Float(0.05, min=0.0, max=1.0).tag(sync=True)
-    top_k = _Index(3, min=1).tag(sync=True)
-    mass = traitlets.Float(0.9, min=0.0, max=1.0).tag(sync=True)
-    words = traitlets.Bool(False).tag(sync=True)
-    special = traitlets.Enum(["show", "fade", "drop"], "fade").tag(sync=True)
-    reading = traitlets.Enum(["output", "input"], "output").tag(sync=True)
-    orientation = traitlets.Enum(["columns", "rows"], "columns").tag(sync=True)
-    panel = traitlets.Enum(["lines", "matrix", "compare", "scores", "all"], "lines").tag(sync=True)
-    compare = traitlets.Any(None, allow_none=True).tag(sync=True)
-    second_score = traitlets.Unicode("").tag(sync=True)
-    zoom = traitlets.Bool(False).tag(sync=True)
-    table = traitlets.Bool(False).tag(sync=True)
-    theme = traitlets.Enum(["auto", "light", "dark"], "auto").tag(sync=True)
-    muted: traitlets.List[list[int]] = traitlets.List().tag(sync=True)
     live = traitlets.Dict(read_only=True).tag(sync=True)
 
     def __init__(
@@ -181,7 +122,7 @@ class CrossAttentionWidget(anywidget.AnyWidget):
         self.observe(self._follow_layer_and_head, ["layer", "head"])
         self.observe(self._follow_sentence, "sentence")
         self.observe(self._follow_muted, "muted")
-        for name in sorted(start, key=_settled_last):
+        for name in sorted(start, key=settled_last):
             setattr(self, name, start[name])
         self.on_msg(self._receive)
 
@@ -444,73 +385,3 @@ class CrossAttentionWidget(anywidget.AnyWidget):
                 f"no score {proposal['value']!r} is listed; there are {', '.join(self._scores)}. Add one with add_score"
             )
         return str(proposal["value"])
-
-
-VIEW_SETTINGS = tuple(
-    name
-    for name, trait in CrossAttentionWidget.class_own_traits(sync=True).items()
-    if not trait.read_only and not name.startswith("_")
-)
-
-
-def check_view(view: Mapping[str, Any]) -> None:
-    """Raise a TypeError that names the nearest setting where ``view`` has one that does not exist."""
-    for name in view:
-        if name not in VIEW_SETTINGS:
-            near = difflib.get_close_matches(name, VIEW_SETTINGS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(VIEW_SETTINGS))}"
-            raise TypeError(f"{name!r} is no view setting; {hint}")
-
-
-def _settled_last(name: str) -> int:
-    """Settings that others reset come after those."""
-    order = ["sentence", "layer", "head", "heads"]
-    # Muting runs the model on what all others have chosen.
-    return order.index(name) if name in order else 10 if name == "muted" else 9
-
-
-def show_cross_attention(
-    model: PreTrainedModel,
-    tokenizer: Any,
-    source: str | Sequence[str],
-    target: str | Sequence[str] | None = None,
-    *,
-    generation: Mapping[str, Any] | None = None,
-    scores: Sequence[str | Score | Callable[..., Any]] | None = None,
-    truncation: bool = False,
-    reference: Any = None,
-    reference_words: bool = True,
-    **view: Any,
-) -> CrossAttentionWidget:
-    """Show the cross-attention of a model on sentences, in a notebook.
-
-    Args:
-        model: an encoder-decoder model of transformers, as loaded.
-        tokenizer: the model's tokenizer.
-        source: a sentence, or a list of them.
-        target: None to let the model generate; a sentence (or a list as long as ``source``) to read by teacher forcing.
-        generation: keyword arguments of ``model.generate``; greedy when left out.
-        scores: names of built-in scores and scores of your own; all built-in ones when left out.
-        truncation: cut sentences that are longer than the model's positions, in place of the error.
-        reference: word alignments to lay over the picture, see :class:`CrossAttentionWidget`.
-        reference_words: whether their numbers count words, or else tokens.
-        view: initial settings of the panel, such as ``words=True``, ``orientation="rows"`` or ``layer=2``; see
-            :class:`CrossAttentionWidget`.
-
-    Returns:
-        The widget; as the last expression of a cell it is shown.
-
-    Raises:
-        TypeError: an unknown view setting, or what :func:`extract` raises.
-        ValueError: what :func:`extract` raises.
-    """
-    check_view(view)  # before the model runs
-    records = extract(model, tokenizer, source, target, generation=generation, truncation=truncation)
-    return CrossAttentionWidget(
-        records,
-        scores=scores,
-        reference=reference,
-        reference_words=reference_words,
-        live=LiveModel(model, tokenizer, generation),
-        **view,
-    )

@@ -1,17 +1,18 @@
 """Long calls of a widget's model: one at a time, off the kernel's own thread, told of as they go, and stoppable.
 
 A notebook delivers a widget's messages on the thread that runs the cells, or (JupyterLab 4.4 with ipykernel 7) on one
-beside it. A thread of our own is right for both: a message to stop comes in while the model runs. Cells and calls take
-turns, so that a cell never meets a model that a call has muted heads of.
+beside it. A thread of our own is right for both: a message to stop comes in while the model runs. Cells may go on using
+the model: what a call mutes or captures is seen in its own thread alone (see hooks.py).
 """
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -78,17 +79,15 @@ class Worker:
         self._tell, self._failed = tell, failed
         self._call: Call | None = None
         self._state = threading.Lock()
-        _turns.watch()
+        _start_thread()
 
     def start(self, work: Callable[[Call], object]) -> None:
-        """Run ``work`` in a thread of its own; an error is told in words."""
+        """Run ``work`` in the thread for calls; an error is told in words."""
         call = self._next()
 
         def run() -> None:
             try:
-                self._failed("")
-                call.tell("Waiting for the running cell" if _turns.cell_runs else "Starting")
-                with _turns.take(call), self._use(call):
+                with self._use(call):
                     work(call)
             except Stopped:
                 pass
@@ -97,7 +96,9 @@ class Worker:
             finally:
                 self._done(call)
 
-        threading.Thread(target=run, name="xattn-widget", daemon=True).start()
+        self._failed("")
+        self._tell("Starting")
+        _jobs.put(run)
 
     def run(self, work: Callable[[Call], Result]) -> Result:
         """Run ``work`` here and now, and return what it returns."""
@@ -148,6 +149,26 @@ class Worker:
             self._lock.release()
 
 
+# One thread for the calls of all widgets, there before any block of the user's that captures or mutes: such a block
+# counts threads that start inside it as its own.
+_jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+_thread: threading.Thread | None = None
+
+
+def _start_thread() -> None:
+    global _thread
+    if _thread is None or not _thread.is_alive():  # a forked process has none
+        _thread = threading.Thread(target=_work, name="xattn-widget", daemon=True)
+        _thread.start()
+
+
+def _work() -> None:
+    while True:
+        job = _jobs.get()
+        job()
+        del job  # or it would keep its widget alive until the next
+
+
 _locks: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
@@ -155,59 +176,3 @@ def _lock_of(model: Any) -> Any:
     if model not in _locks:
         _locks[model] = threading.RLock()
     return _locks[model]
-
-
-class _Turns:
-    """Cells of a notebook and calls take turns, whichever thread each is on."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._calls = 0
-        self.cell_runs = False
-        self._watched: weakref.WeakSet[Any] = weakref.WeakSet()
-
-    def watch(self) -> None:
-        """Follow the cells of the running IPython; a terminal or a script has none that would run beside a call."""
-        with suppress(ImportError):
-            from IPython import get_ipython
-
-            shell = get_ipython()
-            if shell is None or shell in self._watched:
-                return
-            self._watched.add(shell)
-            shell.events.register("pre_run_cell", self._begin)
-            shell.events.register("post_run_cell", self._end)
-            # The first widget is mostly made by a cell, whose beginning was not seen.
-            parent: dict[str, Any] = {}
-            with suppress(AttributeError, LookupError):
-                parent = shell.get_parent()
-            self.cell_runs = parent.get("header", {}).get("msg_type") == "execute_request"
-
-    def _begin(self, info: Any) -> None:
-        with self._changed:
-            while self._calls:
-                self._changed.wait(_POLL)  # in pieces, so that an interrupt comes through
-            self.cell_runs = True
-
-    def _end(self, result: Any) -> None:
-        with self._changed:
-            self.cell_runs = False
-            self._changed.notify_all()
-
-    @contextmanager
-    def take(self, call: Call) -> Iterator[None]:
-        """Wait until no cell runs, and keep the next one waiting inside the block."""
-        with self._changed:
-            while self.cell_runs:
-                self._changed.wait(_POLL)
-                call.check()
-            self._calls += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._calls -= 1
-                self._changed.notify_all()
-
-
-_turns = _Turns()

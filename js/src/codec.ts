@@ -13,6 +13,39 @@ export function toFloats(view: DataView): Float32Array {
   return new Float32Array(bytes.buffer, 0, bytes.byteLength >> 2);
 }
 
+const BLOCK = 4096;
+
+/**
+ * Adds heads of [heads, target, source] bytes to a running aggregate [target, source] (sum or maximum). In whole numbers
+ * and in blocks that stay in the processor's cache: a large layer is four million weights, and is to come in a frame.
+ */
+export function accumulateHeads(
+  into: Float32Array,
+  bytes: Uint8Array,
+  heads: readonly number[],
+  how: "mean" | "max",
+): void {
+  const block = new Uint32Array(BLOCK);
+  for (let first = 0; first < into.length; first += BLOCK) {
+    const size = Math.min(BLOCK, into.length - first);
+    block.fill(0);
+    for (const head of heads) {
+      const start = head * into.length + first;
+      for (let i = 0; i < size; i++) {
+        const byte = bytes[start + i] as number;
+        const held = block[i] as number;
+        if (how === "mean") block[i] = held + byte * byte;
+        else if (byte > held) block[i] = byte;
+      }
+    }
+    for (let i = 0; i < size; i++) {
+      const held = into[first + i] as number;
+      const value = block[i] as number;
+      into[first + i] = how === "mean" ? held + value / 65025 : Math.max(held, (value * value) / 65025);
+    }
+  }
+}
+
 /** One head of [heads, target, source] bytes as weights [target, source]. */
 export function decodeHead(bytes: Uint8Array, head: number, size: number): Float32Array {
   const out = new Float32Array(size);

@@ -127,7 +127,11 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
     all,
   };
   const room = () => rooms[store.get("panel")];
-  const saving = createExport(context, { root: () => root, view: () => room().element });
+  const saving = createExport(context, {
+    root: () => root,
+    view: () => room().element,
+    thumbnails: all.complete,
+  });
   tabs.bar.prepend(reader.search, saving);
 
   const {
@@ -196,6 +200,7 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
     if (anyOf(reasons, SCENE_TRAITS)) loader.refreshScene();
     if (anyOf(reasons, SCORE_TRAITS)) loader.refreshScores();
     if (reasons.has("scene")) loader.refreshAlignment();
+    room().load?.(reasons);
     if (anyOf(reasons, ["theme", "size"])) retheme();
     // Without a scene the place of the view says it already.
     status.setLoading(loader.scene || room().hint === null ? loader.loading : "");
@@ -228,7 +233,7 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
       alignment: loader.alignment,
       reference: Boolean(loader.scene?.reply.reference),
     });
-    setText(summary, speakPicked(subject.pick().heads, said));
+    setText(summary, `${room().summary?.() ?? ""} ${speakPicked(subject.pick().heads, said)}`.trim());
   }
 
   function drawMain(reasons: Reasons): void {

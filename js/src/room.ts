@@ -35,7 +35,11 @@ export interface Room {
   element: HTMLElement;
   /** What to do here, in words, where the readout is empty; null where there is no readout. */
   hint: string | null;
+  /** Asks for what it shows beyond the scene; while it is open, whether or not there is something to draw yet. */
+  load?(reasons: Reasons): void;
   draw(reasons: Reasons): void;
+  /** What is picked here, for a screen reader, where it is more than the picked heads. */
+  summary?(): string;
   /** Marks what is being looked at. */
   activate?(inspection: Inspection | null, pinned: boolean): void;
 }

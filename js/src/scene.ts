@@ -1,11 +1,12 @@
 // What the sentence and matrix views draw: units on both sides, and the weights between them.
-import { decodeHead } from "./codec";
+import { accumulateHeads, decodeHead } from "./codec";
 import type { Data } from "./data";
 import { leftOut } from "./format";
 import {
   accumulate,
   columnOf,
   finish,
+  isIdentity,
   makeUnits,
   maximum,
   oneUnit,
@@ -71,8 +72,24 @@ export async function buildScene(
   const total = new Float32Array(source.labels.length * target.labels.length);
   const size = source.assign.length * target.assign.length;
 
+  // Many heads position by position: added as they come, without a matrix of its own for each.
+  const direct = aggregated && !exact && !spec.drop && isIdentity(target) && isIdentity(source);
   const order = spec.heads.map((head, index) => ({ head, index })).sort((a, b) => a.head[0] - b.head[0]);
-  for (const { head, index } of order) {
+  for (const number of direct ? new Set(order.map(({ head }) => head[0])) : []) {
+    progress(number);
+    const layer = await data.layer(spec.sentence, number);
+    signal.throwIfAborted();
+    const heads = spec.heads.filter((head) => head[0] === number);
+    const absent = heads.find((head) => layer.missing?.includes(head[1]));
+    if (absent) throw new Error(leftOut(absent));
+    accumulateHeads(
+      total,
+      layer.bytes,
+      heads.map((head) => head[1]),
+      spec.aggregate,
+    );
+  }
+  for (const { head, index } of direct ? [] : order) {
     progress(head[0]);
     const layer = exact ? null : await data.layer(spec.sentence, head[0]);
     if (layer?.missing?.includes(head[1])) throw new Error(leftOut(head));

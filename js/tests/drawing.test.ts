@@ -5,7 +5,7 @@ import { differenceOf, sharedUnits } from "../src/compare";
 import { csvText, jsonText, pharaohText, scoresCsv } from "../src/export/data";
 import { escaped, label, page, type Style } from "../src/export/markup";
 import { formatDifference, headsName } from "../src/format";
-import { rowCuts } from "../src/geometry";
+import { collectLines, rowCuts, scaledSlots, strongest, uniformSlots } from "../src/geometry";
 import { heatLayout, scrollTo, shownLabels, visibleRange } from "../src/heat_layout";
 import { makeUnits } from "../src/matrix";
 import { differenceShade, makeDiverging, makeRamp } from "../src/scales";
@@ -69,6 +69,16 @@ describe("filters of lines", () => {
     expect(kept("mass", { mass: 1 })).toEqual([4, 4]);
     expect(kept("top", { top_k: 100 })).toEqual([4, 4]);
     expect(kept("mass", { mass: 0 })).toEqual([0, 0]);
+  });
+});
+
+describe("overview", () => {
+  it("keeps the strongest lines and shrinks the places of tokens", () => {
+    const row = Float32Array.from([0.1, 0.4, 0.2, 0.3]);
+    const lines = collectLines([row], 4, [new Float32Array(1)], 100);
+    expect([...strongest(lines, 2).weight].map((weight) => weight.toFixed(1))).toEqual(["0.3", "0.4"]);
+    expect([...strongest(lines, 9).source]).toEqual([0, 2, 3, 1]);
+    expect([...scaledSlots(uniformSlots(3, 24), 0.25).edges]).toEqual([0, 6, 12, 18]);
   });
 });
 

@@ -1,7 +1,7 @@
 // Pure functions: codec, cache, matrix, ranking, geometry, scales, keyboard, format.
 import { describe, expect, it } from "vitest";
 import { ByteCache } from "../src/cache";
-import { decodeHead, toBytes, toFloats } from "../src/codec";
+import { accumulateHeads, decodeHead, toBytes, toFloats } from "../src/codec";
 import { formatScore, formatWeight, tokenText, tokenTitle } from "../src/format";
 import {
   cellAt,
@@ -14,7 +14,16 @@ import {
   uniformSlots,
 } from "../src/geometry";
 import { gridMove, tokenMove } from "../src/keyboard";
-import { aggregate, columnOf, makeUnits, oneUnit, project, rowOf, topPartners } from "../src/matrix";
+import {
+  accumulate,
+  aggregate,
+  columnOf,
+  makeUnits,
+  oneUnit,
+  project,
+  rowOf,
+  topPartners,
+} from "../src/matrix";
 import { linesOfToken } from "../src/paint";
 import { layerMeans, rankHeads } from "../src/ranking";
 import {
@@ -33,6 +42,24 @@ const from = (threshold: number, rows = 8) => [new Float32Array(rows).fill(thres
 const close = (values: Iterable<number>) => [...values].map((value) => Number(value.toFixed(5)));
 
 describe("codec", () => {
+  it("adds heads up as decoding each of them does", () => {
+    const size = 5000; // more than a block
+    const bytes = Uint8Array.from({ length: 3 * size }, (_, i) => (i * 7919) % 256);
+    for (const how of ["mean", "max"] as const) {
+      const expected = new Float32Array(size);
+      for (const head of [0, 2]) accumulate(expected, decodeHead(bytes, head, size), how);
+      const found = new Float32Array(size);
+      accumulateHeads(found, bytes, [0], how);
+      accumulateHeads(found, bytes, [2], how);
+      const together = new Float32Array(size);
+      accumulateHeads(together, bytes, [0, 2], how);
+      for (const [i, value] of expected.entries()) {
+        expect(found[i]).toBeCloseTo(value, 6);
+        expect(together[i]).toBeCloseTo(value, 6);
+      }
+    }
+  });
+
   it("squares the bytes and stays within the stated error", () => {
     expect(close(decodeHead(Uint8Array.from([9, 9, 0, 255]), 1, 2))).toEqual([0, 1]);
     for (let i = 0; i <= 1000; i++) {

@@ -62,8 +62,16 @@ describe("comparison", () => {
     expect(all(".xattn-pane-text").map((text) => text.textContent)).toEqual([
       "before · layer 0, head 0",
       "after · layer 0, head 0",
-      "3 target and 3 source tokens that both have",
+      "3 target, 3 source tokens in both",
     ]);
+  });
+
+  it("is told to a screen reader", async () => {
+    await mount({ panel: "compare", info: TWO });
+    const told = all('.xattn-hidden[aria-live="polite"]').map((element) => element.textContent);
+    expect(told.join(" ")).toContain(
+      "Comparing A, before · layer 0, head 0, with B, after · layer 0, head 0. Picked layer 0, head 0.",
+    );
   });
 
   it("picks heads for either side, and swaps the two", async () => {
@@ -113,6 +121,23 @@ describe("comparison", () => {
     press(plots[0] as Element, "ArrowDown");
     press(plots[0] as Element, "ArrowUp");
     expect(first(".xattn-compare .xattn-readout").textContent).toContain("no such pair");
+  });
+
+  it("opens on it and on the scores also where the kernel takes its time", async () => {
+    for (const panel of ["compare", "scores"] as const) {
+      const slow = createStaticModel(state(["a", "b"], { panel, score_name: "entropy" }));
+      const send = slow.send.bind(slow);
+      slow.send = (content) => void setTimeout(() => send(content), 60);
+      close = widget.render({ model: slow, el: host });
+      await settled();
+      await settled();
+      await settled();
+      const found =
+        panel === "compare" ? all(".xattn-pane-text")[1]?.textContent : all(".xattn-score-row").length;
+      expect(found).toBe(panel === "compare" ? "layer 0, mean of all heads" : 4);
+      close();
+    }
+    close = null;
   });
 
   it("says so when nothing is shared", async () => {

@@ -57,7 +57,7 @@ def test_two_hypotheses_side_by_side(page: Page, panel: Locator, page_errors: li
         [
             "short · layer 1, head 2",
             "long · layer 1, head 2",
-            "3 target and 4 source tokens that both have",
+            "3 target, 4 source tokens in both",
         ]
     )
     panel.get_by_label("The grid picks the heads of B").check()

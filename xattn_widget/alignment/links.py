@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, SupportsIndex, get_args
 
 import torch
 
@@ -133,14 +134,15 @@ def _picked(record: CrossAttention, heads: Heads, aggregate: str) -> torch.Tenso
         stack = record.weights.flatten(0, 1)
     else:
         try:
-            pairs = [heads] if heads and isinstance(heads[0], int) else list(heads)
+            pairs = [heads] if len(heads) and hasattr(heads[0], "__index__") else list(heads)
             stack = torch.stack([_head(record, *pair) for pair in pairs])  # type: ignore[misc]
         except (TypeError, RuntimeError):
             raise ValueError(f"heads must be a (layer, head) pair or a list of them, got {heads!r:.80}") from None
     return stack.mean(0) if aggregate == "mean" else stack.amax(0)
 
 
-def _head(record: CrossAttention, layer: int, head: int) -> torch.Tensor:
+def _head(record: CrossAttention, layer: SupportsIndex, head: SupportsIndex) -> torch.Tensor:
+    layer, head = operator.index(layer), operator.index(head)
     if not (0 <= layer < record.layers and 0 <= head < record.heads):
         raise ValueError(
             f"there is no layer {layer} head {head}: layers are 0 to {record.layers - 1}, heads 0 to {record.heads - 1}"

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from xattn_widget.corpus.columns import column_values
 from xattn_widget.corpus.tables import grids, score_names
 from xattn_widget.plot import COLOURS
-from xattn_widget.widget import show_cross_attention
+from xattn_widget.show import show_cross_attention
 
 _BINS = 40
 _COLUMNS = 3

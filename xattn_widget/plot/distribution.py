@@ -27,7 +27,8 @@ def plot_distribution(
     the score is undefined are left out.
 
     Args:
-        values: ``[sentences, layers, heads]``, or a list of what ``record.score`` gives for each sentence.
+        values: ``[sentences, layers, heads]``, as ``xattn_widget.corpus.grids(table, name)`` has them of a corpus,
+            or a list of what ``record.score`` gives for each sentence.
         label: what the values are; the signature of the first where they are a list from ``record.score``.
         ax: matplotlib axes to draw into; made when left out.
 

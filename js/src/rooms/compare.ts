@@ -52,8 +52,11 @@ export function createCompareRoom(context: Context): Room {
   return {
     element: view.element,
     hint: null,
-    draw(reasons) {
+    summary: () => `Comparing A, ${name(firstPick(store))}, with B, ${name(secondPick(store))}.`,
+    load(reasons) {
       if (anyOf(reasons, OTHER_TRAITS)) loader.refreshOther();
+    },
+    draw() {
       const { scene, other } = loader;
       view.element.classList.toggle("xattn-incomplete", !other);
       if (!scene || !other) return;

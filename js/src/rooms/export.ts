@@ -19,6 +19,8 @@ export interface ExportEvents {
   root(): HTMLElement;
   /** The shown view's own element, for views that are drawings already. */
   view(): HTMLElement;
+  /** Draws the small pictures that nobody has looked at yet. */
+  thumbnails(): Promise<void>;
 }
 
 const TYPES: Record<Format, string> = {
@@ -35,7 +37,7 @@ export function createExport(context: Context, events: ExportEvents): HTMLElemen
 
   async function save(format: Format): Promise<void> {
     try {
-      const text = format === "png" || format === "svg" ? drawing() : await numbers(format);
+      const text = format === "png" || format === "svg" ? await drawing() : await numbers(format);
       const content =
         format === "png" ? await pngOf(text) : new Blob([text], { type: `${TYPES[format]};charset=utf-8` });
       if (signal.aborted) return;
@@ -68,7 +70,7 @@ export function createExport(context: Context, events: ExportEvents): HTMLElemen
     };
   }
 
-  function drawing(): string {
+  async function drawing(): Promise<string> {
     const panel = store.get("panel");
     const looks = style();
     const sentence = store.get("info").sentences[store.get("sentence")];
@@ -78,6 +80,7 @@ export function createExport(context: Context, events: ExportEvents): HTMLElemen
       made = copied();
       title.push(`${store.get("score_name")} of every head`);
     } else if (panel === "all") {
+      await events.thumbnails();
       made = thumbnails(looks);
       title.push("all heads");
     } else if (panel === "compare") made = compared(looks);

@@ -18,8 +18,10 @@ export function createScoresRoom({ store, loader, gestures, colours, signal }: C
   return {
     element,
     hint: null,
-    draw(reasons) {
+    load(reasons) {
       if (anyOf(reasons, ["panel", "sentence", "score_list"])) loader.refreshGrids();
+    },
+    draw() {
       const scores = store.get("score_list");
       const sorted = store.get("score_name");
       const picked = store.get("heads");

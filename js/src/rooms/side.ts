@@ -29,6 +29,9 @@ export function createSideRooms(
   const layers = createLayers();
   const ranking = createRanking(gestures, signal);
 
+  /** The ranking of these values: the same object for the same, by which views see that nothing has changed. */
+  let held: { values: unknown; direction: string; ranked: ReturnType<typeof rankHeads> | null } | null = null;
+
   /** The heads that the grid outlines, each in its lines' colour; in a comparison one colour a side. */
   function outlined(): { picked: [number, number][]; outlines: string[] } {
     const first = firstPick(store).heads;
@@ -57,7 +60,9 @@ export function createSideRooms(
       const name = store.get("score_name");
       const values = loader.scores?.values ?? null;
       const direction = scores.find((entry) => entry.name === name)?.direction ?? "higher";
-      const ranked = values && rankHeads(values, direction);
+      if (!held || held.values !== values || held.direction !== direction)
+        held = { values, direction, ranked: values && rankHeads(values, direction) };
+      const { ranked } = held;
       const domain = values && scoreDomain(values);
       const last = pick.heads[pick.heads.length - 1];
       const entry = last && ranked?.find((each) => sameHead(each.head, last));

@@ -230,7 +230,5 @@ function sharedText(a: Scene, b: Scene, difference: Difference | null): string {
   const whole =
     target.labels.length === Math.max(a.target.labels.length, b.target.labels.length) &&
     source.labels.length === Math.max(a.source.labels.length, b.source.labels.length);
-  return whole
-    ? ""
-    : `${target.labels.length} target and ${source.labels.length} source tokens that both have`;
+  return whole ? "" : `${target.labels.length} target, ${source.labels.length} source tokens in both`;
 }

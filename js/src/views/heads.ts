@@ -2,7 +2,6 @@
 import { h, setText } from "../dom";
 import { formatScore, headName } from "../format";
 import { claim, gridMove } from "../keyboard";
-import { sameHead } from "../picks";
 import type { Ranked } from "../ranking";
 import { type Domain, shade } from "../scales";
 import type { Theme } from "../theme";
@@ -47,6 +46,8 @@ export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView
   let buttons: HTMLButtonElement[][] = [];
   let labels: HTMLButtonElement[] = [];
   let size = "";
+  const looks = new WeakMap<HTMLButtonElement, string>();
+  let shown: HeadsProps | null = null;
   let tabStop: HTMLButtonElement | null = null;
 
   function build(layers: number, heads: number): void {
@@ -144,23 +145,35 @@ export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView
 
   return {
     element,
-    show({ layers, heads, picked, outlines, scoreName, ranked, domain, theme, missing, muted }) {
+    show(props) {
+      if (shown && same(shown, props)) return;
+      shown = props;
+      const { layers, heads, picked, outlines, scoreName, ranked, domain, theme, missing, muted } = props;
       if (size !== `${layers}x${heads}`) build(layers, heads);
       const entries = new Map(ranked?.map((entry) => [entry.head.join(), entry]));
+      const places = new Map(picked.map((head, index) => [head.join(), index]));
+      const silenced = new Set(muted.map((head) => head.join()));
       for (const [layer, row] of buttons.entries())
         for (const [head, button] of row.entries()) {
-          const entry = entries.get(`${layer},${head}`);
-          const at = picked.findIndex((other) => sameHead(other, [layer, head]));
+          const key = `${layer},${head}`;
+          const entry = entries.get(key);
+          const at = places.get(key) ?? -1;
           const value = entry?.value ?? null;
-          button.classList.toggle("xattn-undefined", entry !== undefined && value === null);
-          const colour = value !== null && domain ? theme.ramp.css(shade(value, domain)) : "";
-          button.style.backgroundColor = colour;
-          button.style.color = at >= 0 ? (outlines[at] ?? outlines[0] ?? "") : "";
-          button.setAttribute("aria-pressed", String(at >= 0));
           const absent = missing[layer]?.includes(head) ?? false;
-          button.classList.toggle("xattn-absent", absent);
-          const silent = muted.some((other) => sameHead(other, [layer, head]));
-          button.classList.toggle("xattn-muted-head", silent);
+          const silent = silenced.has(key);
+          const colour = value !== null && domain ? theme.ramp.css(shade(value, domain)) : "";
+          const outline = at >= 0 ? (outlines[at] ?? outlines[0] ?? "") : "";
+          const look = [String(entry?.value), colour, outline, at >= 0, absent, silent].join(" ");
+          // A large model has hundreds of heads, and most of them stay as they are.
+          if (looks.get(button) !== look) {
+            looks.set(button, look);
+            button.classList.toggle("xattn-undefined", entry !== undefined && value === null);
+            button.style.backgroundColor = colour;
+            button.style.color = outline;
+            button.setAttribute("aria-pressed", String(at >= 0));
+            button.classList.toggle("xattn-absent", absent);
+            button.classList.toggle("xattn-muted-head", silent);
+          }
           const rank = entry ? `, rank ${entry.rank} of ${entries.size}` : "";
           const name = `${headName(layer, head)}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}${absent ? ", not on this page" : ""}${silent ? ", muted" : ""}`;
           if (button.title !== name) {
@@ -175,4 +188,12 @@ export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView
       for (const [layer, label] of labels.entries()) setText(label, String(layer));
     },
   };
+}
+
+/** Whether a redraw would change nothing: most redraws are about something else, and the grid is large. */
+function same(a: HeadsProps, b: HeadsProps): boolean {
+  const plain = ({ picked, outlines, domain, missing, muted }: HeadsProps) =>
+    JSON.stringify([picked, outlines, domain, missing, muted]);
+  const rest = ["layers", "heads", "scoreName", "ranked", "theme"] as const;
+  return rest.every((name) => a[name] === b[name]) && plain(a) === plain(b);
 }

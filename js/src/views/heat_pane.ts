@@ -77,18 +77,18 @@ export function createHeatPane(
   let imageOf: Uint32Array | null = null;
   let at: At | null = null;
   let font = "";
-  let widths: { of: Units; width: number }[] = [];
+  let widths: { of: Units; font: string; width: number }[] = [];
 
-  /** Width of the widest label, measured once for each list of them. */
+  /** Width of the widest label, measured once for each list of them and each font. */
   function widest(units: Units, most: number): number {
-    const held = widths.find((entry) => entry.of === units)?.width;
+    const held = widths.find((entry) => entry.of === units && entry.font === font)?.width;
     if (held !== undefined) return Math.min(most, held);
     const context = heat.getContext("2d");
     if (context) context.font = font;
     let found = 24;
     for (const text of units.labels)
       found = Math.max(found, (context?.measureText(tokenText(text)).width ?? 0) + 10);
-    widths = [...widths.slice(-1), { of: units, width: Math.ceil(found) }];
+    widths = [...widths.slice(-1), { of: units, font, width: Math.ceil(found) }];
     return Math.min(most, Math.ceil(found));
   }
 

@@ -89,26 +89,32 @@ export function createLines(
   let links: ReferenceLine[] = [];
   let active: ActiveToken | null = null;
   let slots: { source: Slots; target: Slots; vertical: boolean; key: string; of: Scene } | null = null;
-  let widths: { of: Scene; source: number[]; target: number[] } | null = null;
+  let widths: { of: Scene; font: string; source: number[]; target: number[] } | null = null;
   let extent = 0;
   let lastLook = "";
 
   function measure(scene: Scene): { source: number[]; target: number[] } {
-    if (widths?.of === scene) return widths;
+    const { font } = getComputedStyle(body);
+    if (widths?.of === scene && widths.font === font) return widths;
     const context = overlay.getContext("2d");
-    if (context) context.font = getComputedStyle(body).font;
+    if (context) context.font = font;
     const width = (label: string) => {
       const text = tokenText(label);
       return Math.min(160, (context?.measureText(text).width ?? text.length * 7) + TOKEN_PADDING);
     };
-    widths = { of: scene, source: scene.source.labels.map(width), target: scene.target.labels.map(width) };
+    widths = {
+      of: scene,
+      font,
+      source: scene.source.labels.map(width),
+      target: scene.target.labels.map(width),
+    };
     return widths;
   }
 
   /** Rows are written across when they fit, and downward when they do not. */
   function place(scene: Scene, layout: Layout): NonNullable<typeof slots> {
     const room = Math.floor(scroller.clientWidth);
-    const key = layout === "columns" ? layout : `${layout} ${room}`;
+    const key = layout === "columns" ? layout : `${layout} ${room} ${getComputedStyle(body).font}`;
     if (slots?.key === key && slots.of === scene) return slots;
     const counts = [scene.source.labels.length, scene.target.labels.length] as const;
     if (layout === "columns") {
@@ -237,6 +243,7 @@ export function createLines(
         next.colours.join(),
         scroller.clientWidth,
         window.devicePixelRatio,
+        getComputedStyle(body).font,
       ].join();
       const moved = props?.scene.source !== next.scene.source || props.scene.target !== next.scene.target;
       if (moved || props?.layout !== next.layout) active = null;

@@ -94,6 +94,7 @@ export function createMatrix(
         };
       pane.element.hidden = next.table;
       table.element.hidden = !next.table;
+      legend.element.hidden = next.table;
       if (next.table) table.show(scene);
       else pane.show({ ...scene, ...held, ...next });
       const layout = pane.layout();

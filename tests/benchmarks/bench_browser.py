@@ -1,0 +1,394 @@
+"""The panel in Chromium beside BertViz 1.4.1, on the same attention in one run: bytes, first paint, hover, nodes.
+
+    python tests/benchmarks/bench_browser.py [--hovers N] [--limit SECONDS] [--ours]
+
+The panel runs as in a notebook: its model asks this process, over HTTP in place of a kernel's channel, and the answers
+are the widget's own. BertViz's head view is its own page. BertViz (Apache-2.0) and the libraries that its page loads
+from the web are fetched once from PyPI and npm into build/bench/; without a network only the panel is measured.
+
+"Paint" ends with the frame after the lines are drawn. A hover is a real move of the mouse; its time is what the
+browser's main thread spent on it, script, layout and paint together (TaskDuration of Chromium's own metrics, in ticks
+of the thread), less the same for a move that hits nothing. Everything else is by the clock: slower on a busy machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import http.server
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from playwright.sync_api import CDPSession, Page, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.browser.conftest import FLAGS  # noqa: E402
+from tests.browser.find_chromium import find_or_fail  # noqa: E402
+from xattn_widget import CrossAttention, CrossAttentionWidget  # noqa: E402
+
+SCRATCH = ROOT / "build" / "bench"
+SIZES = [(6, 8, 256), (24, 16, 512)]  # layers, heads, tokens on each side
+# As JSON, BertViz writes a weight in about 22 bytes: beyond this its page is not even written.
+LARGEST_PAGE = 1.5e9
+
+HOST = """<!doctype html><meta charset="utf-8"><style>/*css*/</style>
+<body style="margin: 16px; max-width: 1600px"><div id="host"></div>
+<script type="module">
+const traits = /*traits*/;
+const listeners = new Map();
+const emit = (event, ...args) => { for (const each of [...(listeners.get(event) ?? [])]) each(...args); };
+window.received = 0;
+window.model = {
+  get: (name) => traits[name],
+  set(name, value) { traits[name] = value; emit(`change:${name}`); },
+  save_changes() {},
+  on(event, each) { listeners.set(event, (listeners.get(event) ?? new Set()).add(each)); },
+  off(event, each) { listeners.get(event)?.delete(each); },
+  async send(content) {
+    const response = await fetch("/answer", {method: "POST", body: JSON.stringify(content)});
+    const whole = await response.arrayBuffer();
+    window.received += whole.byteLength;
+    const size = Number(response.headers.get("x-json"));
+    const reply = JSON.parse(new TextDecoder().decode(new Uint8Array(whole, 0, size)));
+    emit("msg:custom", reply, whole.byteLength > size ? [new DataView(whole, size)] : []);
+  },
+};
+const module = await import("/widget.js");
+window.start = () => {
+  window.began = performance.now();
+  module.default.render({model: window.model, el: document.getElementById("host")});
+};
+window.ready = true;
+</script>"""
+
+# Calls back in the frame after the one in which the panel has drawn its lines for `layer`.
+PAINTED = """(layer) => new Promise((resolve) => {
+  const look = () => {
+    const root = document.querySelector(".xattn");
+    const canvas = root?.querySelector(".xattn-base");
+    const picked = window.model.get("heads");
+    const done = canvas && canvas.width > 50 && !root.classList.contains("xattn-waiting")
+      && root.querySelector("[role=option]") && (layer === null || picked.at(-1)[0] === layer)
+      && window.drawn !== window.drawnBefore;
+    if (done) requestAnimationFrame(() => resolve(performance.now()));
+    else requestAnimationFrame(look);
+  };
+  look();
+})"""
+
+
+def attention(layers: int, heads: int, tokens: int) -> torch.Tensor:
+    """``[layers, heads, tokens, tokens]``: rows with a peak near the diagonal and a noisy rest, as trained ones."""
+    random = torch.Generator().manual_seed(0)
+    place = torch.arange(tokens, dtype=torch.float32)
+    near = -((place[:, None] - place[None, :]).abs() / 3)
+    weights = torch.empty(layers, heads, tokens, tokens)
+    for layer in range(layers):
+        noise = torch.randn(heads, tokens, tokens, generator=random)
+        sharp = torch.linspace(0.2, 2, heads)[:, None, None]
+        weights[layer] = (near * sharp + noise).softmax(-1)
+    return weights
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Stands in for a kernel: the page, the panel's code, and the widget's answers."""
+
+    def __init__(self, widget: CrossAttentionWidget, page: str) -> None:
+        self.widget, self.page = widget, page.encode()
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        code = self.path.startswith("/widget.js")
+        body = self.server.widget._code.encode() if code else self.server.page
+        self.reply(body, "text/javascript" if code else "text/html")
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        reply, buffers = self.server.widget.answer(request)
+        head = json.dumps({"id": request["id"], **reply}).encode()
+        self.reply(head + b"".join(buffers), "application/octet-stream", json_size=len(head))
+
+    def reply(self, body: bytes, kind: str, json_size: int = 0) -> None:
+        self.send_response(200)
+        for name, value in (("content-type", kind), ("content-length", len(body)), ("x-json", json_size)):
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(server: http.server.ThreadingHTTPServer) -> Iterator[str]:
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Hovers:
+    """Times of hovers on a page, by Chromium's metrics."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.session: CDPSession = page.context.new_cdp_session(page)
+        # Its own clock ticks while the thread works, whatever else the machine does.
+        self.session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def busy(self) -> float:
+        """Milliseconds that the main thread has worked so far."""
+        metrics = self.session.send("Performance.getMetrics")["metrics"]
+        return 1000 * next(each["value"] for each in metrics if each["name"] == "TaskDuration")
+
+    def move(self, x: float, y: float) -> float:
+        """Moves the mouse there, and returns how long the main thread worked until the frame after."""
+        before = self.busy()
+        self.page.mouse.move(x, y)
+        self.page.evaluate("() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+        return self.busy() - before
+
+    def measure(self, places: list[tuple[float, float]], nowhere: tuple[float, float]) -> tuple[float, float]:
+        """Median and 95th percentile over the places."""
+        self.move(*nowhere)
+        x, y = nowhere
+        idle = statistics.median(self.move(x + step % 2, y) for step in range(10))
+        times = sorted(max(0.0, self.move(*place) - idle) for place in places)
+        return statistics.median(times), times[min(len(times) - 1, int(0.95 * len(times)))]
+
+    def nodes(self) -> int:
+        """Elements in the page."""
+        return int(self.page.evaluate("() => document.querySelectorAll('*').length"))
+
+
+def spread(boxes: list[dict[str, float]], count: int) -> list[tuple[float, float]]:
+    """Middles of boxes, in an order that goes to and fro."""
+    middles = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes]
+    return [middles[(step * 7) % len(middles)] for step in range(count)]
+
+
+BOXES = """(selector) => [...document.querySelectorAll(selector)].map((each) => each.getBoundingClientRect())
+  .filter((box) => box.top > 0 && box.bottom < innerHeight && box.width > 0)
+  .map(({x, y, width, height}) => ({x, y, width, height}))"""
+
+# The panel paints its lines on a canvas: count how often, to know when a new picture is there.
+COUNT_PAINTS = """window.drawn = 0; window.drawnBefore = 0;
+const clear = CanvasRenderingContext2D.prototype.clearRect;
+CanvasRenderingContext2D.prototype.clearRect = function (...args) {
+  if (this.canvas.classList.contains("xattn-base")) window.drawn += 1;
+  return clear.apply(this, args);
+};"""
+
+
+def measure_panel(page: Page, weights: torch.Tensor, hovers: int) -> dict[str, Any]:
+    layers, _, tokens, _ = weights.shape
+    record = CrossAttention.from_tokens(
+        weights, [f"source{index}" for index in range(tokens)], [f"target{index}" for index in range(tokens)]
+    )
+    widget = CrossAttentionWidget(record)
+    state = {name: value for name, value in widget.get_state().items() if not name.startswith("_") and name != "layout"}
+    whole = len(json.dumps(widget.get_state(), default=str).encode())
+    host = HOST.replace("/*css*/", widget._css).replace("/*traits*/", json.dumps(state).replace("<", "\\u003c"))
+    page.add_init_script(COUNT_PAINTS)
+    with serving(Server(widget, host)) as address:
+        page.goto(address)
+        page.wait_for_function("() => window.ready")
+        page.evaluate("() => window.start()")
+        painted = page.evaluate(PAINTED, None)
+        first = painted - page.evaluate("() => window.began")
+        asked = page.evaluate("() => window.received")
+        page.wait_for_timeout(500)
+        meter = Hovers(page)
+        boxes = page.evaluate(BOXES, ".xattn-target [role=option]")
+        p50, p95 = meter.measure(spread(boxes, hovers), (3, 3))
+
+        def switch(layer: int) -> float:
+            page.mouse.move(3, 3)
+            page.wait_for_timeout(200)
+            before = meter.busy()
+            heads = [[layer, head] for head in range(weights.shape[1])]
+            began: float = page.evaluate(
+                """([heads, layer]) => { window.drawnBefore = window.drawn;
+                  const began = performance.now();
+                  for (const [name, value] of Object.entries({heads, layer, head: heads.length - 1}))
+                    window.model.set(name, value);
+                  return began; }""",
+                [heads, layer],
+            )
+            ended: float = page.evaluate(PAINTED, layer)
+            page.wait_for_timeout(100)
+            works.append(meter.busy() - before)
+            return ended - began
+
+        works: list[float] = []
+        away = [switch(layer) for layer in range(min(8, layers - 1))]
+        held = [switch(layer) for layer in range(min(8, layers - 1))]
+        return {
+            "sent first": whole,
+            "to the first picture": whole + asked,
+            "in all": whole + layers * weights[0].numel(),
+            "first paint": first,
+            "p50": p50,
+            "p95": p95,
+            "switch": statistics.median(away),
+            "cached": statistics.median(held),
+            "cached work": statistics.median(works[len(away) :]),
+            "nodes": meter.nodes(),
+        }
+
+
+def prepare_bertviz() -> str | None:
+    """Fetches BertViz and what its page loads from the web; returns why not, or None."""
+    python, node = SCRATCH / "python", SCRATCH / "node"
+    wanted = ["requirejs@2.3.6", "d3@5.7.0", "jquery@2.2.4"]
+    commands = []
+    if not (python / "bertviz").is_dir():
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(python)]
+        commands.append([*pip, "bertviz==1.4.1"])
+    if not all((node / "node_modules" / each.split("@")[0]).is_dir() for each in wanted):
+        node.mkdir(parents=True, exist_ok=True)
+        commands.append(["npm", "install", "--silent", "--ignore-scripts", "--prefix", str(node), *wanted])
+    for command in commands:
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+        except (OSError, subprocess.SubprocessError) as error:
+            return f"BertViz could not be fetched ({command[0]}: {error})"
+    sys.path.insert(0, str(python))
+    return None
+
+
+def measure_bertviz(page: Page, weights: torch.Tensor, hovers: int, limit: float) -> dict[str, Any]:
+    from bertviz import head_view  # type: ignore[import-not-found]
+
+    layers, _, tokens, _ = weights.shape
+    one = len(json.dumps(weights[0, 0].tolist())) * weights.shape[0] * weights.shape[1]
+    if one > LARGEST_PAGE:
+        return {"in all": one, "note": f"not tried: its page would be {one / 1e9:.1f} GB"}
+    html = head_view(
+        cross_attention=[layer[None] for layer in weights],
+        encoder_tokens=[f"source{index}" for index in range(tokens)],
+        decoder_tokens=[f"target{index}" for index in range(tokens)],
+        layer=layers - 1,
+        html_action="return",
+    ).data
+    modules = SCRATCH / "node" / "node_modules"
+    served = {
+        "require.min.js": modules / "requirejs" / "require.js",
+        "d3.min.js": modules / "d3" / "dist" / "d3.min.js",
+        "jquery.min.js": modules / "jquery" / "dist" / "jquery.min.js",
+    }
+    page.route(
+        "https://cdnjs.cloudflare.com/**",
+        lambda route: route.fulfill(path=served[route.request.url.rsplit("/", 1)[-1]], content_type="text/javascript"),
+    )
+    folder = SCRATCH / "page"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "index.html").write_text(f"<!doctype html><meta charset='utf-8'><body>{html}", encoding="utf-8")
+    result: dict[str, Any] = {"sent first": len(html.encode()), "in all": len(html.encode())}
+    handler = functools.partial(QuietFiles, directory=str(folder))
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as address:
+        page.set_default_timeout(limit * 1000)
+        try:
+            page.goto(address, wait_until="commit")
+            page.wait_for_function("() => document.querySelectorAll('#attention line').length > 0", polling=50)
+            result["first paint"] = page.evaluate(
+                "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
+                ".then(() => performance.now())"
+            )
+            meter = Hovers(page)
+            result["nodes"] = meter.nodes()
+            boxes = page.evaluate(BOXES, "#right .tokenContainer text, #right text, g#right text")
+            result["p50"], result["p95"] = meter.measure(spread(boxes, min(hovers, 12)), (600, 5))
+            began = time.perf_counter()
+            page.evaluate(
+                """(layer) => { const select = document.querySelector("#layer");
+                  select.value = String(layer); select.dispatchEvent(new Event("change", {bubbles: true}));
+                  return new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go))); }""",
+                0,
+            )
+            result["cached"] = 1000 * (time.perf_counter() - began)
+        except PlaywrightTimeoutError:
+            result["note"] = f"not within {limit:.0f} s"
+    return result
+
+
+class QuietFiles(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+ROWS = [
+    ("sent before anything is asked for", "sent first", "bytes"),
+    ("sent until the first picture", "to the first picture", "bytes"),
+    ("all layers", "in all", "bytes"),
+    ("first paint", "first paint", "ms"),
+    ("a hover, median", "p50", "ms"),
+    ("a hover, 95th percentile", "p95", "ms"),
+    ("another layer, asked for", "switch", "ms"),
+    ("another layer, held by the page", "cached", "ms"),
+    ("its script, layout and paint", "cached work", "ms"),
+    ("elements in the page", "nodes", "count"),
+]
+
+
+def show(value: Any, unit: str) -> str:
+    if value is None:
+        return "-"
+    if unit == "bytes":
+        return f"{value / 1e6:,.2f} MB" if value < 1e8 else f"{value / 1e6:,.0f} MB"
+    return f"{value:,.1f} ms" if unit == "ms" else f"{value:,}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hovers", type=int, default=100, help="hovers on the panel (BertViz: at most 12)")
+    parser.add_argument("--limit", type=float, default=150, help="seconds that BertViz may take for each step")
+    parser.add_argument("--ours", action="store_true", help="leave BertViz out")
+    arguments = parser.parse_args()
+    missing = "left out" if arguments.ours else prepare_bertviz()
+    if missing:
+        print(f"BertViz: {missing}")
+    with sync_playwright() as playwright:
+        for layers, heads, tokens in SIZES:
+            weights = attention(layers, heads, tokens)
+            results = []
+            for name in ("panel", "BertViz")[: 1 if missing else 2]:
+                browser = playwright.chromium.launch(executable_path=find_or_fail(), headless=True, args=FLAGS)
+                page = browser.new_page(viewport={"width": 1280, "height": 900})
+                if name == "panel":
+                    results.append(measure_panel(page, weights, arguments.hovers))
+                else:
+                    results.append(measure_bertviz(page, weights, arguments.hovers, arguments.limit))
+                browser.close()
+            names = ["xattn-widget", "BertViz 1.4.1"][: len(results)]
+            print(f"\n{layers} x {heads} heads, {tokens} x {tokens} tokens\n")
+            print(f"| | {' | '.join(names)} |\n| --- | {' | '.join(['---'] * len(names))} |")
+            for label, key, unit in ROWS:
+                print(f"| {label} | {' | '.join(show(result.get(key), unit) for result in results)} |")
+            for result in results:
+                if "note" in result:
+                    print(f"\nBertViz: {result['note']}")
+
+
+if __name__ == "__main__":
+    main()
