@@ -24,7 +24,6 @@ from xattn_widget import compare, load_demo, score_corpus, select
 
 Pair = tuple[str, str]
 STRATEGIES = ("coverage, best head", "coverage, all heads", "likelihood", "random", "random of the same lengths")
-_LONGEST = 40
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,10 @@ class Settings:
     labelled: int = 60  # sentences with targets from the start, on which the best head is found
     epochs: int = 2
     noise: float = 0.5  # of each weight matrix's standard deviation
+    longest: int = 40  # tokens of a translation
 
 
-QUICK = Settings(seeds=2, rounds=1, budget=8, pool=40, test=10, labelled=12, epochs=1)
+QUICK = Settings(seeds=2, rounds=1, budget=4, pool=16, test=6, labelled=8, epochs=1, longest=8)
 
 
 def read_pairs(path: str | Path) -> list[Pair]:
@@ -116,9 +116,9 @@ def train(model: Any, tokenizer: Any, pairs: list[Pair], epochs: int, seed: int)
     model.eval()
 
 
-def score(model: Any, tokenizer: Any, sources: list[str]) -> pa.Table:
+def score(model: Any, tokenizer: Any, sources: list[str], longest: int = 40) -> pa.Table:
     """Coverage of every head and the likelihood of what the model itself translates."""
-    generation = {"max_new_tokens": _LONGEST}
+    generation = {"max_new_tokens": longest}
     statistics = ["logprob_mean"]
     return score_corpus(
         model,
@@ -131,15 +131,15 @@ def score(model: Any, tokenizer: Any, sources: list[str]) -> pa.Table:
     )
 
 
-def quality(model: Any, tokenizer: Any, pairs: list[Pair]) -> float:
+def quality(model: Any, tokenizer: Any, pairs: list[Pair], longest: int) -> float:
     """The chrF of the model's translations of the test sentences."""
-    table = score(model, tokenizer, [source for source, _ in pairs])
+    table = score(model, tokenizer, [source for source, _ in pairs], longest)
     return float(sacrebleu.corpus_chrf(table["target"].to_pylist(), [[target for _, target in pairs]]).score)
 
 
-def best_head(model: Any, tokenizer: Any, labelled: list[Pair]) -> str:
+def best_head(model: Any, tokenizer: Any, labelled: list[Pair], longest: int) -> str:
     """The head whose coverage penalty falls most surely as chrF rises, on sentences whose target is known."""
-    table = score(model, tokenizer, [source for source, _ in labelled])
+    table = score(model, tokenizer, [source for source, _ in labelled], longest)
     found = compare(table, [target for _, target in labelled]).to_pylist()
     heads = [each for each in found if each["layer"] is not None and each["correlation"] == each["correlation"]]
     best = min(heads, key=lambda each: each["correlation"])
@@ -171,19 +171,18 @@ def run(pairs: list[Pair], settings: Settings) -> Any:
         labelled, rest = drawn[: settings.labelled], drawn[settings.labelled :]
         whole_pool, test = rest[: settings.pool], rest[settings.pool :]
         start = forgetful_model(demo, settings.noise, seed)
-        results[:, seed, 0] = quality(start, tokenizer, test)
-        head = best_head(start, tokenizer, labelled)
+        results[:, seed, 0] = quality(start, tokenizer, test, settings.longest)
+        head = best_head(start, tokenizer, labelled, settings.longest)
         for index, strategy in enumerate(STRATEGIES):
             model, known, pool = start, list(labelled), list(whole_pool)
             for number in range(1, settings.rounds + 1):
-                rows = choose(
-                    strategy, score(model, tokenizer, [source for source, _ in pool]), head, settings.budget, seed
-                )
+                table = score(model, tokenizer, [source for source, _ in pool], settings.longest)
+                rows = choose(strategy, table, head, settings.budget, seed)
                 known += [pool[row] for row in rows]
                 pool = [pair for row, pair in enumerate(pool) if row not in set(rows)]
                 model = copy.deepcopy(start)
                 train(model, tokenizer, known, settings.epochs, seed)
-                results[index, seed, number] = quality(model, tokenizer, test)
+                results[index, seed, number] = quality(model, tokenizer, test, settings.longest)
     return results
 
 
