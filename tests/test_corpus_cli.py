@@ -102,6 +102,7 @@ def test_a_page_is_written(run, tmp_path):
         ("score pool.csv --model demo --output none/s.parquet", 1, "there is no folder none to write s.parquet in"),
         ("score pool.csv --model demo --output s.parquet", 1, "no column 'source'; it has 'nr', 'de', 'en'"),
         ("score pool.csv --model . --output s.parquet", 1, "the folder . holds no model"),
+        ("score pool.csv --model ./none --output s.parquet", 1, "there is no folder ./none"),
         (
             "score pool.csv --source-column de --model demo --scores entropie --output s.parquet",
             1,

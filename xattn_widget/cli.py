@@ -238,6 +238,8 @@ def _load(name: str, device: str, dtype: str) -> tuple[Any, Any]:
     if not (kind == "auto" or isinstance(kind, torch.dtype)):
         raise click.UsageError(f"--dtype {dtype} is no number type of torch, such as float32 or bfloat16")
     place = FOLDER if name == "demo" else name
+    if not Path(place).is_dir() and (Path(place).is_absolute() or name.count("/") > 1 or name.startswith(".")):
+        raise FileNotFoundError(f"there is no folder {place}: pass a model's folder or its name on a hub (owner/name)")
     if Path(place).is_dir() and not Path(place, "config.json").is_file():
         raise FileNotFoundError(f"the folder {place} holds no model: there is no config.json")
     model = AutoModelForSeq2SeqLM.from_pretrained(place, dtype=torch.float32 if name == "demo" else kind)
