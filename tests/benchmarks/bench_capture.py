@@ -8,12 +8,12 @@ peak above the plain call's, in megabytes, each case in a process of its own.
 
 import argparse
 import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Callable
 
 import torch
+from memory import peak_megabytes_here
 from transformers import MarianConfig, MarianMTModel
 
 from xattn_widget import capture
@@ -134,7 +134,7 @@ def peak_megabytes(kind: str, length: int, name: str) -> float:
 def _run_and_measure(kind: str, length: int, name: str) -> float:
     with torch.no_grad():
         KINDS[kind](length, (name,))[name]()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_megabytes_here()
 
 
 def main() -> None:

@@ -14,7 +14,6 @@ Memory: the peak of a process that scores N lines with a tiny model into a file,
 import argparse
 import multiprocessing
 import random
-import re
 import statistics
 import tempfile
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from memory import peak_megabytes_here
 from transformers import MarianConfig, MarianMTModel
 
 from xattn_widget import load_demo, score_corpus
@@ -179,9 +179,7 @@ def _score_lines(rows: int) -> tuple[float, float]:
         started = time.perf_counter()
         score_corpus(model, tokenizer, *paths, output=Path(folder, "scored.parquet"), progress=False)
         seconds = time.perf_counter() - started
-    # Not getrusage's figure, which a process takes over from the one that started it.
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024, seconds  # type: ignore[index]
+    return peak_megabytes_here(), seconds
 
 
 def main() -> None:
