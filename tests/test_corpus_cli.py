@@ -10,16 +10,11 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 from corpus_pool import ENGLISH, GERMAN, assert_same_tables
-from families import one_thread
 
 from xattn_widget import load_demo, score_corpus, select
 from xattn_widget.cli import main
 
-
-@pytest.fixture(autouse=True)
-def _quick():
-    with one_thread():
-        yield
+pytestmark = pytest.mark.usefixtures("single_thread")
 
 
 @pytest.fixture

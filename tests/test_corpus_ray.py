@@ -9,17 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 import ray
 from corpus_pool import assert_same_tables, made_up
-from families import Pair, one_thread
+from families import one_thread
 
-from xattn_widget import load_demo, score_corpus
+from xattn_widget import score_corpus
 
 SENTENCES = [*made_up(180), "", *made_up(20, seed=1)]
 OPTIONS = {"window": 16, "generation": {"max_new_tokens": 6}}
-
-
-@pytest.fixture(scope="module")
-def demo():
-    return Pair(*load_demo())
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from corpus_pool import assert_same_tables, made_up
-from families import Pair, one_thread
+from families import one_thread
 
 from xattn_widget import load_demo, score_corpus
 from xattn_widget.corpus import corpus_info
@@ -54,15 +54,7 @@ while not output.exists():
 """
 
 
-@pytest.fixture(autouse=True)
-def _quick():
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def demo():
-    return Pair(*load_demo())
+pytestmark = pytest.mark.usefixtures("single_thread")
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pytest
 import torch
 from corpus_pool import ENGLISH, GERMAN, assert_same_tables, made_up
-from families import PAIRS, Pair, one_thread, state_of
+from families import PAIRS, state_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xattn_widget import extract, load_demo, score, score_corpus
+from xattn_widget import extract, score, score_corpus
 from xattn_widget.corpus import corpus_info, grids, to_pandas
 from xattn_widget.scores import BUILTIN
 
@@ -25,15 +25,7 @@ SIX = ["coverage_penalty", "entropy", "confidence", "sink_mass", "ignored_source
 EVERYTHING = list(zip(GERMAN, ENGLISH, strict=True))
 
 
-@pytest.fixture(autouse=True)
-def _quick():
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def demo():
-    return Pair(*load_demo())
+pytestmark = pytest.mark.usefixtures("single_thread")
 
 
 @pytest.fixture(scope="module")

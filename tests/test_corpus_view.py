@@ -9,23 +9,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from corpus_pool import ENGLISH, GERMAN
-from families import Pair, one_thread
+from families import one_thread
 from PIL import Image
 
-from xattn_widget import CrossAttentionWidget, load_demo, score_corpus, show_corpus
+from xattn_widget import CrossAttentionWidget, score_corpus, show_corpus
 from xattn_widget.corpus import grids
 from xattn_widget.corpus.viewing import distribution_picture
 
-
-@pytest.fixture(autouse=True)
-def _quick():
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def demo():
-    return Pair(*load_demo())
+pytestmark = pytest.mark.usefixtures("single_thread")
 
 
 @pytest.fixture(scope="module")

@@ -24,11 +24,6 @@ SENTENCES = {
 }
 
 
-@pytest.fixture(scope="module")
-def demo():
-    return load_demo()
-
-
 @pytest.mark.parametrize("sentence", SENTENCES)
 def test_it_translates(demo, sentence):
     model, tokenizer = demo

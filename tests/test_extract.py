@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 import torch
 import transformers
-from families import PAIRS, Pair, byte_level_tokenizer, eager, one_thread, state_of, tiny
+from families import PAIRS, Pair, byte_level_tokenizer, eager, state_of, tiny
 
 from xattn_widget import CrossAttention, extract, load_demo
 
@@ -23,15 +23,7 @@ ENGLISH = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _quick():
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def demo():
-    return Pair(*load_demo())
+pytestmark = pytest.mark.usefixtures("single_thread")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from families import batch, one_thread, state_of, tiny
+from families import batch, state_of, tiny
 
 from xattn_widget import ablate, capture, extract, head_importance, load_demo
 
@@ -12,10 +12,7 @@ FAMILIES = ["marian", "bart", "mbart", "m2m_100", "pegasus", "t5", "mt5", "whisp
 PROJECTIONS = {"t5": "EncDecAttention.o", "mt5": "EncDecAttention.o"}
 
 
-@pytest.fixture(autouse=True)
-def _quick():
-    with one_thread():
-        yield
+pytestmark = pytest.mark.usefixtures("single_thread")
 
 
 def projections(name, model):
@@ -101,11 +98,6 @@ def test_heads_that_are_not_there_are_told():
     for heads in ([(-1, 0)], [3], ["ab"], None):
         with pytest.raises(ValueError, match=r"counted from 0|pairs"), ablate(model, heads):
             pass
-
-
-@pytest.fixture(scope="module")
-def demo():
-    return load_demo()
 
 
 def loss_of(model, tokenizer, source, target):

@@ -8,15 +8,10 @@ import torch
 from traitlets import TraitError
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from xattn_widget import CrossAttentionWidget, ablate, capture, extract, load_demo, show_cross_attention
+from xattn_widget import CrossAttentionWidget, ablate, capture, extract, show_cross_attention
 from xattn_widget.live import LiveModel
 
 SOURCE = "Ich habe das Buch gelesen."
-
-
-@pytest.fixture(scope="module")
-def demo():
-    return load_demo()
 
 
 @pytest.fixture

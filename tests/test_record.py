@@ -5,15 +5,10 @@ import pickle
 import pytest
 import torch
 
-from xattn_widget import CrossAttention, capture, extract, head_importance, load, load_demo
+from xattn_widget import CrossAttention, capture, extract, head_importance, load
 from xattn_widget.axes import Axis
 
 SENTENCE = "Der Zahnarzthelfer schläft."
-
-
-@pytest.fixture(scope="module")
-def demo():
-    return load_demo()
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,6 @@ SENTENCES = ["Ich habe das Buch gelesen.", "Das Kind, das im Garten spielt, ist 
 
 
 @pytest.fixture(scope="module")
-def demo():
-    return load_demo()
-
-
-@pytest.fixture(scope="module")
 def records(demo):
     return extract(*demo, SENTENCES)
 
