@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from xattn_widget.corpus.batching import ACCELERATOR_OVERHEAD, CPU_OVERHEAD, cut_batches
 from xattn_widget.corpus.forward import Forward
 from xattn_widget.corpus.job import Job
 from xattn_widget.corpus.rows import Window
@@ -73,8 +74,7 @@ class Worker:
                 sentence = Sentence(place, sources[place], targets[place] if targets else None)
                 lengths[place] = len(sentence.source), len(sentence.target or ())
                 sentences.append(sentence)
-        batches = list(cut_batches(sentences, self._job.batch_tokens))
-        return Prepared(window, batches, errors, [row.target for row in window.rows], lengths)
+        return Prepared(window, self._cut(sentences), errors, [row.target for row in window.rows], lengths)
 
     def score(self, prepared: Prepared, advance: Callable[[int], object] = lambda rows: None) -> pa.Table:
         """The window's part of the table; ``advance`` is told how many rows are done, as they are.
@@ -111,6 +111,17 @@ class Worker:
                 problem = encoding_problem(text or "", ids[place], limit, self._no_content)
                 errors[place] = problem and f"{side} {problem}"
         return ids
+
+    def _cut(self, sentences: list[Sentence]) -> list[list[Sentence]]:
+        # A generated target is taken to be as long as its source.
+        sides = [(len(each.source), len(each.target or each.source)) for each in sentences]
+        batches = cut_batches(
+            np.array(sides).reshape(-1, 2),
+            self._job.batch_tokens,
+            CPU_OVERHEAD if self._model.device.type == "cpu" else ACCELERATOR_OVERHEAD,
+            generated=self._job.generation is not None,
+        )
+        return [[sentences[place] for place in batch] for batch in batches]
 
     def _score_batch(self, batch: list[Sentence], prepared: Prepared, grids: Any, statistics: Any) -> None:
         """Fill in the results of a batch; what fails is tried sentence by sentence."""
@@ -164,27 +175,6 @@ class Worker:
                     f"row {number} cannot be scored: {error}. Mend it, or pass on_error='record' to go on and have "
                     "the reason in the error column"
                 )
-
-
-def cut_batches(sentences: list[Sentence], budget: int) -> Iterator[list[Sentence]]:
-    """Sentences in batches of at most ``budget`` tokens with their padding, sentences of like length together."""
-
-    def lengths(sentence: Sentence) -> tuple[int, int]:
-        # A generated target is taken to be as long as its source.
-        return len(sentence.source), len(sentence.target or sentence.source)
-
-    batch: list[Sentence] = []
-    widest = (0, 0)
-    for sentence in sorted(sentences, key=lengths):
-        source, target = lengths(sentence)
-        wider = max(widest[0], source), max(widest[1], target)
-        if batch and (len(batch) + 1) * sum(wider) > budget:
-            yield batch
-            batch, wider = [], (source, target)
-        batch.append(sentence)
-        widest = wider
-    if batch:
-        yield batch
 
 
 def _reason(error: BaseException) -> str:
