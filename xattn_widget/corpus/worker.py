@@ -14,6 +14,7 @@ import torch
 from xattn_widget.corpus.batching import ACCELERATOR_OVERHEAD, CPU_OVERHEAD, cut_batches
 from xattn_widget.corpus.forward import Forward
 from xattn_widget.corpus.job import Job
+from xattn_widget.corpus.products import faster_products
 from xattn_widget.corpus.rows import Window
 from xattn_widget.corpus.tables import window_table
 from xattn_widget.encoding import encoding_problem
@@ -54,6 +55,7 @@ class Worker:
     def __enter__(self) -> Self:
         self._stack.enter_context(evaluating(self._model))
         self._stack.enter_context(torch.no_grad())
+        self._stack.enter_context(faster_products(self._model))
         self._stack.enter_context(self._forward)
         return self
 
