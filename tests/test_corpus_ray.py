@@ -73,6 +73,23 @@ def test_what_one_engine_began_the_other_finishes(cluster, demo, tmp_path):
         assert_same_tables(pq.read_table(output), score_corpus(*demo, source, **options))
 
 
+def test_sentences_that_kill_one_worker_after_the_other_end_the_job(cluster, demo, tmp_path):
+    driver, output = os.getpid(), tmp_path / "scored.parquet"
+
+    def deadly(attention, source_mask, target_mask):
+        if os.getpid() != driver and source_mask.shape[-1] > 80:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return attention.amax((-2, -1))
+
+    sources = [*made_up(16), "Ja " * 90]
+    with pytest.raises(RuntimeError, match="4 workers died while they scored rows 16 to 16"):
+        score_corpus(*demo, sources, sources, [deadly], window=16, output=output, engine="ray", workers=1)
+    assert list((tmp_path / "scored.parquet.parts").glob("window-00000000.parquet"))
+    with one_thread():  # elsewhere it is no trouble
+        score_corpus(*demo, sources, sources, [deadly], window=16, output=output)
+    assert pq.read_metadata(output).num_rows == 17
+
+
 def test_more_workers_than_the_cluster_holds_are_refused(cluster, demo):
     with pytest.raises(ValueError, match="3 workers need 3 CPUs, the cluster has 0 GPUs and 2 CPUs"):
         score_corpus(*demo, SENTENCES, engine="ray", workers=3)

@@ -2,7 +2,7 @@
 
 The rows stream from the driver's machine, a window at a time, to whichever worker is free, and the scored windows back
 to the driver, which stores them as the local engine does. A worker that dies is started again by Ray, and its window
-with it.
+with it, a few times.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib.util
 import logging
 import os
 import pickle
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,10 @@ from xattn_widget.corpus.job import Job, check_positive
 from xattn_widget.corpus.rows import Rows, cut_windows
 from xattn_widget.corpus.shards import Store
 from xattn_widget.corpus.worker import Worker
+
+# How many workers a window may take with it. Ray would start them for ever, and machines do go away; but sentences that
+# kill one worker after the other (for want of memory) are to be told of.
+_MOST_DEATHS = 4
 
 
 def check_installed() -> None:
@@ -48,6 +53,7 @@ def run_on_ray(
     Raises:
         ValueError: the cluster has fewer CPUs or GPUs than the workers need, or what scoring raises.
         ConnectionError: there is no cluster at the address.
+        RuntimeError: one worker after the other died over the same rows.
     """
     import ray
     from ray.data import ActorPoolStrategy, read_datasource
@@ -59,14 +65,16 @@ def run_on_ray(
         # By reference, and held here: a worker that is started again fetches them again.
         shared = ray.put((model.to("cpu") if with_gpu else model, tokenizer, job))
         reading = ray.put(rows)
+        here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}  # where the files are
+        attempts = ray.remote(num_cpus=0, label_selector=here)(Attempts).remote()
         dataset = read_datasource(
             _make_source(reading, size, set(store.done)),
             override_num_blocks=1,
             num_cpus=0,  # else workers on all CPUs would leave it none, and everything would wait for ever
-            label_selector={"ray.io/node-id": ray.get_runtime_context().get_node_id()},  # where the files are
+            label_selector=here,
         ).map_batches(
             RemoteWorker,
-            fn_constructor_args=([shared], with_gpu),
+            fn_constructor_args=([shared], attempts, with_gpu),
             batch_size=1,
             compute=ActorPoolStrategy(size=count),
             num_cpus=1,
@@ -80,22 +88,43 @@ def run_on_ray(
             advance(table.num_rows)
 
 
+class Attempts:
+    """Counts how often windows were begun; beside the driver, where it outlives the workers."""
+
+    def __init__(self) -> None:
+        self._counts = Counter[int]()
+
+    def begin(self, window: int) -> int:
+        """How often the window has been begun before."""
+        self._counts[window] += 1
+        return self._counts[window] - 1
+
+
 class RemoteWorker:
     """A worker on some machine of the cluster."""
 
-    def __init__(self, shared: list[Any], with_gpu: bool) -> None:
+    def __init__(self, shared: list[Any], attempts: Any, with_gpu: bool) -> None:
         import ray
 
         model, tokenizer, job = ray.get(shared[0])
         if not with_gpu:
             torch.set_num_threads(1)  # it has one CPU
+        self._attempts = attempts
         self._worker = Worker(model.to("cuda") if with_gpu else model, tokenizer, job)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Score one window: pickled rows in, an Arrow stream out. What goes wrong is told, for Ray would try again."""
+        import ray
+
         window = pickle.loads(batch["window"][0])
         sink, failure = pa.BufferOutputStream(), b""
         try:
+            if ray.get(self._attempts.begin.remote(window.number)) >= _MOST_DEATHS:
+                raise RuntimeError(
+                    f"{_MOST_DEATHS} workers died while they scored rows {window.first} to "
+                    f"{window.first + len(window.rows) - 1}, most likely for want of memory: pass a smaller "
+                    "batch_tokens, or fewer workers. Where there is an output, the rest of what is scored is kept"
+                )
             with self._worker as worker:
                 table = worker.score(worker.prepare(window))
             with pa.ipc.new_stream(sink, table.schema) as stream:
@@ -179,7 +208,7 @@ def _quiet() -> Iterator[None]:
     context, log = DataContext.get_current(), logging.getLogger("ray.data")
     before = context.target_max_block_size, context.enable_progress_bars, log.level
     context.target_max_block_size, context.enable_progress_bars = 1, False
-    log.setLevel(logging.ERROR)
+    log.setLevel(logging.CRITICAL)  # errors are raised
     try:
         yield
     finally:
