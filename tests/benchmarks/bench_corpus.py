@@ -4,10 +4,10 @@
 
 Speed: (a) the notebook's way: batches of 8 in arrival order, eager attention with ``output_attentions``, the whole
 vocabulary head, one coverage function; (b) plain ``model(**batch)`` on this package's own batches, which nobody
-captures; (c) ``score_corpus`` with six scores, reading, encoding and writing included, and (d) the same with the model
-in bfloat16. The model has opus-mt's size (d_model 512, 6+6 layers of 8 heads, vocabulary 65,001) and random weights.
-PAIRS.tsv has a source and a target a line; without it pairs of random words are made, with the length distribution of
-everyday sentences.
+captures; (c) ``score_corpus`` with six scores, reading, encoding and writing included, (d) the same with the model in
+bfloat16, and (e) as (c) with greedy targets of ten tokens in place of the given ones. The model has opus-mt's size
+(d_model 512, 6+6 layers of 8 heads, vocabulary 65,001) and random weights. PAIRS.tsv has a source and a target a line;
+without it pairs of random words are made, with the length distribution of everyday sentences.
 
 Memory: the peak of a process that scores N lines with a tiny model into a file, for each N.
 """
@@ -131,11 +131,10 @@ def measure_speed(path: str | None, count: int, repeats: int) -> None:
 
     half = make_model(tokenizer, "sdpa").to(torch.bfloat16)
 
-    def ours(model: MarianMTModel) -> None:
+    def ours(model: MarianMTModel, targets: list[str] | None = targets, **options: Any) -> None:
         output = folder / "scored.parquet"
-        score_corpus(
-            model, tokenizer, sources, targets, output=output, batch_tokens=BATCH_TOKENS, window=WINDOW, progress=False
-        )
+        options |= {"output": output, "batch_tokens": BATCH_TOKENS, "window": WINDOW, "progress": False}
+        score_corpus(model, tokenizer, sources, targets, **options)
         output.unlink()
 
     cases = {
@@ -143,6 +142,7 @@ def measure_speed(path: str | None, count: int, repeats: int) -> None:
         "plain forwards": plain,
         "score_corpus, six scores": lambda: ours(model),
         "score_corpus, six scores, bfloat16 model": lambda: ours(half),
+        "score_corpus, six scores, greedy targets": lambda: ours(model, None, generation={"max_new_tokens": 10}),
     }
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     of_cpu: dict[str, list[float]] = {name: [] for name in cases}
