@@ -187,9 +187,15 @@ def run(pairs: list[Pair], settings: Settings) -> Any:
 
 
 def intervals(results: Any) -> tuple[Any, Any]:
-    """Mean over the seeds and half the width of its 95 % interval (Student's t), ``[strategies, rounds + 1]``."""
+    """Mean over the seeds and half the width of its 95 % interval (Student's t), ``[strategies, rounds + 1]``.
+
+    One seed has no interval: its width is given as 0.
+    """
     seeds = results.shape[1]
-    quantile = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}.get(seeds, 2.0)
+    if seeds == 1:
+        return results[:, 0], np.zeros_like(results[:, 0])
+    quantiles = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]  # for 2, 3 ... 10 seeds
+    quantile = quantiles[min(seeds, 10) - 2]  # a little wide for more
     return results.mean(1), quantile * results.std(1, ddof=1) / np.sqrt(seeds)
 
 
@@ -205,7 +211,8 @@ def report(results: Any) -> str:
     lines = ["| strategy | " + " | ".join(f"after round {each}" for each in range(1, rounds + 1)) + " |"]
     lines.append("| --- |" + " --- |" * rounds)
     for index, strategy in enumerate(STRATEGIES):
-        cells = [f"{mean[index, each]:+.1f} ± {half[index, each]:.1f}" for each in range(1, rounds + 1)]
+        spreads = [f" ± {each:.1f}" if results.shape[1] > 1 else "" for each in half[index]]
+        cells = [f"{mean[index, each]:+.1f}{spreads[each]}" for each in range(1, rounds + 1)]
         lines.append(f"| {strategy} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

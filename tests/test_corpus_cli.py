@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pyarrow.parquet as pq
 import pytest
-from corpus_pool import ENGLISH, GERMAN, assert_same_tables
+from corpus_pool import ENGLISH, GERMAN, assert_same_tables, made_up
 
 from xattn_widget import load_demo, score_corpus, select
 from xattn_widget.cli import main
@@ -140,3 +142,25 @@ def test_it_runs_as_a_program(tmp_path):
     assert result.returncode == 1
     assert result.stderr.startswith("xattn-widget: there is no file none.txt")
     assert "Traceback" not in result.stderr
+
+
+def test_an_interrupted_run_says_so_and_goes_on(run, tmp_path):
+    sources = made_up(1200)
+    (tmp_path / "pool.txt").write_text("\n".join(sources) + "\n")
+    arguments = ["score", "pool.txt", "--targets", "pool.txt", "--model", "demo", "--scores", "entropy"]
+    arguments += ["--window", "32", "--output", "s.parquet"]
+    program = subprocess.Popen(
+        [sys.executable, "-m", "xattn_widget", *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.glob("s.parquet.parts/window-*.parquet"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    program.send_signal(signal.SIGINT)
+    _, error = program.communicate(timeout=60)
+    assert program.returncode == 130
+    assert error.lstrip() == "xattn-widget: interrupted; the same call goes on where it was\n"  # below the ^C
+    windows = set(tmp_path.glob("s.parquet.parts/window-*.parquet"))
+    assert 2 <= len(windows) < 38
+
+    assert run(*arguments)[0] == 0
+    assert pq.read_table(tmp_path / "s.parquet")["source"].to_pylist() == sources
