@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -169,3 +170,16 @@ def test_other_processors_keep_torchs_own_choice(wide, convolutions, monkeypatch
     monkeypatch.setattr(products, "_mkl_is_slow", lambda: False)
     score_corpus(*wide, made_up(60), made_up(60), "entropy")
     assert not convolutions
+
+
+# --- Memory.
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, "128"), ("500", "500")])
+def test_onednn_is_asked_to_keep_fewer_kernels_unless_told_otherwise(demo, monkeypatch, given, kept):
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.setenv(name, given or "")
+    if given is None:
+        monkeypatch.delenv(name)
+    score_corpus(*demo, ["Ja."], ["Yes."], "entropy")
+    assert os.environ[name] == kept

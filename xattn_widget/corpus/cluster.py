@@ -20,6 +20,7 @@ import pyarrow as pa
 import torch
 
 from xattn_widget.corpus.job import Job, check_positive
+from xattn_widget.corpus.memory import keep_fewer_kernels
 from xattn_widget.corpus.rows import Rows, cut_windows
 from xattn_widget.corpus.shards import Store
 from xattn_widget.corpus.worker import Worker
@@ -106,6 +107,7 @@ class RemoteWorker:
     def __init__(self, shared: list[Any], attempts: Any, with_gpu: bool) -> None:
         import ray
 
+        keep_fewer_kernels()
         model, tokenizer, job = ray.get(shared[0])
         if not with_gpu:
             torch.set_num_threads(1)  # it has one CPU

@@ -29,8 +29,10 @@ from xattn_widget.corpus.tables import corpus_info, count_errors, with_info
 logger = logging.getLogger("xattn_widget")
 
 _DIGEST = b"xattn_widget_rows"
-# Rows are put together in groups of about this many bytes.
-_GROUP_BYTES = 16 * 2**20
+# Rows are put together in groups of about this many bytes, which are in memory a few times over.
+_GROUP_BYTES = 8 * 2**20
+# Scores are all different: dictionaries of them would make a file larger, and slower to write.
+_WRITING: dict[str, Any] = {"compression": "zstd", "use_dictionary": False}
 
 
 class Store(Protocol):
@@ -104,7 +106,7 @@ class ShardStore:
         with self._explaining_full_disk():
             described = table.replace_schema_metadata({_DIGEST: digest})
             with _whole(path) as file:
-                pq.write_table(described, file, compression="zstd")
+                pq.write_table(described, file, **_WRITING)
         self.done[number] = path
 
     def finish(self, windows: int) -> Path:
@@ -126,7 +128,7 @@ class ShardStore:
         with (
             self._explaining_full_disk(),
             _whole(self._output, self.folder) as file,
-            pq.ParquetWriter(file, schema, compression="zstd") as writer,
+            pq.ParquetWriter(file, schema, **_WRITING) as writer,
         ):
             for table in _groups(paths):
                 writer.write_table(table.replace_schema_metadata(None).cast(schema))
