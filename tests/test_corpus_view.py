@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from corpus_pool import ENGLISH, GERMAN
 from families import one_thread
+from ipywidgets import HTML
 from PIL import Image
 
 from xattn_widget import CrossAttentionWidget, score_corpus, show_corpus
@@ -65,7 +66,7 @@ def test_a_file_can_be_looked_at_and_a_picture_stands_in(demo, table, tmp_path):
     bundle = view._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert base64.b64decode(data["image/png"]) == view.picture.value
-    assert data["text/plain"].startswith("8 worst of 8 sentences, highest coverage_penalty first; 1 have no value\n")
+    assert data["text/plain"].startswith("8 worst of 8 sentences, highest coverage_penalty first; 1 without a value\n")
     assert "application/vnd.jupyter.widget-view+json" in data
 
 
@@ -75,6 +76,19 @@ def test_the_picture_shows_where_each_heads_values_lie(table):
     assert image.shape == other.shape
     assert (image != other).any()
     assert min(image.shape[:2]) > 150
+
+
+def test_the_name_of_a_score_is_no_markup(demo, table):
+    hostile = r"<img src=x onerror=alert(1)>$\broken$"
+    names = [hostile if name == "confidence" else name for name in table.column_names]
+    renamed = table.rename_columns(names).select(["id", "source", "target", hostile, "error"])
+    view = show_corpus(renamed, *demo)
+    assert view.score.value == hostile
+    notes = [child.value for child in view.children if isinstance(child, HTML)]
+    assert "&lt;img" in notes[0]
+    assert not any("<img" in note for note in notes)
+    view.sentences.value = rows_listed(view)[0]
+    assert view.opened is not None
 
 
 def test_a_table_without_scores_is_refused(demo, table):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import math
 from os import PathLike
@@ -50,8 +51,8 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
         self.score = ipywidgets.Dropdown(options=names, description="score")
         self.head = ipywidgets.Dropdown(options=[(_ALL, ""), *of_heads], description="rank by")
         self.picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
-        self.sentences = ipywidgets.Select(rows=min(10, count), layout=wide)
-        self._note = ipywidgets.HTML()
+        self.sentences = ipywidgets.Select(layout=wide)
+        self._note, self._summary = ipywidgets.HTML(), ""
         self._place = ipywidgets.VBox()
         super().__init__(
             [ipywidgets.HBox([self.score, self.head]), self.picture, self._note, self.sentences, self._place]
@@ -71,12 +72,13 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
         worst = known[np.argsort(-values[known] if high_is_bad else values[known], kind="stable")][: self._count]
         extreme = "highest" if high_is_bad else "lowest"
         missing = self._table.num_rows - len(known)
-        self._note.value = f"{len(worst)} worst of {len(known)} sentences, {extreme} {name} first" + (
-            f"; {missing} have no value" if missing else ""
+        self._summary = f"{len(worst)} worst of {len(known)} sentences, {extreme} {name} first" + (
+            f"; {missing} without a value" if missing else ""
         )
+        self._note.value = html.escape(self._summary)  # a score's name is whatever the file says
         texts = self._table["source"].take(pa.array(worst, pa.int64())).to_pylist()
-        options = [(f"{values[row]:.3g}  {text}", int(row)) for row, text in zip(worst, texts, strict=True)]
-        self.sentences.options = options
+        options = [(f"{values[row]:#.3g}  {text}", int(row)) for row, text in zip(worst, texts, strict=True)]
+        self.sentences.options, self.sentences.rows = options, min(10, max(2, len(options)))
         self.sentences.value = None
 
     def _open(self, change: Any) -> None:
@@ -105,7 +107,7 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         data["image/png"] = base64.b64encode(self.picture.value).decode()
         listed = "\n".join(label for label, _ in self.sentences.options[:5])
-        data["text/plain"] = f"{self._note.value}\n{listed}"
+        data["text/plain"] = f"{self._summary}\n{listed}"
         return bundle
 
 
@@ -156,7 +158,7 @@ def distribution_picture(table: pa.Table, name: str) -> bytes:
         ax.set_title(f"layer {layer}", fontsize=9)
         ax.set_xticks(range(0, heads, max(1, heads // 8)))
         ax.tick_params(labelsize=8)
-    figure.supylabel(name, fontsize=9)
+    figure.supylabel(name, fontsize=9, parse_math=False)
     figure.supxlabel("head (red: its median)", fontsize=9)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=96)
