@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -43,17 +45,11 @@ def wide(demo):
 
 
 @pytest.fixture
-def slow_mkl(monkeypatch):
+def by_onednn(monkeypatch):
+    """As on a processor on which MKL is slow; the shapes of what oneDNN multiplied."""
+    shapes, own = [], products._by_onednn
     monkeypatch.setattr(products, "_mkl_is_slow", lambda: True)
-
-
-@pytest.fixture
-def convolutions(monkeypatch):
-    """The shapes of the inputs of all convolutions."""
-    shapes, own = [], nn.functional.conv2d
-    monkeypatch.setattr(
-        nn.functional, "conv2d", lambda states, *rest: shapes.append(states.shape) or own(states, *rest)
-    )
+    monkeypatch.setattr(products, "_by_onednn", lambda states, *rest: shapes.append(states.shape) or own(states, *rest))
     return shapes
 
 
@@ -87,6 +83,15 @@ def test_no_other_cut_of_the_order_costs_less(lengths, budget, overhead, generat
     assert found == min(others) < np.inf
 
 
+def test_a_large_window_is_cut_in_parts():
+    lengths = np.random.default_rng(0).integers(1, 60, (9000, 2))
+    batches = cut_batches(lengths, 20_000, 100_000)
+    assert sorted(place for batch in batches for place in batch) == list(range(9000))
+    sizes = [padded(lengths[batch].tolist()) for batch in batches]
+    assert max(sizes) <= 20_000
+    assert len(batches) < 1.3 * lengths.sum() / 20_000 + 3
+
+
 def test_no_sentences_no_batches():
     assert cut_batches(np.empty((0, 2), dtype=int), 100, 10) == []
 
@@ -114,51 +119,74 @@ def test_forwards_keep_to_the_budget_and_have_little_padding(demo):
 # --- Linear layers.
 
 
-def test_layers_run_by_onednn_give_the_same_scores(wide, slow_mkl, convolutions):
+def in_float64(layer, states):
+    bias = None if layer.bias is None else layer.bias.double()
+    return nn.functional.linear(states.double(), layer.weight.double(), bias)
+
+
+def test_layers_run_by_onednn_give_the_same_scores(wide, by_onednn):
     sources = targets = made_up(60)
     names = ["coverage_penalty", "entropy", "marginal_divergence"]
     table = score_corpus(*wide, sources, targets, names, statistics="logprob_mean")
-    assert convolutions
-    ran = len(convolutions)
+    ran = len(by_onednn)
+    assert ran > 40  # of two layers and more than one batch
     for row in range(0, 60, 7):
         record = extract(*wide, sources[row], targets[row])
         for name in names:
             np.testing.assert_allclose(grids(table, name)[row], np.asarray(record.score(name)), atol=1e-5)
         assert table["logprob_mean"][row].as_py() == pytest.approx(float(record.logprobs.mean()), abs=1e-5)
-    assert len(convolutions) == ran  # the model is as it was
+    assert len(by_onednn) == ran  # the model is as it was
 
 
-@pytest.mark.parametrize("shape", [(300, 256), (3, 100, 256), (2, 3, 50, 256)])
+@pytest.mark.parametrize(
+    "states", [torch.randn(300, 256), torch.randn(3, 100, 256), torch.randn(256, 9, 7).permute(1, 2, 0)]
+)
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_layer_run_by_onednn_gives_what_it_gives(slow_mkl, convolutions, shape, bias):
-    layer, states = nn.Linear(256, 320, bias=bias), torch.randn(shape)
-    expected = layer(states)
-    with products.faster_products(layer):
+def test_a_layer_run_by_onednn_gives_its_product(by_onednn, states, bias):
+    layer = nn.Linear(256, 320, bias=bias)
+    with products.faster_products(layer), torch.no_grad():
         actual = layer(states)
-    assert convolutions
-    torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-5)
+    assert by_onednn
+    torch.testing.assert_close(actual.double(), in_float64(layer, states), atol=1e-5, rtol=1e-5)
 
 
-def test_layers_that_are_not_to_be_touched_run_as_they_are(slow_mkl, convolutions):
+def test_where_mkl_is_slow_onednn_is_another_library():
+    """On such a processor, with one thread too: what it gives differs in the last bits."""
+    if not products._mkl_is_slow():
+        pytest.skip("for AMD's processors with AVX-512")
+    layer, states = nn.Linear(512, 512), torch.randn(500, 512)
+    with torch.no_grad():
+        plain = layer(states)
+        with products.faster_products(layer):
+            other = layer(states)
+    assert not torch.equal(plain, other)
+    torch.testing.assert_close(other.double(), in_float64(layer, states), atol=1e-5, rtol=1e-5)
+
+
+def test_layers_that_are_not_to_be_touched_run_as_they_are(by_onednn):
     class Own(nn.Linear):
         pass
 
     offloaded = nn.Linear(256, 256)
     offloaded.forward = lambda states: states + 1
-    layers = nn.ModuleList(
-        [Own(256, 256), offloaded, nn.Linear(8, 8), nn.Linear(256, 256).bfloat16(), nn.Linear(256, 256)]
-    )
+    plain = nn.Linear(256, 256)
+    layers = nn.ModuleList([Own(256, 256), offloaded, nn.Linear(8, 8), nn.Linear(256, 256).bfloat16(), plain])
+    many = torch.randn(300, 256)
     with products.faster_products(layers):
-        layers[0](torch.randn(300, 256))
-        assert (layers[1](torch.zeros(300, 256)) == 1).all()
-        layers[2](torch.randn(300, 8))
-        layers[3](torch.randn(300, 256, dtype=torch.bfloat16))
-        layers[4](torch.randn(3, 256))
-    assert not convolutions
+        with torch.no_grad():
+            layers[0](many)
+            assert (layers[1](torch.zeros(300, 256)) == 1).all()
+            layers[2](torch.randn(300, 8))
+            layers[3](many.bfloat16())
+            plain(many[:3])
+            with torch.autocast("cpu"):
+                assert plain(many).dtype == torch.bfloat16
+        assert plain(many).requires_grad
+    assert not by_onednn
     assert (offloaded(torch.zeros(300, 256)) == 1).all()
 
 
-def test_the_model_has_its_own_layers_again_after_an_error(wide, slow_mkl):
+def test_the_model_has_its_own_layers_again_after_an_error(wide, by_onednn):
     with pytest.raises(ValueError, match="row 1 cannot be scored"):
         score_corpus(*wide, ["Hallo.", ""], ["Hello.", ""], on_error="raise")
     with pytest.raises(RuntimeError, match="stop"), products.faster_products(wide.model):
@@ -166,10 +194,52 @@ def test_the_model_has_its_own_layers_again_after_an_error(wide, slow_mkl):
     assert not any("forward" in vars(module) for module in wide.model.modules())
 
 
-def test_other_processors_keep_torchs_own_choice(wide, convolutions, monkeypatch):
+def test_blocks_of_several_threads_overlap(by_onednn):
+    layers, failures = nn.ModuleList([nn.Linear(256, 256) for _ in range(20)]), []
+
+    def enter(times):
+        try:
+            for _ in range(times):
+                with products.faster_products(layers), torch.no_grad():
+                    layers[0](torch.ones(32, 256))
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=enter, args=(200,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert not any("forward" in vars(layer) for layer in layers)
+    with products.faster_products(layers):
+        with products.faster_products(layers):
+            pass
+        by_onednn.clear()
+        with torch.no_grad():
+            layers[0](torch.ones(32, 256))
+        assert by_onednn
+
+
+def test_a_forward_that_someone_else_sets_meanwhile_stays_and_a_copy_runs_as_its_class_does(by_onednn):
+    layers = nn.ModuleList([nn.Linear(256, 256), nn.Linear(256, 256)])
+    states = torch.randn(300, 256)
+    with products.faster_products(layers):
+        layers[0].forward = other = lambda states: states
+        copied = copy.deepcopy(layers)
+    assert layers[0].forward is other
+    assert "forward" not in vars(layers[1])
+    with torch.no_grad():
+        assert torch.equal(copied[1](states), layers[1](states))
+        layers[1].weight.zero_()
+        assert copied[1](states).abs().sum() > 0
+    assert not by_onednn
+
+
+def test_other_processors_keep_torchs_own_choice(wide, by_onednn, monkeypatch):
     monkeypatch.setattr(products, "_mkl_is_slow", lambda: False)
     score_corpus(*wide, made_up(60), made_up(60), "entropy")
-    assert not convolutions
+    assert not by_onednn
 
 
 # --- Memory.

@@ -2,36 +2,73 @@
 
 from __future__ import annotations
 
+import copy
 import platform
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
+from types import MethodType
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-# Below these, calling oneDNN costs more than it saves.
-_LEAST_ROWS, _LEAST_WEIGHTS = 128, 256 * 256
+# Below these, another library makes no difference.
+_LEAST_ROWS, _LEAST_WEIGHTS = 32, 128 * 128
+
+_lock = threading.Lock()
+_blocks: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()  # how many are open for each changed layer
 
 
 @contextmanager
 def faster_products(model: nn.Module) -> Iterator[None]:
     """Inside the block, float32 linear layers run by oneDNN where torch's own choice, MKL, is known to be slow.
 
-    MKL leaves half of the width of AMD's AVX-512 units unused. torch gives products to MKL and convolutions to oneDNN,
-    and a linear layer is a convolution over one position. Results are the same but for float32 rounding. Layers of
-    other types, of other number types and on other devices are left alone.
+    MKL leaves half of the width of AMD's AVX-512 units unused. Results are the same but for float32 rounding. Layers of
+    other types, of other number types, on other devices and in forwards with gradient run as they are.
     """
-    changed = _plain_layers(model) if _mkl_is_slow() else []
-    for module in changed:
-        module.forward = partial(_forward, module, module.forward)  # type: ignore[method-assign]
+    layers = _plain_layers(model) if _mkl_is_slow() else []
+    with _lock:
+        for layer in layers:
+            _blocks[layer] = _blocks.get(layer, 0) + 1
+            layer.forward = _Faster(layer)  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:
-        for module in changed:
-            del module.forward
+        with _lock:
+            for layer in layers:
+                _blocks[layer] -= 1
+                if not _blocks[layer]:
+                    del _blocks[layer]
+                    if isinstance(vars(layer).get("forward"), _Faster):
+                        del layer.forward
+
+
+class _Faster:
+    """The forward of a linear layer inside a block."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        self._layer = layer
+
+    def __call__(self, states: torch.Tensor) -> torch.Tensor:
+        weight = self._layer.weight
+        if (
+            states.device.type != "cpu"
+            or states.dtype != torch.float32
+            or weight.dtype != torch.float32
+            or states.numel() < _LEAST_ROWS * self._layer.in_features
+            or torch.is_grad_enabled()
+            or torch.is_autocast_enabled("cpu")
+        ):
+            return nn.Linear.forward(self._layer, states)
+        return _by_onednn(states, weight, self._layer.bias)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        # No block will end for a copy: it runs as its class does.
+        return MethodType(nn.Linear.forward, copy.deepcopy(self._layer, memo))
 
 
 def _plain_layers(model: nn.Module) -> list[nn.Linear]:
@@ -39,21 +76,17 @@ def _plain_layers(model: nn.Module) -> list[nn.Linear]:
     return [
         module
         for module in model.modules()
-        if type(module) is nn.Linear and "forward" not in vars(module) and module.weight.numel() >= _LEAST_WEIGHTS
+        if type(module) is nn.Linear
+        and module.weight.numel() >= _LEAST_WEIGHTS
+        and isinstance(vars(module).get("forward"), _Faster | None)
     ]
 
 
-def _forward(module: nn.Linear, own: Callable[[torch.Tensor], torch.Tensor], states: torch.Tensor) -> torch.Tensor:
-    if (
-        states.device.type != "cpu"
-        or states.dtype != torch.float32
-        or module.weight.dtype != torch.float32
-        or states.numel() < _LEAST_ROWS * module.in_features
-    ):
-        return own(states)
-    image = states.reshape(1, -1, 1, module.in_features).permute(0, 3, 1, 2)  # channels last: nothing is copied
-    result = functional.conv2d(image, module.weight[:, :, None, None], module.bias)
-    return result.permute(0, 2, 3, 1).reshape(*states.shape[:-1], module.out_features)
+def _by_onednn(states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    # What torch.compile makes of linear layers. There is no public name for it; a convolution over one position is
+    # half as fast, and with one thread goes to MKL again.
+    result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(states, weight, bias, "none", [], "")
+    return result
 
 
 @cache
@@ -62,6 +95,16 @@ def _mkl_is_slow() -> bool:
     if not both or torch.backends.cpu.get_cpu_capability() != "AVX512":
         return False
     try:
-        return "AuthenticAMD" in Path("/proc/cpuinfo").read_text()
+        vendor = Path("/proc/cpuinfo").read_text()
     except OSError:  # not on this system
-        return "AuthenticAMD" in platform.processor()
+        vendor = platform.processor()
+    return "AuthenticAMD" in vendor and _works()
+
+
+def _works() -> bool:
+    """Whether this torch has oneDNN's product under that name."""
+    states, weight, bias = torch.ones(2, 2), torch.eye(2), torch.ones(2)
+    try:
+        return torch.equal(_by_onednn(states, weight, bias), states + 1)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
