@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 # time would do. On CPUs as measured by tests/benchmarks/bench_corpus.py's model; accelerators are idle in between, and
 # best have as few forwards as the budget allows.
 CPU_OVERHEAD, ACCELERATOR_OVERHEAD = 200, 100_000
+# So many sentences are cut at a time: the effort grows with their number times that of a batch.
+_AT_ONCE = 4096
 
 
 def cut_batches(lengths: Any, budget: int, overhead: int, *, generated: bool = False) -> list[list[int]]:
@@ -25,22 +28,32 @@ def cut_batches(lengths: Any, budget: int, overhead: int, *, generated: bool = F
         generated: whether targets are generated, so that a batch takes a forward for each token of its longest one.
     """
     order = np.lexsort((lengths.sum(1), lengths.max(1)))
-    ordered = lengths[order]
+    batches = []
+    for first in range(0, len(order), _AT_ONCE):
+        places = order[first : first + _AT_ONCE]
+        starts = _best_starts(lengths[places], budget, overhead, generated)
+        batches += [places[start:end].tolist() for start, end in pairwise([*starts, len(places)])]
+    return batches
+
+
+def _best_starts(ordered: Any, budget: int, overhead: int, generated: bool) -> list[int]:
+    """Where the batches of the cheapest cut begin."""
+    count = len(ordered)
     # least[end]: the cost of the best cut of the first ``end`` sentences, whose last batch begins at start[end].
-    least, start = np.zeros(len(order) + 1), np.zeros(len(order) + 1, dtype=np.intp)
-    for end in range(1, len(order) + 1):
+    least, start = np.zeros(count + 1), np.zeros(count + 1, dtype=np.intp)
+    for end in range(1, count + 1):
         most = max(1, int(budget // (ordered[end - 1].max() + 1)))  # for the other side has a token at least
         first = max(0, end - most)
         widest = np.maximum.accumulate(ordered[first:end][::-1])  # of the batch of the last 1, 2, 3 ... sentences
-        tokens = widest.sum(1) * np.arange(1, len(widest) + 1)
-        forwards = 1 + widest[:, 1] if generated else 1
-        costs = np.where(tokens > budget, np.inf, tokens + overhead * forwards + least[first:end][::-1])
-        costs[0] = tokens[0] + overhead * (1 + widest[0, 1] if generated else 1) + least[end - 1]
+        sizes = np.arange(1, len(widest) + 1)
+        tokens = widest.sum(1) * sizes
+        costs = tokens + overhead * (1 + widest[:, 1] if generated else 1) + least[first:end][::-1]
+        costs[(tokens > budget) & (sizes > 1)] = np.inf
         taken = int(costs.argmin())
         least[end], start[end] = costs[taken], end - 1 - taken
-    batches = []
-    end = len(order)
+    starts = []
+    end = count
     while end:
-        batches.append(order[start[end] : end].tolist())
-        end = start[end]
-    return batches[::-1]
+        end = int(start[end])
+        starts.append(end)
+    return starts[::-1]
