@@ -7,7 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+
+from xattn_widget.scores.signatures import code_hash
 
 # What a config says of where a model came from and how it is run, not of what it computes.
 _INCIDENTAL = {"_name_or_path", "transformers_version", "name_or_path", "tokenizer_file", "special_tokens_map_file"}
@@ -61,8 +64,8 @@ def _plain(thing: Any) -> Any:
         return thing.to_diff_dict()
     if isinstance(thing, set | frozenset):
         return sorted(thing)
-    if isinstance(thing, torch.Tensor):
+    if isinstance(thing, torch.Tensor | np.ndarray | np.generic):
         return thing.tolist()
     if isinstance(thing, torch.dtype):
         return str(thing)
-    return type(thing).__name__
+    return f"{type(thing).__name__} {code_hash(thing)}"

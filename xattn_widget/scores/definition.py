@@ -59,10 +59,6 @@ class Score:
     def _arguments(self) -> list[inspect.Parameter]:
         return list(inspect.signature(self.function).parameters.values())
 
-    @cached_property
-    def _code_hash(self) -> str:
-        return code_hash(self.function)
-
     @property
     def parameters(self) -> dict[str, Any]:
         """The score's own parameters with their defaults."""
@@ -288,8 +284,9 @@ class Score:
     ) -> str:
         """What makes a number of this score again, e.g. ``coverage_penalty|special:keep|eps:1e-08|v:0.1.0``.
 
-        A user's score also carries a hash of its code. The reading is named where rows were chosen by it, what was made
-        of the record (``record:words+renormalize``) where it is not as captured, and the reduction where there is one.
+        A user's score also carries a hash of its code and of the values that this uses. The reading is named where rows
+        were chosen by it, what was made of the record (``record:words+renormalize``) where it is not as captured, and
+        the reduction where there is one.
         """
         self._check_parameters(parameters)
         policy = checked_policy(special)
@@ -309,7 +306,7 @@ class Score:
         if reduce is not None:
             parts.append(f"reduce:{reduce}")
         if not self.is_builtin:
-            parts.append(f"code:{self._code_hash}")
+            parts.append(f"code:{code_hash(self.function)}")
         return "|".join([*parts, f"v:{__version__}"])
 
     def _check_parameters(self, parameters: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import functools
 import hashlib
 import inspect
 import sys
@@ -24,13 +25,55 @@ def printed(value: Any) -> str:
 
 
 def code_hash(function: Callable[..., Any]) -> str:
-    """Eight digits that change with the function's source."""
+    """Eight digits that change with a function's source and with the values that it uses from around it.
+
+    Those are its closure's, the globals that it names, what a ``functools.partial`` binds, and the attributes of an
+    object whose method it is. Of objects that hold no plain values only the type counts.
+    """
+    return hashlib.sha256(_told(function, ()).encode()).hexdigest()[:8]
+
+
+def _told(thing: Any, within: tuple[int, ...]) -> str:
+    """A text that is the same in every process; of what holds itself only that it does."""
+    if id(thing) in within:
+        return "itself"
+    within = (*within, id(thing))
+    if isinstance(thing, np.generic):
+        thing = thing.item()
+    if thing is None or isinstance(thing, bool | int | float | complex | str | bytes):
+        return repr(thing)
+    if isinstance(thing, torch.Tensor | np.ndarray):
+        return printed(thing)
+    if isinstance(thing, list | tuple):
+        return f"[{', '.join(_told(each, within) for each in thing)}]"
+    if isinstance(thing, set | frozenset):
+        return f"{{{', '.join(sorted(_told(each, within) for each in thing))}}}"
+    if isinstance(thing, dict):
+        return f"{{{', '.join(f'{_told(key, within)}: {_told(value, within)}' for key, value in thing.items())}}}"
+    if isinstance(thing, functools.partial):
+        return f"partial {_told([thing.func, thing.args, thing.keywords], within)}"
+    if inspect.ismethod(thing):
+        return f"method {_told([thing.__func__, thing.__self__], within)}"
+    if inspect.isfunction(thing):
+        around = inspect.getclosurevars(thing)
+        values = dict(around.nonlocals) | dict(around.globals)
+        return _source(thing) + (_told(values, within) if values else "")
+    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
+    if name is not None:  # a class, a module, a function in C
+        return f"{getattr(thing, '__module__', '')}.{name}"
+    kind = type(thing)
+    if isinstance(thing, torch.nn.Module) or not hasattr(thing, "__dict__"):
+        return kind.__qualname__
+    code = [each for each in vars(kind).values() if inspect.isfunction(each)] if callable(thing) else []
+    return f"{kind.__qualname__} {_told([*code, vars(thing)], within)}"
+
+
+def _source(function: Any) -> str:
     try:
-        text = inspect.getsource(function)
+        return inspect.getsource(function)
     except (OSError, TypeError):
-        code = getattr(function, "__code__", None)
-        text = repr((code.co_code, code.co_consts, code.co_names)) if code else repr(function)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+        code = function.__code__
+        return repr((code.co_code, code.co_consts, code.co_names))
 
 
 def place(function: Callable[..., Any]) -> str:
