@@ -12,6 +12,7 @@ from corpus_pool import assert_same_tables, made_up
 from families import one_thread
 
 from xattn_widget import score_corpus
+from xattn_widget.corpus import cluster as cluster_module
 
 SENTENCES = [*made_up(180), "", *made_up(20, seed=1)]
 OPTIONS = {"window": 16, "generation": {"max_new_tokens": 6}}
@@ -61,16 +62,26 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(cluster, dem
     assert not list(tmp_path.glob("*.parts"))
 
 
-def test_what_one_engine_began_the_other_finishes(cluster, demo, tmp_path):
-    source, output = tmp_path / "pool.txt", tmp_path / "scored.parquet"
-    source.write_text("\n".join(SENTENCES) + "\n")
+@pytest.mark.parametrize("kind", ["file", "iterator"])
+def test_what_one_engine_began_the_other_finishes(cluster, demo, tmp_path, kind):
+    path, output = tmp_path / "pool.txt", tmp_path / "scored.parquet"
+    path.write_text("\n".join(SENTENCES) + "\n")
     options = OPTIONS | {"scores": ["entropy"]}
+
+    def source():
+        return path if kind == "file" else iter(SENTENCES)
+
     with pytest.raises(ValueError, match="row 180 cannot be scored: source is empty"):
-        score_corpus(*demo, source, output=output, on_error="raise", engine="ray", workers=1, **options)
+        score_corpus(*demo, source(), output=output, on_error="raise", engine="ray", workers=1, **options)
     assert list((tmp_path / "scored.parquet.parts").glob("window-*"))
+    if kind == "iterator":
+        other = ["Etwas anderes.", *SENTENCES[1:]]
+        with pytest.raises(ValueError, match="rows 0 to 15 are not those of the run"):
+            score_corpus(*demo, iter(other), output=output, engine="ray", workers=1, **options)
     with one_thread():
-        score_corpus(*demo, source, output=output, **options)
-        assert_same_tables(pq.read_table(output), score_corpus(*demo, source, **options))
+        score_corpus(*demo, source(), output=output, **options)
+        assert_same_tables(pq.read_table(output), score_corpus(*demo, path, **options))
+    assert score_corpus(*demo, source(), output=output, engine="ray", workers=1, **options) == output
 
 
 def test_sentences_that_kill_one_worker_after_the_other_end_the_job(cluster, demo, tmp_path):
@@ -95,3 +106,9 @@ def test_more_workers_than_the_cluster_holds_are_refused(cluster, demo):
         score_corpus(*demo, SENTENCES, engine="ray", workers=3)
     with pytest.raises(ValueError, match="1 workers need 1 GPUs and CPUs, the cluster has 0 GPUs"):
         score_corpus(*demo, SENTENCES, engine="ray", workers=1, gpus=True)
+
+
+def test_a_configured_address_does_not_stand_in_the_way_of_a_local_cluster(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with cluster_module._connected(None, 1):
+        assert ray.cluster_resources()["CPU"] >= 1

@@ -20,7 +20,7 @@ import pyarrow as pa
 import torch
 
 from xattn_widget.corpus.job import Job, check_positive
-from xattn_widget.corpus.memory import keep_fewer_kernels
+from xattn_widget.corpus.memory import give_back_memory, keep_fewer_kernels
 from xattn_widget.corpus.rows import Rows, cut_windows
 from xattn_widget.corpus.shards import Store
 from xattn_widget.corpus.worker import Worker
@@ -64,7 +64,9 @@ def run_on_ray(
     with _connected(address, workers), _quiet():
         count, with_gpu = _plan(ray.cluster_resources(), workers, gpus)  # type: ignore[no-untyped-call]
         # By reference, and held here: a worker that is started again fetches them again.
-        shared = ray.put((model.to("cpu") if with_gpu else model, tokenizer, job))
+        home = model.device
+        shared = ray.put((model.to("cpu"), tokenizer, job))  # in place
+        model.to(home)
         reading = ray.put(rows)
         here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}  # where the files are
         attempts = ray.remote(num_cpus=0, label_selector=here)(Attempts).remote()
@@ -134,6 +136,7 @@ class RemoteWorker:
         except Exception as error:
             failure = _pickled(error)
         content = sink.getvalue().to_pybytes()
+        give_back_memory()
         return {"number": [window.number], "digest": [window.digest], "table": [content], "failure": [failure]}
 
 
@@ -195,7 +198,8 @@ def _connected(address: str | None, workers: int | None) -> Iterator[None]:
     own: dict[str, Any] = (
         {} if address else {"num_cpus": max(workers or 1, os.cpu_count() or 1), "include_dashboard": False}
     )
-    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+    # "local": without an address Ray would look for a cluster that runs on this machine.
+    ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
     try:
         yield
     finally:

@@ -78,7 +78,7 @@ def score_corpus(
         tokenizer: the model's tokenizer.
         sources: sentences: a list, an iterator, the path of a file (text with a sentence a line, CSV or TSV with a
             header, Parquet; ``.gz`` is unpacked), a pandas or polars frame or series, an Arrow table or column, a
-            ``datasets.Dataset``.
+            ``datasets.Dataset``. The Ray engine keeps an iterator's rows in a temporary file.
         targets: None to let the model generate them (they are kept in the table); or one for each source, in anything
             that ``sources`` may be, to be read by teacher forcing.
         scores: names of built-in scores and scores of your own.
@@ -96,7 +96,8 @@ def score_corpus(
         max_length: the most tokens on either side; what the model has positions for when left out.
         batch_tokens: the most tokens of a forward, padding counted. Sentences of like length go together.
         window: rows that are sorted by length, scored and stored together; what a broken run loses at most.
-        on_error: ``"record"`` errors and go on, or ``"raise"`` at the first.
+        on_error: ``"record"`` errors and go on, or ``"raise"`` at the first that is met (of a window those that are
+            seen without the model come first; rows of a finished output are not looked at again).
         progress: show a bar; when left out, in terminals and notebooks.
         engine: ``"local"``, or ``"ray"`` for several workers on Ray Data (``pip install xattn-widget[ray]``).
         workers: of the Ray engine, each with a model of its own; one for each GPU or else each CPU of the cluster when
@@ -111,9 +112,13 @@ def score_corpus(
         stand in the schema's metadata; see :func:`xattn_widget.corpus.corpus_info`.
 
     Raises:
+        TypeError: the model, the tokenizer or the sources are of a wrong kind.
         ValueError: something about the model, the scores, the columns or the settings; a broken run of another job.
         OSError: the output cannot be written, or will not fit on the disk.
         FileExistsError: the output is there and of another job.
+        ImportError, ConnectionError, RuntimeError: there is no Ray; no cluster at the address; one worker after the
+            other died over the same rows.
+        Exception: what the model or a score raises for all of the first sentences alike.
     """
     path = None if output is None else check_output(output)
     if on_error not in ("record", "raise"):
@@ -137,8 +142,10 @@ def score_corpus(
         max_length=max_length,
         batch_tokens=batch_tokens,
         stop_on_error=on_error == "raise",
+        with_ids=rows.with_ids,
     )
     run: Callable[..., Any] = run_locally
+    once = rows.once
     with ExitStack() as stack:
         if engine == "ray":
             from xattn_widget.corpus import cluster
@@ -149,17 +156,20 @@ def score_corpus(
             run = partial(cluster.run_on_ray, workers=workers, gpus=gpus, address=address)
         known = None if rows.once else survey(rows)
         description = describe_job(job, model, tokenizer, window)
-        description["data"] = f"{known.rows} rows {known.digest}" if known else "an iterator"
+        description["data"] = "an iterator" if once or known is None else f"{known.rows} rows {known.digest}"
         if path is not None and path.exists():
             digest = None
-            if rows.once:
+            if once:
                 digest = rows_digest([each.digest.encode() for each in cut_windows(rows.read(), window)])
             check_finished(path, description, digest)
             return path
-        schema = make_schema(job, description, rows.with_ids)
+        schema = make_schema(job, description)
         store: Store = MemoryStore(schema)
         if path is not None:
             store = stack.enter_context(open_shards(path, schema, description, known and known.rows))
+            if once and known:  # what was read before may have been another iterator
+                for each in cut_windows(rows.read(), window):
+                    store.has(each)
         with _bar(known and known.rows, len(store.done) * window, progress) as bar:
             counted = run(model, tokenizer, job, rows, window, store, bar.update)
         result = store.finish(counted if known is None else -(-known.rows // window))
