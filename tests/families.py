@@ -66,6 +66,11 @@ _SHARPER = {
 }
 
 
+# Arguments of generate: six tokens, and the library's own attention of every step.
+GREEDY = {"do_sample": False, "max_new_tokens": 6, "min_new_tokens": 6}
+STEPS = {"return_dict_in_generate": True, "output_attentions": True}
+
+
 class Family(NamedTuple):
     model: type
     config: type

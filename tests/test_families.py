@@ -6,7 +6,8 @@ The models and what is special about each are in family_models.py, which prints 
 import pytest
 import torch
 from families import one_thread, state_of
-from family_models import FAMILY, made_or_skip, run, see
+from family_models import FAMILY, made_or_skip, see
+from family_parts import run
 
 from xattn_widget import ablate, capture
 

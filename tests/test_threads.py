@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from families import batch, eager_weights, one_thread, sources, state_of, tiny
-from family_models import FAMILY, run
+from family_models import FAMILY
+from family_parts import run
 from transformers import TextIteratorStreamer
 
 from xattn_widget import ablate, capture
