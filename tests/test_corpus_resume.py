@@ -142,8 +142,7 @@ def test_killed_while_it_tidies_up(demo, unbroken, tmp_path):
     score_corpus(*demo, iter(SENTENCES), output=output, **OPTIONS)
     shutil.copytree(tmp_path / "kept", parts(output))
     written = output.stat().st_mtime_ns
-    for sources in (iter(SENTENCES), SENTENCES)[:1]:
-        score_corpus(*demo, sources, output=output, **OPTIONS)
+    score_corpus(*demo, iter(SENTENCES), output=output, **OPTIONS)
     assert output.stat().st_mtime_ns == written
     assert not parts(output).exists()
     assert_same_tables(pq.read_table(output), unbroken)
@@ -275,3 +274,18 @@ def test_progress_is_quiet_unless_asked_for(demo, tmp_path, capfd):
     err = capfd.readouterr().err
     assert "20/20" in err
     assert "sentences/s" in err.replace(" ", "")
+
+
+def test_damaged_parts_are_told(demo, tmp_path):
+    output = tmp_path / "scored.parquet"
+    break_off(demo, output)
+    (parts(output) / "window-copy.parquet").write_text("no window")
+    first = parts(output) / "window-00000000.parquet"
+    kept = first.read_bytes()
+    first.write_bytes(b"garbage")
+    with pytest.raises(ValueError, match=r"window-00000000\.parquet is damaged.*remove it"):
+        score_corpus(*demo, iter(SENTENCES), output=output, **OPTIONS)
+    first.write_bytes(kept)
+    (parts(output) / "manifest.json").write_text("")
+    with pytest.raises(ValueError, match=r"manifest\.json is damaged.*to start again"):
+        score_corpus(*demo, iter(SENTENCES), output=output, **OPTIONS)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import datasets
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -15,7 +16,9 @@ import pytest
 from corpus_pool import ENGLISH, GERMAN
 from hypothesis import given
 from hypothesis import strategies as st
+from tqdm import tqdm
 
+from xattn_widget import score_corpus
 from xattn_widget.corpus.rows import Row, cut_windows, open_rows, survey
 
 QUOTED = ['He said "no".', "a, b", "two\nlines", ' "x"y', ""]
@@ -241,3 +244,72 @@ sys.meta_path.insert(0, Absent())
 assert score_corpus(*pair, ["Ja."]).num_rows == 1
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("window", [1, 2, 4096])
+def test_own_ids_are_kept_beside_broken_records(demo, tmp_path, window):
+    path = tmp_path / "pool.csv"
+    path.write_text("id,source,target\na1,Ja.\na2,Ja.,Yes.\na3,Ja.,Yes.\n")
+    options = {"source_column": "source", "target_column": "target", "id_column": "id", "window": window}
+    table = score_corpus(*demo, path, scores="entropy", **options)
+    assert table["id"].to_pylist() == [None, "a2", "a3"]
+    assert table["error"].null_count == 2
+    rows = [{"id": None, "source": "Ja."}, {"id": 7, "source": "Ja."}, {"id": float("nan"), "source": "Ja."}]
+    table = score_corpus(*demo, rows, ["Yes."] * 3, "entropy", source_column="source", id_column="id", window=window)
+    assert table["id"].to_pylist() == [None, "7", None]
+
+
+def test_what_hands_out_one_iterator_again_and_again_is_read_once(demo):
+    class Once:
+        def __init__(self, items):
+            self.items = iter(items)
+
+        def __iter__(self):
+            return self.items
+
+    for sources in (
+        tqdm((each for each in GERMAN), total=8, disable=True),
+        tqdm(iter(GERMAN), disable=True),
+        Once(GERMAN),
+    ):
+        table = score_corpus(*demo, sources, iter(ENGLISH), "entropy")
+        assert table["source"].to_pylist() == GERMAN
+
+
+def test_sources_that_shrink_are_told(demo):
+    class Shrinking(list):
+        def __iter__(self):
+            items = list(super().__iter__())
+            self.clear()
+            return iter(items)
+
+    with pytest.raises(
+        ValueError, match="held 1 windows of rows when they were first read, and 0 when they were scored"
+    ):
+        score_corpus(*demo, Shrinking(GERMAN), scores="entropy")
+
+
+def test_missing_cells_of_pandas_and_odd_cells_are_rows(demo):
+    table = score_corpus(*demo, ["Gut.", pd.NA, pd.NaT, np.array(["a", "b"]), float("nan")], ["x"] * 5, "entropy")
+    errors = table["error"].to_pylist()
+    assert errors == [
+        None,
+        "source is missing",
+        "source is missing",
+        "source is no text but ndarray",
+        "source is missing",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sources", "error", "message"),
+    [
+        ({"source": ["Gut."]}, TypeError, "sources must hold sentences .* got dict"),
+        (b"Hallo", TypeError, "sources must hold sentences .* got bytes"),
+        (pd.DataFrame([["a", "b"]], columns=["source", "source"]), ValueError, "several columns called 'source'"),
+        (pa.Table.from_arrays([["a"], ["b"]], names=["source", "source"]), ValueError, "several columns called"),
+    ],
+)
+def test_sources_that_would_be_misread_are_refused(demo, sources, error, message):
+    with pytest.raises(error, match=message):
+        score_corpus(*demo, sources, scores="entropy")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import re
+import threading
 from functools import cache
 
 import numpy as np
@@ -233,7 +234,7 @@ def broken_corpus():
     reasons = {
         1: "source is empty",
         2: "source is empty",
-        3: "source has .* tokens, the model has 256 positions",
+        3: "source has .* tokens, the limit is 256 positions",
         4: "source is not valid UTF-8",
         5: "source is not valid UTF-8",
         6: "source is missing",
@@ -323,10 +324,68 @@ def test_a_fault_that_is_no_sentences_is_raised(demo):
         score_corpus(*demo, ["Ja.", "Hallo!"], ["Yes.", "Hello!"], [grumpy])
 
 
+def picky(attention, source_mask, target_mask):
+    """Refuses sentences of 8 source tokens, all for the same reason."""
+    if attention.shape[-1] == 8:
+        raise ValueError("not for me")
+    return attention.amax((-2, -1))
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 40, 4096])
+@pytest.mark.parametrize("window", [1, 3, 4096])
+def test_sentences_that_fail_alike_in_one_batch_do_not_end_the_job(demo, window, batch_tokens):
+    sources = ["Ja.", *["Gestern habe ich das Buch gelesen."] * 3, "Hallo!"]  # the first window has one that works
+    assert [len(ids) for ids in demo.tokenizer(sources)["input_ids"]].count(8) == 3
+    table = score_corpus(*demo, sources, sources, [picky], window=window, batch_tokens=batch_tokens)
+    assert table["error"].to_pylist() == [None, *["ValueError: not for me"] * 3, None]
+
+
+def test_a_fault_of_many_sentences_ends_the_job_soon(demo):
+    calls = []
+
+    def grumpy(attention, source_mask, target_mask):
+        if attention.shape[-1] != 7:  # what it is tried on
+            calls.append(1)
+            raise RuntimeError(f"never {len(calls)}")  # a message of its own each time
+        return attention.amax((-2, -1))
+
+    sources = [f"Das ist Satz {number} von vielen hier." for number in range(300)]
+    with pytest.raises(RuntimeError, match="never"):
+        score_corpus(*demo, sources, sources, [grumpy], batch_tokens=10**6)
+    assert len(calls) < 100
+
+
+def test_infinite_logits_are_told(demo):
+    model = copy.deepcopy(demo.model)
+    model.final_logits_bias[0, 7] = float("inf")
+    table = score_corpus(model, demo.tokenizer, GERMAN, ENGLISH, "entropy", statistics=["logprob_mean", "margin"])
+    assert set(table["error"].to_pylist()) == {"NaN in the statistics of the output"}
+    assert table["margin"].null_count == len(GERMAN)
+
+
+def test_another_thread_may_run_the_model_meanwhile(demo):
+    """Two jobs of one model, one of which needs the logits and the other not even the vocabulary head."""
+    sources = targets = made_up(60)
+    found = {}
+
+    def score_with(statistics):
+        found[statistics] = score_corpus(*demo, sources, targets, "entropy", statistics=statistics, batch_tokens=200)
+
+    threads = [threading.Thread(target=score_with, args=(each,)) for each in ((), ("logprob_mean",))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for table in found.values():
+        assert table["error"].null_count == 60
+    np.testing.assert_allclose(grids(found[()], "entropy"), grids(found["logprob_mean",], "entropy"), atol=1e-5)
+
+
 def test_a_batch_that_does_not_fit_in_memory_is_halved(demo, alone, monkeypatch):
-    forward = type(demo.model).forward
+    forward, rows = type(demo.model).forward, []
 
     def narrow(self, input_ids=None, **rest):
+        rows.append(input_ids.shape[0])
         if input_ids.shape[0] > 2:
             raise torch.OutOfMemoryError("out of memory")
         return forward(self, input_ids=input_ids, **rest)
@@ -334,6 +393,7 @@ def test_a_batch_that_does_not_fit_in_memory_is_halved(demo, alone, monkeypatch)
     monkeypatch.setattr(type(demo.model), "forward", narrow)
     table = score_corpus(*demo, GERMAN, ENGLISH, ["entropy"])
     assert table["error"].null_count == len(GERMAN)
+    assert 2 in rows  # and not one by one
     monkeypatch.undo()
     for row, pair in enumerate(EVERYTHING):
         assert_grid(grids(table, "entropy")[row], alone(*pair).score("entropy"))

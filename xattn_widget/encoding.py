@@ -120,5 +120,5 @@ def encoding_problem(sentence: str, ids: list[int], limit: int | None, no_conten
     if not sentence.strip() or all(token in no_content for token in ids):
         return f"is empty: {sentence!r:.60} has no tokens to look at"
     if limit is not None and len(ids) > limit:
-        return f"has {len(ids)} tokens, the model has {limit} positions"
+        return f"has {len(ids)} tokens, the limit is {limit} positions"
     return None

@@ -105,6 +105,7 @@ def own_batches(model: Any, tokenizer: Any, pairs: list[Pair]) -> list[dict[str,
         max_length=None,
         batch_tokens=BATCH_TOKENS,
         stop_on_error=False,
+        with_ids=False,
     )
     worker = Worker(model, tokenizer, job)
     sources, targets = zip(*pairs, strict=True)
@@ -121,7 +122,8 @@ def measure_speed(path: str | None, count: int, repeats: int) -> None:
     _, tokenizer = load_demo()
     eager, model = make_model(tokenizer, "eager"), make_model(tokenizer, "sdpa")
     batches = own_batches(model, tokenizer, pairs)
-    folder = Path(tempfile.mkdtemp())
+    temporary = tempfile.TemporaryDirectory()
+    folder = Path(temporary.name)
     sources, targets = (list(side) for side in zip(*pairs, strict=True))
 
     def plain() -> None:
@@ -152,6 +154,7 @@ def measure_speed(path: str | None, count: int, repeats: int) -> None:
             cases[name]()
             seconds[name].append(time.perf_counter() - started)
             of_cpu[name].append(time.process_time() - used)
+    temporary.cleanup()
     print(f"{len(pairs)} pairs, {torch.get_num_threads()} threads, torch {torch.__version__}; medians of {repeats}")
     print(
         "| way | sentences a second | time by a notebook's | by plain forwards | sentences a second of one CPU's time |"

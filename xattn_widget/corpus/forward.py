@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from typing import Any, NamedTuple, Self
 
@@ -48,15 +49,18 @@ class Forward:
         self._special = special_ids(tokenizer, model.config)
         self._stack = ExitStack()
         self._masks: _Masks | None = None  # of the forward under way
+        self._thread = threading.get_ident()  # that it runs in; others may run the model at the same time
         self._grids: list[torch.Tensor] = []
         self._whole: list[tuple[torch.Tensor, torch.Tensor | None]] = []  # weights, where a score needs all layers
         self._problems: list[str | None] = []
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(listening(self._model, self._listen))
-        head = self._model.get_output_embeddings()
-        if not self._job.statistics and head is not None:
-            self._stack.callback(head.register_forward_pre_hook(self._before_head).remove)
+        with ExitStack() as stack:
+            stack.enter_context(listening(self._model, self._listen))
+            head = self._model.get_output_embeddings()
+            if not self._job.statistics and head is not None:
+                stack.callback(head.register_forward_pre_hook(self._before_head).remove)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *details: object) -> None:
@@ -64,7 +68,7 @@ class Forward:
 
     def run(self, pairs: list[Pair]) -> Results:
         """Scores and statistics of the pairs."""
-        self._masks = self._make_masks(pairs)
+        self._masks, self._thread = self._make_masks(pairs), threading.get_ident()
         self._grids, self._whole, self._problems = [], [], [None] * len(pairs)
         logits = None
         try:
@@ -77,7 +81,9 @@ class Forward:
         statistics = torch.empty(0, len(pairs))
         if self._job.statistics:
             rows = [self._statistics(logits[row], pair) for row, pair in enumerate(pairs)]  # type: ignore[index]
-            statistics = torch.stack(rows, dim=1).cpu()
+            statistics = torch.stack(rows, dim=1)
+            self._note(torch.isnan(statistics).any(0), "NaN in the statistics of the output")  # infinite logits
+            statistics = statistics.cpu()
         return Results(self._collect(masks, len(pairs)).cpu(), statistics, self._problems)
 
     def _make_masks(self, pairs: list[Pair]) -> _Masks:
@@ -97,11 +103,11 @@ class Forward:
         return _Masks(source, target, source & ~source_special, target & ~target_special, source_special)
 
     def _before_head(self, head: torch.nn.Module, args: tuple[Any, ...]) -> None:
-        if self._masks is not None:
+        if self._masks is not None and self._thread == threading.get_ident():
             raise _HeadReachedError(args[0])
 
     def _listen(self, call: CrossAttentionCall) -> None:
-        if self._masks is None:  # generating
+        if self._masks is None or self._thread != threading.get_ident():  # generating, or someone else's forward
             return
         weights = self._checked(call)
         norms = call.value_norms if any(map(uses_value_norms, self._job.scores)) else None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from xattn_widget.calls import CrossAttentionCall
 from xattn_widget.corpus.fingerprints import generation_fingerprint, model_fingerprint, tokenizer_fingerprint
 from xattn_widget.encoding import check_model, check_tokenizer, position_limit
 from xattn_widget.hooks import listening
@@ -35,6 +37,7 @@ class Job:
         batch_tokens: the most tokens of a forward, padding counted.
         shape: ``(layers, heads)`` of the model's cross-attention.
         stop_on_error: raise at the first sentence that cannot be scored.
+        with_ids: the rows have ids of their own.
     """
 
     scores: tuple[Score, ...]
@@ -46,6 +49,7 @@ class Job:
     batch_tokens: int
     shape: tuple[int, int]
     stop_on_error: bool
+    with_ids: bool
 
     @property
     def signatures(self) -> dict[str, str]:
@@ -65,6 +69,7 @@ def make_job(
     max_length: int | None,
     batch_tokens: int,
     stop_on_error: bool,
+    with_ids: bool,
 ) -> Job:
     """Check everything that can be checked without the corpus; see :func:`xattn_widget.score_corpus`."""
     check_model(model)
@@ -101,13 +106,16 @@ def make_job(
         batch_tokens,
         shape,
         stop_on_error,
+        with_ids,
     )
 
 
 def describe_job(job: Job, model: Any, tokenizer: Any, window: int) -> dict[str, Any]:
     """What must be the same for two runs to give the same numbers; in plain values, to be compared and stored."""
     how = getattr(model.config, "_attn_implementation", None)
-    return {
+    # What is drawn depends on what is drawn beside it.
+    batches = {"tokens a batch": job.batch_tokens} if _samples(model, job.generation) else {}
+    return batches | {
         "model": f"{type(model).__name__} {model_fingerprint(model)}",
         "number type": f"{model.dtype}, {how} attention",
         "tokenizer": f"{type(tokenizer).__name__} {tokenizer_fingerprint(tokenizer)}",
@@ -117,6 +125,13 @@ def describe_job(job: Job, model: Any, tokenizer: Any, window: int) -> dict[str,
         "longest sentences": list(job.limits),
         "rows a window": window,
     }
+
+
+def _samples(model: Any, generation: Mapping[str, Any] | None) -> bool:
+    if generation is None:
+        return False
+    config = generation.get("generation_config") or model.generation_config
+    return bool(generation.get("do_sample", config.do_sample))
 
 
 def uses_value_norms(score: Score) -> bool:
@@ -145,9 +160,15 @@ def _limit(model: Any, tokenizer: Any, side: str, max_length: int | None) -> int
 def _probe_model(model: Any, tokenizer: Any) -> tuple[int, int]:
     """``(layers, heads)`` of the cross-attention, by one forward over one token."""
     seen: list[torch.Tensor] = []
+    here = threading.get_ident()
+
+    def listen(call: CrossAttentionCall) -> None:
+        if threading.get_ident() == here:  # others may run the model at the same time
+            seen.append(call.weights)
+
     token = tokenizer.eos_token_id or 0
     ids = torch.tensor([[token]], device=model.device)
-    with evaluating(model), torch.no_grad(), listening(model, lambda call: seen.append(call.weights)):
+    with evaluating(model), torch.no_grad(), listening(model, listen):
         model(input_ids=ids, attention_mask=torch.ones_like(ids), decoder_input_ids=ids, use_cache=False)
     heads = {weights.shape[1] for weights in seen}
     if len(heads) != 1:

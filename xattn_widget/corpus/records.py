@@ -25,7 +25,7 @@ def find_column(name: str | int, columns: Sequence[str], where: str) -> str:
     """The column of this name, or at this position.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or several of the name.
     """
     if isinstance(name, int) and not isinstance(name, bool):
         if 0 <= name < len(columns):
@@ -35,4 +35,6 @@ def find_column(name: str | int, columns: Sequence[str], where: str) -> str:
         near = difflib.get_close_matches(str(name), columns, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "name one with source_column, target_column or id_column"
         raise ValueError(f"{where} has no column {name!r}; it has {', '.join(map(repr, columns))}: {hint}")
+    if list(columns).count(str(name)) > 1:
+        raise ValueError(f"{where} has several columns called {name!r}: give them different names")
     return str(name)

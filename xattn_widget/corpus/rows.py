@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -99,12 +99,13 @@ def open_rows(
                 target, target_error = _text(other[0] if other is not None else cells[1], "target")
                 error = error or target_error
             if id_column is not None:
-                own_id = _text(cells[-1] if isinstance(cells[-1], str | bytes) else str(cells[-1]), "id")[0]
+                plain = isinstance(cells[-1], str | bytes) or _is_missing(cells[-1])
+                own_id = _text(cells[-1] if plain else str(cells[-1]), "id")[0]
             yield Row(own_id, source, target, error)
 
     return Rows(
         read,
-        once=any(isinstance(each, Iterator) for each in (sources, targets)) or _reads_once(sources),
+        once=not all(each is None or _can_be_read_again(each) for each in (sources, targets)),
         with_targets=right is not None or own_targets is not None,
         with_ids=id_column is not None,
     )
@@ -140,7 +141,9 @@ def _bytes(row: Row) -> bytes:
 
 def _check_lengths(sources: Any, targets: Any) -> None:
     lengths = [
-        len(each) for each in (sources, targets) if hasattr(each, "__len__") and not is_file(each) and each is not None
+        len(each)
+        for each in (sources, targets)
+        if hasattr(each, "__len__") and _can_be_read_again(each) and not is_file(each)
     ]
     if len(lengths) == 2 and lengths[0] != lengths[1]:
         raise ValueError(
@@ -165,7 +168,7 @@ def _reader(data: Any, columns: list[str | int | None], what: str, *, default: s
         return read_file(data, [default if name is None else name for name in columns])
     if is_frame(data):
         return read_frame(data, [default if name is None else name for name in columns])
-    if not isinstance(data, Iterable):
+    if not isinstance(data, Iterable) or isinstance(data, bytes | bytearray | Mapping):
         raise TypeError(
             f"{what} must hold sentences (a list, an iterator, a path of a text, CSV, TSV or Parquet file, a pandas or "
             f"polars frame, an Arrow table or a Dataset), got {type(data).__name__}"
@@ -185,8 +188,17 @@ def _item(item: Any, columns: list[str | int | None], what: str, default: str) -
     return (item,)
 
 
-def _reads_once(data: Any) -> bool:
-    return type(data).__name__ == "RecordBatchReader"
+def _can_be_read_again(data: Any) -> bool:
+    if is_file(data) or is_series(data):
+        return True
+    if is_frame(data):
+        return type(data).__name__ != "RecordBatchReader"
+    # Other iterables may hand out one iterator again and again, such as a progress bar around a generator.
+    return hasattr(data, "__len__") and hasattr(data, "__getitem__")
+
+
+def _is_missing(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, float) and cell != cell) or type(cell).__name__ in ("NAType", "NaTType")
 
 
 def _text(cell: Any, side: str) -> tuple[str | None, str | None]:
@@ -200,6 +212,6 @@ def _text(cell: Any, side: str) -> tuple[str | None, str | None]:
         if not cell.isascii() and _SURROGATES.search(cell):
             return _SURROGATES.sub("\ufffd", cell), f"{side} is not valid UTF-8"
         return str(cell), None
-    if cell is None or cell != cell:
+    if _is_missing(cell):
         return None, f"{side} is missing"
     return None, f"{side} is no text but {type(cell).__name__}"

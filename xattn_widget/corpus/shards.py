@@ -69,7 +69,12 @@ class MemoryStore:
 
     def finish(self, windows: int) -> pa.Table:
         """The whole table."""
-        tables = [self.done[number].cast(self._schema) for number in sorted(self.done)]
+        if sorted(self.done) != list(range(windows)):
+            raise ValueError(
+                f"the sources held {windows} windows of rows when they were first read, and {len(self.done)} when they "
+                "were scored: pass a list, or iter(...) of what can be read only once"
+            )
+        tables = [self.done[number].cast(self._schema) for number in range(windows)]
         whole = pa.concat_tables(tables) if tables else self._schema.empty_table()
         info = corpus_info(self._schema) | _counts([whole["error"]])
         return whole.replace_schema_metadata(with_info(self._schema, info).metadata)
@@ -81,7 +86,9 @@ class ShardStore:
     def __init__(self, output: Path, schema: pa.Schema) -> None:
         self._output, self._schema = output, schema
         self.folder = parts_folder(output)
-        self.done = {int(path.stem.removeprefix("window-")): path for path in self.folder.glob("window-*.parquet")}
+        self.done = {
+            int(path.stem.removeprefix("window-")): path for path in self.folder.glob(f"window-{'[0-9]' * 8}.parquet")
+        }
 
     def has(self, window: Window) -> bool:
         """Whether the window is scored already.
@@ -92,7 +99,11 @@ class ShardStore:
         path = self.done.get(window.number)
         if path is None:
             return False
-        if (pq.read_schema(path).metadata or {}).get(_DIGEST, b"").decode() != window.digest:
+        try:
+            digest = (pq.read_schema(path).metadata or {}).get(_DIGEST, b"").decode()
+        except pa.ArrowInvalid as error:
+            raise ValueError(f"{path} is damaged ({error}): remove it to have its rows scored again") from None
+        if digest != window.digest:
             last = window.first + len(window.rows) - 1
             raise ValueError(
                 f"cannot go on with {self._output}: rows {window.first} to {last} are not those of the run that was "
@@ -233,7 +244,13 @@ def check_output(output: Any) -> Path:
 
 def _agree(manifest: Path, output: Path, description: dict[str, Any]) -> None:
     if manifest.is_file():
-        if differences := differing(json.loads(manifest.read_text(encoding="utf-8")), description):
+        try:
+            before = json.loads(manifest.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(
+                f"{manifest} is damaged ({error}): remove {manifest.parent} to start again, or write to another path"
+            ) from None
+        if differences := differing(before, description):
             raise ValueError(
                 f"cannot go on with {output}: the run that was broken off computed something else: "
                 f"{'; '.join(differences)}. Make the same call, or write to another path, or remove {manifest.parent} "

@@ -19,7 +19,7 @@ from xattn_widget.corpus.rows import Window
 METADATA = b"xattn_widget"
 
 
-def make_schema(job: Job, description: dict[str, Any], with_ids: bool) -> pa.Schema:
+def make_schema(job: Job, description: dict[str, Any]) -> pa.Schema:
     """The table's schema; what makes its numbers again stands in its metadata.
 
     Each score's field has its signature and its direction in its own metadata too.
@@ -27,7 +27,7 @@ def make_schema(job: Job, description: dict[str, Any], with_ids: bool) -> pa.Sch
     kind = pa.fixed_shape_tensor(pa.float32(), job.shape, dim_names=["layer", "head"])
     signatures = job.signatures
     fields = [
-        pa.field("id", pa.string() if with_ids else pa.int64()),
+        pa.field("id", pa.string() if job.with_ids else pa.int64()),
         pa.field("source", pa.string()),
         pa.field("target", pa.string()),
         pa.field("source_length", pa.int32(), metadata={"unit": "tokens"}),
@@ -89,10 +89,10 @@ def window_table(
         statistics: ``[statistics, rows]`` float32.
     """
     failed = np.array([error is not None for error in errors])
-    own_ids = [row.id for row in window.rows]
-    numbered = pa.array(range(window.first, window.first + len(window.rows)), pa.int64())
+    numbers = range(window.first, window.first + len(window.rows))
+    own_ids = [row.id for row in window.rows]  # None where a record is broken
     columns: dict[str, pa.Array] = {
-        "id": numbered if own_ids[0] is None else pa.array(own_ids, pa.string()),
+        "id": pa.array(own_ids, pa.string()) if job.with_ids else pa.array(numbers, pa.int64()),
         "source": pa.array([row.source for row in window.rows], pa.string()),
         "target": pa.array(targets, pa.string()),
         "source_length": pa.array(lengths[:, 0], mask=failed),

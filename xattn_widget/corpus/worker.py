@@ -21,6 +21,9 @@ from xattn_widget.encoding import encoding_problem
 from xattn_widget.pairing import evaluating, force, generate
 from xattn_widget.tokens import special_ids
 
+# When the first window's first sentences all fail alike, so many are enough to say that it is not their fault.
+_ENOUGH = 64
+
 
 @dataclass
 class Sentence:
@@ -40,6 +43,8 @@ class Prepared:
     errors: list[str | None]  # a row
     targets: list[str | None]  # the text; generated ones are filled in later
     lengths: Any = field(repr=False)  # [rows, 2] tokens of source and target, -1 where there are none
+    worked: bool = False  # whether a forward has gone well
+    failures: list[type] = field(default_factory=list)  # of single sentences
 
 
 class Worker:
@@ -53,10 +58,12 @@ class Worker:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(evaluating(self._model))
-        self._stack.enter_context(torch.no_grad())
-        self._stack.enter_context(faster_products(self._model))
-        self._stack.enter_context(self._forward)
+        with ExitStack() as stack:
+            stack.enter_context(evaluating(self._model))
+            stack.enter_context(torch.no_grad())
+            stack.enter_context(faster_products(self._model))
+            stack.enter_context(self._forward)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *details: object) -> None:
@@ -83,6 +90,7 @@ class Worker:
 
         Raises:
             ValueError: a sentence cannot be scored and the job is to stop then.
+            Exception: what the model or a score raised for one sentence of the first window after the other.
         """
         self._stop_at_error(prepared)
         rows = len(prepared.window.rows)
@@ -138,15 +146,23 @@ class Worker:
         except Exception as error:
             if len(batch) == 1:
                 prepared.errors[batch[0].place] = _reason(error)
+                self._raise_if_all_fail(error, prepared)
                 return
             for sentence in batch:
                 self._score_batch([sentence], prepared, grids, statistics)
-            if all(prepared.errors[sentence.place] == _reason(error) for sentence in batch):
-                raise  # not a sentence's fault
             return
         half = len(batch) // 2
         for part in (batch[:half], batch[half:]):
             self._score_batch(part, prepared, grids, statistics)
+
+    def _raise_if_all_fail(self, error: Exception, prepared: Prepared) -> None:
+        # Later windows only ever record: a job that is run again must not stop at the same place for ever.
+        prepared.failures.append(type(error))
+        runnable = sum(map(len, prepared.batches))
+        if prepared.window.number > 0 or prepared.worked or len(set(prepared.failures)) > 1:
+            return
+        if len(prepared.failures) >= min(_ENOUGH, max(2, runnable)):
+            raise error
 
     def _run(self, batch: list[Sentence], prepared: Prepared, grids: Any, statistics: Any) -> None:
         sources = [sentence.source for sentence in batch]
@@ -166,6 +182,7 @@ class Worker:
         places = [sentence.place for sentence in batch]
         grids[:, places] = results.grids.numpy()
         statistics[:, places] = results.statistics.numpy()
+        prepared.worked = True
 
     def _stop_at_error(self, prepared: Prepared) -> None:
         if not self._job.stop_on_error:
