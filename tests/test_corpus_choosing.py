@@ -1,45 +1,20 @@
-"""select and compare, against plain recomputation."""
+"""select, against plain recomputation."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import sacrebleu
 import scipy.stats
-from corpus_pool import ENGLISH, GERMAN, made_up
-from families import Pair, one_thread
+from corpus_tables import POOL, make_table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xattn_widget import compare, load_demo, score_corpus, select
+from xattn_widget import compare, score_corpus, select
 from xattn_widget.corpus import grids
-from xattn_widget.corpus.columns import average_ranks
 from xattn_widget.corpus.duplicates import Chosen, normalize, trigrams
-
-POOL = 200
-
-
-def make_table(count=POOL, *, seed=0, sources=None, **columns):
-    """A scored table of made-up numbers, with some rows that have none."""
-    chance = np.random.default_rng(seed)
-    sources = sources or [f"{text} {number}" for number, text in enumerate(made_up(count, seed=seed))]
-    failed = np.arange(count) % 17 == 3
-    values = chance.normal(size=(2, count, 2, 3)).astype(np.float32)
-    values[0, 5:6] = np.nan  # undefined
-    data = {
-        "id": pa.array([f"s{number}" for number in range(count)]),
-        "source": pa.array(sources),
-        "target": pa.array(["x"] * count),
-        "source_length": pa.array([len(text.split()) for text in sources], pa.int32()),
-    }
-    for name, value in zip(["coverage_penalty", "entropy"], values, strict=True):
-        storage = pa.FixedSizeListArray.from_arrays(pa.array(value.ravel()), 6, mask=pa.array(failed))
-        data[name] = pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(pa.float32(), (2, 3)), storage)
-    data["logprob_mean"] = pa.array(chance.normal(size=count), mask=failed)
-    data["error"] = pa.array(["source is empty" if bad else None for bad in failed])
-    return pa.table(data | columns)
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +140,52 @@ def test_matched_random_sentences_have_the_lengths_of_the_choice(table):
     assert sorted(nearest["source_length"].to_pylist()) == lengths[:40].tolist()
 
 
+def test_the_file_of_a_choice_is_matched_as_the_choice_is(table, tmp_path):
+    choice = select(table, "entropy", 10)
+    pq.write_table(choice, tmp_path / "chosen.parquet")
+    assert select(table, "random", 10, match=tmp_path / "chosen.parquet").equals(
+        select(table, "random", 10, match=choice)
+    )
+
+
+def test_a_budget_may_be_a_numpy_integer(table):
+    assert select(table, "entropy", np.uint8(150), length_bins=np.int64(3)).num_rows == 150
+
+
+def test_strata_of_any_kind_of_column_are_the_same(table):
+    labels = ["news" if row % 4 else "web" for row in range(POOL)]
+    expected = select(table, "entropy", 40, strata=labels)
+    chunked = pa.chunked_array([labels[:50], labels[50:]])
+    for strata in (pa.array(labels), chunked, chunked.dictionary_encode(), np.array(labels), pd.Series(labels)):
+        assert select(table, "entropy", 40, strata=strata).equals(expected)
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.float32("nan"), pd.NA, pd.NaT])
+def test_rows_without_a_stratum_are_one_of_their_own(table, missing):
+    labels = ["news" if row % 4 else missing for row in range(POOL)]
+    chosen = select(table, "entropy", 40, strata=labels)
+    assert sum(row % 4 == 0 for row in rows_of(chosen)) == 10
+    reasons = [why for row, why in zip(rows_of(chosen), chosen["reason"].to_pylist(), strict=True) if row % 4 == 0]
+    assert all("sentences in no stratum" in why for why in reasons)
+    of_none = select(table, "entropy", 20, strata=labels, shares={None: 1.0})
+    assert all(row % 4 == 0 for row in rows_of(of_none))
+    column = table.append_column("domain", pa.array([None if row % 4 == 0 else "news" for row in range(POOL)]))
+    assert select(column, "entropy", 40, strata="domain").equals(chosen)
+
+
+def test_heads_go_with_the_bare_names_of_a_combination(table):
+    chosen = select(table, ["entropy", "logprob_mean"], 10, heads=[(0, 1)])
+    assert rows_of(chosen) == rows_of(select(table, ["entropy.layer0.head1", "logprob_mean"], 10))
+
+
+@pytest.mark.parametrize("duplicates", ["near", "exact", "keep"])
+def test_a_row_without_a_source_is_never_chosen(duplicates):
+    table = pa.table({"source": ["Der Hund.", None, "Das Buch.", None], "value": [1.0, 4.0, 2.0, 3.0]})
+    assert rows_of(select(table, "value", 2, duplicates=duplicates)) == [2, 0]
+    with pytest.raises(ValueError, match="and 2 can be chosen of the table's 4"):
+        select(table, "value", 3, duplicates=duplicates)
+
+
 # --- Duplicates.
 
 
@@ -213,20 +234,34 @@ def test_near_duplicates_are_those_of_a_comparison_of_all_pairs(word_lists, simi
             "no numbers called 'coverage'; it has coverage_penalty, entropy, source_length, logprob_mean",
         ),
         ({"by": "entropy.layer2"}, "entropy has no layer 2 head 0: layers are 0 to 1, heads are 0 to 2"),
-        ({"by": "entropy.layer0", "heads": [(0, 0)]}, "names its heads already"),
+        (
+            {"by": "entropy.layer0", "heads": [(0, 0)]},
+            "bare name .coverage_penalty, entropy., and by names entropy.layer0",
+        ),
+        ({"by": "logprob_mean", "heads": [(0, 1)]}, "and by names logprob_mean: leave heads out"),
+        ({"by": "random", "heads": [(0, 1)]}, "and by names random: leave heads out"),
+        ({"heads": []}, r"heads must be .layer, head. pairs, at least one, or None for all, got \[\]"),
+        ({"heads": (0, 1)}, "heads must be .layer, head. pairs"),
         ({"by": "entropy", "heads": [(0, 7)]}, "no layer 0 head 7"),
         ({"by": "source"}, "column 'source' holds no numbers"),
         ({"by": ["random", "entropy"]}, "'random' alone"),
         ({"by": []}, "by must name a column"),
         ({"order": "high"}, "order must be 'highest' or 'lowest'"),
-        ({"budget": 0}, "budget must be a positive number"),
+        *(({"budget": bad}, "budget must be a positive whole number") for bad in [0, -1, 2.5, "5", None, True]),
         ({"budget": 189}, "asks for 189 sentences, and 18. can be chosen"),
         ({"duplicates": "drop"}, "duplicates must be 'near', 'exact' or 'keep'"),
         ({"similarity": 0}, "similarity must be above 0"),
-        ({"length_bins": 0}, "length_bins must be a positive"),
+        *(({"length_bins": bad}, "length_bins must be a positive whole number") for bad in [0, 2.5, "3"]),
         ({"shares": {"a": 1}}, "shares are of strata"),
         ({"strata": ["a"] * POOL, "shares": {"a": 0.4}}, "sum to 1"),
+        *(
+            ({"strata": ["a", "b"] * 100, "shares": {"a": 0.5, "b": bad}}, "shares must be numbers of 0 or more")
+            for bad in [float("nan"), "half", -0.5]
+        ),
         ({"strata": ["a"]}, "strata must have a value a row"),
+        ({"strata": "entropy"}, "strata must name a column of labels or be a value a row, got 'entropy'"),
+        ({"strata": "nosuch"}, "got 'nosuch'; the table has id, source, target, source_length, logprob_mean, error"),
+        ({"strata": [["a"]] * POOL}, "strata must be labels such as text or whole numbers, got list"),
         ({"match": pa.table({"source_length": [1]})}, "match goes with by='random'"),
     ],
 )
@@ -235,82 +270,40 @@ def test_a_bad_choice_says_what_to_do(table, options, message):
         select(**({"table": table, "by": "entropy", "budget": 5} | options))
 
 
-# --- compare.
+@pytest.mark.parametrize("options", [{}, {"length_bins": 3}, {"strata": "target"}, {"by": "random"}])
+def test_an_empty_table_has_too_few_sentences_however_they_are_chosen(table, demo, options):
+    for empty in (table.slice(0, 0), score_corpus(*demo, [], scores="entropy")):
+        with pytest.raises(ValueError, match=r"asks for 5 sentences, and 0 can be chosen of the table's 0 .*lower it"):
+            select(empty, **({"by": "entropy", "budget": 5} | options))
 
 
-@given(st.lists(st.integers(0, 6), min_size=1, max_size=40))
-def test_ranks_are_scipys(values):
-    np.testing.assert_array_equal(average_ranks(np.array(values)), scipy.stats.rankdata(values))
+def test_what_a_file_lacks_is_said_with_all_that_it_has(table, tmp_path):
+    path = tmp_path / "scored.parquet"
+    pq.write_table(table, path)
+    with pytest.raises(ValueError, match="it has coverage_penalty, entropy, source_length, logprob_mean"):
+        select(path, "nosuch", 5)
+    with pytest.raises(ValueError, match="the table has id, source, target, source_length, logprob_mean, error"):
+        select(path, "entropy", 5, strata="nosuch")
 
 
-def test_correlations_are_scipys(table):
-    quality = np.random.default_rng(1).normal(size=POOL)
-    quality[11] = np.nan
-    found = compare(table, metric=quality)
-    assert found.num_rows == 2 * 6 + 1
-    strengths = np.abs(found["correlation"].to_numpy())
-    assert (np.diff(strengths) <= 0).all()
-    for each in found.to_pylist():
-        if each["score"] == "logprob_mean":
-            values = np.array([np.nan if v is None else v for v in table["logprob_mean"].to_pylist()])
-            assert each["layer"] is each["head"] is None
-        else:
-            values = grids(table, each["score"])[:, each["layer"], each["head"]]
-        known = ~np.isnan(values) & ~np.isnan(quality)
-        assert each["rows"] == known.sum()
-        expected = scipy.stats.spearmanr(values[known], quality[known]).statistic
-        assert each["correlation"] == pytest.approx(expected, abs=1e-12)
-        assert each["low"] < each["correlation"] < each["high"]
+def test_a_path_or_a_thing_that_is_no_table_is_refused_alike(table, tmp_path):
+    path = tmp_path / "scored.csv"
+    path.write_text("a,b")
+    for call in (
+        lambda: select(path, "entropy", 5),
+        lambda: compare(path, metric="logprob_mean"),
+        lambda: select(table, "random", 5, match=path),
+    ):
+        with pytest.raises(ValueError, match=r"scored.csv is no Parquet file"):
+            call()
+    with pytest.raises(TypeError, match="match must be an Arrow table or the path of a Parquet file, got list"):
+        select(table, "random", 5, match=[3, 4])
+    with pytest.raises(TypeError, match="table must be an Arrow table or the path of a Parquet file, got list"):
+        compare([1.0], metric="logprob_mean")
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say():
-    held = []
-    for seed in range(60):  # of independent columns the truth is 0
-        quality = np.random.default_rng(seed + 1000).normal(size=60)
-        held += [
-            each["low"] <= 0 <= each["high"] for each in compare(make_table(60, seed=seed), metric=quality).to_pylist()
-        ]
-    assert 0.92 < np.mean(held) < 0.98
-
-
-def test_the_interval_is_the_published_one(table):
-    each = compare(table, metric="logprob_mean", confidence=0.9).to_pylist()[-1]
-    rho, rows = each["correlation"], each["rows"]
-    reach = scipy.stats.norm.ppf(0.95) * np.sqrt((1 + rho**2 / 2) / (rows - 3))
-    assert each["low"] == pytest.approx(np.tanh(np.arctanh(rho) - reach))
-    assert each["high"] == pytest.approx(np.tanh(np.arctanh(rho) + reach))
-
-
-def test_a_column_that_is_the_quality_correlates_fully_and_a_constant_one_not_at_all(table):
-    found = {(each["score"], each["layer"]): each for each in compare(table, metric="logprob_mean").to_pylist()}
-    assert found["logprob_mean", None]["correlation"] == pytest.approx(1)
-    last = compare(table, metric=[1.0] * POOL).to_pylist()[0]
-    assert np.isnan([last["correlation"], last["low"], last["high"]]).all()
-
-
-def test_gold_translations_are_compared_by_chrf_or_a_metric_of_ones_own():
-    with one_thread():
-        table = score_corpus(*Pair(*load_demo()), [*GERMAN, ""], scores=["coverage_penalty"])
-    gold = [*ENGLISH, "Nothing."]
-    chrf = [sacrebleu.sentence_chrf(t.as_py(), [g]).score for t, g in zip(table["target"], ENGLISH, strict=False)]
-    assert compare(table, gold).equals(compare(table, metric=[*chrf, float("nan")]))
-    assert compare(table, gold)["rows"].to_pylist() == [8] * 24
-    lengths = [abs(len(t.as_py()) - len(g)) for t, g in zip(table["target"], ENGLISH, strict=False)]
-    own = compare(table, gold, lambda target, reference: abs(len(target) - len(reference)))
-    assert own.equals(compare(table, metric=[*lengths, float("nan")]))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({}, ValueError, "pass gold"),
-        ({"gold": ["a"]}, ValueError, "one reference a row: the table has 200 rows, gold 1"),
-        ({"metric": [1.0]}, ValueError, "one quality a row: the table has 200 rows, got 1"),
-        ({"gold": ["a"] * POOL, "metric": "chrf"}, TypeError, "metric is a function"),
-        ({"metric": "chrf"}, ValueError, "no numbers called 'chrf'"),
-        ({"metric": "logprob_mean", "confidence": 95}, ValueError, "between 0 and 1"),
-    ],
-)
-def test_a_bad_comparison_says_what_to_do(table, arguments, error, message):
-    with pytest.raises(error, match=message):
-        compare(table, **arguments)
+def test_a_table_without_sources_cannot_be_told_duplicates_by(table):
+    bare = table.drop_columns("source")
+    with pytest.raises(ValueError, match="no source, which duplicates are told by: pass duplicates='keep'"):
+        select(bare, "entropy", 5)
+    assert rows_of(select(bare, "entropy", 5, duplicates="keep")) == rows_of(select(table, "entropy", 5))

@@ -29,7 +29,7 @@ def column_values(table: pa.Table, name: str, heads: Sequence[tuple[int, int]] |
         table: a scored table.
         name: a column of numbers, or of a score: ``"entropy"`` for the mean of all heads, ``"entropy.layer3"`` for the
             mean of a layer's, ``"entropy.head5"`` for the mean of a head's over the layers, ``"entropy.layer3.head5"``.
-        heads: ``(layer, head)`` pairs whose mean is taken, beside a score's bare name.
+        heads: ``(layer, head)`` pairs whose mean is taken, at least one; only beside a score's bare name.
 
     Raises:
         ValueError: there is no such column, layer or head.
@@ -45,8 +45,6 @@ def column_values(table: pa.Table, name: str, heads: Sequence[tuple[int, int]] |
     assert match
     layer, head = (None if match[part] is None else int(match[part]) for part in ("layer", "head"))
     if heads is not None:
-        if layer is not None or head is not None:
-            raise ValueError(f"{name!r} names its heads already: leave heads out, or the layer and head in the name")
         for each in heads:
             _check_head(score, grid, *each)
         return np.stack([grid[:, layer, head] for layer, head in heads]).mean(0)
@@ -58,17 +56,50 @@ def column_values(table: pa.Table, name: str, heads: Sequence[tuple[int, int]] |
     return grid.mean((1, 2))
 
 
-def read_columns(table: pa.Table | str | PathLike[str], wanted: Sequence[str]) -> pa.Table:
-    """A table or Parquet file with those of the wanted columns that it has."""
+def schema_of(table: pa.Table | str | PathLike[str], name: str = "table") -> pa.Schema:
+    """The schema of a table or Parquet file, which an error calls ``name``.
+
+    Raises:
+        TypeError: it is neither a table nor a path.
+        ValueError: the file is no Parquet file.
+    """
     if isinstance(table, pa.Table):
-        return table
+        return table.schema
     if not isinstance(table, str | PathLike):
-        raise TypeError(f"table must be an Arrow table or the path of a Parquet file, got {type(table).__name__}")
+        raise TypeError(f"{name} must be an Arrow table or the path of a Parquet file, got {type(table).__name__}")
     try:
-        present = pq.read_schema(table).names
+        return pq.read_schema(table)
     except pa.ArrowInvalid as error:
         raise ValueError(f"{table} is no Parquet file, as score_corpus writes them: {error}") from None
-    return pq.read_table(table, columns=[name for name in present if name in wanted])
+
+
+def read_columns(
+    table: pa.Table | str | PathLike[str], wanted: Sequence[str] | None = None, name: str = "table"
+) -> pa.Table:
+    """A table as it is, or a Parquet file with those of the wanted columns that it has (all for None).
+
+    Raises:
+        TypeError, ValueError: as ``schema_of``.
+    """
+    present = schema_of(table, name).names
+    if isinstance(table, pa.Table):
+        return table
+    return pq.read_table(table, columns=[each for each in present if wanted is None or each in wanted])
+
+
+def cells(column: Any) -> list[Any]:
+    """The plain cells of a column of Arrow, NumPy, pandas or polars, or of any sequence, None for a missing one."""
+    if isinstance(column, pa.Array | pa.ChunkedArray):
+        values = column.to_pylist()
+    else:
+        values = column.tolist() if hasattr(column, "tolist") else list(column)
+    return [None if _is_missing(each) else each for each in values]
+
+
+def _is_missing(cell: Any) -> bool:
+    if isinstance(cell, float | np.floating):
+        return bool(np.isnan(cell))
+    return type(cell).__name__ in ("NAType", "NaTType")  # pandas', by their names: it may not be installed
 
 
 def _check_head(score: str, grid: Any, layer: int, head: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xattn_widget.corpus.columns import average_ranks, column_values, read_columns
+from xattn_widget.corpus.columns import average_ranks, cells, column_values, read_columns
 from xattn_widget.corpus.job import STATISTICS
 from xattn_widget.corpus.tables import grids, score_names
 
@@ -19,8 +19,8 @@ Metric = Callable[[str, str], float]
 
 def compare(
     table: pa.Table | str | PathLike[str],
-    gold: Sequence[str | None] | None = None,
-    metric: str | Sequence[float] | Metric | None = None,
+    gold: Sequence[str | None] | pa.Array | pa.ChunkedArray | None = None,
+    metric: str | Sequence[float | None] | pa.Array | pa.ChunkedArray | Metric | None = None,
     *,
     confidence: float = 0.95,
 ) -> pa.Table:
@@ -32,9 +32,11 @@ def compare(
 
     Args:
         table: what ``score_corpus`` returned, or the path of the Parquet file that it wrote.
-        gold: reference translations, one a row (None where there is none), with which the targets are compared.
-        metric: without ``gold``, the quality itself: the name of a column of numbers, or a number a row. With it, a
-            function of target and reference; sentence chrF (``pip install sacrebleu``) when left out.
+        gold: reference translations, one a row, with which the targets are compared: any sequence or a column of
+            Arrow, pandas or polars. Where there is none it is None, NaN or null.
+        metric: without ``gold``, the quality itself: the name of a column of numbers, or a number a row (None, NaN or
+            null where it is not known). With it, a function of target and reference; sentence chrF (``pip install
+            sacrebleu``) when left out.
         confidence: of the intervals, such as 0.95.
 
     Returns:
@@ -43,17 +45,19 @@ def compare(
         or has fewer than four rows.
 
     Raises:
-        ValueError: lengths that differ from the table's, or no quality at all.
+        TypeError: ``table`` is no table or path, ``gold`` beside a metric is no text, or ``metric`` beside ``gold`` is
+            no function.
+        ValueError: a file that is no Parquet file, lengths that differ from the table's, a quality that is no numbers,
+            or no quality at all.
         ImportError: sacrebleu is needed and not installed.
 
     Source: Bonett & Wright 2000 (standard error).
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence!r}")
-    if isinstance(table, str | PathLike):
-        import pyarrow.parquet as pq
-
-        table = read_columns(table, pq.read_schema(table).names)
+    table = read_columns(table)
+    if gold is not None and not isinstance(gold, str):
+        gold = cells(gold)
     if metric is None and gold is not None and (isinstance(gold, str) or not _is_text(gold)):
         gold, metric = None, gold
     quality = _quality(table, gold, metric)
@@ -85,7 +89,15 @@ def _quality(table: pa.Table, gold: Any, metric: Any) -> Any:
             return column_values(table, metric)
         if metric is None or callable(metric):
             raise ValueError("pass gold (reference translations), or metric (a column's name or a number a row)")
-        return np.array([np.nan if each is None else each for each in metric], dtype=np.float64)
+        try:
+            quality = np.array([np.nan if each is None else each for each in cells(metric)], dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the quality must be a number a row, or gold a text a row (or None): {error}") from None
+        if quality.ndim != 1:
+            raise ValueError(f"the quality must be a number a row, got an array of shape {quality.shape}")
+        return quality
+    if isinstance(gold, str) or not _is_text(gold):
+        raise TypeError("beside a metric, gold must be a reference translation a row, text or None")
     if len(gold) != table.num_rows:
         raise ValueError(f"there must be one reference a row: the table has {table.num_rows} rows, gold {len(gold)}")
     measure = sentence_chrf if metric is None else metric

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from os import PathLike
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 
-from xattn_widget.corpus.columns import average_ranks, column_values, read_columns, score_of
+from xattn_widget.corpus.columns import average_ranks, cells, column_values, read_columns, schema_of, score_of
 from xattn_widget.corpus.duplicates import Chosen
+from xattn_widget.corpus.tables import score_names
 
 Order = Literal["highest", "lowest"]
 _TEXT = ("id", "source", "target", "source_length", "error")
@@ -36,18 +38,18 @@ def select(
     order: Order = "highest",
     heads: Sequence[tuple[int, int]] | None = None,
     length_bins: int | None = None,
-    strata: str | Sequence[Any] | None = None,
+    strata: str | Sequence[Any] | pa.Array | pa.ChunkedArray | None = None,
     shares: Mapping[Any, float] | None = None,
     duplicates: Literal["near", "exact", "keep"] = "near",
     similarity: float = 0.8,
-    match: pa.Table | None = None,
+    match: pa.Table | str | PathLike[str] | None = None,
     seed: int = 0,
 ) -> pa.Table:
     """The sentences to label: the highest or lowest of a scored corpus, or random ones to compare them with.
 
-    Rows with an error, or whose value is undefined, are never chosen. The literature does not support a promise that
-    attention beats likelihood, or random choice: compare with both, and with random sentences of the same lengths
-    (``match``), over several seeds.
+    Rows with an error, without a source, or whose value is undefined, are never chosen. The literature does not support
+    a promise that attention beats likelihood, or random choice: compare with both, and with random sentences of the
+    same lengths (``match``), over several seeds.
 
     Args:
         table: what ``score_corpus`` returned, or the path of the Parquet file that it wrote.
@@ -55,18 +57,19 @@ def select(
             of all heads, ``"coverage_penalty.layer3"`` of a layer, ``"coverage_penalty.head5"`` of a head number over
             the layers, ``"coverage_penalty.layer3.head5"`` one head. A list of such combines them by the mean of their
             ranks; a mapping does so with an order for each. ``"random"`` draws by ``seed``.
-        budget: how many sentences.
+        budget: how many sentences, a whole number from 1.
         order: ``"highest"`` or ``"lowest"`` values.
-        heads: ``(layer, head)`` pairs whose mean a score's bare name stands for, in place of all.
-        length_bins: choose within this many bins of equal size by source length in tokens, each in proportion.
-        strata: a column, or a value a row: choose within each of its values, in proportion to its rows or by
-            ``shares``.
-        shares: the share of the budget for each stratum; those left out get none.
+        heads: ``(layer, head)`` pairs, at least one, whose mean a score's bare name stands for, in place of all.
+        length_bins: choose within this many bins (from 1) of equal size by source length in tokens, each in proportion.
+        strata: a column's name, or a value a row (any sequence or a column of Arrow, pandas or polars): choose within
+            each of its values, in proportion to its rows or by ``shares``. Rows whose value is missing (None, NaN or
+            null) are a stratum of their own, None.
+        shares: the share of the budget for each stratum, 0 to 1 and 1 in sum; those left out get none.
         duplicates: leave out ``"near"`` duplicates of sentences that are chosen already (character trigrams' Jaccard
             similarity, without case and punctuation), only ``"exact"`` ones (but for case and punctuation), or
             ``"keep"`` them.
         similarity: from which on sentences are near duplicates, above 0 to 1.
-        match: with ``by="random"``, a choice whose lengths the random sentences are to have.
+        match: with ``by="random"``, a choice (or its Parquet file) whose lengths the random sentences are to have.
         seed: of the random draws.
 
     Returns:
@@ -75,13 +78,22 @@ def select(
         ``reason`` in words.
 
     Raises:
-        ValueError: an unknown column, head, order or policy, or fewer sentences than the budget.
+        TypeError: ``table`` or ``match`` is neither a table nor a path.
+        ValueError: an unknown column, head, order or policy, a number out of its range, heads with no score that they
+            are of, strata that are no labels, a file that is no Parquet file, or fewer sentences than the budget.
     """
     wanted = _orders(by, order)
+    match = None if match is None else read_columns(match, ["source_length"], "match")
     _check(budget, duplicates, similarity, length_bins, shares, strata, match, wanted)
+    budget = int(budget)
+    _check_columns(schema_of(table), wanted, heads, strata)
     names = [*_TEXT, *(score_of(name) for name in wanted), *wanted, *([strata] if isinstance(strata, str) else [])]
     read = read_columns(table, names)
-    scored = np.array(read["error"].is_null()) if "error" in read.column_names else np.ones(read.num_rows, dtype=bool)
+    scored = np.ones(read.num_rows, dtype=bool)
+    if "error" in read.column_names:
+        scored &= read["error"].is_null().to_numpy()
+    if "source" in read.column_names:
+        scored &= read["source"].is_valid().to_numpy()
     chance = np.random.default_rng(seed)
     if list(wanted) == ["random"]:
         values = chance.random(read.num_rows)
@@ -90,6 +102,11 @@ def select(
         values, what, high = _values(read, wanted, heads, scored)
     eligible = np.flatnonzero(scored & ~np.isnan(values))
     ranked = eligible[np.argsort(-values[eligible] if high else values[eligible], kind="stable")]
+    if len(ranked) < budget:
+        raise ValueError(
+            f"the budget asks for {budget} sentences, and {len(ranked)} can be chosen of the table's {read.num_rows} "
+            "(any others have an error, no value or no source): lower it"
+        )
     chosen = _chosen(read, duplicates, similarity)
     if match is not None:
         picked = list(_matched(read, ranked, match, chosen, what))
@@ -131,22 +148,50 @@ def _check(
     match: Any,
     wanted: dict[str, str],
 ) -> None:
-    if budget < 1:
-        raise ValueError(f"budget must be a positive number of sentences, got {budget!r}")
+    if not _is_count(budget):
+        raise ValueError(f"budget must be a positive whole number of sentences, got {budget!r}")
     if duplicates not in ("near", "exact", "keep"):
         raise ValueError(f"duplicates must be 'near', 'exact' or 'keep', got {duplicates!r}")
     if not 0 < similarity <= 1:
         raise ValueError(f"similarity must be above 0 and at most 1, got {similarity!r}")
-    if length_bins is not None and length_bins < 1:
-        raise ValueError(f"length_bins must be a positive number of bins, got {length_bins!r}")
+    if length_bins is not None and not _is_count(length_bins):
+        raise ValueError(f"length_bins must be a positive whole number of bins, got {length_bins!r}")
     if shares is not None and strata is None:
         raise ValueError("shares are of strata: name the column with strata")
-    if shares is not None and (min(shares.values(), default=-1) < 0 or abs(sum(shares.values()) - 1) > 1e-6):
-        raise ValueError(f"shares must be 0 or more and sum to 1, got {dict(shares)}")
+    if shares is not None and not (
+        all(isinstance(share, Real) and float(share) >= 0 for share in shares.values())  # NaN is not
+        and abs(sum(shares.values()) - 1) <= 1e-6
+    ):
+        raise ValueError(f"shares must be numbers of 0 or more and sum to 1, got {dict(shares)}")
     if match is not None and (list(wanted) != ["random"] or match.num_rows != budget):
         raise ValueError(
             "match goes with by='random' and a budget of as many sentences as it has "
             f"({match.num_rows}), got by={list(wanted)} and budget={budget}"
+        )
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value > 0)
+
+
+def _check_columns(schema: pa.Schema, wanted: dict[str, str], heads: Any, strata: Any) -> None:
+    """Refuse names that nothing in the schema has; of a file the whole schema is known, and few columns are read."""
+    table = schema.empty_table()
+    scores = score_names(table)
+    for name in wanted:
+        if name != "random":
+            column_values(table, name)
+    if heads is not None and (len(heads) == 0 or any(np.shape(each) != (2,) for each in heads)):
+        raise ValueError(f"heads must be (layer, head) pairs, at least one, or None for all, got {heads!r}")
+    if heads is not None and not any(name in scores for name in wanted):
+        raise ValueError(
+            f"heads are those of a score's bare name ({', '.join(scores) or 'the table has none'}), and by names "
+            f"{', '.join(wanted)}: leave heads out"
+        )
+    if isinstance(strata, str) and (strata not in schema.names or strata in scores):
+        raise ValueError(
+            f"strata must name a column of labels or be a value a row, got {strata!r}; "
+            f"the table has {', '.join(name for name in schema.names if name not in scores)}"
         )
 
 
@@ -156,7 +201,8 @@ def _values(table: pa.Table, wanted: dict[str, str], heads: Any, scored: Any) ->
         ((name, order),) = wanted.items()
         what = f"{order} {name}" + (f" (mean of {len(heads)} heads)" if heads is not None else "")
         return column_values(table, name, heads), what, order == "highest"
-    columns = {name: column_values(table, name, heads if score_of(name) == name else None) for name in wanted}
+    scores = score_names(table)
+    columns = {name: column_values(table, name, heads if name in scores else None) for name in wanted}
     good = scored & ~np.isnan(np.stack(list(columns.values()))).any(0)
     combined = np.full(table.num_rows, np.nan)
     ranks = [average_ranks(columns[name][good] * (1 if order == "highest" else -1)) for name, order in wanted.items()]
@@ -167,6 +213,8 @@ def _values(table: pa.Table, wanted: dict[str, str], heads: Any, scored: Any) ->
 def _chosen(table: pa.Table, duplicates: str, similarity: float) -> Chosen | None:
     if duplicates == "keep":
         return None
+    if "source" not in table.column_names:
+        raise ValueError("the table has no source, which duplicates are told by: pass duplicates='keep'")
     sources = table["source"]
     sample = sources.slice(0, 0) if duplicates == "exact" else sources.take(_spread(len(sources), _SAMPLE))
     return Chosen(similarity if duplicates == "near" else None, (text for text in sample.to_pylist() if text))
@@ -184,16 +232,20 @@ def _groups(
     if strata is None:
         yield from _bins(table, ranked, budget, length_bins, "")
         return
-    values = np.array(table[strata].to_pylist() if isinstance(strata, str) else list(strata), dtype=object)
-    if len(values) != table.num_rows:
-        raise ValueError(f"strata must have a value a row: the table has {table.num_rows} rows, strata {len(values)}")
-    present = dict.fromkeys(values[np.sort(ranked)].tolist())
+    labels = cells(table[strata] if isinstance(strata, str) else strata)
+    if len(labels) != table.num_rows:
+        raise ValueError(f"strata must have a value a row: the table has {table.num_rows} rows, strata {len(labels)}")
+    if bad := [each for each in labels if not isinstance(each, Hashable)]:
+        raise ValueError(f"strata must be labels such as text or whole numbers, got {type(bad[0]).__name__} {bad[0]!r}")
+    present: dict[Any, list[int]] = {labels[row]: [] for row in np.sort(ranked)}
+    for row in ranked.tolist():
+        present[labels[row]].append(row)
     if shares is not None and (unknown := [each for each in shares if each not in present]):
         raise ValueError(f"no row of stratum {unknown[0]!r} can be chosen; there are {', '.join(map(repr, present))}")
-    rows = {each: ranked[[value == each for value in values[ranked]]] for each in (shares or present)}
+    rows = {each: np.array(present[each], dtype=np.intp) for each in (shares or present)}
     weights = list(shares.values()) if shares is not None else [len(each) for each in rows.values()]
     for (stratum, each), part in zip(rows.items(), _parts(budget, weights), strict=True):
-        yield from _bins(table, each, part, length_bins, f" in {stratum}")
+        yield from _bins(table, each, part, length_bins, " in no stratum" if stratum is None else f" in {stratum}")
 
 
 def _bins(table: pa.Table, ranked: Any, budget: int, length_bins: int | None, name: str) -> Iterator[_Group]:

@@ -159,5 +159,5 @@ def to_pandas(table: pa.Table | str | PathLike[str]) -> Any:
         values = grids(table, name)
         layers, heads = values.shape[1:]
         names = [f"{name}.layer{layer}.head{head}" for layer in range(layers) for head in range(heads)]
-        parts.append(pd.DataFrame(values.reshape(len(values), -1), columns=names))
+        parts.append(pd.DataFrame(values.reshape(len(values), layers * heads), columns=names))
     return pd.concat(parts, axis=1)
