@@ -68,4 +68,5 @@ def _plain(thing: Any) -> Any:
         return thing.tolist()
     if isinstance(thing, torch.dtype):
         return str(thing)
-    return f"{type(thing).__name__} {code_hash(thing)}"
+    held = thing if callable(thing) else getattr(thing, "__dict__", None)
+    return f"{type(thing).__name__} {code_hash(held)}"

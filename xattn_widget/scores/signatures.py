@@ -24,11 +24,12 @@ def printed(value: Any) -> str:
     return str(value)
 
 
-def code_hash(function: Callable[..., Any]) -> str:
+def code_hash(function: Any) -> str:
     """Eight digits that change with a function's source and with the values that it uses from around it.
 
     Those are its closure's, the globals that it names, what a ``functools.partial`` binds, and the attributes of an
-    object whose method it is. Of objects that hold no plain values only the type counts.
+    object that is called, or whose method is: numbers, texts, arrays, functions and what holds them. Of other objects
+    (a model, a table) only the type counts.
     """
     return hashlib.sha256(_told(function, ()).encode()).hexdigest()[:8]
 
@@ -53,7 +54,7 @@ def _told(thing: Any, within: tuple[int, ...]) -> str:
     if isinstance(thing, functools.partial):
         return f"partial {_told([thing.func, thing.args, thing.keywords], within)}"
     if inspect.ismethod(thing):
-        return f"method {_told([thing.__func__, thing.__self__], within)}"
+        return f"method {_told([thing.__func__, getattr(thing.__self__, '__dict__', None)], within)}"
     if inspect.isfunction(thing):
         around = inspect.getclosurevars(thing)
         values = dict(around.nonlocals) | dict(around.globals)
@@ -62,9 +63,9 @@ def _told(thing: Any, within: tuple[int, ...]) -> str:
     if name is not None:  # a class, a module, a function in C
         return f"{getattr(thing, '__module__', '')}.{name}"
     kind = type(thing)
-    if isinstance(thing, torch.nn.Module) or not hasattr(thing, "__dict__"):
+    if isinstance(thing, torch.nn.Module) or not callable(thing) or not hasattr(thing, "__dict__"):
         return kind.__qualname__
-    code = [each for each in vars(kind).values() if inspect.isfunction(each)] if callable(thing) else []
+    code = [each for each in vars(kind).values() if inspect.isfunction(each)]
     return f"{kind.__qualname__} {_told([*code, vars(thing)], within)}"
 
 
