@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from xattn_widget.corpus.records import Broken, Cells, find_column
 
@@ -23,18 +28,21 @@ def is_file(data: Any) -> bool:
 def read_file(data: Any, columns: list[str | int]) -> Callable[[], Iterable[Cells]]:
     """How to read the columns of a file, by its suffix: ``.csv``, ``.tsv``, ``.parquet``, else lines of text.
 
-    ``.gz`` is unpacked. In a TSV quotes are text, as translation tools write them. A column that is named by a number
-    is of a file without a header line.
+    ``.gz`` is unpacked; the case of a suffix does not matter. In a TSV quotes are text, as translation tools write
+    them. A column that is named by a number is of a file without a header line.
     """
     path = Path(data)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: pass a text, CSV, TSV or Parquet file")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}: pass sentences as a list, or the path of a file")
-    suffix = next((each for each in reversed(path.suffixes) if each != ".gz"), "").lower()
+    suffixes = [each.lower() for each in path.suffixes]
+    suffix = next((each for each in reversed(suffixes) if each != ".gz"), "")
     if suffix in (".parquet", ".pq"):
         from xattn_widget.corpus.frames import read_parquet
 
+        with suppress(pa.ArrowInvalid):  # a file that is none is told by the reader
+            _places(columns, pq.read_schema(path).names, path)
         return read_parquet(path, columns)
     with _open(path) as file:
         if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
@@ -44,8 +52,26 @@ def read_file(data: Any, columns: list[str | int]) -> Callable[[], Iterable[Cell
     return lambda: ((line,) for line in _lines(path))
 
 
-def _open(path: Path) -> BinaryIO:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+@contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a file, unpacked; what is wrong with a packed one is told with its name."""
+    advice = "test it with 'gzip -t', and copy or pack it again"
+    with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        try:
+            yield file  # type: ignore[misc]
+        except EOFError:
+            raise ValueError(f"{path} is cut short, its end is missing: {advice}") from None
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(f"{path} cannot be unpacked as gzip ({error}): {advice}") from None
+
+
+def _places(columns: list[str | int], names: Sequence[str], path: Path) -> list[int]:
+    """Where the columns stand among those of a file."""
+    found = [find_column(name, names, str(path)) for name in columns]
+    for name in found:
+        if names.count(name) > 1:
+            raise ValueError(f"two columns are called {name!r} in {path}: give one of them another name")
+    return [names.index(name) for name in found]
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -113,7 +139,7 @@ def _read_delimited(path: Path, delimiter: str, columns: list[str | int]) -> Cal
     header = not any(by_position)
     width = len(first)
     names = first if header else [str(position) for position in range(width)]
-    places = [names.index(find_column(name, names, str(path))) for name in columns]
+    places = _places(columns, names, path)
 
     def read() -> Iterator[Cells]:
         records = _records(path, delimiter)
