@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from unittest.mock import Mock
 
 import pyarrow.parquet as pq
 import pytest
@@ -75,6 +78,8 @@ def test_from_a_pool_to_the_sentences_to_label(run, pool, tmp_path):
     assert code == 0
     assert out.splitlines()[0] == "rank,row,id,source,target,source_length,value,reason"
     assert len(out.splitlines()) == 3
+    assert run("select", "scored.parquet", "--by", "random", "--budget", 2, "--output", "TWO.PARQUET")[0] == 0
+    assert pq.read_table(tmp_path / "TWO.PARQUET").equals(select(expected, "random", 2))
 
 
 def test_generated_targets_and_quiet(run, tmp_path):
@@ -102,9 +107,22 @@ def test_a_page_is_written(run, tmp_path):
         ("score pool.csv --model ./none --output s.parquet", 1, "there is no folder ./none"),
         (
             "score pool.csv --source-column de --model demo --scores entropie --output s.parquet",
-            1,
-            "did you mean 'entropy'",
+            2,
+            "Invalid value for --scores: no built-in score is called 'entropie'; did you mean 'entropy'",
         ),
+        ("score pool.csv --model demo --scores , --output s.parquet", 2, "'--scores': ',' names nothing"),
+        ("score pool.csv --model demo --statistics margni --output s.parquet", 2, "'margni' is none of logprob_sum"),
+        ("score pool.csv --model demo --window 0 --output s.parquet", 2, "'--window': 0 is not in the range x>=1"),
+        ("score pool.csv --model demo --batch-tokens 0 --output s.parquet", 2, "'--batch-tokens': 0 is not in"),
+        ("score pool.csv --model demo --max-length 0 --output s.parquet", 2, "'--max-length': 0 is not in"),
+        ("score pool.csv --model demo --workers 2 --output s.parquet", 2, "--workers goes with --engine ray"),
+        ("score pool.csv --model demo --address auto --output s.parquet", 2, "--address goes with --engine ray"),
+        ("select s.parquet --by entropy --budget 0", 2, "'--budget': 0 is not in the range x>=1"),
+        ("select s.parquet --by entropy --budget 1 --length-bins 0", 2, "'--length-bins': 0 is not in"),
+        ("select s.parquet --by random --budget 1 --seed -1", 2, "'--seed': -1 is not in the range x>=0"),
+        ("select s.parquet --by entropy:up --budget 1", 2, "'entropy:up' is no name, name:highest or name:lowest"),
+        ("select s.parquet --by random,entropy --budget 1", 2, "random stands alone, got 'random,entropy'"),
+        ("select s.parquet --by , --budget 1", 2, "'--by': ',' names nothing: give names with commas"),
         ("score pool.csv --model demo --dtype float7 --output s.parquet", 2, "--dtype float7 is no number type"),
         ("score pool.csv --model demo --generation beams --output s.parquet", 2, "'beams' is no name=value"),
         ("score pool.csv --model demo", 2, "Missing option '--output'"),
@@ -121,6 +139,72 @@ def test_errors_are_one_line_and_a_code(run, pool, command, code, message):
     assert (found, out) == (code, "")
     assert re.fullmatch(r"xattn-widget: [^\n]+\n", err), err
     assert message in err
+
+
+def test_a_file_that_is_cut_short_is_no_interrupt(run, tmp_path):
+    whole = gzip.compress("\n".join(made_up(200)).encode())
+    (tmp_path / "cut.txt.gz").write_bytes(whole[: len(whole) // 2])
+    code, out, err = run("score", "cut.txt.gz", "--model", "demo", "--output", "x.parquet")
+    assert (code, out) == (1, "")
+    assert re.fullmatch(r"xattn-widget: cut.txt.gz is cut short, its end is missing: [^\n]+\n", err)
+    assert not list(tmp_path.glob("x.parquet*"))
+
+
+def test_the_end_of_any_other_file_is_no_interrupt_either(run, monkeypatch):
+    monkeypatch.setattr("xattn_widget.cli._load", Mock(side_effect=EOFError("the weights end early")))
+    result = run("show", "--model", "x", "Ja.", "--output", "page.html")
+    assert result == (1, "", "xattn-widget: the weights end early\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("score pool.csv --model x --output s.parquet", "interrupted; the same call goes on where it was"),
+        ("show --model x Ja. --output page.html", "interrupted"),
+    ],
+)
+def test_only_scoring_goes_on_after_an_interrupt(run, monkeypatch, command, message):
+    monkeypatch.setattr("xattn_widget.cli._load", Mock(side_effect=KeyboardInterrupt))
+    code, out, err = run(*command.split())
+    assert (code, out, err.lstrip()) == (130, "", f"xattn-widget: {message}\n")
+
+
+def test_an_interrupt_of_the_imports_is_told_in_one_line(tmp_path):
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
+    result = subprocess.run(
+        [sys.executable, "-m", "xattn_widget"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (result.returncode, result.stderr) == (130, "xattn-widget: interrupted\n")
+
+
+def test_a_model_that_no_hub_gives_is_told_in_one_line(tmp_path):
+    # Nobody listens at the address, as without a network; the pauses between the tries are left out.
+    program = """
+import sys, time
+time.sleep = lambda seconds: None
+from xattn_widget.cli import main
+sys.exit(main("score pool.txt --model nosuchmodel --output s.parquet".split()))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    line = r"xattn-widget: --model nosuchmodel is no folder here, and from the hub it could not be loaded: [^\n]+\n"
+    assert re.fullmatch(line, result.stderr), result.stderr
+
+
+def test_a_folder_that_does_not_load_is_named(run, tmp_path):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text("{}")
+    code, _, err = run("show", "--model", "broken", "Ja.", "--output", "page.html")
+    assert code == 1
+    assert re.fullmatch(r"xattn-widget: --model broken could not be loaded: [^\n]+\n", err)
 
 
 def test_help_teaches(run):

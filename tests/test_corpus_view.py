@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from corpus_pool import ENGLISH, GERMAN
 from families import one_thread
 from ipywidgets import HTML
 from PIL import Image
+from transformers import MarianConfig, MarianMTModel
 
-from xattn_widget import CrossAttentionWidget, score_corpus, show_corpus
-from xattn_widget.corpus import grids
+from xattn_widget import CrossAttentionWidget, load_demo, score_corpus, show_corpus
+from xattn_widget.corpus import corpus_info, grids
 from xattn_widget.corpus.viewing import distribution_picture
 
 pytestmark = pytest.mark.usefixtures("single_thread")
@@ -94,3 +97,37 @@ def test_the_name_of_a_score_is_no_markup(demo, table):
 def test_a_table_without_scores_is_refused(demo, table):
     with pytest.raises(ValueError, match="the table has no scores"):
         show_corpus(table.select(["id", "source"]), *demo)
+
+
+@pytest.mark.parametrize(("layers", "heads"), [(2, 8), (3, 4)])
+def test_the_table_of_another_model_is_refused_at_once(demo, table, layers, heads):
+    settings = demo.model.config.to_dict() | {"decoder_layers": layers, "decoder_attention_heads": heads}
+    other = MarianMTModel(MarianConfig(**settings))
+    with pytest.raises(ValueError, match=f"3 layers of 8 heads and this MarianMTModel has {layers} layers of {heads}"):
+        show_corpus(table, other, demo.tokenizer)
+    assert other.training  # as it was
+
+
+def test_a_model_with_other_weights_is_told(demo, table, tmp_path, caplog):
+    other = load_demo()[0]
+    with caplog.at_level(logging.WARNING, "xattn_widget"):
+        show_corpus(table, other, demo.tokenizer)
+        show_corpus(table.replace_schema_metadata(None), other, demo.tokenizer)  # it says nothing of its model
+        assert caplog.messages == []
+        with torch.no_grad():
+            other.model.decoder.layers[0].fc1.bias[0] += 1
+        pq.write_table(table, tmp_path / "scored.parquet")
+        show_corpus(tmp_path / "scored.parquet", other, demo.tokenizer)
+    (message,) = caplog.messages
+    assert message.startswith(f"the table was scored with another model ({corpus_info(table)['job']['model']}, this is")
+
+
+def test_what_is_no_model_or_tokenizer_is_refused_at_once(demo, table):
+    with pytest.raises(TypeError, match="model must be a model of transformers"):
+        show_corpus(table, demo.tokenizer, demo.model)
+
+
+@pytest.mark.parametrize("worst", [-1, 0, 2.5, "3"])
+def test_the_number_of_sentences_is_positive(demo, table, worst):
+    with pytest.raises(ValueError, match="worst must be a positive whole number, got"):
+        show_corpus(table, *demo, worst=worst)

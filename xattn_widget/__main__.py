@@ -2,6 +2,11 @@
 
 import sys
 
-from xattn_widget.cli import main
+try:
+    from xattn_widget.cli import main
 
-sys.exit(main())
+    code = main()
+except KeyboardInterrupt:  # while the imports ran
+    print("xattn-widget: interrupted", file=sys.stderr)
+    code = 130
+sys.exit(code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import click
 
 _MODEL_HELP = "Folder (or hub name) of the model and its tokenizer; 'demo' is the German-English one in the package."
+_POSITIVE = click.IntRange(min=1)
 
 
 class _List(click.ParamType):  # type: ignore[type-arg]
@@ -23,7 +25,30 @@ class _List(click.ParamType):  # type: ignore[type-arg]
         """The names."""
         if isinstance(value, list):
             return value
-        return [part.strip() for part in value.split(",") if part.strip()]
+        names = [part.strip() for part in value.split(",") if part.strip()]
+        if not names:
+            self.fail(f"{value!r} names nothing: give names with commas between them", param, ctx)
+        return names
+
+
+class _Orders(_List):
+    """Names with an order each, where it is given: ``name:lowest,name``."""
+
+    name = "name[:order],..."
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """``{name: order}``, with an empty order where none is given."""
+        if isinstance(value, dict):
+            return value
+        orders = {}
+        for each in super().convert(value, param, ctx):
+            name, _, order = each.partition(":")
+            if not name or order not in ("", "highest", "lowest"):
+                self.fail(f"{each!r} is no name, name:highest or name:lowest", param, ctx)
+            orders[name] = order
+        if "random" in orders and len(orders) > 1:
+            self.fail(f"random stands alone, got {value!r}", param, ctx)
+        return orders
 
 
 class _Column(click.ParamType):  # type: ignore[type-arg]
@@ -54,7 +79,26 @@ class _Setting(click.ParamType):  # type: ignore[type-arg]
             return name, text
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Interrupted(click.ClickException):
+    exit_code = 130
+
+
+class _Commands(click.Group):
+    """Tells an end of a file from an interrupt, which click does not, and what an interrupted command leaves."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise click.ClickException(str(error) or "a file is cut short") from error
+        except KeyboardInterrupt:
+            click.echo(err=True)  # below the ^C
+            goes_on = "; the same call goes on where it was" if ctx.invoked_subcommand == "score" else ""
+            raise _Interrupted(f"interrupted{goes_on}") from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="xattn-widget", prog_name="xattn-widget")
 def cli() -> None:
     """Score, choose and look at the cross-attention of encoder-decoder models.
@@ -76,9 +120,7 @@ def cli() -> None:
 @click.option("--model", "model_name", required=True, metavar="DIR", help=_MODEL_HELP)
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Parquet file to write.")
 @click.option("--scores", type=_List(), help="Scores of every head.  [default: six built-in ones]")
-@click.option(
-    "--statistics", type=_List(), default="", help="logprob_sum, logprob_mean, logprob_min, margin, output_entropy."
-)
+@click.option("--statistics", type=_List(), help="logprob_sum, logprob_mean, logprob_min, margin, output_entropy.")
 @click.option("--source-column", type=_Column(), help="Column of the sentences.  [default: source]")
 @click.option(
     "--target-column", type=_Column(), help="Column of given targets; without targets the model generates them."
@@ -90,17 +132,19 @@ def cli() -> None:
 )
 @click.option("--special", type=click.Choice(["keep", "drop", "renormalize"]), default="keep", show_default=True,
               help="What is done with special tokens.")  # fmt: skip
-@click.option("--max-length", type=int, help="Most tokens a side.  [default: what the model has positions for]")
+@click.option("--max-length", type=_POSITIVE, help="Most tokens a side.  [default: what the model has positions for]")
 @click.option(
-    "--batch-tokens", type=int, default=4096, show_default=True, help="Most tokens of a forward, with padding."
+    "--batch-tokens", type=_POSITIVE, default=4096, show_default=True, help="Most tokens of a forward, with padding."
 )
-@click.option("--window", type=int, default=4096, show_default=True, help="Rows that are sorted and stored together.")
+@click.option(
+    "--window", type=_POSITIVE, default=4096, show_default=True, help="Rows that are sorted and stored together."
+)
 @click.option("--on-error", type=click.Choice(["record", "raise"]), default="record", show_default=True,
               help="Note sentences that cannot be scored and go on, or stop at the first.")  # fmt: skip
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs, such as cuda.")
 @click.option("--dtype", default="auto", show_default=True, help="Its number type, such as bfloat16.")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
-@click.option("--workers", type=int, help="Of the ray engine.")
+@click.option("--workers", type=_POSITIVE, help="Of the ray engine.")
 @click.option("--address", help="Of a running Ray cluster.  [default: a local one is started]")
 @click.option("--quiet", is_flag=True, help="No progress bar and no summary.")
 def score(sources: Path, model_name: str, output: Path, quiet: bool, device: str, dtype: str, **options: Any) -> None:
@@ -115,10 +159,13 @@ def score(sources: Path, model_name: str, output: Path, quiet: bool, device: str
           --statistics logprob_mean --output scored.parquet
       xattn-widget score pool.txt --model DIR --generation num_beams=4 --output scored.parquet
     """
+    for option in ("workers", "address"):
+        if options[option] is not None and options["engine"] == "local":
+            raise click.UsageError(f"--{option} goes with --engine ray, the local engine runs in this process")
     from xattn_widget.corpus import corpus_info, score_corpus
 
+    _check_names(options["scores"] or [], options["statistics"] or [])
     generation = dict(options.pop("generation")) or None
-    options["scores"] = options["scores"] or None
     given = {name: value for name, value in options.items() if value is not None}
     model, tokenizer = _load(model_name, device, dtype)
     path = score_corpus(
@@ -133,23 +180,25 @@ def score(sources: Path, model_name: str, output: Path, quiet: bool, device: str
 
 @cli.command()
 @click.argument("table", type=click.Path(path_type=Path))
-@click.option("--by", required=True, type=_List(), metavar="NAME[:ORDER],...",
+@click.option("--by", required=True, type=_Orders(), metavar="NAME[:ORDER],...",
               help="Column or score, e.g. coverage_penalty, entropy.layer2.head5, logprob_mean:lowest, or random; "
                    "several are combined by rank.")  # fmt: skip
-@click.option("--budget", required=True, type=int, help="How many sentences.")
+@click.option("--budget", required=True, type=_POSITIVE, help="How many sentences.")
 @click.option(
     "--output", type=click.Path(path_type=Path), help="CSV or Parquet file to write.  [default: CSV on stdout]"
 )
 @click.option("--lowest", is_flag=True, help="Lowest values first, in place of highest.")
-@click.option("--length-bins", type=int, help="Choose within this many bins of source length.")
+@click.option("--length-bins", type=_POSITIVE, help="Choose within this many bins of source length.")
 @click.option("--strata", help="Choose within each value of this column, in proportion.")
 @click.option("--duplicates", type=click.Choice(["near", "exact", "keep"]), default="near", show_default=True,
               help="Which duplicates of chosen sentences are left out.")  # fmt: skip
 @click.option(
     "--match", type=click.Path(path_type=Path), help="With --by random: a chosen Parquet file whose lengths to have."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of random draws.")
-def select(table: Path, by: list[str], lowest: bool, output: Path | None, match: Path | None, **options: Any) -> None:
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random draws.")
+def select(
+    table: Path, by: dict[str, str], lowest: bool, output: Path | None, match: Path | None, **options: Any
+) -> None:
     """Choose sentences of TABLE, a file that 'score' wrote: those to label, with the reason for each.
 
     \b
@@ -167,9 +216,9 @@ def select(table: Path, by: list[str], lowest: bool, output: Path | None, match:
     if not table.is_file():
         raise FileNotFoundError(f"there is no file {table}: make one with 'xattn-widget score'")
     default = "lowest" if lowest else "highest"
-    orders = {name: order or default for name, _, order in (each.partition(":") for each in by)}
+    orders = {name: order or default for name, order in by.items()}
     chosen = choose(table, orders, match=None if match is None else pq.read_table(match), **options)  # type: ignore[arg-type]
-    if output is not None and output.suffix == ".parquet":
+    if output is not None and output.suffix.lower() == ".parquet":
         pq.write_table(chosen, output)
         return
     file = sys.stdout if output is None else output.open("w", encoding="utf-8", newline="")
@@ -218,8 +267,22 @@ def show(
     click.echo(widget.to_html(output))
 
 
+def _check_names(scores: list[str], statistics: list[str]) -> None:
+    from xattn_widget.corpus.job import STATISTICS
+    from xattn_widget.scores import find_score
+
+    for name in scores:
+        try:
+            find_score(name)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--scores") from None
+    for name in statistics:
+        if name not in STATISTICS:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(STATISTICS)}", param_hint="--statistics")
+
+
 def _check_suffix(output: Path | None) -> None:
-    if output is not None and output.suffix not in (".csv", ".parquet"):
+    if output is not None and output.suffix.lower() not in (".csv", ".parquet"):
         raise click.UsageError(f"--output {output} must end with .csv or .parquet")
     if output is not None and not output.absolute().parent.is_dir():
         raise FileNotFoundError(f"there is no folder {output.parent} to write {output.name} in")
@@ -229,11 +292,13 @@ def _load(name: str, device: str, dtype: str) -> tuple[Any, Any]:
     """The model and tokenizer in a folder, or of the hub."""
     import torch
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-    from transformers.utils import logging
+    from transformers.utils.logging import disable_progress_bar
 
     from xattn_widget.demo import FOLDER
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    # It tells of each try to reach the hub. What transformers logs stays, say that weights are missing and drawn anew.
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
     kind = dtype if dtype == "auto" else getattr(torch, dtype, None)
     if not (kind == "auto" or isinstance(kind, torch.dtype)):
         raise click.UsageError(f"--dtype {dtype} is no number type of torch, such as float32 or bfloat16")
@@ -242,8 +307,13 @@ def _load(name: str, device: str, dtype: str) -> tuple[Any, Any]:
         raise FileNotFoundError(f"there is no folder {place}: pass a model's folder or its name on a hub (owner/name)")
     if Path(place).is_dir() and not Path(place, "config.json").is_file():
         raise FileNotFoundError(f"the folder {place} holds no model: there is no config.json")
-    model = AutoModelForSeq2SeqLM.from_pretrained(place, dtype=torch.float32 if name == "demo" else kind)
-    return model.to(device).eval(), AutoTokenizer.from_pretrained(place)
+    try:
+        model = AutoModelForSeq2SeqLM.from_pretrained(place, dtype=torch.float32 if name == "demo" else kind)
+        tokenizer = AutoTokenizer.from_pretrained(place)
+    except Exception as error:  # of any kind, and few name the model
+        what = "" if Path(place).is_dir() else "is no folder here, and from the hub it "
+        raise click.ClickException(f"--model {name} {what}could not be loaded: {error}") from error
+    return model.to(device).eval(), tokenizer
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -257,7 +327,7 @@ def main(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         return _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        return _fail("interrupted; the same call goes on where it was", 130)
+        return _fail("interrupted", 130)
     except Exception as error:
         return _fail(str(error) or type(error).__name__, 1)
     return code if isinstance(code, int) else 0

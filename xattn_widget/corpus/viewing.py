@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import logging
 import math
 from os import PathLike
 from typing import Any
@@ -13,12 +14,20 @@ import ipywidgets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from matplotlib.figure import Figure
 
+from xattn_widget.capturing import capture
 from xattn_widget.corpus.columns import column_values
-from xattn_widget.corpus.tables import grids, score_names
+from xattn_widget.corpus.fingerprints import model_fingerprint
+from xattn_widget.corpus.job import check_positive
+from xattn_widget.corpus.tables import METADATA, corpus_info, grids, score_names
+from xattn_widget.encoding import check_model, check_tokenizer
+from xattn_widget.pairing import evaluating
 from xattn_widget.plot import COLOURS
 from xattn_widget.show import show_cross_attention
+
+logger = logging.getLogger("xattn_widget")
 
 _BINS = 40
 _COLUMNS = 3
@@ -42,6 +51,7 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
         if not names:
             raise ValueError("the table has no scores: make one with score_corpus")
         layers, heads = grids(table.slice(0, 0), names[0]).shape[1:]
+        _check_pair(table, (layers, heads), model, tokenizer)
         of_heads = [
             (f"layer {layer}, head {head}", f".layer{layer}.head{head}")
             for layer in range(layers)
@@ -118,7 +128,8 @@ def show_corpus(table: pa.Table | str | PathLike[str], model: Any, tokenizer: An
 
     Args:
         table: what ``score_corpus`` returned, or the path of the Parquet file that it wrote.
-        model: the model that it was scored with.
+        model: the model that it was scored with. A warning is logged where its weights, configuration or number type
+            are others.
         tokenizer: its tokenizer.
         worst: how many sentences are listed.
 
@@ -126,11 +137,42 @@ def show_corpus(table: pa.Table | str | PathLike[str], model: Any, tokenizer: An
         The view; as the last expression of a cell it is shown.
 
     Raises:
-        ValueError: a table without scores.
+        TypeError: no model or tokenizer of transformers.
+        ValueError: a table without scores, a model with other layers or heads than the table has, another model's
+            tokenizer, or a ``worst`` that is no positive whole number.
     """
+    check_positive(worst, "worst")
     if isinstance(table, str | PathLike):
         table = pq.read_table(table)
     return CorpusView(table, model, tokenizer, worst)
+
+
+def _check_pair(table: pa.Table, scored: tuple[int, int], model: Any, tokenizer: Any) -> None:
+    """Tell a table of another model: else a sentence that is clicked would show what was not scored, or fail."""
+    check_model(model)
+    check_tokenizer(model, tokenizer)
+    ids = torch.tensor([[tokenizer.eos_token_id or 0]], device=model.device)
+    with evaluating(model), torch.no_grad(), capture(model) as captured:
+        model(input_ids=ids, attention_mask=torch.ones_like(ids), decoder_input_ids=ids, use_cache=False)
+    weights = captured.cross_attentions
+    own = len(weights), weights[0].shape[1]
+    kind = type(model).__name__
+    if own != scored:
+        raise ValueError(
+            f"the table has {scored[0]} layers of {scored[1]} heads and this {kind} has {own[0]} layers of {own[1]}: "
+            "pass the model that the table was scored with"
+        )
+    if METADATA not in (table.schema.metadata or {}):
+        return
+    before = corpus_info(table).get("job", {}).get("model")
+    now = f"{kind} {model_fingerprint(model)}"  # as describe_job has it
+    if before not in (None, now):
+        logger.warning(
+            "the table was scored with another model (%s, this is %s): weights, configuration or number type differ, "
+            "and a sentence that is opened may not show what was scored",
+            before,
+            now,
+        )
 
 
 def distribution_picture(table: pa.Table, name: str) -> bytes:
