@@ -1,12 +1,18 @@
-"""``python -m xattn_widget``: the command line."""
+"""``python -m xattn_widget`` and ``xattn-widget``: the command line."""
 
 import sys
 
-try:
-    from xattn_widget.cli import main
 
-    code = main()
-except KeyboardInterrupt:  # while the imports ran
-    print("xattn-widget: interrupted", file=sys.stderr)
-    code = 130
-sys.exit(code)
+def main() -> int:
+    """Run the command line; the exit code."""
+    try:
+        from xattn_widget.cli import main
+
+        return main()
+    except KeyboardInterrupt:  # while the imports ran
+        print("xattn-widget: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,14 +5,11 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from xattn_widget.corpus.records import Broken, Cells, find_column
 
@@ -41,8 +38,6 @@ def read_file(data: Any, columns: list[str | int]) -> Callable[[], Iterable[Cell
     if suffix in (".parquet", ".pq"):
         from xattn_widget.corpus.frames import read_parquet
 
-        with suppress(pa.ArrowInvalid):  # a file that is none is told by the reader
-            _places(columns, pq.read_schema(path).names, path)
         return read_parquet(path, columns)
     with _open(path) as file:
         if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
@@ -63,15 +58,6 @@ def _open(path: Path) -> Iterator[BinaryIO]:
             raise ValueError(f"{path} is cut short, its end is missing: {advice}") from None
         except (gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(f"{path} cannot be unpacked as gzip ({error}): {advice}") from None
-
-
-def _places(columns: list[str | int], names: Sequence[str], path: Path) -> list[int]:
-    """Where the columns stand among those of a file."""
-    found = [find_column(name, names, str(path)) for name in columns]
-    for name in found:
-        if names.count(name) > 1:
-            raise ValueError(f"two columns are called {name!r} in {path}: give one of them another name")
-    return [names.index(name) for name in found]
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -139,7 +125,7 @@ def _read_delimited(path: Path, delimiter: str, columns: list[str | int]) -> Cal
     header = not any(by_position)
     width = len(first)
     names = first if header else [str(position) for position in range(width)]
-    places = _places(columns, names, path)
+    places = [names.index(find_column(name, names, str(path))) for name in columns]
 
     def read() -> Iterator[Cells]:
         records = _records(path, delimiter)
