@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xattn_widget.corpus.records import is_missing
 from xattn_widget.corpus.tables import grids, score_names
 
 _NAME = re.compile(r"(?P<score>.+?)(?:\.layer(?P<layer>\d+))?(?:\.head(?P<head>\d+))?")
@@ -93,13 +94,7 @@ def cells(column: Any) -> list[Any]:
         values = column.to_pylist()
     else:
         values = column.tolist() if hasattr(column, "tolist") else list(column)
-    return [None if _is_missing(each) else each for each in values]
-
-
-def _is_missing(cell: Any) -> bool:
-    if isinstance(cell, float | np.floating):
-        return bool(np.isnan(cell))
-    return type(cell).__name__ in ("NAType", "NaTType")  # pandas', by their names: it may not be installed
+    return [None if is_missing(each) else each for each in values]
 
 
 def _check_head(score: str, grid: Any, layer: int, head: int) -> None:

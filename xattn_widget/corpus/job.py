@@ -94,7 +94,7 @@ def make_job(
     check_positive(batch_tokens, "batch_tokens")
     if max_length is not None:
         check_positive(max_length, "max_length")
-    shape = _probe_model(model, tokenizer)
+    shape = probe_model(model, tokenizer)
     layered = tuple(_check_score(score, special, shape[1]) for score in found)
     return Job(
         found,
@@ -157,7 +157,7 @@ def _limit(model: Any, tokenizer: Any, side: str, max_length: int | None) -> int
     return min((each for each in known if each is not None), default=None)
 
 
-def _probe_model(model: Any, tokenizer: Any) -> tuple[int, int]:
+def probe_model(model: Any, tokenizer: Any) -> tuple[int, int]:
     """``(layers, heads)`` of the cross-attention, by one forward over one token."""
     seen: list[torch.Tensor] = []
     here = threading.get_ident()

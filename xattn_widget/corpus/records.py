@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 
 class Broken(str):
     """In place of a record's cells: why it cannot be read."""
@@ -38,3 +40,10 @@ def find_column(name: str | int, columns: Sequence[str], where: str) -> str:
     if list(columns).count(str(name)) > 1:
         raise ValueError(f"{where} has several columns called {name!r}: give them different names")
     return str(name)
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN, or what pandas has for it."""
+    if isinstance(cell, float | np.floating):
+        return bool(np.isnan(cell))
+    return cell is None or type(cell).__name__ in ("NAType", "NaTType")  # by their names: pandas may not be installed

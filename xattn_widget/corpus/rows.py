@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from xattn_widget.corpus.files import is_file, read_file
 from xattn_widget.corpus.frames import is_frame, is_series, read_frame
-from xattn_widget.corpus.records import Broken, Cells, pick
+from xattn_widget.corpus.records import Broken, Cells, is_missing, pick
 
 _SURROGATES = re.compile("[\ud800-\udfff]+")
 _ENDED = object()
@@ -99,7 +99,7 @@ def open_rows(
                 target, target_error = _text(other[0] if other is not None else cells[1], "target")
                 error = error or target_error
             if id_column is not None:
-                plain = isinstance(cells[-1], str | bytes) or _is_missing(cells[-1])
+                plain = isinstance(cells[-1], str | bytes) or is_missing(cells[-1])
                 own_id = _text(cells[-1] if plain else str(cells[-1]), "id")[0]
             yield Row(own_id, source, target, error)
 
@@ -197,10 +197,6 @@ def _can_be_read_again(data: Any) -> bool:
     return hasattr(data, "__len__") and hasattr(data, "__getitem__")
 
 
-def _is_missing(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, float) and cell != cell) or type(cell).__name__ in ("NAType", "NaTType")
-
-
 def _text(cell: Any, side: str) -> tuple[str | None, str | None]:
     """The text of a cell and what is wrong with it."""
     if isinstance(cell, bytes):
@@ -212,6 +208,6 @@ def _text(cell: Any, side: str) -> tuple[str | None, str | None]:
         if not cell.isascii() and _SURROGATES.search(cell):
             return _SURROGATES.sub("\ufffd", cell), f"{side} is not valid UTF-8"
         return str(cell), None
-    if _is_missing(cell):
+    if is_missing(cell):
         return None, f"{side} is missing"
     return None, f"{side} is no text but {type(cell).__name__}"

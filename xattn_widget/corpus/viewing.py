@@ -14,16 +14,13 @@ import ipywidgets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from matplotlib.figure import Figure
 
-from xattn_widget.capturing import capture
 from xattn_widget.corpus.columns import column_values
 from xattn_widget.corpus.fingerprints import model_fingerprint
-from xattn_widget.corpus.job import check_positive
+from xattn_widget.corpus.job import check_positive, probe_model
 from xattn_widget.corpus.tables import METADATA, corpus_info, grids, score_names
 from xattn_widget.encoding import check_model, check_tokenizer
-from xattn_widget.pairing import evaluating
 from xattn_widget.plot import COLOURS
 from xattn_widget.show import show_cross_attention
 
@@ -151,11 +148,7 @@ def _check_pair(table: pa.Table, scored: tuple[int, int], model: Any, tokenizer:
     """Tell a table of another model: else a sentence that is clicked would show what was not scored, or fail."""
     check_model(model)
     check_tokenizer(model, tokenizer)
-    ids = torch.tensor([[tokenizer.eos_token_id or 0]], device=model.device)
-    with evaluating(model), torch.no_grad(), capture(model) as captured:
-        model(input_ids=ids, attention_mask=torch.ones_like(ids), decoder_input_ids=ids, use_cache=False)
-    weights = captured.cross_attentions
-    own = len(weights), weights[0].shape[1]
+    own = probe_model(model, tokenizer)
     kind = type(model).__name__
     if own != scored:
         raise ValueError(
