@@ -63,10 +63,13 @@ def run_on_ray(
         check_positive(workers, "workers")
     with _connected(address, workers), _quiet():
         count, with_gpu = _plan(ray.cluster_resources(), workers, gpus)  # type: ignore[no-untyped-call]
-        # By reference, and held here: a worker that is started again fetches them again.
         home = model.device
-        shared = ray.put((model.to("cpu"), tokenizer, job))  # in place
-        model.to(home)
+        if home.type != "cpu":  # a worker may have no such device; this moves the very model, so that it goes back
+            model.to("cpu")
+        # By reference, and held here: a worker that is started again fetches them again.
+        shared = ray.put((model, tokenizer, job))
+        if home.type != "cpu":
+            model.to(home)
         reading = ray.put(rows)
         here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}  # where the files are
         attempts = ray.remote(num_cpus=0, label_selector=here)(Attempts).remote()
