@@ -229,12 +229,17 @@ def test_it_runs_as_a_program(tmp_path):
 
 
 def test_an_interrupted_run_says_so_and_goes_on(run, tmp_path):
-    sources = made_up(6000)
+    sources = made_up(3000)
     (tmp_path / "pool.txt").write_text("\n".join(sources) + "\n")
     arguments = ["score", "pool.txt", "--targets", "pool.txt", "--model", "demo", "--scores", "entropy"]
     arguments += ["--window", "32", "--output", "s.parquet"]
     program = subprocess.Popen(
-        [sys.executable, "-m", "xattn_widget", *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "xattn_widget", *arguments],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs, and so these tests in one, have interrupts ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while len(list(tmp_path.glob("s.parquet.parts/window-*.parquet"))) < 2 and time.monotonic() < deadline:
@@ -244,7 +249,7 @@ def test_an_interrupted_run_says_so_and_goes_on(run, tmp_path):
     assert program.returncode == 130
     assert error.lstrip() == "xattn-widget: interrupted; the same call goes on where it was\n"  # below the ^C
     windows = set(tmp_path.glob("s.parquet.parts/window-*.parquet"))
-    assert 2 <= len(windows) < 188
+    assert 2 <= len(windows) < 94
 
     assert run(*arguments)[0] == 0
     assert pq.read_table(tmp_path / "s.parquet")["source"].to_pylist() == sources
