@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from corpus_pool import ENGLISH, GERMAN
+from torch.nn.functional import log_softmax, softmax
 from transformers import LogitsProcessorList, SuppressTokensLogitsProcessor
 
 from xattn_widget import score, score_corpus
@@ -111,3 +112,18 @@ def test_a_sampling_job_keeps_its_batches(demo, tmp_path):
     score_corpus(*demo, GERMAN[:2], batch_tokens=100, **options)
     with pytest.raises(FileExistsError, match="tokens a batch was 100, now it is 200"):
         score_corpus(*demo, GERMAN[:2], batch_tokens=200, **options)
+
+
+def test_functions_of_other_packages_count_by_name_alone(monkeypatch):
+    """Their own globals lead all over those packages, and a signature is asked for at every drawing."""
+
+    def smooth(attention, source_mask, target_mask):
+        return softmax(attention.amax(-1), -1).amax(-1)
+
+    def sharp(attention, source_mask, target_mask):
+        return log_softmax(attention.amax(-1), -1).amax(-1)
+
+    before = score(smooth).signature()
+    assert before != score(sharp).signature()
+    monkeypatch.setitem(softmax.__globals__, "has_torch_function_unary", "something else")
+    assert score(smooth).signature() == before

@@ -28,17 +28,18 @@ def code_hash(function: Any) -> str:
     """Eight digits that change with a function's source and with the values that it uses from around it.
 
     Those are its closure's, the globals that it names, what a ``functools.partial`` binds, and the attributes of an
-    object that is called, or whose method is: numbers, texts, arrays, functions and what holds them. Of other objects
-    (a model, a table) only the type counts.
+    object that is called, or whose method is: numbers, texts, arrays, functions and what holds them. Of functions of
+    other packages only the name counts, and of other objects (a model, a table) only the type.
     """
-    return hashlib.sha256(_told(function, ()).encode()).hexdigest()[:8]
+    return hashlib.sha256(_told(function, (), None).encode()).hexdigest()[:8]
 
 
-def _told(thing: Any, within: tuple[int, ...]) -> str:
+def _told(thing: Any, within: tuple[int, ...], package: str | None) -> str:
     """A text that is the same in every process; of what holds itself only that it does."""
     if id(thing) in within:
         return "itself"
     within = (*within, id(thing))
+    tell = functools.partial(_told, within=within, package=package)
     if isinstance(thing, np.generic):
         thing = thing.item()
     if thing is None or isinstance(thing, bool | int | float | complex | str | bytes):
@@ -46,19 +47,19 @@ def _told(thing: Any, within: tuple[int, ...]) -> str:
     if isinstance(thing, torch.Tensor | np.ndarray):
         return printed(thing)
     if isinstance(thing, list | tuple):
-        return f"[{', '.join(_told(each, within) for each in thing)}]"
+        return f"[{', '.join(tell(each) for each in thing)}]"
     if isinstance(thing, set | frozenset):
-        return f"{{{', '.join(sorted(_told(each, within) for each in thing))}}}"
+        return f"{{{', '.join(sorted(tell(each) for each in thing))}}}"
     if isinstance(thing, dict):
-        return f"{{{', '.join(f'{_told(key, within)}: {_told(value, within)}' for key, value in thing.items())}}}"
+        return f"{{{', '.join(f'{tell(key)}: {tell(value)}' for key, value in thing.items())}}}"
     if isinstance(thing, functools.partial):
-        return f"partial {_told([thing.func, thing.args, thing.keywords], within)}"
+        return f"partial {tell([thing.func, thing.args, thing.keywords])}"
     if inspect.ismethod(thing):
-        return f"method {_told([thing.__func__, getattr(thing.__self__, '__dict__', None)], within)}"
-    if inspect.isfunction(thing):
+        return f"method {tell([thing.__func__, getattr(thing.__self__, '__dict__', None)])}"
+    if inspect.isfunction(thing) and package in (None, _package(thing)):
         around = inspect.getclosurevars(thing)
         values = dict(around.nonlocals) | dict(around.globals)
-        return _source(thing) + (_told(values, within) if values else "")
+        return _source(thing) + (_told(values, within, _package(thing)) if values else "")
     name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
     if name is not None:  # a class, a module, a function in C
         return f"{getattr(thing, '__module__', '')}.{name}"
@@ -66,7 +67,11 @@ def _told(thing: Any, within: tuple[int, ...]) -> str:
     if isinstance(thing, torch.nn.Module) or not callable(thing) or not hasattr(thing, "__dict__"):
         return kind.__qualname__
     code = [each for each in vars(kind).values() if inspect.isfunction(each)]
-    return f"{kind.__qualname__} {_told([*code, vars(thing)], within)}"
+    return f"{kind.__qualname__} {tell([*code, vars(thing)])}"
+
+
+def _package(function: Any) -> str:
+    return str(function.__module__).partition(".")[0]
 
 
 def _source(function: Any) -> str:
