@@ -1,0 +1,135 @@
+"""Files are written whole or not at all, and never over what they are made from."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from xattn_widget.writing import refuse_to_overwrite, whole_file
+
+
+def test_a_file_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("before")
+
+    def fail() -> None:
+        with whole_file(path) as file:
+            file.write(b"half")
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        fail()
+    assert path.read_text() == "before"
+    assert os.listdir(tmp_path) == ["table.csv"]
+
+
+def test_a_whole_file_takes_the_place_and_the_permissions(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 248 + ".csv")
+    path.write_text("before")
+    path.chmod(0o640)
+    with whole_file(path) as file:
+        file.write(b"after")
+        assert path.read_text() == "before"
+    assert path.read_text() == "after"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_link_is_followed_and_kept(tmp_path: Path) -> None:
+    path, link = tmp_path / "real.csv", tmp_path / "link.csv"
+    path.write_text("before")
+    link.symlink_to(path)
+    with whole_file(link) as file:
+        file.write(b"after")
+    assert link.is_symlink()
+    assert path.read_text() == "after"
+
+
+def test_a_link_may_be_replaced_instead(tmp_path: Path) -> None:
+    path, link = tmp_path / "real.csv", tmp_path / "link.csv"
+    path.write_text("before")
+    link.symlink_to(path)
+    with whole_file(link, follow_links=False) as file:
+        file.write(b"after")
+    assert not link.is_symlink()
+    assert (link.read_text(), path.read_text()) == ("after", "before")
+
+
+def test_a_link_to_nothing_makes_its_target(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
+    with whole_file(tmp_path / "link.csv") as file:
+        file.write(b"new")
+    assert (tmp_path / "real.csv").read_text() == "new"
+    assert sorted(os.listdir(tmp_path)) == ["link.csv", "real.csv"]
+
+
+def write(path: Path) -> None:
+    with whole_file(path) as file:
+        file.write(b"new")
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    (tmp_path / "folder").mkdir()
+    paths = {"a": "symbolic links", "folder": "Is a directory", "none/x": "No such file", "n" * 256: "too long"}
+    for name, message in paths.items():
+        with pytest.raises(OSError, match=message) as raised:
+            write(tmp_path / name)
+        assert str(tmp_path) in str(raised.value)
+        assert ".writing" not in str(raised.value)
+    assert sorted(os.listdir(tmp_path)) == ["a", "b", "folder"]
+
+
+def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("before")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the tests may run as root, who may write anything
+    with pytest.raises(PermissionError, match=r"table\.csv"):
+        write(path)
+    assert path.read_text() == "before"
+
+
+def test_a_full_disk_and_an_interrupt_leave_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("before")
+    for error in (OSError(28, "No space left on device"), KeyboardInterrupt()):
+        for name in ("fsync", "replace"):
+
+            def fail(*args: object, error: BaseException = error) -> None:
+                raise error
+
+            with monkeypatch.context() as patched:
+                patched.setattr(os, name, fail)
+                with pytest.raises(type(error)) as raised:
+                    write(path)
+            assert isinstance(error, KeyboardInterrupt) or str(path) in str(raised.value)
+            assert path.read_text() == "before"
+            assert os.listdir(tmp_path) == ["table.csv"]
+
+
+def test_streams_are_written_to(tmp_path: Path) -> None:
+    """A device, a pipe, and a file to which the shell appends."""
+    with whole_file("/dev/null") as file:
+        file.write(b"gone")
+    assert not Path("/dev/null").is_file()
+    read, write = os.pipe()
+    with whole_file(f"/dev/fd/{write}") as file:
+        file.write(b"through")
+    assert os.read(read, 100) == b"through"
+    os.close(read)
+    os.close(write)
+    (tmp_path / "log").write_text("before ")
+    with (tmp_path / "log").open("ab") as log, whole_file(f"/dev/fd/{log.fileno()}") as file:
+        file.write(b"after")
+    assert (tmp_path / "log").read_text() == "before after"
+
+
+def test_an_output_that_is_an_input_is_refused(tmp_path: Path) -> None:
+    path, link = tmp_path / "scored.parquet", tmp_path / "link.parquet"
+    path.write_text("table")
+    link.symlink_to(path)
+    for output in (path, link, tmp_path / "." / "scored.parquet"):
+        with pytest.raises(ValueError, match="name another output"):
+            refuse_to_overwrite(output, path)
+    refuse_to_overwrite(tmp_path / "new.csv", path)
