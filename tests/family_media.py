@@ -20,6 +20,7 @@ from family_parts import (
     draw,
     ids,
     image,
+    library,
     mask,
     numbers,
     projected,
@@ -236,6 +237,14 @@ def _kosmos2() -> Made:
     return Made(draw(tf.Kosmos2ForConditionalGeneration(config), scale=20), inputs, 1)
 
 
+def _kosmos2_weights(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, ...]:
+    """Transformers 5.0 takes this attention to be causal under sdpa, and only there; later releases do not."""
+    (weights,) = library(model, inputs)
+    if model.image_to_text_projection.x_attn.is_causal:
+        weights = weights.tril() / weights.tril().sum(-1, keepdim=True)
+    return (weights,)
+
+
 _CONFORMER: dict[str, Any] = {
     "hidden_size": 16,
     "num_hidden_layers": 1,
@@ -342,7 +351,7 @@ MEDIA: dict[str, Family] = {
     "udop": Family(_udop),
     "musicgen": Family(_musicgen),
     "pop2piano": Family(_pop2piano),
-    "kosmos2": Family(_kosmos2, "from its latent queries to the image; its text decoder has none"),
+    "kosmos2": Family(_kosmos2, "from its latent queries to the image; its text decoder has none", _kosmos2_weights),
     "canary": Family(_canary),
     "cohere_asr": Family(_cohere_asr),
     "dia": Family(_dia),

@@ -94,8 +94,13 @@ def library(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, ...]:
     twin.set_attn_implementation("eager")
     with torch.no_grad():
         output = twin(**inputs, output_attentions=True)
-    for name in ("cross_attentions", "projection_attentions"):
-        weights = output.get(name)
+    # Kosmos-2's are among the image's outputs from transformers 5.24 on.
+    image_outputs = output.get("image_outputs")
+    for weights in (
+        output.get("cross_attentions"),
+        output.get("projection_attentions"),
+        getattr(image_outputs, "projection_attentions", None),
+    ):
         if weights is None:
             continue
         if isinstance(weights, torch.Tensor):

@@ -191,7 +191,7 @@ def test_value_norms_are_those_of_each_weighted_and_projected_value(name):
         project = attention.v if hasattr(attention, "v") else attention.v_proj
         project.register_forward_hook(lambda _, args, output: values.append(output))
     if not model._supports_sdpa:  # T5 in transformers 5.0 computes its attention by itself
-        with pytest.raises(NotImplementedError, match="value norms cannot be had"), capture(model, value_norms=True):
+        with pytest.raises(NotImplementedError, match="value norms are unavailable"), capture(model, value_norms=True):
             model(**inputs)
         return
     with torch.no_grad(), capture(model, value_norms=True) as captured:

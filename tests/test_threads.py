@@ -1,16 +1,19 @@
 """Models in several threads: each block sees the forwards of its own threads, whatever others run on the same model."""
 
+import asyncio
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from families import batch, eager_weights, one_thread, sources, state_of, tiny
+from families import PAIRS, batch, eager_weights, one_thread, sources, state_of, tiny
 from family_models import FAMILY
 from family_parts import run
 from transformers import TextIteratorStreamer
 
-from xattn_widget import ablate, capture
+from xattn_widget import ablate, capture, extract
+from xattn_widget.intervening import ablate_here
 
 ROUNDS = 15
 
@@ -186,3 +189,210 @@ def test_an_interrupt_in_one_thread_leaves_another_ones_block_as_it_is():
         assert_same(other.result(), expected)
     handle.remove()
     assert state_of(model) == before
+
+
+def in_thread(work):
+    """Runs ``work`` in a thread of its own."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def no_grad(work):
+    def run():
+        with torch.no_grad():
+            return work()
+
+    return run
+
+
+def elsewhere():
+    """A function that runs others in a thread which is there already, and waits for them."""
+    pool = ThreadPoolExecutor(1)
+    pool.submit(lambda: None).result()
+    return lambda work: pool.submit(work).result()
+
+
+def test_threads_that_others_start_while_the_block_is_open_are_not_seen():
+    """As a server starts a thread for each request."""
+    model = tiny("bart")
+    inputs, small = batch("bart", model), batch("bart", model, seed=4)
+    plain = model(**inputs).logits
+    there, outputs = elsewhere(), []
+    request = no_grad(lambda: outputs.append(model(**inputs).logits))
+    with capture(model) as captured, ablate(model, [(0, 0), (1, 1)]):
+        there(lambda: in_thread(request))
+        there(lambda: in_thread(lambda: in_thread(request)))
+        with torch.no_grad():
+            model(**small)
+    assert len(captured.forwards) == 1
+    assert captured.cross_attentions[0].shape[0] == small["input_ids"].shape[0]
+    assert len(outputs) == 2
+    assert all(torch.equal(output, plain) for output in outputs)
+
+
+def test_threads_of_the_blocks_threads_are_seen_by_each_open_block_whenever_they_were_made():
+    model = tiny("bart")
+    inputs = batch("bart", model)
+    work = no_grad(lambda: model(**inputs))
+    made_before = threading.Thread(target=work)
+    start = threading.Thread.start
+    with capture(model) as outer:
+        in_thread(lambda: in_thread(work))
+        with capture(model) as inner, ThreadPoolExecutor(2) as pool:
+            made_before.start()
+            made_before.join()
+            list(pool.map(lambda _: work(), range(2)))
+            timer = threading.Timer(0, work)
+            timer.start()
+            timer.join()
+        in_thread(work)
+    in_thread(work)
+    assert threading.Thread.start is start
+    assert len(inner.forwards) == 4
+    assert len(outer.forwards) == 6
+
+
+def test_a_thread_that_outlives_the_block_goes_on_unseen():
+    model = tiny("bart")
+    inputs = batch("bart", model)
+    plain = model(**inputs).logits
+    inside, go_on, outputs = threading.Event(), threading.Event(), []
+
+    def stop(*_):
+        inside.set()
+        assert go_on.wait(timeout=60)
+
+    handle = model.model.decoder.layers[0].register_forward_pre_hook(stop)
+    thread = threading.Thread(target=no_grad(lambda: outputs.extend(model(**inputs).logits for _ in range(2))))
+    before = state_of(model)
+    with capture(model) as captured:
+        thread.start()
+        assert inside.wait(timeout=60)
+    go_on.set()
+    thread.join()
+    handle.remove()
+    assert captured._forwards == []
+    assert all(torch.equal(output, plain) for output in outputs)
+    assert len(outputs) == 2
+    assert before[0] == state_of(model)[0]
+
+
+def test_somebody_else_may_wrap_thread_start_while_a_block_is_open(monkeypatch):
+    model = tiny("bart")
+    started = []
+    block = capture(model)
+    block.__enter__()
+    ours = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: (started.append(thread), ours(thread)))
+    theirs = threading.Thread.start
+    block.__exit__(None, None, None)
+    assert threading.Thread.start is theirs
+    in_thread(lambda: None)
+    with capture(model) as captured:
+        in_thread(no_grad(lambda: model(**batch("bart", model))))
+    assert threading.Thread.start is theirs
+    assert len(captured.forwards) == 1
+    assert len(started) == 2
+
+
+def test_asyncio_tasks_of_one_thread_see_each_its_own_forwards():
+    model = tiny("bart")
+    inputs = [batch("bart", model, seed=seed) for seed in range(3)]
+    expected = [eager_weights(model, each) for each in inputs]
+
+    async def request(number, barrier):
+        with capture(model) as captured:
+            for _ in range(2):
+                await barrier.wait()
+                model(**inputs[number])
+            await barrier.wait()
+            await asyncio.to_thread(no_grad(lambda: model(**inputs[number])))
+            await asyncio.create_task(child(number))
+        return captured
+
+    async def child(number):
+        model(**inputs[number])
+
+    async def main():
+        barrier = asyncio.Barrier(3)
+        return await asyncio.gather(*[request(number, barrier) for number in range(3)])
+
+    for captured, weights in zip(asyncio.run(main()), expected, strict=True):
+        assert len(captured.forwards) == 4
+        for forward in captured.forwards:
+            assert_same(forward, weights)
+
+
+def test_a_block_may_be_left_in_another_thread_or_context():
+    model = tiny("bart")
+    inputs = batch("bart", model)
+    before, start = state_of(model), threading.Thread.start
+    block = capture(model)
+    in_thread(block.__enter__)
+    in_thread(lambda: block.__exit__(None, None, None))
+    assert state_of(model) == before
+    assert threading.Thread.start is start
+    with capture(model) as captured:
+        model(**inputs)
+    assert len(captured.forwards) == 1
+
+
+def test_what_extract_runs_is_not_changed_by_threads_that_start_meanwhile(tmp_path):
+    model, tokenizer = PAIRS["NLLB"](tmp_path)
+    sentence, target = "Ich habe das Buch gelesen.", "I have read the book."
+    expected = extract(model, tokenizer, sentence, target)
+    ids = torch.tensor([[5, 6, 7]])
+    other = no_grad(lambda: model(input_ids=ids, decoder_input_ids=ids).logits)
+    plain, outputs = other(), []
+
+    def start_another(*_):
+        if threading.current_thread() is threading.main_thread():
+            in_thread(lambda: outputs.append(other()))
+
+    handle = model.get_encoder().register_forward_pre_hook(start_another)
+    record = extract(model, tokenizer, sentence, target)
+    with ablate_here(model, [(0, 0)]):
+        in_thread(lambda: outputs.append(other()))
+    handle.remove()
+    assert torch.equal(record.weights, expected.weights)
+    assert len(outputs) == 2
+    assert all(torch.equal(output, plain) for output in outputs)
+
+
+@pytest.mark.parametrize("name", ["NLLB", "Marian of two vocabularies"])
+def test_a_thread_for_each_request_gets_what_one_thread_gets(name, tmp_path):
+    """Eight at once. The model is in training mode, and its tokenizer is switched to the side that it encodes."""
+    model, tokenizer = PAIRS[name](tmp_path)
+    model.train()
+    german = ["Ich habe das Buch gelesen.", "Wann stehst du morgen auf?", "Der Hund schläft unter dem Tisch."]
+    english = ["I have read the book.", "When do you get up tomorrow?", "The dog sleeps under the table."]
+    requests = [(german[index % 3], english[index % 3] if index % 4 else None) for index in range(12)]
+    expected = [extract(model, tokenizer, *request) for request in requests]
+    before, start, interval = state_of(model), threading.Thread.start, sys.getswitchinterval()
+    failures = []
+
+    def answer(index, gate):
+        gate.wait(timeout=60)
+        try:
+            record, reference = extract(model, tokenizer, *requests[index]), expected[index]
+            assert record.source.ids == reference.source.ids
+            assert record.target.ids == reference.target.ids
+            torch.testing.assert_close(record.weights, reference.weights, atol=1e-5, rtol=0)
+        except BaseException as error:
+            failures.append(error)
+
+    sys.setswitchinterval(1e-4)
+    try:
+        for turn in range(12):
+            gate = threading.Barrier(8)
+            threads = [threading.Thread(target=answer, args=((turn + at) % 12, gate)) for at in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failures == []
+    assert state_of(model) == before
+    assert threading.Thread.start is start

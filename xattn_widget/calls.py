@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from xattn_widget.assumptions import ROUNDING, value_norms_problem
+
 # The names that attention modules give to their output projection.
 OUTPUT_PROJECTIONS = ("out_proj", "o_proj", "o", "c_proj", "output", "dense")
 
@@ -42,7 +44,7 @@ class CrossAttentionCall:
         """Norms of the weighted and projected values, ``[batch, heads, target, source]`` float32, without gradient."""
         raise NotImplementedError(
             f"{type(self.module).__name__} computes its attention by itself and does not show its values: "
-            "value norms cannot be had"
+            "value norms are unavailable"
         )
 
     @property
@@ -62,9 +64,25 @@ class ComputedCall(CrossAttentionCall):
     scaling: float
     softcap: float | None
     position_bias: torch.Tensor | None  # [1 or batch, heads, target, source]
+    rows: slice | None  # the target's tokens, where there are other queries too
     columns: slice | None  # the encoder's, where the keys are not the encoder's alone
+    dropout: float  # of the attention function
 
     def _probabilities(self) -> torch.Tensor:
+        probabilities = self._every_probability()
+        if self.rows is not None:
+            probabilities = probabilities[:, :, self.rows]
+        return probabilities if self.columns is None else probabilities[..., self.columns]
+
+    @property
+    def every_weight(self) -> torch.Tensor:
+        """The weights of all queries and keys, without gradient."""
+        if self.rows is None and self.columns is None:
+            return self.weights
+        with torch.no_grad():
+            return self._every_probability()
+
+    def _every_probability(self) -> torch.Tensor:
         with _without_autocast(self.query.device.type):
             key = self.key
             if key.shape[1] != self.query.shape[1]:
@@ -80,7 +98,7 @@ class ComputedCall(CrossAttentionCall):
                 probabilities = logits.softmax(dim=-1)
             else:  # in place: on a CPU a second tensor of that size costs half as much again
                 probabilities = torch.softmax(logits, dim=-1, out=logits)
-            return probabilities if self.columns is None else probabilities[..., self.columns]
+            return probabilities
 
     @property
     def value_norms(self) -> torch.Tensor:
@@ -115,12 +133,9 @@ class ReturnedCall(CrossAttentionCall):
         rows = self.returned.float()
         if self.returned.dtype == torch.float32:
             return rows
-        # Rounded to half precision they sum to 1 no more; what is further from it is no rounding, and told later.
+        # Rounded to half precision they no longer sum to 1; what is further from it is reported later.
         sums = rows.sum(dim=-1, keepdim=True)
-        return torch.where((sums - 1).abs() < _HALF_PRECISION_ROUNDING, rows / sums, rows)
-
-
-_HALF_PRECISION_ROUNDING = 0.01
+        return torch.where((sums - 1).abs() < ROUNDING, rows / sums, rows)
 
 
 def _projection_weight(module: nn.Module, width: int, like: torch.Tensor) -> torch.Tensor:
@@ -132,8 +147,11 @@ def _projection_weight(module: nn.Module, width: int, like: torch.Tensor) -> tor
     projection = next((children[name] for name in OUTPUT_PROJECTIONS if name in children), None)
     if projection is None:
         raise NotImplementedError(
-            f"{type(module).__name__} has no output projection of its own (its layer has it): value norms cannot be had"
+            f"{type(module).__name__} has no output projection of its own (its layer has it): value norms are "
+            "unavailable"
         )
+    if problem := value_norms_problem(children, projection, width):
+        raise NotImplementedError(f"{type(module).__name__} {problem}: value norms are unavailable")
     if type(projection) is nn.Linear and not projection.weight.is_meta:
         return projection.weight
     # Whatever else it is (transposed, adapted, quantised, offloaded), it is affine: what it makes of the unit vectors

@@ -7,16 +7,19 @@ captured.cross_attentions            # a [batch, heads, target, source] tensor a
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
+from xattn_widget.blocks import Block, Cleanup
 from xattn_widget.calls import CrossAttentionCall
-from xattn_widget.hooks import attention_modules, listening, watching_forwards
+from xattn_widget.hooks import Forwards, attention_modules, listen
+from xattn_widget.mistakes import model_hint
+from xattn_widget.scopes import CallingThread, Scope, StartedThreads
 
 ROW_SUM_TOLERANCE = 1e-3
 
@@ -36,27 +39,18 @@ Reduction = Callable[[torch.Tensor], torch.Tensor]
 class Capture:
     """The weights of the forwards that ran inside ``with capture(model)``."""
 
-    def __init__(self, model: nn.Module, reduce: Reduction | None, gradients: bool, value_norms: bool) -> None:
-        self._model_class = type(model).__name__
+    def __init__(self, model_class: str, reduce: Reduction | None, gradients: bool, value_norms: bool) -> None:
+        self._model_class = model_class
         self._reduce = reduce
         self._gradients = gradients
         self._value_norms = value_norms
         self._forwards: list[list[_Layer]] = []
-        self._running = threading.local()  # .layers of the forward under way
 
-    def _listen(self, call: CrossAttentionCall) -> None:
+    def _layer(self, call: CrossAttentionCall) -> _Layer:
         weights = call.weights_with_gradient if self._gradients else call.weights
         kept = weights if self._reduce is None else self._reduce(weights)
         norms = call.value_norms if self._value_norms else None
-        self._running.layers.append(_Layer(kept, weights.detach().sum(dim=-1), norms, call.whole_rows))
-
-    def _begin(self) -> None:
-        self._running.layers = []
-
-    def _end(self, whole: bool) -> None:
-        # A forward that an exception cut short is no forward, and one of an encoder alone has nothing to show.
-        if whole and self._running.layers:
-            self._forwards.append(self._running.layers)
+        return _Layer(kept, weights.detach().sum(dim=-1), norms, call.whole_rows)
 
     @property
     def forwards(self) -> list[tuple[torch.Tensor, ...]]:
@@ -77,7 +71,7 @@ class Capture:
                 f"no cross-attention was captured: either no forward of this {self._model_class} ran inside "
                 "'with capture(model)', or what ran attends to no encoder (a decoder-only or encoder-only model, "
                 "or a decoder called without encoder states), or it ran in a function compiled by torch.compile, or "
-                "in a thread that was there before the block"
+                "in a thread that was there before the block or that another one started"
             )
         if self._gradients and not any(layer.kept.requires_grad for layer in self._forwards[-1]):
             raise RuntimeError(
@@ -129,21 +123,23 @@ def _check_rows(layer: _Layer, index: int, model_class: str) -> None:
         )
 
 
-@contextmanager
 def capture(
     model: nn.Module, *, reduce: Reduction | None = None, gradients: bool = False, value_norms: bool = False
-) -> Iterator[Capture]:
+) -> AbstractContextManager[Capture]:
     """Capture the cross-attention weights of every forward of ``model`` inside the ``with`` block.
 
     The model runs as it does without: its own attention function computes its outputs, bit for bit; only the
-    cross-attention weights are computed beside it (before dropout, in float32). When the block ends, by its end or
-    by an exception, hooks and configs are gone.
+    cross-attention weights are computed beside it (before dropout, in float32). When the block ends, by its end, by
+    an exception or by Ctrl-C at any moment, the model is as it was. Copies and pickles of the model made inside the
+    block are plain models.
 
-    A model compiled by ``torch.compile`` runs uncompiled inside the block: compiled code calls no hooks. Under gradient
-    checkpointing, what a backward pass computes again is no forward.
+    A model compiled by ``torch.compile`` runs uncompiled inside the block: compiled code does not see what was added
+    later. Under gradient checkpointing, what a backward pass computes again does not count as a forward.
 
-    Seen are the forwards of the block's own thread and of threads that are started inside it (``generate`` with a
-    streamer), not what other threads run with the same model at the same time.
+    The block sees the forwards of its own thread and of threads that this one starts inside the block (``generate``
+    with a streamer), with the threads that these start. It does not see what other threads or other asyncio tasks run
+    with the same model at the same time. A thread of a pool counts if it was started inside the block, whoever gives it
+    work; a call by ``asyncio.to_thread`` inside the block counts too.
 
     Args:
         model: an encoder-decoder model of transformers (or any part of it that holds its decoder), as loaded.
@@ -159,16 +155,36 @@ def capture(
         A :class:`Capture`; read ``.cross_attentions`` (last forward) or ``.forwards`` (each) in or after the block.
 
     Raises:
-        TypeError: ``model`` is no ``torch.nn.Module``.
-        ValueError: no module of ``model`` could attend to an encoder, so that it is no encoder-decoder model.
+        TypeError: ``model`` is not a ``torch.nn.Module``.
+        ValueError: no module of ``model`` could attend to an encoder, so it is not an encoder-decoder model.
+        RuntimeError: the block is opened inside a function compiled by ``torch.compile``.
     """
+    return Block(partial(_begin, model, StartedThreads, reduce, gradients, value_norms))
+
+
+def capture_here(model: nn.Module, *, value_norms: bool = False) -> AbstractContextManager[Capture]:
+    """:func:`capture` of what the calling thread runs, and no thread that it starts."""
+    return Block(partial(_begin, model, CallingThread, None, False, value_norms))
+
+
+def _begin(
+    model: nn.Module,
+    kind: Callable[[Cleanup], Scope],
+    reduce: Reduction | None,
+    gradients: bool,
+    value_norms: bool,
+    cleanup: Cleanup,
+) -> Capture:
     if not isinstance(model, nn.Module):
-        raise TypeError(f"capture takes a model (torch.nn.Module), got {type(model).__name__}")
+        raise TypeError(f"capture takes a model (torch.nn.Module), got {type(model).__name__}{model_hint(model)}")
     if not attention_modules(model):
         raise ValueError(
             f"{type(model).__name__} has no cross-attention: no module of it takes encoder states as keys and values. "
             "Pass an encoder-decoder model such as MarianMTModel, or the decoder of one"
         )
-    captured = Capture(model, reduce, gradients, value_norms)
-    with listening(model, captured._listen), watching_forwards(model, captured._begin, captured._end):
-        yield captured
+    captured = Capture(type(model).__name__, reduce, gradients, value_norms)
+    scope = kind(cleanup)
+    forwards = Forwards(scope, captured._forwards.append)
+    listen(model, lambda call: forwards.notes.append(captured._layer(call)), scope, cleanup)
+    forwards.watch(model, cleanup)
+    return captured

@@ -1,18 +1,18 @@
 """Let listeners see every cross-attention call of a model, and leave the model as it was.
 
-The mechanism, found by behaviour and not by class names: a forward pre-hook on each attention module notices that
-the module is given keys and values from elsewhere (``key_value_states`` and its like), and the listeners are shown the
-call; the model's own function computes its output, bit for bit (see taps.py). Self-attention is never touched.
+The mechanism, found by behavior and not by class names: what is put around the forward of each attention module notices
+that the module is given keys and values from elsewhere (``key_value_states`` and its like), and the listeners are shown
+the call; the model's own function computes its output, bit for bit (see taps.py). Self-attention is never touched.
 """
 
 from __future__ import annotations
 
 import inspect
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from functools import cache
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, copy_context
+from functools import cache, partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -20,6 +20,9 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.modeling_utils import AttentionInterface
 
+from xattn_widget.blocks import Block, Cleanup
+from xattn_widget.intercepting import intercept
+from xattn_widget.scopes import CallingThread, Scope, lock
 from xattn_widget.taps import (
     ATTENTION_NAME,
     CONFIG_FIELD,
@@ -27,7 +30,6 @@ from xattn_widget.taps import (
     REGISTRY,
     InterfaceTap,
     Listener,
-    OwnThreads,
     ReturningTap,
     Tap,
     argument_names,
@@ -35,39 +37,42 @@ from xattn_widget.taps import (
     class_forward,
     is_recomputing,
     key_value_argument,
-    lock,
-    refuse_to_be_compiled,
     taps,
 )
 
-_uncompiled_blocks = 0
+_eager_blocks: set[object] = set()
 _stance: Any = None
 
 
-@contextmanager
-def _uncompiled(model: nn.Module) -> Iterator[None]:
-    """Run what was compiled as it was written: compiled code does not call hooks that came after it.
+def _run_uncompiled(model: nn.Module, cleanup: Cleanup) -> None:
+    """Run what was compiled as it was written: compiled code runs nothing that was put around a forward later.
 
-    Not so for flex attention, which transformers compiles by itself: uncompiled, its outputs would be others.
+    Not so for flex attention, which transformers compiles by itself: its outputs would differ.
     """
-    global _uncompiled_blocks, _stance
     configs = (getattr(module, "config", None) for module in model.modules())
     flex = any(getattr(config, CONFIG_FIELD, None) == "flex_attention" for config in configs)
     if flex or "torch._dynamo" not in sys.modules:  # which a first torch.compile loads
-        yield
         return
+    block = object()
+    cleanup.add(partial(_end_uncompiled, block))
     with lock:
-        _uncompiled_blocks += 1
-        if _uncompiled_blocks == 1:
-            _stance = torch.compiler.set_stance("force_eager")
-            _stance.__enter__()
-    try:
-        yield
-    finally:
-        with lock:
-            _uncompiled_blocks -= 1
-            if _uncompiled_blocks == 0:
-                _stance.__exit__(None, None, None)
+        _eager_blocks.add(block)
+        _set_stance()
+
+
+def _end_uncompiled(block: object) -> None:
+    with lock:
+        _eager_blocks.discard(block)
+        _set_stance()
+
+
+def _set_stance() -> None:
+    global _stance
+    if _eager_blocks and _stance is None:
+        _stance = torch.compiler.set_stance("force_eager")
+    elif not _eager_blocks and _stance is not None:
+        _stance.__exit__(None, None, None)
+        _stance = None
 
 
 @cache
@@ -78,7 +83,7 @@ def _names_registry(kind: type[nn.Module]) -> bool:
 
 
 def _tap_class(module: nn.Module) -> type[Tap] | None:
-    """How the weights of a module can be had if it attends to states that are not its own; None if it never does."""
+    """How to get the weights of a module if it attends to states that are not its own; None if it never does."""
     if isinstance(module, PreTrainedModel) or key_value_argument(argument_names(class_forward(module))) is None:
         return None
     # A layer that hands the states, or a mask, down to an attention inside it is not that attention.
@@ -101,102 +106,111 @@ def _owner_configs(model: nn.Module) -> dict[nn.Module, Any]:
     return {module: owner.config for owner in owners for module in owner.modules()}
 
 
-@contextmanager
-def _attached(model: nn.Module, role: str, function: Any) -> Iterator[None]:
+def _attach(model: nn.Module, role: str, function: Any, scope: Scope, cleanup: Cleanup) -> None:
     """Keep ``function`` among the ``"listeners"`` or ``"alterations"`` of all attention modules of ``model``."""
+    _run_uncompiled(model, cleanup)
     modules = attention_modules(model)
     owner_configs = _owner_configs(model)
-    threads = OwnThreads()
+    cleanup.add(partial(_detach, list(modules), role, scope))
     with lock:
-        if not taps:
-            AttentionInterface.register(ATTENTION_NAME, attention)
+        AttentionInterface.register(ATTENTION_NAME, attention)
         for module, kind in modules.items():
-            if module not in taps:
-                taps[module] = kind(module, owner_configs.get(module))
-            getattr(taps[module], role).add(threads, function)
-    try:
-        with _uncompiled(model):
-            yield
-    finally:
-        with lock:
-            for module in modules:
-                tap = taps[module]
-                getattr(tap, role).remove(threads, function)
-                if not (tap.listeners or tap.alterations):
-                    tap.remove(module)
-                    del taps[module]
-            if not taps:
-                AttentionInterface._global_mapping.pop(ATTENTION_NAME, None)
+            tap = taps.get(module)
+            if tap is None:
+                tap = taps[module] = kind(module, owner_configs.get(module))
+                tap.install()
+            getattr(tap, role).add(scope, function)
 
 
-def listening(model: nn.Module, listener: Listener) -> AbstractContextManager[None]:
-    """Call ``listener`` with each cross-attention call of ``model`` inside the ``with`` block."""
-    return _attached(model, "listeners", listener)
+def _detach(modules: list[nn.Module], role: str, scope: Scope) -> None:
+    with lock:
+        for module in modules:
+            tap = taps.get(module)
+            if tap is None:
+                continue
+            getattr(tap, role).remove(scope)
+            if not (tap.listeners or tap.alterations):
+                tap.remove()
+                taps.pop(module, None)
+        if not taps:
+            AttentionInterface._global_mapping.pop(ATTENTION_NAME, None)
 
 
-@contextmanager
-def altering(
+def listen(model: nn.Module, listener: Listener, scope: Scope, cleanup: Cleanup) -> None:
+    """Call ``listener`` with each cross-attention call of ``model`` that belongs to ``scope``, until the cleanup."""
+    _attach(model, "listeners", listener, scope, cleanup)
+
+
+def listening(model: nn.Module, listener: Listener) -> Block[None]:
+    """Call ``listener`` with each cross-attention call of ``model`` in this thread, inside the ``with`` block."""
+    return Block(lambda cleanup: listen(model, listener, CallingThread(cleanup), cleanup))
+
+
+def alter(
     model: nn.Module,
-    alter: Callable[[int, torch.Tensor], torch.Tensor],
+    change: Callable[[int, torch.Tensor], torch.Tensor],
+    scope: Scope,
+    cleanup: Cleanup,
     done: Callable[[int], None] = lambda layers: None,
-) -> Iterator[None]:
-    """Put ``alter(layer, output)`` in the place of each cross-attention's heads' output inside the ``with`` block.
+) -> None:
+    """Put ``change(layer, output)`` in place of each cross-attention's heads' output, until the cleanup.
 
     ``output`` is ``[batch, target, heads, dimension]``, before the output projection; layers are counted from 0 in each
     forward. ``done`` is told at the end of a forward how many layers had cross-attention.
     """
-    here = threading.local()
+    forwards = Forwards(scope, lambda layers: done(len(layers)))
 
-    def begin() -> None:
-        here.layers = 0
+    def change_next(output: torch.Tensor) -> torch.Tensor:
+        layer = len(forwards.notes)
+        forwards.notes.append(layer)
+        return change(layer, output)
 
-    def end(whole: bool) -> None:
-        if whole and here.layers:
-            done(here.layers)
-
-    def alter_next(output: torch.Tensor) -> torch.Tensor:
-        here.layers += 1
-        return alter(here.layers - 1, output)
-
-    with _attached(model, "alterations", alter_next), watching_forwards(model, begin, end):
-        yield
+    _attach(model, "alterations", change_next, scope, cleanup)
+    forwards.watch(model, cleanup)
 
 
-@contextmanager
-def watching_forwards(model: nn.Module, begin: Callable[[], None], end: Callable[[bool], None]) -> Iterator[None]:
-    """Call ``begin`` and ``end`` round each outermost forward through which cross-attention of ``model`` may run.
+def altering(model: nn.Module, change: Callable[[int, torch.Tensor], torch.Tensor]) -> Block[None]:
+    """:func:`alter` in the calling thread, inside the ``with`` block."""
+    return Block(lambda cleanup: alter(model, change, CallingThread(cleanup), cleanup))
+
+
+class Forwards:
+    """The outermost forwards that a block sees, each with a list of what its listeners note of it.
 
     Outermost is the call that is inside no other: of the model itself, or of a part of it that the user calls, such as
-    its decoder. ``end`` is told whether the forward came to its end (False: an exception cut it short). Both are called
-    in the thread that runs the forward, which is one of the block's :class:`OwnThreads`.
+    its decoder.
     """
-    inner = attention_modules(model)
-    watched = [module for module in model.modules() if any(part in inner for part in module.modules())]
-    threads = OwnThreads()
-    running_in: dict[int, list[nn.Module]] = {}  # by thread
 
-    def before(module: nn.Module, args: Any) -> None:
-        refuse_to_be_compiled()
-        if is_recomputing() or not threads.has_current():
-            return
-        running = running_in.setdefault(threading.get_ident(), [])
-        if module in running:  # an interrupt, which runs no hooks, has left it there: no module is inside itself
-            running.clear()
-        if not running:
-            begin()
-        running.append(module)
+    def __init__(self, scope: Scope, done: Callable[[list[Any]], None]) -> None:
+        """``done`` is given the notes of a forward that came to its end with some."""
+        self._scope, self._done = scope, done
 
-    def after(module: nn.Module, args: Any, output: Any) -> None:
-        running = running_in.get(threading.get_ident(), [])
-        if module in running and not is_recomputing():
-            del running[running.index(module) :]
-            if not running:
-                end(output is not None)
+    @property
+    def notes(self) -> list[Any]:
+        """Those of the forward under way in this thread."""
+        return _notes.get()[self]
 
-    handles = [module.register_forward_pre_hook(before) for module in watched]
-    handles += [module.register_forward_hook(after, always_call=True) for module in watched]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    def watch(self, model: nn.Module, cleanup: Cleanup) -> None:
+        """Follow each forward through which cross-attention of ``model`` may run, until the cleanup."""
+        inner = attention_modules(model)
+        for module in model.modules():
+            if any(part in inner for part in module.modules()):
+                intercept(module, self._around, cleanup)
+
+    def _around(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self in _notes.get() or is_recomputing() or not self._scope.has_current():
+            return run(*args, **kwargs)
+        notes: list[Any] = []
+        # In a context of its own, which ends with the forward even where an interrupt does.
+        output = copy_context().run(self._run, notes, run, args, kwargs)
+        if notes:
+            self._done(notes)
+        return output
+
+    def _run(self, notes: list[Any], run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        _notes.set({**_notes.get(), self: notes})
+        return run(*args, **kwargs)
+
+
+# What is noted of the forwards under way.
+_notes: ContextVar[Mapping[Forwards, list[Any]]] = ContextVar("notes", default=MappingProxyType({}))

@@ -7,9 +7,9 @@ head_importance(model, tokenizer, sentences)     # [layers, heads]
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Literal, get_args
 
 import torch
@@ -17,30 +17,55 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from xattn_widget._version import __version__
-from xattn_widget.hooks import altering
+from xattn_widget.blocks import Block, Cleanup
+from xattn_widget.hints import head_pairs
+from xattn_widget.hooks import alter, altering
+from xattn_widget.intercepting import intercept
+from xattn_widget.mistakes import model_hint, with_checked_arguments
 from xattn_widget.pairing import Pair, evaluating, forward_inputs, paired_batches, predicted_logprobs
+from xattn_widget.scopes import CallingThread, Scope, StartedThreads
+from xattn_widget.sides import pair_model
 
 Method = Literal["gradient", "ablation"]
 
 
-@contextmanager
-def ablate(model: nn.Module, heads: Sequence[tuple[int, int]]) -> Iterator[None]:
+def ablate(model: nn.Module, heads: Sequence[tuple[int, int]]) -> AbstractContextManager[None]:
     """Switch cross-attention heads off inside the ``with`` block: their output is exactly zero.
 
     It is the head's output before the attention's output projection that is zero, in every forward and every step of
     ``generate``; attention weights, queries and keys stay what they are. An empty list changes nothing.
+
+    It changes the forwards of the block's own thread and of threads that it starts inside the block, see
+    :func:`capture`.
 
     Args:
         model: an encoder-decoder model of transformers, as loaded.
         heads: (layer, head) pairs, counted from 0 over the layers that have cross-attention.
 
     Raises:
-        ValueError: a head that the model does not have (when its layer runs), or no pairs of whole numbers.
+        TypeError: ``model`` is not a ``torch.nn.Module``.
+        ValueError: a head that the model does not have (when its layer runs), or not pairs of whole numbers.
 
     Source: Michel et al. 2019; Voita et al. 2019.
     """
+    return Block(partial(_begin, model, heads, StartedThreads))
+
+
+def ablate_here(model: nn.Module, heads: Sequence[tuple[int, int]]) -> AbstractContextManager[None]:
+    """:func:`ablate` in what the calling thread runs, and no thread that it starts."""
+    return Block(partial(_begin, model, heads, CallingThread))
+
+
+def _begin(
+    model: nn.Module, heads: Sequence[tuple[int, int]], kind: Callable[[Cleanup], Scope], cleanup: Cleanup
+) -> None:
     wanted: dict[int, list[int]] = {}
-    for layer, head in _pairs(heads):
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"ablate takes a model (torch.nn.Module), got {type(model).__name__}{model_hint(model)}")
+    pairs = head_pairs(heads)
+    if any(number < 0 for pair in pairs for number in pair):
+        raise ValueError(f"layers and heads are counted from 0, got {heads!r:.80}")
+    for layer, head in pairs:
         wanted.setdefault(layer, []).append(head)
 
     def switch_off(layer: int, output: torch.Tensor) -> torch.Tensor:
@@ -59,13 +84,11 @@ def ablate(model: nn.Module, heads: Sequence[tuple[int, int]]) -> Iterator[None]
                 f"the model has cross-attention in layers 0 to {layers - 1}, there is no layer {max(wanted)}"
             )
 
-    if not wanted:
-        yield
-        return
-    with altering(model, switch_off, check_layers):
-        yield
+    if wanted:
+        alter(model, switch_off, kind(cleanup), cleanup, check_layers)
 
 
+@with_checked_arguments
 def head_importance(
     model: PreTrainedModel,
     tokenizer: Any,
@@ -76,6 +99,8 @@ def head_importance(
     generation: Mapping[str, Any] | None = None,
     batch_size: int = 16,
     truncation: bool = False,
+    target_tokenizer: Any = None,
+    forward: Mapping[str, Any] | None = None,
 ) -> torch.Tensor:
     """How much the loss on sentences depends on each cross-attention head, ``[layers, heads]``.
 
@@ -93,6 +118,8 @@ def head_importance(
         generation: keyword arguments of ``model.generate``, where the target is generated.
         batch_size: sentences a forward; the result does not depend on it beyond float noise.
         truncation: cut sentences that are longer than the model's positions, in place of the error.
+        target_tokenizer: the tokenizer of the targets, where it is another one, see :func:`xattn_widget.extract`.
+        forward: further arguments of the model's forward, see :func:`xattn_widget.extract`.
 
     Returns:
         ``[layers, heads]`` float32 tensor on the CPU, in nats a target position, with a ``signature`` as scores have.
@@ -101,7 +128,8 @@ def head_importance(
         ValueError: an unknown method, and what :func:`xattn_widget.extract` raises.
     """
     check_method(method)
-    batches = paired_batches(model, tokenizer, source, target, generation, batch_size, truncation)
+    text_model = pair_model(model, tokenizer, target_tokenizer)
+    batches = paired_batches(text_model, source, target, generation, forward, batch_size, truncation)
     total: torch.Tensor | None = None
     positions = 0
     with evaluating(model), torch.no_grad():
@@ -151,22 +179,32 @@ def _by_gradient(model: Any, pairs: list[Pair]) -> torch.Tensor:
 def _by_ablation(model: Any, pairs: list[Pair]) -> torch.Tensor:
     """The loss without a head minus the loss, ``[pairs, layers, heads]`` double."""
     inputs = forward_inputs(model, pairs)
-    # No head of the decoder changes what the encoder gives: it runs once.
-    inputs["encoder_outputs"] = model.get_encoder()(
-        input_ids=inputs.pop("input_ids"), attention_mask=inputs["attention_mask"], return_dict=True
-    )
+    given: list[Any] = []  # by the encoder
     sizes: list[int] = []
 
     def count(layer: int, output: torch.Tensor) -> torch.Tensor:
         sizes.append(output.shape[2])
         return output
 
-    with altering(model, count):
+    # No head of the decoder changes what the encoder gives: it runs once, in the model's own forward, which may give it
+    # more than these inputs (an adapter its prompts).
+    def keep(scope: Scope, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        output = run(*args, **kwargs)
+        if scope.has_current():  # others may run the model at the same time
+            given.append(output)
+        return output
+
+    def begin(cleanup: Cleanup) -> None:
+        intercept(model.get_encoder(), partial(keep, CallingThread(cleanup)), cleanup)
+
+    with Block(begin), altering(model, count):
         loss = _losses(model, pairs, inputs)
+    if len(given) == 1:
+        inputs["encoder_outputs"] = given[0]
     grid = torch.zeros(len(pairs), len(sizes), max(sizes), dtype=torch.double)
     for layer, heads in enumerate(sizes):
         for head in range(heads):
-            with ablate(model, [(layer, head)]):
+            with ablate_here(model, [(layer, head)]):
                 grid[:, layer, head] = (_losses(model, pairs, inputs) - loss).cpu()
     return grid
 
@@ -175,13 +213,3 @@ def _losses(model: Any, pairs: list[Pair], inputs: dict[str, Any]) -> torch.Tens
     """``[batch]`` negative log-probability of each sentence's target, double."""
     logits = model(**inputs, use_cache=False).logits
     return torch.stack([-predicted_logprobs(logits[index], pair).double().sum() for index, pair in enumerate(pairs)])
-
-
-def _pairs(heads: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    try:
-        pairs = [(operator.index(layer), operator.index(head)) for layer, head in heads]
-    except (TypeError, ValueError):
-        raise ValueError(f"heads must be a list of (layer, head) pairs, got {heads!r:.80}") from None
-    if any(number < 0 for pair in pairs for number in pair):
-        raise ValueError(f"layers and heads are counted from 0, got {heads!r:.80}")
-    return pairs

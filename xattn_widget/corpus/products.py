@@ -2,73 +2,48 @@
 
 from __future__ import annotations
 
-import copy
 import platform
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
-from types import MethodType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 
+from xattn_widget.blocks import Block, Cleanup
+from xattn_widget.intercepting import has_own_forward, intercept
+
 # Below these, another library makes no difference.
 _LEAST_ROWS, _LEAST_WEIGHTS = 32, 128 * 128
 
-_lock = threading.Lock()
-_blocks: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()  # how many are open for each changed layer
 
-
-@contextmanager
-def faster_products(model: nn.Module) -> Iterator[None]:
+def faster_products(model: nn.Module) -> Block[None]:
     """Inside the block, float32 linear layers run by oneDNN where torch's own choice, MKL, is known to be slow.
 
     MKL leaves half of the width of AMD's AVX-512 units unused. Results are the same but for float32 rounding. Layers of
     other types, of other number types, on other devices and in forwards with gradient run as they are.
     """
-    layers = _plain_layers(model) if _mkl_is_slow() else []
-    with _lock:
-        for layer in layers:
-            _blocks[layer] = _blocks.get(layer, 0) + 1
-            layer.forward = _Faster(layer)  # type: ignore[assignment, method-assign]
-    try:
-        yield
-    finally:
-        with _lock:
-            for layer in layers:
-                _blocks[layer] -= 1
-                if not _blocks[layer]:
-                    del _blocks[layer]
-                    if isinstance(vars(layer).get("forward"), _Faster):
-                        del layer.forward
+
+    def begin(cleanup: Cleanup) -> None:
+        for layer in _plain_layers(model) if _mkl_is_slow() else []:
+            intercept(layer, partial(_run, layer), cleanup)
+
+    return Block(begin)
 
 
-class _Faster:
+def _run(layer: nn.Linear, run: Callable[..., Any], states: torch.Tensor) -> Any:
     """The forward of a linear layer inside a block."""
-
-    def __init__(self, layer: nn.Linear) -> None:
-        self._layer = layer
-
-    def __call__(self, states: torch.Tensor) -> torch.Tensor:
-        weight = self._layer.weight
-        if (
-            states.device.type != "cpu"
-            or states.dtype != torch.float32
-            or weight.dtype != torch.float32
-            or states.numel() < _LEAST_ROWS * self._layer.in_features
-            or torch.is_grad_enabled()
-            or torch.is_autocast_enabled("cpu")
-        ):
-            return nn.Linear.forward(self._layer, states)
-        return _by_onednn(states, weight, self._layer.bias)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        # No block will end for a copy: it runs as its class does.
-        return MethodType(nn.Linear.forward, copy.deepcopy(self._layer, memo))
+    if (
+        states.device.type != "cpu"
+        or states.dtype != torch.float32
+        or layer.weight.dtype != torch.float32
+        or states.numel() < _LEAST_ROWS * layer.in_features
+        or torch.is_grad_enabled()
+        or torch.is_autocast_enabled("cpu")
+    ):
+        return run(states)
+    return _by_onednn(states, layer.weight, layer.bias)
 
 
 def _plain_layers(model: nn.Module) -> list[nn.Linear]:
@@ -76,9 +51,7 @@ def _plain_layers(model: nn.Module) -> list[nn.Linear]:
     return [
         module
         for module in model.modules()
-        if type(module) is nn.Linear
-        and module.weight.numel() >= _LEAST_WEIGHTS
-        and isinstance(vars(module).get("forward"), _Faster | None)
+        if type(module) is nn.Linear and module.weight.numel() >= _LEAST_WEIGHTS and not has_own_forward(module)
     ]
 
 
