@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from difflib import SequenceMatcher
 from typing import NamedTuple
 
+Span = tuple[int, int]
 NO_WORD = -1
 SPACE = "␣"  # the label of a piece that is nothing but the mark of a word's start
 PREVIEW_LENGTH = 120
@@ -34,6 +32,10 @@ class Axis:
         groups: for each position the index of its word in ``words``, or -1 where it belongs to none.
         words: the text of each word. Positions of one word are neighbours.
         ids: vocabulary ids, where the positions are tokens of a vocabulary.
+        text: the text that the positions spell, or None where only the labels are known.
+        spans: for each position the (start, stop) of its characters in ``text``, in order and without the spaces around
+            them; empty (start equals stop) for special positions and for those that spell nothing. Parts of one
+            character have the same span. None where ``text`` is.
     """
 
     labels: tuple[str, ...]
@@ -41,6 +43,8 @@ class Axis:
     groups: tuple[int, ...] = ()
     words: tuple[str, ...] = field(default=())
     ids: tuple[int, ...] | None = None
+    text: str | None = None
+    spans: tuple[Span, ...] | None = None
 
     def __post_init__(self) -> None:
         for position, label in enumerate(self.labels):
@@ -52,9 +56,20 @@ class Axis:
         if not self.groups:
             object.__setattr__(self, "groups", tuple(range(count)))
             object.__setattr__(self, "words", self.labels)
-        for name, values in (("special", self.special), ("groups", self.groups), ("ids", self.ids)):
+        for name in ("special", "groups", "ids", "spans"):
+            values = getattr(self, name)
             if values is not None and len(values) != count:
                 raise ValueError(f"an axis of {count} labels got {len(values)} values for {name!r}; give one for each")
+        if (self.text is None) != (self.spans is None):
+            raise ValueError("an axis needs both text and spans, or neither")
+        if self.text is not None and self.spans is not None:
+            object.__setattr__(self, "spans", tuple((start, stop) for start, stop in self.spans))  # JSON has lists
+            for position, (start, stop) in enumerate(self.spans):
+                if not 0 <= start <= stop <= len(self.text):
+                    raise ValueError(
+                        f"the span of position {position} is {start} to {stop}, but the text has {len(self.text)} "
+                        "characters: give 0 <= start <= stop <= length"
+                    )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -88,67 +103,41 @@ class Axis:
         """The axis with one position a word; positions of no word stay as they are."""
         units = self.units()
         groups = [self.groups[unit[0]] for unit in units]
+        spans = None
+        if self.spans is not None:
+            spans = tuple(_around([self.spans[position] for position in unit]) for unit in units)
         return Axis(
             labels=tuple(
-                self.labels[unit[0]] if group == NO_WORD else self.words[group]
+                self.labels[unit[0]] if group == NO_WORD else self.words[group] or SPACE
                 for unit, group in zip(units, groups, strict=True)
             ),
             special=tuple(self.special[unit[0]] for unit in units),
             groups=tuple(groups),
             words=self.words,
+            text=self.text,
+            spans=spans,
         )
 
     def with_words(self, words: Sequence[str]) -> Axis:
         """The axis with these words (such as the tokens of a gold alignment) in place of those it found.
 
-        Pieces go to words by their characters, whatever the spaces; a piece that spells none of them (an unknown token)
-        goes with its neighbour. A word that no piece spells keeps its number and has no position.
+        Pieces go to words by the characters of the text that they stand for, whatever its spaces, case and Unicode
+        forms; a piece that spells none of them (an unknown token) goes with its neighbor. A word that no piece spells
+        keeps its number and has no position.
 
         Raises:
+            TypeError: one string in place of a list of them.
             ValueError: the words are not those of this text.
         """
-        positions = [position for position, special in enumerate(self.special) if not special]
-        owners, spelled = [], []
-        for position in positions:
-            for character in _letters(self.labels[position].replace(SPACE, "")):
-                owners.append(position)
-                spelled.append(character)
-        targets = [word for word, text in enumerate(words) for _ in _letters(text)]
-        given = [character for text in words for character in _letters(text)]
-        votes: dict[int, Counter[int]] = {}
-        matched = 0
-        for block in SequenceMatcher(None, spelled, given, autojunk=False).get_matching_blocks():
-            matched += block.size
-            for offset in range(block.size):
-                votes.setdefault(owners[block.a + offset], Counter())[targets[block.b + offset]] += 1
-        if 2 * matched < min(len(spelled), len(given)) or (given and not matched):
-            raise ValueError(
-                f"the words {' '.join(words)!r:.80} are not those of {self.preview()!r}: give this sentence's words"
-            )
-        groups = {position: count.most_common(1)[0][0] for position, count in votes.items()}
-        for index, position in enumerate(positions):
-            if position not in groups:
-                groups[position] = self._neighbouring_word(positions, index, groups, len(words))
-        return replace(
-            self,
-            groups=tuple(groups.get(position, NO_WORD) for position in range(len(self))),
-            words=tuple(words),
-        )
+        from xattn_widget.assigning import assign_words
 
-    def _neighbouring_word(self, positions: Sequence[int], index: int, groups: dict[int, int], words: int) -> int:
-        """The word of a piece that spells nothing: between its neighbours' if there is one, else one of theirs."""
-        position = positions[index]
-        before = groups[positions[index - 1]] if index else -1
-        following = next((other for other in positions[index:] if other in groups), None)
-        after = words if following is None else groups[following]
-        if after - before > 1:
-            return before + 1
-        shares_next = following is not None and self.groups[following] == self.groups[position]
-        return after if before < 0 or shares_next else before
+        return replace(self, groups=assign_words(self, words), words=tuple(words))
 
     def select(self, positions: Sequence[int]) -> Axis:
-        """The axis of these positions alone."""
-        kept = sorted({self.groups[position] for position in positions} - {NO_WORD})
+        """The axis of these positions alone. Words that had no position before stay too."""
+        left = {self.groups[position] for position in positions}
+        lost = set(self.groups) - left
+        kept = [group for group in range(len(self.words)) if group not in lost]
         renumbered = {group: index for index, group in enumerate(kept)} | {NO_WORD: NO_WORD}
         return Axis(
             labels=tuple(self.labels[position] for position in positions),
@@ -156,9 +145,12 @@ class Axis:
             groups=tuple(renumbered[self.groups[position]] for position in positions),
             words=tuple(self.words[group] for group in kept),
             ids=None if self.ids is None else tuple(self.ids[position] for position in positions),
+            text=self.text,
+            spans=None if self.spans is None else tuple(self.spans[position] for position in positions),
         )
 
 
-def _letters(text: str) -> list[str]:
-    """The characters of a text as they are compared: without spaces, case or compatibility forms."""
-    return [character for character in unicodedata.normalize("NFKC", text).casefold() if not character.isspace()]
+def _around(spans: Sequence[Span]) -> Span:
+    """The span from the first to the last, those aside that hold nothing."""
+    filled = [span for span in spans if span[0] < span[1]] or spans[:1]
+    return min(start for start, _ in filled), max(stop for _, stop in filled)
