@@ -331,18 +331,18 @@ def marian_tokenizer(folder: Path, *, separate: bool) -> Any:
         return transformers.MarianTokenizer(**files, separate_vocabs=separate)
 
 
-def m2m_tokenizer(folder: Path) -> Any:
-    """As M2M100's: language codes such as __en__ beside the vocabulary."""
-    pieces = _sentencepiece(folder, "both", SENTENCES)
-    vocabulary = _write_vocabulary(folder / "vocab.json", ["<s>", *pieces])
-    return transformers.M2M100Tokenizer(vocabulary, str(folder / "both.spm"), src_lang="de", tgt_lang="en")
-
-
 class Pair(NamedTuple):
     """A tiny random model and its tokenizer."""
 
     model: Any
     tokenizer: Any
+
+
+def m2m_tokenizer(folder: Path) -> Any:
+    """As M2M100's: language codes such as __en__ beside the vocabulary."""
+    pieces = _sentencepiece(folder, "both", SENTENCES)
+    vocabulary = _write_vocabulary(folder / "vocab.json", ["<s>", *pieces])
+    return transformers.M2M100Tokenizer(vocabulary, str(folder / "both.spm"), src_lang="de", tgt_lang="en")
 
 
 def _fitted(name: str, tokenizer: Any, **settings: Any) -> Pair:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 import traitlets
 
+from xattn_widget.blocks import Block, Cleanup
+from xattn_widget.characters import well_formed
+from xattn_widget.entries import error_text, finite
+from xattn_widget.hints import check_heads, head_pairs
 from xattn_widget.listing import total_logprob
 from xattn_widget.live import LiveModel, Muting, Rest
 from xattn_widget.record import CrossAttention
@@ -80,11 +85,8 @@ class Experiments:
         try:
             self._now(lambda call: self._mute(heads, call))
         except BaseException:
-            self._setting = True
-            try:
+            with self._unfollowed():
                 self._widget.muted = before
-            finally:
-                self._setting = False
             raise
 
     def stop(self) -> None:
@@ -95,32 +97,29 @@ class Experiments:
     # What the panel asks for: begun here, told when it is done.
 
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The reply to a request of the panel to try something; None where it comes later, by ``widget.send``."""
-        action = request.get("action")
+        """The reply to a request of the panel to try something; None where it comes later, by ``widget.send``.
+
+        The request is one that :func:`xattn_widget.protocol.read_request` has read, with its "id".
+        """
+        action = request["action"]
         if action == "stop":
             self.stop()
             return {}
         live, worker = self._need()
         if action == "text":
-            sentence = request.get("sentence")
-            if not isinstance(sentence, int) or not 0 <= sentence < len(self._widget.records):
-                raise ValueError(f"there is no sentence {sentence!r} here")
-            return {"text": live.text(self._widget.records[sentence])}
+            return {"text": well_formed(live.text(self._widget.records[request["sentence"]]))}
         if action == "choices":
             if worker.is_busy:
                 raise RuntimeError("the model is at work")
-            worker.start(lambda call: self._send_choices(request, call))
+            record = self._widget.records[request["sentence"]]
+            worker.start(lambda call: self._send_choices(request, record, call))
             return None
         if action == "target":
-            worker.start(lambda call: self._read(request.get("text"), call))
+            worker.start(lambda call: self._read(request["text"], call))
         elif action == "token":
-            given = (request["position"], request["token"], request.get("rest", "generate"))
-            worker.start(lambda call: self._replace(*given, call))
-        elif action == "mute":
-            heads = check_muted(request.get("heads"), self._widget.records[self._widget.sentence])
-            worker.start(lambda call: self._mute(heads, call))
+            worker.start(lambda call: self._replace(request["position"], request["token"], request["rest"], call))
         else:
-            raise ValueError(f"no experiment {action!r} is known")
+            worker.start(lambda call: self._mute(sorted(request["heads"]), call))
         return {}
 
     def follow_sentence(self) -> None:
@@ -146,7 +145,7 @@ class Experiments:
             raise ValueError(f"position must be 0 to {count - 1} here, got {position!r}")
         if rest not in get_args(Rest):
             raise ValueError(f"rest must be 'generate' or 'keep', got {rest!r}")
-        token = _token_id(live.tokenizer, token)
+        token = _token_id(live.target_tokenizer, token)
         return self._add_edited(live.replace_token(record, position, token, rest, call), base, call)
 
     def _add_edited(self, record: CrossAttention, base: int, call: Call) -> CrossAttention:
@@ -191,42 +190,45 @@ class Experiments:
             variants += [self._variant(muting.forced, group, FORCED), self._variant(muting.generated, group, WRITTEN)]
             effect = _describe(muting) | {"base": base, "forced": shown, "written": shown + 1}
         pins = (widget.target_index, widget.source_index) if isinstance(show, int) else (None, None)
-        self._setting = True
-        try:
-            with widget.hold_sync():
-                if heads is not None:
-                    widget.muted = heads
-                self._base = base if muting else None
-                self._variants = variants
-                if widget.sentence >= first + len(variants):
-                    widget.sentence = base if base < first else 0
-                widget.list_variants(variants)
-                widget.sentence = shown
-                widget.target_index, widget.source_index = pins
-                widget.set_trait("live", widget.live | {"effect": effect})
-        finally:
-            self._setting = False
+        with self._unfollowed(), widget.hold_sync():
+            if heads is not None:
+                widget.muted = heads
+            self._base = base if muting else None
+            self._variants = variants
+            if widget.sentence >= first + len(variants):
+                widget.sentence = base if base < first else 0
+            widget.list_variants(variants)
+            widget.sentence = shown
+            widget.target_index, widget.source_index = pins
+            widget.set_trait("live", widget.live | {"effect": effect})
 
-    def _send_choices(self, request: Mapping[str, Any], call: Call) -> None:
+    def _unfollowed(self) -> Block[None]:
+        """Set the widget's traits inside the block without trying anything."""
+
+        def begin(cleanup: Cleanup) -> None:
+            cleanup.add(partial(setattr, self, "_setting", False))
+            self._setting = True
+
+        return Block(begin)
+
+    def _send_choices(self, request: Mapping[str, Any], record: CrossAttention, call: Call) -> None:
         """Send the likeliest tokens at a target position; all positions are worked out at once, and kept."""
         live, widget = self._need()[0], self._widget
-        sentence, position = request.get("sentence"), request.get("position")
+        sentence, position = request["sentence"], request["position"]
         try:
-            if not isinstance(sentence, int) or not 0 <= sentence < len(widget.records):
-                raise ValueError(f"there is no sentence {sentence!r} here")
-            record = widget.records[sentence]
             held = self._choices.get(sentence)
             if held is None or held[0] is not record:
                 call.tell("Looking for other tokens")
                 heads = self._pairs() if self._is_muted(sentence) else []
                 held = (record, live.choices(record, heads))
                 self._choices = {sentence: held}
-            if not isinstance(position, int) or not 0 <= position < len(held[1]):
-                raise ValueError(f"there is no target position {position!r} here")
-            choices = [{"id": each.id, "label": each.label, "logprob": each.logprob} for each in held[1][position]]
-            widget.send({"id": request.get("id"), "choices": choices})
+            choices = [
+                {"id": each.id, "label": well_formed(each.label), "logprob": finite(each.logprob)}
+                for each in held[1][position]
+            ]
+            widget.send({"id": request["id"], "choices": choices})
         except Exception as error:
-            widget.send({"id": request.get("id"), "error": str(error) or "stopped"})
+            widget.send({"id": request["id"], "error": error_text(error) if str(error) else "stopped"})
             raise
 
     def _now(self, work: Callable[[Call], Result]) -> Result:
@@ -264,18 +266,13 @@ def check_muted(value: Any, record: CrossAttention) -> list[list[int]]:
     """Muted heads as a sorted list of [layer, head], each once; empty for none.
 
     Raises:
-        traitlets.TraitError: something else than (layer, head) pairs, or a head that is not there.
+        traitlets.TraitError: something other than (layer, head) pairs, or a head that is not there.
     """
     try:
-        heads = sorted({(operator.index(layer), operator.index(head)) for layer, head in value})
-    except (TypeError, ValueError):
-        raise traitlets.TraitError(f"muted must be a list of (layer, head) pairs, got {value!r:.80}") from None
-    for layer, head in heads:
-        if not (0 <= layer < record.layers and 0 <= head < record.heads):
-            raise traitlets.TraitError(
-                f"there is no layer {layer} head {head} to mute: layers are 0 to {record.layers - 1}, heads are 0 to "
-                f"{record.heads - 1}"
-            )
+        heads = sorted(set(head_pairs(value, "muted")))
+        check_heads(heads, record.layers, record.heads)
+    except ValueError as error:
+        raise traitlets.TraitError(f"muted: {error}") from None
     return [list(head) for head in heads]
 
 
@@ -284,7 +281,7 @@ def _describe(muting: Muting) -> dict[str, Any]:
         "before_logprob": total_logprob(muting.before),
         "forced_logprob": total_logprob(muting.forced),
         "written_logprob": total_logprob(muting.generated),
-        "written_text": muting.generated.target.preview(),
+        "written_text": well_formed(muting.generated.target.preview()),
         "same": muting.is_same,
     }
 
@@ -294,9 +291,25 @@ def _token_id(tokenizer: Any, token: Any) -> int:
     if isinstance(token, str):
         found = tokenizer.convert_tokens_to_ids(token)
         if found is None or (found == tokenizer.unk_token_id and token != tokenizer.unk_token):
-            raise ValueError(f"the vocabulary has no token {token!r:.60}; give its id, or the token as it writes it")
+            raise ValueError(
+                f"the vocabulary has no token {token!r:.60}; {_token_hint(tokenizer, token)}give its id, or the token "
+                "as it writes it"
+            )
         return int(found)
     index = operator.index(token)
     if not 0 <= index < len(tokenizer):
         raise ValueError(f"the vocabulary has tokens 0 to {len(tokenizer) - 1}, got {index}")
     return index
+
+
+def _token_hint(tokenizer: Any, token: str) -> str:
+    """The token that was meant, with the sign of a word's beginning or end that its vocabulary has; or its pieces."""
+    vocabulary = tokenizer.get_vocab()
+    marked = [each for each in (f"▁{token}", f"Ġ{token}", f"{token}</w>", f"##{token}") if each in vocabulary]
+    if not marked:
+        ids = tokenizer(text_target=token, add_special_tokens=False)["input_ids"]
+        pieces = [each for each in tokenizer.convert_ids_to_tokens(ids) if each != tokenizer.unk_token]
+        if len(pieces) > 1:
+            return f"as text it is the tokens {', '.join(map(repr, pieces[:8]))}; "
+        marked = pieces
+    return f"did you mean {' or '.join(map(repr, marked))}? Else " if marked else ""

@@ -9,12 +9,14 @@ from typing import Any, overload
 import torch
 from transformers import PreTrainedModel
 
-from xattn_widget.axes import Axis
-from xattn_widget.capturing import capture
+from xattn_widget.assumptions import unknown
+from xattn_widget.capturing import capture_here
 from xattn_widget.intervening import Method, check_method, importance_sums
+from xattn_widget.layouts import Layout, check_share, find_layout
+from xattn_widget.mistakes import with_checked_arguments
 from xattn_widget.pairing import Pair, evaluating, forward_inputs, paired_batches, predicted_logprobs
 from xattn_widget.record import CrossAttention, Reading
-from xattn_widget.tokens import special_ids, text_axis
+from xattn_widget.sides import TextModel, pair_model
 
 
 @overload
@@ -30,6 +32,8 @@ def extract(
     truncation: bool = False,
     value_norms: bool = False,
     importance: Method | None = None,
+    target_tokenizer: Any = None,
+    forward: Mapping[str, Any] | None = None,
 ) -> CrossAttention: ...
 
 
@@ -46,9 +50,12 @@ def extract(
     truncation: bool = False,
     value_norms: bool = False,
     importance: Method | None = None,
+    target_tokenizer: Any = None,
+    forward: Mapping[str, Any] | None = None,
 ) -> list[CrossAttention]: ...
 
 
+@with_checked_arguments
 def extract(
     model: PreTrainedModel,
     tokenizer: Any,
@@ -61,6 +68,8 @@ def extract(
     truncation: bool = False,
     value_norms: bool = False,
     importance: Method | None = None,
+    target_tokenizer: Any = None,
+    forward: Mapping[str, Any] | None = None,
 ) -> CrossAttention | list[CrossAttention]:
     """Cross-attention of every layer and head for sentences, with a generated or a given target.
 
@@ -70,12 +79,15 @@ def extract(
 
     Args:
         model: an encoder-decoder model of transformers, as loaded (any attention implementation it was loaded with).
-        tokenizer: the model's tokenizer, with its source and target language set where it has them.
+        tokenizer: the model's tokenizer, with its source and target language set where it has them. One that has two
+            vocabularies itself (FSMT's, Marian's with ``separate_vocabs``) reads each side with its own.
         source: a sentence, or a list of them.
         target: None to let the model generate; a sentence (or a list as long as ``source``) to read by teacher
             forcing.
         generation: keyword arguments of ``model.generate``, such as ``{"num_beams": 4}``; greedy when left out. With
-            ``num_return_sequences`` above 1 a record is the best hypothesis and holds all in ``.hypotheses``.
+            ``num_return_sequences`` above 1 a record is the best hypothesis and holds all in ``.hypotheses``. Those
+            that the model's forward takes too, such as LED's ``global_attention_mask``, are given to the teacher-forced
+            forward as well; ``decoder_input_ids`` are the first tokens of the target, and of the record's rows.
         batch_size: sentences a forward; the result does not depend on it beyond float noise.
         reading: label rows by the token predicted (``"output"``) or the token read (``"input"``).
         truncation: cut sentences that are longer than the model's positions, in place of the error.
@@ -83,19 +95,28 @@ def extract(
             ``value_norm`` and for ``record.contributions()``. Twice the memory.
         importance: measure how much the loss on each sentence depends on each head, by ``"gradient"`` or ``"ablation"``
             (see :func:`head_importance`), for the score ``importance``. One backward pass, or a forward a head.
+        target_tokenizer: the tokenizer of the targets, where it is another one (such as GPT-2's behind BERT's).
+        forward: further arguments of the model's forward, with given and with generated targets. A value is a number;
+            an array with a row for each source, whose second axis follows the tokens if it is as long as the longest
+            source (as ``tokenizer(sources, padding=True)`` makes it, padded on either side); a list with an array for
+            each source, as long as its tokens; or a function of a source's token ids that returns one. Arguments called
+            ``decoder_...`` follow the tokens that the decoder reads.
 
     Returns:
-        A :class:`CrossAttention` for a string, a list of them for a list.
+        A :class:`CrossAttention` for a string, a list of them for a list. Columns that are not tokens of the source,
+        such as the prompts of MVP or of PEFT's prompt tuning, are special positions called ``[prompt 0]`` and so on.
 
     Raises:
-        TypeError: the model is no model of transformers, or a sentence is no string.
-        ValueError: a decoder-only or speech model, a tokenizer of another model, an empty sentence, one longer than
-            the model's positions, targets that do not match the sources, ``generation`` beside a given target.
+        TypeError: the model is not a model of transformers, a sentence is not a string, or there is no such argument.
+        ValueError: a decoder-only or speech model, a tokenizer of another model, one tokenizer for two vocabularies, an
+            empty sentence, one longer than the model's positions, targets that do not match the sources, ``generation``
+            beside a given target, an argument that the forward does not take or that cannot be carried over, columns
+            that cannot be told from the source's tokens.
     """
     if importance is not None:
         check_method(importance)
-    batches = paired_batches(model, tokenizer, source, target, generation, batch_size, truncation)
-    special = special_ids(tokenizer, model.config)
+    text_model = pair_model(model, tokenizer, target_tokenizer)
+    batches = paired_batches(text_model, source, target, generation, forward, batch_size, truncation)
     records: list[CrossAttention] = []
     with evaluating(model), torch.no_grad():
         for pairs, hypotheses in batches:
@@ -103,7 +124,7 @@ def extract(
             # With n hypotheses a sentence there are n times the rows: keep the forward's size what was asked for.
             for part in range(0, len(pairs), batch_size):
                 some = pairs[part : part + batch_size]
-                made = forward(model, tokenizer, some, special, target is None, value_norms)
+                made = read_pairs(text_model, some, target is None, value_norms)
                 if importance is not None:
                     sums = importance_sums(model, some, importance)
                     made = [
@@ -119,41 +140,60 @@ def extract(
     return records[0] if isinstance(source, str) else records
 
 
-def forward(
-    model: PreTrainedModel,
-    tokenizer: Any,
-    pairs: list[Pair],
-    special: set[int],
-    generated: bool,
-    value_norms: bool,
-) -> list[CrossAttention]:
+def read_pairs(text_model: TextModel, pairs: list[Pair], generated: bool, value_norms: bool) -> list[CrossAttention]:
     """One captured forward over the pairs, and a record for each."""
-    with capture(model, value_norms=value_norms) as captured:
-        logits = model(**forward_inputs(model, pairs), use_cache=False).logits
+    model = text_model.model
+    inputs = forward_inputs(model, pairs)
+    with capture_here(model, value_norms=value_norms) as captured:
+        logits = model(**inputs, use_cache=False).logits
     layers = captured.cross_attentions
     norms = captured.value_norms if value_norms else None
+    rows = inputs["decoder_input_ids"].shape[1]
+    if any(layer.shape[2] != rows for layer in layers) or logits.shape[1] != rows:
+        raise unknown(
+            f"gives cross-attention of {[layer.shape[2] for layer in layers]} rows and {logits.shape[1]} predictions "
+            f"for a target of {rows} tokens",
+            model,
+            model.config,
+        )
+    layout = _layout(text_model, pairs, layers, inputs["input_ids"].shape[1])
     records = []
     for row, pair in enumerate(pairs):
-        target_length, source_length = len(pair.predicted), len(pair.source)
-        logprobs = predicted_logprobs(logits[row], pair)
-        own = (row, slice(None), slice(target_length), slice(source_length))
+        target = slice(len(pair.predicted))
+        columns = layout.columns(len(pair.source), layers[0].shape[3])
+        weights = torch.stack([layer[row, :, target, columns].cpu() for layer in layers])
+        check_share(weights, torch.stack([layer[row, :, target].sum(-1).cpu() for layer in layers]))
         records.append(
             CrossAttention(
-                weights=torch.stack([layer[own].cpu() for layer in layers]),
-                source=text_axis(tokenizer, pair.source, special),
+                weights=weights,
+                source=layout.around(text_model.source.axis(pair.source, pair.source_text)),
                 targets={
-                    "output": _target_axis(tokenizer, pair.predicted, special),
-                    "input": _target_axis(tokenizer, pair.read, special),
+                    "output": text_model.target.axis(pair.predicted, pair.target_text),
+                    "input": text_model.target.axis(pair.read, pair.target_text),
                 },
-                logprobs=logprobs.cpu(),
+                logprobs=predicted_logprobs(logits[row], pair).cpu(),
                 generated=generated,
                 sequence_score=pair.score,
                 model=type(model).__name__,
-                value_norms=None if norms is None else torch.stack([layer[own].cpu() for layer in norms]),
+                value_norms=None
+                if norms is None
+                else torch.stack([layer[row, :, target, columns].cpu() for layer in norms]),
+                arguments=pair.arguments,
             )
         )
     return records
 
 
-def _target_axis(tokenizer: Any, ids: list[int], special: set[int]) -> Axis:
-    return text_axis(tokenizer, ids, special, target=True)
+def _layout(text_model: TextModel, pairs: list[Pair], layers: Sequence[torch.Tensor], padded: int) -> Layout:
+    """The layout of the columns: there are as many as tokens, or else a forward over one of the pairs tells."""
+    if all(layer.shape[3] == padded for layer in layers):
+        return Layout()
+    layout = find_layout(text_model.model, pairs[0])
+    widths = sorted({layer.shape[3] for layer in layers})
+    if widths != [padded + layout.extra]:
+        raise ValueError(
+            f"the cross-attention of this {type(text_model.model).__name__} has {widths[0]} columns over a batch of "
+            f"{padded} tokens, and {layout.extra} more than tokens over one of its sentences: pass them one by one "
+            "(batch_size=1)"
+        )
+    return layout

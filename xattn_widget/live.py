@@ -12,13 +12,13 @@ from typing import Any, Literal
 import torch
 from transformers import PreTrainedModel, StoppingCriteriaList
 
-from xattn_widget.axes import Axis
-from xattn_widget.encoding import encode, position_limit
-from xattn_widget.extraction import forward
-from xattn_widget.intervening import ablate
-from xattn_widget.pairing import GREEDY, Pair, evaluating, force, forward_inputs, generate
+from xattn_widget.arguments import PREFIX, START, Arguments, Part, continued, make_extras, prefix_length
+from xattn_widget.extraction import read_pairs
+from xattn_widget.intervening import ablate_here
+from xattn_widget.layouts import token_ids
+from xattn_widget.pairing import Pair, end_ids, evaluating, force, forward_inputs, generate
 from xattn_widget.record import CrossAttention
-from xattn_widget.tokens import special_ids, text_axis
+from xattn_widget.sides import pair_model
 from xattn_widget.working import Call
 
 Rest = Literal["generate", "keep"]
@@ -48,20 +48,29 @@ class Muting:
 
 
 class LiveModel:
-    """A model with its tokenizer and the way that its targets are generated."""
+    """A model with its tokenizers and the way that its targets are generated.
 
-    def __init__(self, model: PreTrainedModel, tokenizer: Any, generation: Mapping[str, Any] | None = None) -> None:
-        self.model, self.tokenizer = model, tokenizer
-        settings = dict(generation or {})
-        if "generation_config" not in settings:
-            settings = GREEDY | settings
+    What its forward is given beside token ids comes with each record.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: Any,
+        generation: Mapping[str, Any] | None = None,
+        *,
+        target_tokenizer: Any = None,
+    ) -> None:
+        self._text_model = pair_model(model, tokenizer, target_tokenizer)
+        self.model = model
+        self.target_tokenizer = self._text_model.target.tokenizer
+        extras = make_extras(model, generation, None)
         # One hypothesis: the best, by whatever search it is found.
-        self._settings = settings | {"num_return_sequences": 1}
-        self._special = special_ids(tokenizer, model.config)
+        self._extras = replace(extras, settings=extras.settings | {"num_return_sequences": 1})
 
     def text(self, record: CrossAttention) -> str:
         """The record's target as a string, without special tokens."""
-        return str(self.tokenizer.decode(_ids(record.targets["output"]), skip_special_tokens=True))
+        return self._text_model.target.decode(token_ids(record.targets["output"]))
 
     def read(self, record: CrossAttention, target: str, call: Call) -> CrossAttention:
         """The record's source with another target, read by teacher forcing.
@@ -72,10 +81,14 @@ class LiveModel:
         """
         if not isinstance(target, str):
             raise TypeError(f"target must be a string, got {type(target).__name__}: {target!r:.60}")
-        limit = position_limit(self.model, "decoder")
-        ids = encode(self.tokenizer, [target], "target", limit, truncation=False)
+        ids = self._text_model.target.encode([target])
         call.tell("Reading the target")
-        return self._records(record, force(self.model, [_ids(record.source)], ids), generated=False)
+        [pair] = force(self.model, [token_ids(record.source)], ids)
+        arguments = _without_own_target(record)
+        start = arguments[START].value if START in arguments else self._extras.settings.get(START)
+        read = pair.read if start is None else [int(start), *pair.predicted[:-1]]
+        pair = replace(pair, read=read, arguments=arguments, target_text=target)
+        return self._records(record, [pair], generated=False)
 
     def replace_token(
         self, record: CrossAttention, position: int, token: int, rest: Rest, call: Call
@@ -84,28 +97,33 @@ class LiveModel:
 
         What comes after it is generated anew, or kept as it was and read after the new token.
         """
-        read, predicted = _ids(record.targets["input"]), _ids(record.targets["output"])
-        source = _ids(record.source)
+        read, predicted = token_ids(record.targets["input"]), token_ids(record.targets["output"])
+        source = token_ids(record.source)
         prefix = [*predicted[:position], token]
         if rest == "keep":
             prefix += predicted[position + 1 :]
-        if rest == "keep" or token in self._ends():
+        arguments = continued(record.arguments, 1 + len(prefix))
+        if rest == "keep" or token in end_ids(self.model, self._extras):
             call.tell("Reading the target")
-            pair = Pair(source, [read[0], *prefix[:-1]], prefix)
+            pair = Pair(source, [read[0], *prefix[:-1]], prefix, arguments=continued(arguments, len(prefix)))
             return self._records(record, [pair], generated=False)
-        start = torch.tensor([[read[0], *prefix]], device=self.model.device)
-        return self._records(record, self._generate(source, call, decoder_input_ids=start), generated=True)
+        start = Part(torch.tensor([read[0], *prefix]), "target")
+        [pair] = self._generate(source, {**arguments, PREFIX: start}, call)
+        kept = {name: part for name, part in record.arguments.items() if name == PREFIX}
+        # What was put at the position is not a prefix that every target of this source is to begin with.
+        others = {name: part for name, part in pair.arguments.items() if name != PREFIX}
+        return self._records(record, [replace(pair, arguments=others | kept)], generated=True)
 
     def choices(
         self, record: CrossAttention, muted: Sequence[tuple[int, int]] = (), count: int = 5
     ) -> list[list[Choice]]:
         """The likeliest tokens at each target position, given what stands before it."""
         pair = _pair(record)
-        with ablate(self.model, muted), evaluating(self.model), torch.no_grad():
+        with ablate_here(self.model, muted), evaluating(self.model), torch.no_grad():
             logits = self.model(**forward_inputs(self.model, [pair]), use_cache=False).logits
         logprobs = logits[0, : len(pair.predicted)].float().log_softmax(-1)
         best = logprobs.topk(min(count, logprobs.shape[-1]), dim=-1)
-        labels = [text_axis(self.tokenizer, [*row], self._special, target=True).labels for row in best.indices.tolist()]
+        labels = [self._text_model.target.axis(row).labels for row in best.indices.tolist()]
         return [
             [Choice(*each) for each in zip(ids, shown, values, strict=True)]
             for ids, shown, values in zip(best.indices.tolist(), labels, best.values.tolist(), strict=True)
@@ -117,41 +135,43 @@ class LiveModel:
         Raises:
             ValueError: a head that the model does not have.
         """
-        with ablate(self.model, heads):
+        with ablate_here(self.model, heads):
             call.tell("Reading the target without the heads")
             forced = self._records(record, [_pair(record)], generated=record.generated)
             call.tell("Generating without the heads")
-            pairs = self._generate(_ids(record.source), call)
+            arguments = continued(record.arguments, prefix_length(record.arguments))
+            pairs = self._generate(token_ids(record.source), arguments, call)
             generated = self._records(record, pairs, generated=True)
         return Muting(record, forced, generated)
 
     def _records(self, like: CrossAttention, pairs: list[Pair], generated: bool) -> CrossAttention:
         value_norms = like.value_norms is not None
         with evaluating(self.model), torch.no_grad():
-            made = forward(self.model, self.tokenizer, pairs, self._special, generated, value_norms)[0]
+            made = read_pairs(self._text_model, pairs, generated, value_norms)[0]
         # The same source is the same axis: what the page holds of it stays.
         return replace(made.read_as(like.reading), source=like.source)
 
-    def _generate(self, source: list[int], call: Call, **more: Any) -> list[Pair]:
-        criteria = StoppingCriteriaList([*self._settings.get("stopping_criteria", []), call])
+    def _generate(self, source: list[int], arguments: Arguments, call: Call) -> list[Pair]:
+        criteria = StoppingCriteriaList([*self._extras.settings.get("stopping_criteria", []), call])
+        extras = replace(self._extras, settings=self._extras.settings | {"stopping_criteria": criteria})
         with evaluating(self.model), torch.no_grad():
-            pairs, _ = generate(
-                self.model, self.tokenizer, [source], self._settings | more | {"stopping_criteria": criteria}
-            )
+            pairs, _ = generate(self._text_model, [source], [arguments], extras)
         call.check()  # what was generated up to the stop is no translation
         return pairs
 
-    def _ends(self) -> set[int]:
-        config = self._settings.get("generation_config") or self.model.generation_config
-        end = self._settings.get("eos_token_id", config.eos_token_id)
-        return set(end if isinstance(end, list | tuple) else [end])
-
 
 def _pair(record: CrossAttention) -> Pair:
-    return Pair(_ids(record.source), _ids(record.targets["input"]), _ids(record.targets["output"]))
+    read, predicted = token_ids(record.targets["input"]), token_ids(record.targets["output"])
+    return Pair(token_ids(record.source), read, predicted, arguments=record.arguments)
 
 
-def _ids(axis: Axis) -> list[int]:
-    if axis.ids is None:
-        raise ValueError("this record has no token ids: it was not made by extract, or its subwords were merged")
-    return list(axis.ids)
+def _without_own_target(record: CrossAttention) -> Arguments:
+    """The record's arguments for another target.
+
+    Raises:
+        ValueError: some follow the tokens of its own target.
+    """
+    own = [name for name, part in record.arguments.items() if part.axis == "target" and name != PREFIX]
+    if own:
+        raise ValueError(f"this sentence was read with {own[0]}, which follows its own target: no other can be read")
+    return record.arguments

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from transformers import PreTrainedModel
 from xattn_widget.extraction import extract
 from xattn_widget.live import LiveModel
 from xattn_widget.scores import Score
-from xattn_widget.view import check_view
+from xattn_widget.view import VIEW_SETTINGS, check_view
 from xattn_widget.widget import CrossAttentionWidget
 
 
@@ -25,6 +26,8 @@ def show_cross_attention(
     truncation: bool = False,
     reference: Any = None,
     reference_words: bool = True,
+    target_tokenizer: Any = None,
+    forward: Mapping[str, Any] | None = None,
     **view: Any,
 ) -> CrossAttentionWidget:
     """Show the cross-attention of a model on sentences, in a notebook.
@@ -39,6 +42,8 @@ def show_cross_attention(
         truncation: cut sentences that are longer than the model's positions, in place of the error.
         reference: word alignments to lay over the picture, see :class:`CrossAttentionWidget`.
         reference_words: whether their numbers count words, or else tokens.
+        target_tokenizer: the tokenizer of the targets, where it is another one, see :func:`extract`.
+        forward: further arguments of the model's forward, see :func:`extract`. Experiments keep them.
         view: initial settings of the panel, such as ``words=True``, ``orientation="rows"`` or ``layer=2``; see
             :class:`CrossAttentionWidget`.
 
@@ -49,13 +54,27 @@ def show_cross_attention(
         TypeError: an unknown view setting, or what :func:`extract` raises.
         ValueError: what :func:`extract` raises.
     """
-    check_view(view)  # before the model runs
-    records = extract(model, tokenizer, source, target, generation=generation, truncation=truncation)
+    for name in view.keys() & inspect.signature(extract).parameters.keys() - set(VIEW_SETTINGS):
+        raise TypeError(
+            f"{name!r} is not a view setting; extract takes it: CrossAttentionWidget(extract(model, tokenizer, source, "
+            f"{name}={view[name]!r:.40}))"
+        )
+    check_view(view, inspect.signature(show_cross_attention).parameters)  # before the model runs
+    records = extract(
+        model,
+        tokenizer,
+        source,
+        target,
+        generation=generation,
+        truncation=truncation,
+        target_tokenizer=target_tokenizer,
+        forward=forward,
+    )
     return CrossAttentionWidget(
         records,
         scores=scores,
         reference=reference,
         reference_words=reference_words,
-        live=LiveModel(model, tokenizer, generation),
+        live=LiveModel(model, tokenizer, generation, target_tokenizer=target_tokenizer),
         **view,
     )

@@ -2,21 +2,23 @@
 
 A notebook delivers a widget's messages on the thread that runs the cells, or (JupyterLab 4.4 with ipykernel 7) on one
 beside it. A thread of our own is right for both: a message to stop comes in while the model runs. Cells may go on using
-the model: what a call mutes or captures is seen in its own thread alone (see hooks.py).
+the model: what a call mutes or captures is seen in its own thread alone (see scopes.py).
 """
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
-import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from transformers import StoppingCriteria
+
+from xattn_widget.background import Background
+from xattn_widget.blocks import Block, Cleanup
+from xattn_widget.locks import lock_of
 
 _POLL = 0.05  # seconds between two looks whether a waiting call is to stop
 _TELL_EVERY = 0.15  # seconds between two messages of progress
@@ -36,6 +38,9 @@ class Call(StoppingCriteria):
         self._stop = threading.Event()
         self._tell = tell
         self._told = 0.0
+
+    def __deepcopy__(self, memo: Any) -> Call:
+        return self  # PEFT copies the arguments of generate: a copy would not hear that it is to stop
 
     def stop(self) -> None:
         """Ask it to stop; it does at the next step of generating, or before the next forward."""
@@ -75,20 +80,19 @@ class Worker:
             tell: is told what the running call is at, and "" when there is none.
             failed: is told in words why one failed, and "" when the next begins.
         """
-        self._lock = _lock_of(model)
+        self._lock = lock_of(model)
         self._tell, self._failed = tell, failed
         self._call: Call | None = None
         self._state = threading.Lock()
-        _start_thread()
+        _calls.start()
 
     def start(self, work: Callable[[Call], object]) -> None:
         """Run ``work`` in the thread for calls; an error is told in words."""
-        call = self._next()
+        call = Call(self._tell)
 
         def run() -> None:
             try:
-                with self._use(call):
-                    work(call)
+                self._take_turn(call, work)
             except Stopped:
                 pass
             except Exception as error:  # in a thread nobody would see it
@@ -96,21 +100,29 @@ class Worker:
             finally:
                 self._done(call)
 
-        self._failed("")
-        self._tell("Starting")
-        _jobs.put(run)
+        try:
+            self._replace(call)
+            self._failed("")
+            self._tell("Starting")
+            _calls.put(run)
+        except BaseException:
+            self._done(call)
+            raise
 
     def run(self, work: Callable[[Call], Result]) -> Result:
         """Run ``work`` here and now, and return what it returns."""
-        call = self._next()
+        call = Call(self._tell)
+
+        def begin(cleanup: Cleanup) -> None:
+            cleanup.add(partial(self._done, call))
+            self._replace(call)
+
         try:
-            self._failed("")
-            with self._use(call):
-                return work(call)
+            with Block(begin):
+                self._failed("")
+                return self._take_turn(call, work)
         except Stopped:
             raise RuntimeError("stopped in the panel before it was done") from None
-        finally:
-            self._done(call)
 
     def stop(self) -> None:
         """Stop the running call, if there is one."""
@@ -123,13 +135,11 @@ class Worker:
         """Whether a call runs or waits."""
         return self._call is not None
 
-    def _next(self) -> Call:
-        call = Call(self._tell)
+    def _replace(self, call: Call) -> None:
         with self._state:
             if self._call:
                 self._call.stop()
             self._call = call
-        return call
 
     def _done(self, call: Call) -> None:
         with self._state:
@@ -138,41 +148,26 @@ class Worker:
             self._call = None
         self._tell("")
 
-    @contextmanager
-    def _use(self, call: Call) -> Iterator[None]:
-        while not self._lock.acquire(timeout=_POLL):
-            call.check()
-        try:
-            call.check()
-            yield
-        finally:
-            self._lock.release()
+    def _take_turn(self, call: Call, work: Callable[[Call], Result]) -> Result:
+        while True:
+            with Block(self._try_lock) as is_mine:
+                call.check()
+                if is_mine:
+                    return work(call)
+            time.sleep(_POLL)
+
+    def _try_lock(self, cleanup: Cleanup) -> bool:
+        held: list[bool] = []
+
+        def release() -> None:
+            if held and held.pop():
+                self._lock.release()
+
+        cleanup.add(release)
+        held.append(self._lock.acquire(blocking=False))
+        return held[0]
 
 
 # One thread for the calls of all widgets, there before any block of the user's that captures or mutes: such a block
-# counts threads that start inside it as its own.
-_jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-_thread: threading.Thread | None = None
-
-
-def _start_thread() -> None:
-    global _thread
-    if _thread is None or not _thread.is_alive():  # a forked process has none
-        _thread = threading.Thread(target=_work, name="xattn-widget", daemon=True)
-        _thread.start()
-
-
-def _work() -> None:
-    while True:
-        job = _jobs.get()
-        job()
-        del job  # or it would keep its widget alive until the next
-
-
-_locks: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-
-
-def _lock_of(model: Any) -> Any:
-    if model not in _locks:
-        _locks[model] = threading.RLock()
-    return _locks[model]
+# sees threads that start inside it.
+_calls = Background("xattn-widget")

@@ -32,6 +32,7 @@ from xattn_widget.corpus.rows import cut_windows, open_rows
 from xattn_widget.corpus.scoring import DEFAULT_SCORES
 from xattn_widget.corpus.worker import Worker
 from xattn_widget.pairing import force, forward_inputs
+from xattn_widget.sides import pair_model
 
 Pair = tuple[str, str]
 BATCH_TOKENS, WINDOW = 4096, 4096
@@ -94,20 +95,21 @@ def notebook_way(model: Any, tokenizer: Any, pairs: list[Pair]) -> torch.Tensor:
 
 def own_batches(model: Any, tokenizer: Any, pairs: list[Pair]) -> list[dict[str, torch.Tensor]]:
     """The inputs of the forwards that ``score_corpus`` runs."""
+    text_model = pair_model(model, tokenizer)
     job = make_job(
-        model,
-        tokenizer,
+        text_model,
         DEFAULT_SCORES,
         statistics=(),
         special="keep",
         generation=None,
+        forward=None,
         with_targets=True,
         max_length=None,
         batch_tokens=BATCH_TOKENS,
         stop_on_error=False,
         with_ids=False,
     )
-    worker = Worker(model, tokenizer, job)
+    worker = Worker(text_model, job)
     sources, targets = zip(*pairs, strict=True)
     prepared = [worker.prepare(window) for window in cut_windows(open_rows(sources, targets).read(), WINDOW)]
     return [

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 # What a forward costs however little it holds (reading the weights, launching its operations), as tokens that the same
 # time would do. On CPUs as measured by tests/benchmarks/bench_corpus.py's model; accelerators are idle in between, and
@@ -13,6 +14,11 @@ import numpy as np
 CPU_OVERHEAD, ACCELERATOR_OVERHEAD = 200, 100_000
 # So many sentences are cut at a time: the effort grows with their number times that of a batch.
 _AT_ONCE = 4096
+
+
+def depends_on_batch(model: nn.Module) -> bool:
+    """Whether a sentence's values depend on those beside it: dynamic int8 layers round a whole batch to one scale."""
+    return any(".quantized.dynamic." in f"{type(module).__module__}." for module in model.modules())
 
 
 def cut_batches(lengths: Any, budget: int, overhead: int, *, generated: bool = False) -> list[list[int]]:

@@ -24,6 +24,7 @@ from xattn_widget.corpus.memory import give_back_memory, keep_fewer_kernels
 from xattn_widget.corpus.rows import Rows, cut_windows
 from xattn_widget.corpus.shards import Store
 from xattn_widget.corpus.worker import Worker
+from xattn_widget.sides import TextModel
 
 # How many workers a window may take with it. Ray would start them for ever, and machines do go away; but sentences that
 # kill one worker after the other (for want of memory) are to be told of.
@@ -37,8 +38,7 @@ def check_installed() -> None:
 
 
 def run_on_ray(
-    model: Any,
-    tokenizer: Any,
+    text_model: TextModel,
     job: Job,
     rows: Rows,
     size: int,
@@ -63,11 +63,12 @@ def run_on_ray(
         check_positive(workers, "workers")
     with _connected(address, workers), _quiet():
         count, with_gpu = _plan(ray.cluster_resources(), workers, gpus)  # type: ignore[no-untyped-call]
+        model = text_model.model
         home = model.device
         if home.type != "cpu":  # a worker may have no such device; this moves the very model, so that it goes back
             model.to("cpu")
         # By reference, and held here: a worker that is started again fetches them again.
-        shared = ray.put((model, tokenizer, job))
+        shared = ray.put((text_model, job))
         if home.type != "cpu":
             model.to(home)
         reading = ray.put(rows)
@@ -113,11 +114,13 @@ class RemoteWorker:
         import ray
 
         keep_fewer_kernels()
-        model, tokenizer, job = ray.get(shared[0])
+        text_model, job = ray.get(shared[0])
         if not with_gpu:
             torch.set_num_threads(1)  # it has one CPU
         self._attempts = attempts
-        self._worker = Worker(model.to("cuda") if with_gpu else model, tokenizer, job)
+        if with_gpu:
+            text_model.model.to("cuda")
+        self._worker = Worker(text_model, job)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Score one window: pickled rows in, an Arrow stream out. What goes wrong is told, for Ray would try again."""

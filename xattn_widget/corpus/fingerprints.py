@@ -10,36 +10,141 @@ from typing import Any
 import numpy as np
 import torch
 
+from xattn_widget.encoding import tokenize
 from xattn_widget.scores.signatures import code_hash
 
 # What a config says of where a model came from and how it is run, not of what it computes.
 _INCIDENTAL = {"_name_or_path", "transformers_version", "name_or_path", "tokenizer_file", "special_tokens_map_file"}
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.layout, torch.device, torch.qscheme)
+_ORDINARY = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
 _PROBE = "Ein Satz, über den 42 Modelle – verschieden – urteilen: naïve 😀 test."
 
 
 def model_fingerprint(model: torch.nn.Module) -> str:
-    """Class, configuration, number type and every parameter, in 16 hexadecimal digits."""
+    """Class, configuration, number type and everything that the model computes with, in 16 hexadecimal digits.
+
+    Raises:
+        ValueError: parameters without values (on the device "meta", and not offloaded by accelerate).
+    """
     digest = hashlib.blake2b(digest_size=8)
     config: Any = model.config
     digest.update(_json({"class": type(model).__name__, **config.to_diff_dict()}))
-    seen = set()
-    for name, tensor in sorted(model.state_dict().items()):
-        place = (tensor.data_ptr(), tuple(tensor.shape))
-        digest.update(f"{name}{tensor.dtype}{place[1]}".encode())
-        if place in seen and tensor.numel():  # tied to one that is counted
-            continue
-        seen.add(place)
-        digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy())
+    seen: set[tuple[int, tuple[int, ...]]] = set()
+    for name, value in sorted(_state(model).items(), key=lambda item: item[0]):
+        if isinstance(value, torch.Tensor) and not _parts(value):
+            if value.is_meta:
+                value = _offloaded(model, name)
+            elif value.numel():
+                place = (value.data_ptr(), tuple(value.shape))
+                if place in seen:  # tied to one that is counted
+                    digest.update(_form(name, value))
+                    continue
+                seen.add(place)
+        _add(digest, name, value)
     return digest.hexdigest()
 
 
-def tokenizer_fingerprint(tokenizer: Any) -> str:
-    """Class, vocabulary, settings and what it makes of a sentence on either side, in 16 hexadecimal digits."""
+def _state(model: torch.nn.Module) -> dict[str, Any]:
+    """The state dict, and the buffers that it leaves out.
+
+    Those of the libraries' own modules stay out: they are made from the configuration, and some grow with the longest
+    sentence that the model has seen.
+    """
+    state = dict(model.state_dict(keep_vars=True))
+    for path, module in model.named_modules():
+        if type(module).__module__.partition(".")[0] not in ("torch", "transformers", "transformers_modules"):
+            for name, buffer in module.named_buffers(path, recurse=False):
+                state.setdefault(name, buffer)
+    return state
+
+
+def _offloaded(model: torch.nn.Module, name: str) -> torch.Tensor:
+    """The values of a parameter that accelerate keeps elsewhere until the module runs."""
+    path, _, own_name = name.rpartition(".")
+    hook = getattr(model.get_submodule(path), "_hf_hook", None)
+    for each in getattr(hook, "hooks", [hook]):
+        values = getattr(each, "weights_map", None)
+        if values is not None:
+            tensor: torch.Tensor = values[own_name]
+            return tensor
+    raise ValueError(
+        f"the parameter {name} of this {type(model).__name__} has no values (it is on the device 'meta'): load the "
+        "model's weights first"
+    )
+
+
+def _form(name: str, tensor: torch.Tensor) -> bytes:
+    return f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode()
+
+
+def _add(digest: Any, name: str, value: Any, within: tuple[int, ...] = ()) -> None:
+    """Add a value of a state dict to the digest: a tensor of any kind, or whatever else a module stores there."""
+    if isinstance(value, torch.Tensor):
+        parts = _parts(value)
+        if not parts:
+            digest.update(_form(name, value))
+            digest.update(value.detach().contiguous().cpu().flatten().view(torch.uint8).numpy())
+            return
+        value = parts
+    elif isinstance(value, np.ndarray | np.generic):
+        value = [str(value.dtype), value.shape, value.tobytes()]
+    elif isinstance(value, set | frozenset):
+        value = sorted(value, key=repr)
+    digest.update(f"{name} {type(value).__name__}".encode())
+    if id(value) in within:
+        return
+    within = (*within, id(value))
+    if isinstance(value, Mapping):
+        for key in sorted(value, key=str):
+            _add(digest, str(key), value[key], within)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _add(digest, "", each, within)
+    elif isinstance(value, _PLAIN):
+        digest.update(repr(value).encode(errors="backslashreplace"))
+    elif callable(value):
+        digest.update(code_hash(value).encode())
+    else:  # what pickle would store of it, of packed weights too
+        _add(digest, "", value.__getstate__(), within)
+
+
+def _parts(tensor: torch.Tensor) -> dict[str, Any]:
+    """What a tensor consists of that is more than an array of numbers; empty where it is one."""
+    if hasattr(tensor, "__tensor_flatten__"):
+        names, context = tensor.__tensor_flatten__()
+        return {name: getattr(tensor, name) for name in names} | {"context": context}
+    if type(tensor) not in _ORDINARY:  # what quantizing libraries make keeps scales as attributes
+        attributes = {name: value for name, value in vars(tensor).items() if not name.startswith("_")}
+        if attributes:
+            return {"numbers": tensor.detach().as_subclass(torch.Tensor)} | attributes
+    tensor = tensor.detach()
+    if tensor.is_quantized:
+        scheme = tensor.qscheme()
+        if scheme in (torch.per_tensor_affine, torch.per_tensor_symmetric):
+            scales: list[Any] = [tensor.q_scale(), tensor.q_zero_point()]
+        else:
+            scales = [tensor.q_per_channel_scales(), tensor.q_per_channel_zero_points(), tensor.q_per_channel_axis()]
+        return {"numbers": tensor.int_repr(), "scheme": scheme, "scales": scales}
+    if tensor.layout != torch.strided:
+        return {"layout": tensor.layout, "numbers": tensor.to_dense()}
+    return {}
+
+
+def tokenizer_fingerprint(tokenizer: Any, target_tokenizer: Any) -> str:
+    """Class, vocabulary, settings and what they make of a sentence on either side, in 16 hexadecimal digits.
+
+    Both are the same object where the two sides share a vocabulary.
+    """
     digest = hashlib.blake2b(digest_size=8)
     digest.update(type(tokenizer).__name__.encode())
-    vocabularies = [tokenizer.get_vocab(), getattr(tokenizer, "target_encoder", None)]  # Marian may have two
-    digest.update(_json({"vocabularies": vocabularies, "special": tokenizer.all_special_ids}))
-    probes = [tokenizer(_PROBE)["input_ids"], tokenizer(text_target=_PROBE)["input_ids"]]
+    other = None
+    if target_tokenizer is not tokenizer:
+        other = target_tokenizer.get_vocab()
+        if type(target_tokenizer) is not type(tokenizer):
+            digest.update(type(target_tokenizer).__name__.encode())
+    digest.update(_json({"vocabularies": [tokenizer.get_vocab(), other], "special": tokenizer.all_special_ids}))
+    sides = {"source": tokenizer, "target": target_tokenizer}
+    probes = [tokenize(each, [_PROBE], side)["input_ids"][0] for side, each in sides.items()]
     return _after(digest, _json({"probes": probes}))
 
 
@@ -47,6 +152,11 @@ def generation_fingerprint(model: Any, generation: Mapping[str, Any]) -> str:
     """The arguments of ``generate`` and the model's own generation settings, in readable form."""
     own = model.generation_config.to_diff_dict()
     return f"{_json(dict(generation)).decode()}, model's own {_after(hashlib.blake2b(digest_size=4), _json(own))}"
+
+
+def forward_fingerprint(forward: Mapping[str, Any]) -> str:
+    """The further arguments of the model's forward, in readable form."""
+    return _json(dict(forward)).decode()
 
 
 def _after(digest: Any, content: bytes) -> str:

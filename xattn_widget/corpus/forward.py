@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import ExitStack
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 
+from xattn_widget.blocks import Cleanup
 from xattn_widget.calls import CrossAttentionCall
 from xattn_widget.capturing import ROW_SUM_TOLERANCE
 from xattn_widget.corpus.job import Job, uses_special, uses_value_norms
-from xattn_widget.hooks import listening
+from xattn_widget.hooks import listen
+from xattn_widget.intercepting import intercept
 from xattn_widget.pairing import Pair, forward_inputs, predicted_logprobs
+from xattn_widget.scopes import CallingThread, Scope
 from xattn_widget.scores import Score
-from xattn_widget.tokens import special_ids
+from xattn_widget.sides import Side, TextModel
 
 
 class Results(NamedTuple):
@@ -42,33 +45,25 @@ class _HeadReachedError(Exception):
 
 
 class Forward:
-    """Runs forwards of a model with its cross-attention listened to, inside a ``with`` block."""
+    """Runs forwards of a model with its cross-attention listened to, in the thread that calls :meth:`listen`."""
 
-    def __init__(self, model: Any, tokenizer: Any, job: Job) -> None:
-        self._model, self._job = model, job
-        self._special = special_ids(tokenizer, model.config)
-        self._stack = ExitStack()
+    def __init__(self, text_model: TextModel, job: Job) -> None:
+        self._text_model, self._model, self._job = text_model, text_model.model, job
         self._masks: _Masks | None = None  # of the forward under way
-        self._thread = threading.get_ident()  # that it runs in; others may run the model at the same time
         self._grids: list[torch.Tensor] = []
         self._whole: list[tuple[torch.Tensor, torch.Tensor | None]] = []  # weights, where a score needs all layers
         self._problems: list[str | None] = []
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            stack.enter_context(listening(self._model, self._listen))
-            head = self._model.get_output_embeddings()
-            if not self._job.statistics and head is not None:
-                stack.callback(head.register_forward_pre_hook(self._before_head).remove)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self._stack.close()
+    def listen(self, cleanup: Cleanup) -> None:
+        """Listen to the model until the cleanup; others may run it at the same time in other threads."""
+        scope = CallingThread(cleanup)
+        listen(self._model, self._listen, scope, cleanup)
+        for head in () if self._job.statistics else _heads(self._model):
+            intercept(head, partial(self._before_head, scope), cleanup)
 
     def run(self, pairs: list[Pair]) -> Results:
         """Scores and statistics of the pairs."""
-        self._masks, self._thread = self._make_masks(pairs), threading.get_ident()
+        self._masks = self._make_masks(pairs)
         self._grids, self._whole, self._problems = [], [], [None] * len(pairs)
         logits = None
         try:
@@ -87,27 +82,25 @@ class Forward:
         return Results(self._collect(masks, len(pairs)).cpu(), statistics, self._problems)
 
     def _make_masks(self, pairs: list[Pair]) -> _Masks:
+        layout = self._job.layout
+        source, source_special = _tokens([pair.source for pair in pairs], self._text_model.source)
+        target, target_special = _tokens([pair.predicted for pair in pairs], self._text_model.target)
+        lists = layout.mask(source, True), target, layout.mask(source_special, True), target_special
         device = self._model.device
-        sides = [[pair.source for pair in pairs], [pair.predicted for pair in pairs]]
-        tokens, special = [], []
-        for rows in sides:
-            width = max(map(len, rows))
-            tokens.append([[position < len(row) for position in range(width)] for row in rows])
-            special.append(
-                [[position < len(row) and row[position] in self._special for position in range(width)] for row in rows]
-            )
-        source, target = (torch.tensor(each, device=device) for each in tokens)
-        source_special, target_special = (torch.tensor(each, device=device) for each in special)
+        tokens, rows, special, special_rows = (torch.tensor(each, device=device) for each in lists)
         if self._job.special == "keep":
-            return _Masks(source, target, source, target, source_special)
-        return _Masks(source, target, source & ~source_special, target & ~target_special, source_special)
+            return _Masks(tokens, rows, tokens, rows, special)
+        return _Masks(tokens, rows, tokens & ~special, rows & ~special_rows, special)
 
-    def _before_head(self, head: torch.nn.Module, args: tuple[Any, ...]) -> None:
-        if self._masks is not None and self._thread == threading.get_ident():
+    def _before_head(self, scope: Scope, run: Callable[..., Any], *args: Any) -> Any:
+        # Where the head's module embeds the decoder's input too, its first call is not the one that ends the forward.
+        seen_all = len(self._grids) == self._job.shape[0]
+        if self._masks is not None and scope.has_current() and seen_all:
             raise _HeadReachedError(args[0])
+        return run(*args)
 
     def _listen(self, call: CrossAttentionCall) -> None:
-        if self._masks is None or self._thread != threading.get_ident():  # generating, or someone else's forward
+        if self._masks is None:  # generating
             return
         weights = self._checked(call)
         norms = call.value_norms if any(map(uses_value_norms, self._job.scores)) else None
@@ -125,11 +118,18 @@ class Forward:
         """The weights ``[batch, heads, target, source]``; sentences with NaN are noted, and filled with numbers."""
         assert self._masks is not None
         weights = call.weights
+        expected = (*self._masks.target.shape, self._masks.source.shape[1])
+        if (weights.shape[0], *weights.shape[2:]) != expected:
+            raise ValueError(
+                f"layer {len(self._grids)} has {weights.shape[2]} rows and {weights.shape[3]} columns where "
+                f"{expected[1]} and {expected[2]} were expected: which of them are the tokens' cannot be told"
+            )
         excess = torch.where(self._masks.target[:, None], weights.sum(-1) - 1, 0)
         if torch.isnan(excess).any():
             broken = torch.isnan(excess).any(-1).any(-1)
             self._note(broken, f"NaN in the cross-attention of layer {len(self._grids)}")
-            weights = torch.where(broken[:, None, None, None], 1 / weights.shape[-1], weights)
+            filling = self._masks.source / self._masks.source.sum(-1, keepdim=True)
+            weights = torch.where(broken[:, None, None, None], filling[:, None, None], weights)
             excess = torch.where(broken[:, None, None], 0, excess)
         worst = float((excess.abs() if call.whole_rows else excess).max())
         if worst > ROW_SUM_TOLERANCE:
@@ -137,7 +137,23 @@ class Forward:
                 f"the rows of layer {len(self._grids)} are not probabilities: their sums are up to {worst:.3g} away "
                 "from 1, and scores would mean nothing"
             )
+        missing = self._outside(weights)
+        if missing > ROW_SUM_TOLERANCE:
+            raise ValueError(
+                f"rows of layer {len(self._grids)} have up to {missing:.3g} of their weight on columns that are not "
+                "tokens of their source, such as padding that the model does not mask"
+            )
         return weights
+
+    def _outside(self, weights: torch.Tensor) -> float:
+        """The most weight that a row has on columns that are not its sentence's."""
+        assert self._masks is not None
+        padded = torch.nonzero(~self._masks.source.all(0))
+        if not len(padded):
+            return 0.0
+        columns = slice(int(padded[0]), int(padded[-1]) + 1)
+        outside = weights[..., columns].masked_fill(self._masks.source[:, None, None, columns], 0).sum(-1)
+        return float(torch.where(self._masks.target[:, None], outside, 0).max())
 
     def _score(self, score: Score, weights: torch.Tensor, norms: torch.Tensor | None, masks: _Masks) -> torch.Tensor:
         """``[batch, layers, heads]`` of one score of weights ``[batch, layers, heads, target, source]``."""
@@ -188,3 +204,21 @@ class Forward:
     def _note(self, broken: torch.Tensor, problem: str) -> None:
         for row in torch.nonzero(broken)[:, 0].tolist():
             self._problems[row] = self._problems[row] or problem
+
+
+def _tokens(rows: list[list[int]], side: Side) -> tuple[list[list[bool]], list[list[bool]]]:
+    """For each row, padded to the longest: where it has tokens, and where they are special."""
+    width = max(map(len, rows))
+    tokens = [[position < len(row) for position in range(width)] for row in rows]
+    special = [[*(index in side.special for index in row), *[False] * (width - len(row))] for row in rows]
+    return tokens, special
+
+
+def _heads(model: Any) -> list[torch.nn.Module]:
+    """The modules that share the vocabulary head's weight. Which of them is the head, FSMT does not say."""
+    head = model.get_output_embeddings()
+    if head is None:
+        return []
+    weight = getattr(head, "weight", None)
+    others = [module for module in model.modules() if module is not head and isinstance(module, torch.nn.Linear)]
+    return [head, *(module for module in others if weight is not None and module.weight is weight)]

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from xattn_widget.calls import CrossAttentionCall
-from xattn_widget.corpus.fingerprints import generation_fingerprint, model_fingerprint, tokenizer_fingerprint
-from xattn_widget.encoding import check_model, check_tokenizer, position_limit
+from xattn_widget.arguments import GREEDY, Extras, check_shared, make_extras
+from xattn_widget.corpus.fingerprints import (
+    forward_fingerprint,
+    generation_fingerprint,
+    model_fingerprint,
+    tokenizer_fingerprint,
+)
+from xattn_widget.hints import did_you_mean
 from xattn_widget.hooks import listening
-from xattn_widget.pairing import GREEDY, evaluating
+from xattn_widget.layouts import Layout, find_layout
+from xattn_widget.mistakes import check_generation
+from xattn_widget.pairing import Pair, evaluating, forward_inputs
 from xattn_widget.scores import Score, find_score
+from xattn_widget.sides import Side, TextModel
 
 # Of the model's output distribution over a sentence's target; see ``score_corpus``.
 STATISTICS = ("logprob_sum", "logprob_mean", "logprob_min", "margin", "output_entropy")
@@ -33,6 +40,9 @@ class Job:
         statistics: names out of ``STATISTICS``.
         special: the policy for special tokens.
         generation: arguments of ``model.generate``, or None where targets are given.
+        forward: further arguments of the model's forward.
+        extras: both, told apart by what takes them.
+        layout: where the source's tokens are among the columns of the cross-attention.
         limits: the most source and target tokens, None without limit.
         batch_tokens: the most tokens of a forward, padding counted.
         shape: ``(layers, heads)`` of the model's cross-attention.
@@ -45,6 +55,9 @@ class Job:
     statistics: tuple[str, ...]
     special: str
     generation: dict[str, Any] | None
+    forward: dict[str, Any]
+    extras: Extras
+    layout: Layout
     limits: tuple[int | None, int | None]
     batch_tokens: int
     shape: tuple[int, int]
@@ -58,13 +71,13 @@ class Job:
 
 
 def make_job(
-    model: Any,
-    tokenizer: Any,
+    text_model: TextModel,
     scores: Sequence[ScoreLike] | ScoreLike,
     *,
     statistics: Sequence[str] | str,
     special: str,
     generation: Mapping[str, Any] | None,
+    forward: Mapping[str, Any] | None,
     with_targets: bool,
     max_length: int | None,
     batch_tokens: int,
@@ -72,8 +85,7 @@ def make_job(
     with_ids: bool,
 ) -> Job:
     """Check everything that can be checked without the corpus; see :func:`xattn_widget.score_corpus`."""
-    check_model(model)
-    check_tokenizer(model, tokenizer)
+    model = text_model.model
     given = [scores] if isinstance(scores, str) or callable(scores) else list(scores)
     found = tuple(find_score(each) for each in given)
     names = [score.name for score in found]
@@ -83,18 +95,21 @@ def make_job(
     wanted = (statistics,) if isinstance(statistics, str) else tuple(statistics)
     for name in wanted:
         if name not in STATISTICS:
-            raise ValueError(f"no statistic of the output is called {name!r}; there are {', '.join(STATISTICS)}")
+            raise ValueError(f"no statistic of the output is called {name!r}; {did_you_mean(name, STATISTICS)}")
     if not found and not wanted:
         raise ValueError("there is nothing to compute: name at least one score or statistic")
     if with_targets and generation is not None:
         raise ValueError("generation has no use beside given targets: leave out the one or the other")
+    check_generation(generation)
+    extras = make_extras(model, generation, forward)
+    check_shared(extras, "score_corpus")
     settings = dict(generation or {})
     if "generation_config" not in settings:
         settings = GREEDY | settings
     check_positive(batch_tokens, "batch_tokens")
     if max_length is not None:
         check_positive(max_length, "max_length")
-    shape = probe_model(model, tokenizer)
+    shape, layout = probe_model(text_model, extras)
     layered = tuple(_check_score(score, special, shape[1]) for score in found)
     return Job(
         found,
@@ -102,7 +117,10 @@ def make_job(
         tuple(name for name in STATISTICS if name in wanted),
         special,
         None if with_targets else settings,
-        (_limit(model, tokenizer, "encoder", max_length), _limit(model, tokenizer, "decoder", max_length)),
+        dict(forward or {}),
+        extras,
+        layout,
+        (_limit(text_model.source, max_length), _limit(text_model.target, max_length)),
         batch_tokens,
         shape,
         stop_on_error,
@@ -110,21 +128,30 @@ def make_job(
     )
 
 
-def describe_job(job: Job, model: Any, tokenizer: Any, window: int) -> dict[str, Any]:
+def describe_job(job: Job, text_model: TextModel, window: int) -> dict[str, Any]:
     """What must be the same for two runs to give the same numbers; in plain values, to be compared and stored."""
+    model, source, target = text_model.model, text_model.source.tokenizer, text_model.target.tokenizer
     how = getattr(model.config, "_attn_implementation", None)
     # What is drawn depends on what is drawn beside it.
     batches = {"tokens a batch": job.batch_tokens} if _samples(model, job.generation) else {}
-    return batches | {
-        "model": f"{type(model).__name__} {model_fingerprint(model)}",
-        "number type": f"{model.dtype}, {how} attention",
-        "tokenizer": f"{type(tokenizer).__name__} {tokenizer_fingerprint(tokenizer)}",
-        "scores": list(job.signatures.values()),
-        "statistics": list(job.statistics),
-        "targets": "given" if job.generation is None else f"generated {generation_fingerprint(model, job.generation)}",
-        "longest sentences": list(job.limits),
-        "rows a window": window,
-    }
+    # Jobs of earlier versions have no further arguments, and go on.
+    forward = {"forward": forward_fingerprint(job.forward)} if job.forward else {}
+    return (
+        batches
+        | forward
+        | {
+            "model": f"{type(model).__name__} {model_fingerprint(model)}",
+            "number type": f"{model.dtype}, {how} attention",
+            "tokenizer": f"{type(source).__name__} {tokenizer_fingerprint(source, target)}",
+            "scores": list(job.signatures.values()),
+            "statistics": list(job.statistics),
+            "targets": "given"
+            if job.generation is None
+            else f"generated {generation_fingerprint(model, job.generation)}",
+            "longest sentences": list(job.limits),
+            "rows a window": window,
+        }
+    )
 
 
 def _samples(model: Any, generation: Mapping[str, Any] | None) -> bool:
@@ -150,26 +177,38 @@ def check_positive(value: Any, name: str) -> None:
         raise ValueError(f"{name} must be a positive whole number, got {value!r}")
 
 
-def _limit(model: Any, tokenizer: Any, side: str, max_length: int | None) -> int | None:
-    known = [position_limit(model, side), max_length]
-    if known == [None, None] and tokenizer.model_max_length < 10**9:  # a tokenizer without limit says 10**30
-        known.append(int(tokenizer.model_max_length))
+def _limit(side: Side, max_length: int | None) -> int | None:
+    known = [side.limit, max_length]
+    if known == [None, None] and side.tokenizer.model_max_length < 10**9:  # a tokenizer without limit says 10**30
+        known.append(int(side.tokenizer.model_max_length))
     return min((each for each in known if each is not None), default=None)
 
 
-def probe_model(model: Any, tokenizer: Any) -> tuple[int, int]:
-    """``(layers, heads)`` of the cross-attention, by one forward over one token."""
+def probe_model(text_model: TextModel, extras: Extras) -> tuple[tuple[int, int], Layout]:
+    """``(layers, heads)`` of the cross-attention, and the layout of its columns, by a forward over a few tokens."""
+    model = text_model.model
     seen: list[torch.Tensor] = []
-    here = threading.get_ident()
 
-    def listen(call: CrossAttentionCall) -> None:
-        if threading.get_ident() == here:  # others may run the model at the same time
-            seen.append(call.weights)
+    def run(values: dict[str, Any]) -> Pair:
+        seen.clear()
+        pair = _probe(text_model, replace(extras, values=values))
+        with listening(model, lambda call: seen.append(call.weights)):
+            model(**forward_inputs(model, [pair]), use_cache=False)
+        return pair
 
-    token = tokenizer.eos_token_id or 0
-    ids = torch.tensor([[token]], device=model.device)
-    with evaluating(model), torch.no_grad(), listening(model, listen):
-        model(input_ids=ids, attention_mask=torch.ones_like(ids), decoder_input_ids=ids, use_cache=False)
+    # Functions of real sentences may not take such a short one, and are asked where the model cannot do without. What
+    # follows a target has nothing to do with the columns.
+    values = {name: value for name, value in extras.values.items() if not name.startswith("decoder_")}
+    plain = {name: value for name, value in values.items() if not callable(value)}
+    with evaluating(model), torch.no_grad():
+        try:
+            pair = run(plain)
+        except Exception:
+            if plain == values:
+                raise
+            pair = run(values)
+        whole = all(weights.shape[3] == len(pair.source) for weights in seen)
+        layout = Layout() if whole else find_layout(model, pair)
     heads = {weights.shape[1] for weights in seen}
     if len(heads) != 1:
         raise ValueError(
@@ -177,7 +216,14 @@ def probe_model(model: Any, tokenizer: Any) -> tuple[int, int]:
             if heads
             else f"{type(model).__name__} attends to no encoder: there is no cross-attention to score"
         )
-    return len(seen), heads.pop()
+    return (len(seen), heads.pop()), layout
+
+
+def _probe(text_model: TextModel, extras: Extras) -> Pair:
+    """A pair to try a model with, and no longer than it must be: a source of 3 tokens and a target of 1."""
+    source, target = (side.tokenizer.eos_token_id or 0 for side in (text_model.source, text_model.target))
+    [arguments] = extras.parts(text_model.model, [[source] * 3], text_model.padding_sides, [[target]])
+    return Pair([source] * 3, [target], [target], arguments=arguments)
 
 
 def _check_score(score: Score, special: str, heads: int) -> bool:

@@ -11,12 +11,13 @@ from xattn_widget.corpus.memory import give_back_memory
 from xattn_widget.corpus.rows import Rows, Window, cut_windows
 from xattn_widget.corpus.shards import Store
 from xattn_widget.corpus.worker import Worker
+from xattn_widget.sides import TextModel
 
 Item = TypeVar("Item")
 
 
 def run_locally(
-    model: Any, tokenizer: Any, job: Job, rows: Rows, size: int, store: Store, advance: Callable[[int], object]
+    text_model: TextModel, job: Job, rows: Rows, size: int, store: Store, advance: Callable[[int], object]
 ) -> int:
     """Score the windows that the store does not have; the number of windows that the rows have."""
     windows = 0
@@ -28,7 +29,7 @@ def run_locally(
             if not store.has(window):
                 yield window
 
-    with ThreadPoolExecutor(1) as pool, Worker(model, tokenizer, job) as worker:
+    with ThreadPoolExecutor(1) as pool, Worker(text_model, job) as worker:
         writing: Future[None] | None = None
         for prepared in ahead(worker.prepare(window) for window in missing()):
             table = worker.score(prepared, advance)

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 import logging
 import math
+from collections.abc import Mapping
+from functools import partial
 from os import PathLike
 from typing import Any
 
 import ipywidgets
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
+from xattn_widget.arguments import Extras, make_extras
 from xattn_widget.corpus.columns import column_values
 from xattn_widget.corpus.fingerprints import model_fingerprint
 from xattn_widget.corpus.job import check_positive, probe_model
+from xattn_widget.corpus.parquet import read_table
 from xattn_widget.corpus.tables import METADATA, corpus_info, grids, score_names
-from xattn_widget.encoding import check_model, check_tokenizer
+from xattn_widget.markup import element
 from xattn_widget.plot import COLOURS
 from xattn_widget.show import show_cross_attention
+from xattn_widget.sides import TextModel, pair_model
 
 logger = logging.getLogger("xattn_widget")
 
@@ -41,14 +44,25 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
         opened: the widget of the sentence that is open, or None.
     """
 
-    def __init__(self, table: pa.Table, model: Any, tokenizer: Any, count: int) -> None:
-        self._table, self._model, self._tokenizer, self._count = table, model, tokenizer, count
+    def __init__(
+        self,
+        table: pa.Table,
+        model: Any,
+        tokenizer: Any,
+        count: int,
+        target_tokenizer: Any = None,
+        forward: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._table, self._count = table, count
+        # How a sentence is shown: with the model, its tokenizers and what it is given beside token ids.
+        self._show = partial(show_cross_attention, model, tokenizer, target_tokenizer=target_tokenizer, forward=forward)
         self.opened: Any = None
         names = score_names(table)
         if not names:
             raise ValueError("the table has no scores: make one with score_corpus")
         layers, heads = grids(table.slice(0, 0), names[0]).shape[1:]
-        _check_pair(table, (layers, heads), model, tokenizer)
+        text_model = pair_model(model, tokenizer, target_tokenizer)
+        _check_pair(table, (layers, heads), text_model, make_extras(model, None, forward))
         of_heads = [
             (f"layer {layer}, head {head}", f".layer{layer}.head{head}")
             for layer in range(layers)
@@ -82,7 +96,7 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
         self._summary = f"{len(worst)} worst of {len(known)} sentences, {extreme} {name} first" + (
             f"; {missing} without a value" if missing else ""
         )
-        self._note.value = html.escape(self._summary)  # a score's name is whatever the file says
+        self._note.value = element("span", {}, self._summary)  # a score's name is whatever the file says
         texts = self._table["source"].take(pa.array(worst, pa.int64())).to_pylist()
         options = [(f"{values[row]:#.3g}  {text}", int(row)) for row, text in zip(worst, texts, strict=True)]
         self.sentences.options, self.sentences.rows = options, min(10, max(2, len(options)))
@@ -100,7 +114,7 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
         view: dict[str, Any] = {}
         if self.head.value:
             view["layer"], view["head"] = (int(part[5 if "layer" in part else 4 :]) for part in self._parts())
-        self.opened = show_cross_attention(self._model, self._tokenizer, cells["source"], cells["target"], **view)
+        self.opened = self._show(cells["source"], cells["target"], **view)
         if self.score.value in [entry["name"] for entry in self.opened.score_list]:
             self.opened.score_name = self.score.value
         self._place.children = (self.opened,)
@@ -118,7 +132,15 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
         return bundle
 
 
-def show_corpus(table: pa.Table | str | PathLike[str], model: Any, tokenizer: Any, *, worst: int = 50) -> CorpusView:
+def show_corpus(
+    table: pa.Table | str | PathLike[str],
+    model: Any,
+    tokenizer: Any,
+    *,
+    worst: int = 50,
+    target_tokenizer: Any = None,
+    forward: Mapping[str, Any] | None = None,
+) -> CorpusView:
     """Look at a scored corpus in a notebook: each head's distribution, and the worst sentences, to click.
 
     A sentence that is clicked opens below in the cross-attention widget, its target as it stands in the table.
@@ -129,26 +151,27 @@ def show_corpus(table: pa.Table | str | PathLike[str], model: Any, tokenizer: An
             are others.
         tokenizer: its tokenizer.
         worst: how many sentences are listed.
+        target_tokenizer: the tokenizer of the targets, where it is another one.
+        forward: further arguments of the model's forward with which the table was scored, see :func:`score_corpus`.
 
     Returns:
         The view; as the last expression of a cell it is shown.
 
     Raises:
-        TypeError: no model or tokenizer of transformers.
+        TypeError: not a model or a tokenizer of transformers.
         ValueError: a table without scores, a model with other layers or heads than the table has, another model's
             tokenizer, or a ``worst`` that is no positive whole number.
     """
     check_positive(worst, "worst")
     if isinstance(table, str | PathLike):
-        table = pq.read_table(table)
-    return CorpusView(table, model, tokenizer, worst)
+        table = read_table(table)
+    return CorpusView(table, model, tokenizer, worst, target_tokenizer, forward)
 
 
-def _check_pair(table: pa.Table, scored: tuple[int, int], model: Any, tokenizer: Any) -> None:
+def _check_pair(table: pa.Table, scored: tuple[int, int], text_model: TextModel, extras: Extras) -> None:
     """Tell a table of another model: else a sentence that is clicked would show what was not scored, or fail."""
-    check_model(model)
-    check_tokenizer(model, tokenizer)
-    own = probe_model(model, tokenizer)
+    model = text_model.model
+    own, _ = probe_model(text_model, extras)
     kind = type(model).__name__
     if own != scored:
         raise ValueError(

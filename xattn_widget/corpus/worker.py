@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 import torch
 
-from xattn_widget.corpus.batching import ACCELERATOR_OVERHEAD, CPU_OVERHEAD, cut_batches
+from xattn_widget.blocks import Block, Cleanup
+from xattn_widget.corpus.batching import ACCELERATOR_OVERHEAD, CPU_OVERHEAD, cut_batches, depends_on_batch
 from xattn_widget.corpus.forward import Forward
 from xattn_widget.corpus.job import Job
 from xattn_widget.corpus.products import faster_products
 from xattn_widget.corpus.rows import Window
 from xattn_widget.corpus.tables import window_table
-from xattn_widget.encoding import encoding_problem
+from xattn_widget.encoding import encoding_problem, tokenize
 from xattn_widget.pairing import evaluating, force, generate
+from xattn_widget.sides import TextModel
 from xattn_widget.tokens import special_ids
 
 # When the first window's first sentences all fail alike, so many are enough to say that it is not their fault.
 _ENOUGH = 64
+_CHARACTERS_AT_ONCE = 2**20
 
 
 @dataclass
@@ -47,27 +50,19 @@ class Prepared:
     failures: list[type] = field(default_factory=list)  # of single sentences
 
 
-class Worker:
-    """Scores windows with one model, inside a ``with`` block."""
+class Worker(Block["Worker"]):
+    """Scores windows with one model, inside a ``with`` block and in the thread that enters it."""
 
-    def __init__(self, model: Any, tokenizer: Any, job: Job) -> None:
-        self._model, self._tokenizer, self._job = model, tokenizer, job
-        self._no_content = special_ids(tokenizer)
-        self._vocabulary = len(tokenizer)
-        self._forward = Forward(model, tokenizer, job)
-        self._stack = ExitStack()
+    def __init__(self, text_model: TextModel, job: Job) -> None:
+        super().__init__(self._begin)
+        self._text_model, self._model, self._job = text_model, text_model.model, job
+        self._forward = Forward(text_model, job)
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            stack.enter_context(evaluating(self._model))
-            stack.enter_context(torch.no_grad())
-            stack.enter_context(faster_products(self._model))
-            stack.enter_context(self._forward)
-            self._stack = stack.pop_all()
+    def _begin(self, cleanup: Cleanup) -> Self:
+        evaluating(self._model).begin(cleanup)
+        faster_products(self._model).begin(cleanup)
+        self._forward.listen(cleanup)
         return self
-
-    def __exit__(self, *details: object) -> None:
-        self._stack.close()
 
     def prepare(self, window: Window) -> Prepared:
         """Encode a window and cut it into batches. Does not touch the model: may run in a thread beside it."""
@@ -108,17 +103,21 @@ class Worker:
 
     def _encode(self, texts: list[str | None], side: str, errors: list[str | None]) -> list[list[int]]:
         """Ids of each text (none where there is an error), with what is wrong noted in ``errors``."""
-        limit = self._job.limits[side == "target"]
+        own = self._text_model.source if side == "source" else self._text_model.target
+        limit, no_content = self._job.limits[side == "target"], special_ids(own.tokenizer)
         good = [place for place, text in enumerate(texts) if errors[place] is None and (text or "").strip()]
         ids: list[list[int]] = [[] for _ in texts]
-        sentences = [texts[place] for place in good]
-        if sentences:
-            given: dict[str, Any] = {"text_target": sentences} if side == "target" else {"text": sentences}
-            for place, encoded in zip(good, self._tokenizer(**given, verbose=False)["input_ids"], strict=True):
-                ids[place] = encoded
+        for places in _by_size(good, texts):
+            sentences = [texts[place] or "" for place in places]
+            rows = tokenize(own.tokenizer, sentences, side, verbose=False)["input_ids"]
+            for place, row in zip(places, rows, strict=True):
+                ids[place] = row
+                problem = encoding_problem(texts[place] or "", row, limit, no_content, own.ids)
+                if problem:  # of very long ones the ids would only take memory
+                    errors[place], ids[place] = f"{side} {problem}", []
         for place, text in enumerate(texts):
-            if errors[place] is None:
-                problem = encoding_problem(text or "", ids[place], limit, self._no_content)
+            if errors[place] is None and not ids[place]:
+                problem = encoding_problem(text or "", [], limit, no_content, own.ids)
                 errors[place] = problem and f"{side} {problem}"
         return ids
 
@@ -127,7 +126,7 @@ class Worker:
         sides = [(len(each.source), len(each.target or each.source)) for each in sentences]
         batches = cut_batches(
             np.array(sides).reshape(-1, 2),
-            self._job.batch_tokens,
+            1 if depends_on_batch(self._model) else self._job.batch_tokens,
             CPU_OVERHEAD if self._model.device.type == "cpu" else ACCELERATOR_OVERHEAD,
             generated=self._job.generation is not None,
         )
@@ -166,18 +165,20 @@ class Worker:
 
     def _run(self, batch: list[Sentence], prepared: Prepared, grids: Any, statistics: Any) -> None:
         sources = [sentence.source for sentence in batch]
+        sides = self._text_model.padding_sides
         if self._job.generation is None:
             pairs = force(self._model, sources, [sentence.target or [] for sentence in batch])
+            given = self._job.extras.parts(self._model, sources, sides, [pair.read for pair in pairs])
+            pairs = [replace(pair, arguments=each) for pair, each in zip(pairs, given, strict=True)]
         else:
-            found, hypotheses = generate(self._model, self._tokenizer, sources, self._job.generation)
+            given = self._job.extras.parts(self._model, sources, sides)
+            found, hypotheses = generate(self._text_model, sources, given, self._job.extras)
             pairs = found[::hypotheses]
         results = self._forward.run(pairs)
         for row, (sentence, pair) in enumerate(zip(batch, pairs, strict=True)):
             prepared.errors[sentence.place] = results.problems[row]
             if self._job.generation is not None:
-                # A model may embed, and generate, more ids than its tokenizer knows.
-                known = [token for token in pair.predicted if token < self._vocabulary]
-                prepared.targets[sentence.place] = self._tokenizer.decode(known, skip_special_tokens=True)
+                prepared.targets[sentence.place] = self._text_model.target.decode(pair.predicted)
                 prepared.lengths[sentence.place, 1] = len(pair.predicted)
         places = [sentence.place for sentence in batch]
         grids[:, places] = results.grids.numpy()
@@ -191,9 +192,22 @@ class Worker:
             if error is not None:
                 number = prepared.window.first + place
                 raise ValueError(
-                    f"row {number} cannot be scored: {error}. Mend it, or pass on_error='record' to go on and have "
+                    f"row {number} cannot be scored: {error}. Fix it, or pass on_error='record' to go on and have "
                     "the reason in the error column"
                 )
+
+
+def _by_size(places: list[int], texts: list[str | None]) -> Iterator[list[int]]:
+    """The places in pieces of so much text as can be encoded at a time: encodings take a hundred times the memory."""
+    piece, characters = list[int](), 0
+    for place in places:
+        piece.append(place)
+        characters += len(texts[place] or "")
+        if characters >= _CHARACTERS_AT_ONCE:
+            yield piece
+            piece, characters = [], 0
+    if piece:
+        yield piece
 
 
 def _reason(error: BaseException) -> str:
@@ -201,13 +215,15 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {first}"[:300]
 
 
-@contextmanager
-def _sampling_of(window: int, model: Any, generation: dict[str, Any] | None) -> Iterator[None]:
+def _sampling_of(window: int, model: Any, generation: dict[str, Any] | None) -> Block[None]:
     """Start sampled targets of each window from a seed of its own, so that they are the same after a break."""
-    if generation is None:
-        yield
-        return
-    devices = [model.device] if model.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+
+    def begin(cleanup: Cleanup) -> None:
+        if generation is None:
+            return
+        cleanup.add(partial(torch.set_rng_state, torch.get_rng_state()))
+        if model.device.type == "cuda":
+            cleanup.add(partial(torch.cuda.set_rng_state, torch.cuda.get_rng_state(model.device), model.device))
         torch.manual_seed(window)
-        yield
+
+    return Block(begin)

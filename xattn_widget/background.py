@@ -1,0 +1,44 @@
+"""Work off the kernel's own thread, in threads that all widgets share."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+
+logger = logging.getLogger("xattn_widget")
+
+
+class Background:
+    """Threads that run jobs in the order in which they were given."""
+
+    def __init__(self, name: str, count: int = 1) -> None:
+        self._name, self._count = name, count
+        self._jobs: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start the threads that do not run: at first all of them, and in a forked process again."""
+        with self._lock:
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            while len(self._threads) < self._count:
+                # Daemons: a job that never ends must not keep the process from ending.
+                thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                thread.start()
+                self._threads.append(thread)
+
+    def put(self, job: Callable[[], object]) -> None:
+        """Run ``job`` in one of the threads."""
+        self.start()
+        self._jobs.put(job)
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            try:
+                job()
+            except BaseException:  # the thread serves others too: not even SystemExit may end it
+                logger.exception("a job of the thread %s failed", self._name)
+            del job  # or it would keep its widget alive until the next
