@@ -1,20 +1,48 @@
-"""Read text, CSV, TSV and Parquet files record by record, broken ones too, without holding them in memory."""
+"""Read files of sentences record by record, broken ones too, without holding them in memory."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from xattn_widget.corpus.records import Broken, Cells, find_column
+from xattn_widget.corpus.delimited import line_content, read_csv, read_lines, read_tsv
+from xattn_widget.corpus.formats import HEAD, find_format
+from xattn_widget.corpus.packing import find_packing, packed_name, unpacked
+from xattn_widget.corpus.records import (
+    Broken,
+    Cells,
+    Column,
+    find_column,
+    pick,
+    refuse_columns,
+    require_text,
+)
 
-_BOM = b"\xef\xbb\xbf"
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+
+@dataclass(frozen=True)
+class Source:
+    """A file, and what is asked of it.
+
+    Attributes:
+        path: the file.
+        packing: how it is packed, or None.
+        columns: what to read.
+        limit: the most bytes of a record.
+    """
+
+    path: Path
+    packing: str | None
+    columns: Sequence[Column]
+    limit: int
+
+    def lines(self) -> Iterator[bytes | Broken]:
+        """The lines, with their ends."""
+        with unpacked(self.path, self.packing) as file:
+            yield from read_lines(file, self.limit)
 
 
 def is_file(data: Any) -> bool:
@@ -22,123 +50,112 @@ def is_file(data: Any) -> bool:
     return isinstance(data, str | PathLike)
 
 
-def read_file(data: Any, columns: list[str | int]) -> Callable[[], Iterable[Cells]]:
-    """How to read the columns of a file, by its suffix: ``.csv``, ``.tsv``, ``.parquet``, else lines of text.
+def read_file(data: Any, columns: Sequence[Column], limit: int) -> Callable[[], Iterable[Cells]]:
+    """How to read the columns of a file.
 
-    ``.gz`` is unpacked; the case of a suffix does not matter. In a TSV quotes are text, as translation tools write
-    them. A column that is named by a number is of a file without a header line.
+    Formats and packing are told by the content, where it has a mark of its own, and else by the suffix: ``.csv``,
+    ``.tsv``, else lines of text. A column that is named by a number is of a file without a header line.
+
+    Raises:
+        OSError: the path is not that of a file.
+        ValueError: a format that is not read, a file that is damaged, a column that is not there or holds no text.
     """
     path = Path(data)
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: pass a text, CSV, TSV or Parquet file")
-    if not path.is_file():
+        raise IsADirectoryError(f"{path} is a folder: pass a file of sentences")
+    if not path.exists():
         raise FileNotFoundError(f"there is no file {path}: pass sentences as a list, or the path of a file")
-    suffixes = [each.lower() for each in path.suffixes]
-    suffix = next((each for each in reversed(suffixes) if each != ".gz"), "")
-    if suffix in (".parquet", ".pq"):
-        from xattn_widget.corpus.frames import read_parquet
+    if not path.is_file():
+        raise OSError(
+            f"{path} is a pipe or a device, and rows are read more than once: write them to a file, or pass an iterator"
+        )
+    packing = find_packing(path)
+    with unpacked(path, packing) as file:
+        head = file.read(HEAD)
+    source = Source(path, packing, columns, limit)
+    kind = find_format(path, packed_name(path, packing), head)
+    match kind:
+        case "parquet":
+            from xattn_widget.corpus.columnar import read_parquet
 
-        return read_parquet(path, columns)
-    with _open(path) as file:
-        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            raise ValueError(f"{path} is UTF-16: convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)")
-    if suffix in _DELIMITERS:
-        return _read_delimited(path, _DELIMITERS[suffix], columns)
-    return lambda: ((line,) for line in _lines(path))
+            return read_parquet(path, packing, columns, limit)
+        case "arrow file" | "arrow stream":
+            from xattn_widget.corpus.columnar import read_arrow
 
-
-@contextmanager
-def _open(path: Path) -> Iterator[BinaryIO]:
-    """The bytes of a file, unpacked; what is wrong with a packed one is told with its name."""
-    advice = "test it with 'gzip -t', and copy or pack it again"
-    with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
-        try:
-            yield file  # type: ignore[misc]
-        except EOFError:
-            raise ValueError(f"{path} is cut short, its end is missing: {advice}") from None
-        except (gzip.BadGzipFile, zlib.error) as error:
-            raise ValueError(f"{path} cannot be unpacked as gzip ({error}): {advice}") from None
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    """The lines without their ends. Only a line feed, or one after a carriage return, ends a line."""
-    with _open(path) as file:
-        for number, line in enumerate(file):
-            text = line.removesuffix(b"\n").removesuffix(b"\r")
-            yield text.removeprefix(_BOM) if number == 0 else text
+            return read_arrow(path, packing, columns, limit, is_stream=kind == "arrow stream")
+        case "csv" | "tsv":
+            return _read_delimited(source, kind)
+        case "json lines":
+            return _read_json_lines(source)
+    refuse_columns(columns, f"{path} is text with one sentence per line", "; a table has to be named .csv or .tsv")
+    return lambda: (line if isinstance(line, Broken) else (line_content(line),) for line in source.lines())
 
 
-class _Feed:
-    """Lines for a csv reader, which can be given back those that it took for one broken record."""
+def _read_delimited(source: Source, kind: str) -> Callable[[], Iterable[Cells]]:
+    path, columns = source.path, source.columns
 
-    def __init__(self, lines: Iterator[bytes]) -> None:
-        self._lines = lines
-        self._returned: list[str] = []
-        self.taken: list[str] = []  # by the present record
+    def records() -> Iterator[list[bytes] | Broken]:
+        return read_tsv(source.lines()) if kind == "tsv" else read_csv(source.lines(), source.limit)
 
-    def __iter__(self) -> _Feed:
-        return self
-
-    def __next__(self) -> str:
-        # Bytes that are no UTF-8 become surrogates, which are told cell by cell.
-        text = self._returned.pop() if self._returned else next(self._lines).decode(errors="surrogateescape") + "\n"
-        self.taken.append(text)
-        return text
-
-    def give_back(self, lines: list[str]) -> None:
-        self._returned += reversed(lines)
-
-
-def _records(path: Path, delimiter: str) -> Iterator[list[str] | Broken]:
-    """One list of fields a record.
-
-    A quote that is never closed would take the rest of the file into one field: there only the first line is given up,
-    and reading goes on with the next.
-    """
-    feed = _Feed(_lines(path))
-    if delimiter == "\t":
-        reader = csv.reader(feed, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    else:
-        reader = csv.reader(feed, delimiter=delimiter, strict=True)
-    while True:
-        feed.taken = []
-        try:
-            yield next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            feed.give_back(feed.taken[1:])
-            yield Broken(f"broken record: {error}")
-
-
-def _read_delimited(path: Path, delimiter: str, columns: list[str | int]) -> Callable[[], Iterable[Cells]]:
-    first = next(_records(path, delimiter), None)
+    first = next(records(), None)
     if first is None:
         raise ValueError(f"{path} is empty: there is not even a header line")
     if isinstance(first, Broken):
         raise ValueError(f"the first line of {path} is a {first}")
-    by_position = [isinstance(name, int) for name in columns]
+    if not first:
+        raise ValueError(f"the first line of {path} is blank: it must name the columns, or be the first record")
+    by_position = [isinstance(column.name, int) for column in columns]
     if any(by_position) and not all(by_position):
-        raise ValueError(
-            f"name all columns of {path}, or count all of them from 0 (a file without a header): {columns}"
-        )
+        named = ", ".join(f"{column.argument}={column.name!r}" for column in columns)
+        raise ValueError(f"name all columns of {path}, or count all from 0 if it has no header line: got {named}")
     header = not any(by_position)
     width = len(first)
-    names = first if header else [str(position) for position in range(width)]
-    places = [names.index(find_column(name, names, str(path))) for name in columns]
+    names = [cell.decode(errors="replace") for cell in first] if header else [str(place) for place in range(width)]
+    advice = f", or count from 0 if there is no header line, as in {columns[0].argument}=0"
+    places = [names.index(find_column(column, names, str(path), advice=advice)[0]) for column in columns]
 
     def read() -> Iterator[Cells]:
-        records = _records(path, delimiter)
+        rows = records()
         if header:
-            next(records)
-        for record in records:
+            next(rows)
+        for record in rows:
             if isinstance(record, Broken):
                 yield record
             elif not record:
-                yield ("",) * len(places)
+                yield (b"",) * len(places)
             elif len(record) != width:
                 yield Broken(f"broken record: {len(record)} fields in place of {width}")
             else:
                 yield tuple(record[place] for place in places)
 
     return read
+
+
+def _read_json_lines(source: Source) -> Callable[[], Iterable[Cells]]:
+    for column in source.columns:
+        if isinstance(column.name, int):
+            raise ValueError(
+                f"{source.path} is JSON Lines, whose fields have names: {column.argument} cannot be {column.name}"
+            )
+
+    def read() -> Iterator[Cells]:
+        for line in source.lines():
+            if isinstance(line, Broken):
+                yield line
+            elif line.strip():
+                record = _parse(line)
+                yield record if isinstance(record, Broken) else pick(record, source.columns, str(source.path))
+
+    require_text(read(), source.columns, str(source.path))
+    return read
+
+
+def _parse(line: bytes) -> dict[str, Any] | Broken:
+    try:
+        # Bytes that are not UTF-8 become surrogates, which are told cell by cell.
+        record = json.loads(line.decode(errors="surrogateescape"))
+    except RecursionError:
+        return Broken("broken record: JSON that is nested too deeply")
+    except ValueError as error:
+        return Broken(f"broken record: {error}")
+    return record if isinstance(record, dict) else Broken(f"broken record: JSON {type(record).__name__}, not an object")

@@ -18,6 +18,8 @@ from transformers import PreTrainedModel
 from xattn_widget.corpus.job import ScoreLike, check_positive, describe_job, make_job
 from xattn_widget.corpus.local import run_locally
 from xattn_widget.corpus.memory import keep_fewer_kernels
+from xattn_widget.corpus.parts import discard_parts, remove_parts
+from xattn_widget.corpus.records import MAX_RECORD_BYTES
 from xattn_widget.corpus.rows import cut_windows, open_rows, survey
 from xattn_widget.corpus.shards import (
     MemoryStore,
@@ -29,12 +31,16 @@ from xattn_widget.corpus.shards import (
 )
 from xattn_widget.corpus.spooling import spooled
 from xattn_widget.corpus.tables import corpus_info, make_schema
+from xattn_widget.encoding import refuse_pair
+from xattn_widget.mistakes import with_checked_arguments
+from xattn_widget.sides import pair_model
 
 logger = logging.getLogger("xattn_widget")
 
 DEFAULT_SCORES = ("coverage_penalty", "entropy", "confidence", "sink_mass", "ignored_source", "marginal_divergence")
 
 
+@with_checked_arguments
 def score_corpus(
     model: PreTrainedModel,
     tokenizer: Any,
@@ -52,12 +58,15 @@ def score_corpus(
     max_length: int | None = None,
     batch_tokens: int = 4096,
     window: int = 4096,
+    max_record_bytes: int = MAX_RECORD_BYTES,
     on_error: Literal["record", "raise"] = "record",
     progress: bool | None = None,
     engine: Literal["local", "ray"] = "local",
     workers: int | None = None,
     gpus: bool | None = None,
     address: str | None = None,
+    target_tokenizer: Any = None,
+    forward: Mapping[str, Any] | None = None,
 ) -> pa.Table | Path:
     """Scores of every cross-attention head for each sentence of a corpus, in a table with a row an input.
 
@@ -76,15 +85,17 @@ def score_corpus(
     Args:
         model: an encoder-decoder model of transformers, as loaded (on its device, in its number type).
         tokenizer: the model's tokenizer.
-        sources: sentences: a list, an iterator, the path of a file (text with a sentence a line, CSV or TSV with a
-            header, Parquet; ``.gz`` is unpacked), a pandas or polars frame or series, an Arrow table or column, a
-            ``datasets.Dataset``. The Ray engine keeps an iterator's rows in a temporary file.
+        sources: sentences: a list, an iterator, the path of a file (text with one sentence per line, CSV or TSV with a
+            header, JSON Lines, Parquet, Feather or Arrow; also packed with gzip, bzip2, xz, zstd, or alone in a zip), a
+            pandas or polars frame or series, an Arrow table or column, a ``datasets.Dataset``. The Ray engine keeps an
+            iterator's rows in a temporary file.
         targets: None to let the model generate them (they are kept in the table); or one for each source, in anything
             that ``sources`` may be, to be read by teacher forcing.
         scores: names of built-in scores and scores of your own.
         output: a Parquet file to write; None to return the table.
         source_column: the column of the sentences in what has columns, ``"source"`` when left out. A number counts the
-            columns of a file without a header, from 0.
+            columns of a file without a header, from 0. ``"translation.de"`` is the field ``de`` of the column
+            ``translation``, unless a column is called that.
         target_column: the column of given targets, in ``targets`` or else in ``sources``.
         id_column: a column of ``sources`` to be kept as the rows' ``id``; else they are numbered from 0.
         generation: arguments of ``model.generate``; greedy when left out. Of several hypotheses the best is scored.
@@ -94,8 +105,12 @@ def score_corpus(
             in small models, which is left out otherwise.
         special: ``"keep"``, ``"drop"`` or ``"renormalize"`` special tokens (see ``xattn_widget.scores``).
         max_length: the most tokens on either side; what the model has positions for when left out.
-        batch_tokens: the most tokens of a forward, padding counted. Sentences of like length go together.
-        window: rows that are sorted by length, scored and stored together; what a broken run loses at most.
+        batch_tokens: the most tokens of a forward, padding counted. Sentences of like length go together. A model with
+            dynamically quantized layers, which round all sentences of a batch alike, runs one sentence at a time.
+        window: rows that are sorted by length, scored and stored together; what a broken run loses at most. Of very
+            long rows there are fewer.
+        max_record_bytes: the most bytes of a line of text, a record of a file, or a row's texts. A larger one is not
+            read, and its row has the reason in the column ``error``.
         on_error: ``"record"`` errors and go on, or ``"raise"`` at the first that is met (of a window those that are
             seen without the model come first; rows of a finished output are not looked at again).
         progress: show a bar; when left out, in terminals and notebooks.
@@ -104,6 +119,10 @@ def score_corpus(
             left out.
         gpus: whether a Ray worker has a GPU to itself; when left out, where the cluster has GPUs.
         address: of a running Ray cluster, such as ``"auto"``; a local one is started when left out.
+        target_tokenizer: the tokenizer of the targets, where it is another one, see :func:`xattn_widget.extract`.
+        forward: further arguments of the model's forward. A value is the same for all sentences (a number), or a
+            function of one source's token ids (a list) that returns a number or an array as long. Arguments of
+            ``generation`` that the forward takes too are of the same kind.
 
     Returns:
         An Arrow table, or the output's path. Columns: ``id``, ``source``, ``target``, ``source_length`` and
@@ -113,14 +132,16 @@ def score_corpus(
 
     Raises:
         TypeError: the model, the tokenizer or the sources are of a wrong kind.
-        ValueError: something about the model, the scores, the columns or the settings; a broken run of another job.
+        ValueError: something about the model, the scores, the columns or the settings; a broken run of another job, or
+            a damaged part of it; an output that is an input.
+        BlockingIOError: another call is scoring to the output.
         OSError: the output cannot be written, or will not fit on the disk.
         FileExistsError: the output is there and of another job.
         ImportError, ConnectionError, RuntimeError: there is no Ray; no cluster at the address; one worker after the
             other died over the same rows.
         Exception: what the model or a score raises for all of the first sentences alike.
     """
-    path = None if output is None else check_output(output)
+    path = None if output is None else check_output(output, sources, targets)
     if on_error not in ("record", "raise"):
         raise ValueError(f"on_error must be 'record' or 'raise', got {on_error!r}")
     check_positive(window, "window")
@@ -129,15 +150,25 @@ def score_corpus(
     for option, value in (("workers", workers), ("gpus", gpus), ("address", address)):
         if value is not None and engine == "local":
             raise ValueError(f"{option} is of engine='ray'; the local engine runs the model where it is")
+    refuse_pair(sources, targets)
     keep_fewer_kernels()
-    rows = open_rows(sources, targets, source_column=source_column, target_column=target_column, id_column=id_column)
+    check_positive(max_record_bytes, "max_record_bytes")
+    rows = open_rows(
+        sources,
+        targets,
+        source_column=source_column,
+        target_column=target_column,
+        id_column=id_column,
+        max_record_bytes=max_record_bytes,
+    )
+    text_model = pair_model(model, tokenizer, target_tokenizer)
     job = make_job(
-        model,
-        tokenizer,
+        text_model,
         scores,
         statistics=statistics,
         special=special,
         generation=generation,
+        forward=forward,
         with_targets=rows.with_targets,
         max_length=max_length,
         batch_tokens=batch_tokens,
@@ -154,25 +185,37 @@ def score_corpus(
             if rows.once:
                 rows = stack.enter_context(spooled(rows))
             run = partial(cluster.run_on_ray, workers=workers, gpus=gpus, address=address)
-        known = None if rows.once else survey(rows)
-        description = describe_job(job, model, tokenizer, window)
+        known = None if rows.once else survey(rows, window)
+        description = describe_job(job, text_model, window)
         description["data"] = "an iterator" if once or known is None else f"{known.rows} rows {known.digest}"
-        if path is not None and path.exists():
+
+        def finished() -> bool:
+            """Whether the output is there, as this job writes it."""
+            if path is None or not path.exists():
+                return False
             digest = None
             if once:
                 digest = rows_digest([each.digest.encode() for each in cut_windows(rows.read(), window)])
             check_finished(path, description, digest)
+            return True
+
+        if path is not None and finished():
+            discard_parts(path)
             return path
         schema = make_schema(job, description)
         store: Store = MemoryStore(schema)
         if path is not None:
-            store = stack.enter_context(open_shards(path, schema, description, known and known.rows))
+            shards = stack.enter_context(open_shards(path, schema, description, known and known.rows))
+            if finished():  # by another call, before this one had the lock
+                remove_parts(shards.folder)
+                return path
+            store = shards
             if once and known:  # what was read before may have been another iterator
                 for each in cut_windows(rows.read(), window):
                     store.has(each)
         with _bar(known and known.rows, len(store.done) * window, progress) as bar:
-            counted = run(model, tokenizer, job, rows, window, store, bar.update)
-        result = store.finish(counted if known is None else -(-known.rows // window))
+            counted = run(text_model, job, rows, window, store, bar.update)
+        result = store.finish(counted if known is None else known.windows)
     _report(corpus_info(result), progress)
     return result
 

@@ -28,8 +28,9 @@ def spooled(rows: Rows) -> Iterator[Rows]:
 
         def read() -> Iterator[Row]:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(_GROUP_ROWS):
-                    for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                for group in range(file.num_row_groups):  # each as large as a window, of few rows if they are long
+                    columns = file.read_row_group(group, use_threads=False).columns
+                    for cells in zip(*(column.to_pylist() for column in columns), strict=True):
                         yield Row(*cells)
 
         yield replace(rows, read=read, once=False)
