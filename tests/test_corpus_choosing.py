@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xattn_widget import compare, score_corpus, select
-from xattn_widget.corpus import grids
+from xattn_widget.corpus import corpus_info, grids, to_pandas
 from xattn_widget.corpus.duplicates import Chosen, normalize, trigrams
 
 
@@ -294,7 +296,7 @@ def test_a_path_or_a_thing_that_is_no_table_is_refused_alike(table, tmp_path):
         lambda: compare(path, metric="logprob_mean"),
         lambda: select(table, "random", 5, match=path),
     ):
-        with pytest.raises(ValueError, match=r"scored.csv is no Parquet file"):
+        with pytest.raises(ValueError, match=r"scored.csv is not a Parquet file"):
             call()
     with pytest.raises(TypeError, match="match must be an Arrow table or the path of a Parquet file, got list"):
         select(table, "random", 5, match=[3, 4])
@@ -307,3 +309,24 @@ def test_a_table_without_sources_cannot_be_told_duplicates_by(table):
     with pytest.raises(ValueError, match="no source, which duplicates are told by: pass duplicates='keep'"):
         select(bare, "entropy", 5)
     assert rows_of(select(bare, "entropy", 5, duplicates="keep")) == rows_of(select(table, "entropy", 5))
+
+
+def test_a_file_that_is_not_there_is_named(table):
+    for call in (
+        lambda: select("none.parquet", "entropy", 5),
+        lambda: select(table, "random", 5, match="none.parquet"),
+        lambda: compare("none.parquet", metric="logprob_mean"),
+        lambda: corpus_info("none.parquet"),
+        lambda: to_pandas("none.parquet"),
+    ):
+        with pytest.raises(FileNotFoundError, match=r"there is no file none\.parquet: pass the Parquet file"):
+            call()
+
+
+def test_more_bins_than_sentences_take_no_memory(table):
+    expected = select(table, "entropy", 20, length_bins=table.num_rows)
+    tracemalloc.start()
+    assert select(table, "entropy", 20, length_bins=10**9) == expected
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * 2**20

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
 
+import accelerate
 import numpy as np
 import pytest
+import torch
 from corpus_pool import ENGLISH, GERMAN
+from torch import nn
 from torch.nn.functional import log_softmax, softmax
 from transformers import LogitsProcessorList, SuppressTokensLogitsProcessor
 
-from xattn_widget import score, score_corpus
+from xattn_widget import extract, load_demo, score, score_corpus
+from xattn_widget.corpus import grids
+from xattn_widget.corpus.fingerprints import model_fingerprint
 
 pytestmark = pytest.mark.usefixtures("single_thread")
 
@@ -127,3 +134,105 @@ def test_functions_of_other_packages_count_by_name_alone(monkeypatch):
     assert before != score(sharp).signature()
     monkeypatch.setitem(softmax.__globals__, "has_torch_function_unary", "something else")
     assert score(smooth).signature() == before
+
+
+# --- Models whose state is more than plain tensors.
+
+
+@pytest.fixture
+def int8(demo):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.ao.quantization.quantize_dynamic(demo.model, {nn.Linear}, dtype=torch.qint8)
+
+
+def test_a_dynamically_quantized_model_is_scored_as_extract_does(demo, int8, tmp_path):
+    output = tmp_path / "scored.parquet"
+    options = {"scores": ["entropy", "value_norm"], "statistics": "logprob_sum"}
+    for targets in (ENGLISH, None):
+        table = score_corpus(int8, demo.tokenizer, GERMAN[:3], targets and targets[:3], **options)
+        for row, target in enumerate(table["target"].to_pylist()):
+            record = extract(int8, demo.tokenizer, GERMAN[row], targets and target, value_norms=True)
+            for name in options["scores"]:
+                np.testing.assert_allclose(grids(table, name)[row], record.score(name).numpy(), atol=1e-5)
+            assert table["logprob_sum"][row].as_py() == pytest.approx(float(record.logprobs.sum()), abs=1e-4)
+    score_corpus(int8, demo.tokenizer, GERMAN, ENGLISH, "entropy", output=output)
+    score_corpus(copy.deepcopy(int8), demo.tokenizer, GERMAN, ENGLISH, "entropy", output=output)  # it is the same
+    with pytest.raises(FileExistsError, match="model was"):
+        score_corpus(*demo, GERMAN, ENGLISH, "entropy", output=output)
+
+
+def change_packed_weights(model):
+    layer = model.model.decoder.layers[1].fc1
+    weight, bias = layer._packed_params._weight_bias()
+    numbers = weight.int_repr()
+    numbers[3, 3] += 1 if numbers[3, 3] < 100 else -1
+    changed = torch._make_per_tensor_quantized_tensor(numbers, weight.q_scale(), weight.q_zero_point())
+    layer._packed_params.set_weight_bias(changed, bias)
+
+
+def change_packed_scale(model):
+    layer = model.model.decoder.layers[1].fc1
+    weight, bias = layer._packed_params._weight_bias()
+    changed = torch._make_per_tensor_quantized_tensor(weight.int_repr(), 2 * weight.q_scale(), weight.q_zero_point())
+    layer._packed_params.set_weight_bias(changed, bias)
+
+
+@pytest.mark.parametrize("change", [change_packed_weights, change_packed_scale])
+def test_packed_weights_count(int8, change):
+    before = model_fingerprint(int8)
+    assert model_fingerprint(copy.deepcopy(int8)) == before
+    change(int8)
+    assert model_fingerprint(int8) != before
+
+
+class WithState(nn.Module):
+    """Keeps numbers in each way that is not a parameter."""
+
+    def __init__(self, **state):
+        super().__init__()
+        self.state = {"extra": 1.0, "buffer": 1.0, "scale": 1.0} | state
+        self.register_buffer("table", torch.tensor([self.state["buffer"]]), persistent=False)
+        self.weight = Scaled(torch.ones(2), requires_grad=False)
+        self.weight.scale = torch.tensor(self.state["scale"])
+
+    def get_extra_state(self):
+        return {"steps": [self.state["extra"], np.float32(2)], "kind": torch.int8}
+
+
+class Scaled(nn.Parameter):
+    """As libraries of quantization make them, with the scale as an attribute."""
+
+
+@pytest.mark.parametrize("state", [{"extra": 2.0}, {"buffer": 2.0}, {"scale": 2.0}])
+def test_state_that_is_no_parameter_counts(state):
+    def fingerprint(**state):
+        model = load_demo()[0]
+        model.own = WithState(**state)
+        return model_fingerprint(model)
+
+    assert fingerprint() == fingerprint()
+    assert fingerprint() != fingerprint(**state)
+
+
+def test_offloaded_weights_count(demo):
+    def fingerprint(model):
+        return model_fingerprint(accelerate.cpu_offload(copy.deepcopy(model), torch.device("cpu")))
+
+    other = copy.deepcopy(demo.model)
+    with torch.no_grad():
+        other.model.decoder.layers[0].fc1.weight[0, 0] += 1
+    assert fingerprint(demo.model) == fingerprint(demo.model)
+    assert fingerprint(demo.model) != fingerprint(other)
+    with pytest.raises(ValueError, match="has no values"):
+        model_fingerprint(copy.deepcopy(demo.model).to("meta"))
+
+
+def test_tables_that_the_library_makes_do_not_count(demo):
+    """Some grow with the longest sentence that a model has seen."""
+    before = model_fingerprint(demo.model)
+    demo.model.model.encoder.register_buffer("table", torch.ones(3), persistent=False)
+    try:
+        assert model_fingerprint(demo.model) == before
+    finally:
+        del demo.model.model.encoder.table

@@ -98,12 +98,12 @@ def test_loading_what_is_no_record_is_a_clear_error(tmp_path):
         load(tmp_path / "none.safetensors")
     pickled = tmp_path / "record.pkl"
     pickled.write_bytes(pickle.dumps({"weights": 1}))
-    with pytest.raises(ValueError, match="no safetensors file"):
+    with pytest.raises(ValueError, match="not a safetensors file"):
         load(pickled)
     from safetensors.torch import save_file
 
     save_file({"weights": torch.ones(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match="no record of format"):
+    with pytest.raises(ValueError, match="not a record of format"):
         load(tmp_path / "other.safetensors")
 
 

@@ -44,6 +44,7 @@ class CrossAttention:
             :func:`head_importance`); empty where it was not asked for.
         steps: what was made of the attention as captured, in order, as signatures name it: ``"words"``, ``"drop"``,
             ``"renormalize"``, ``"contributions"``.
+        arguments: what the model's forward was given beside token ids, by name, as parts of this sentence; not saved.
 
     Raises:
         ValueError: the shapes of weights and axes do not fit each other.
@@ -61,6 +62,7 @@ class CrossAttention:
     value_norms: torch.Tensor | None = None
     importance: Mapping[str, torch.Tensor] = field(default_factory=dict)
     steps: tuple[str, ...] = ()
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.weights.dim() != 4 or self.weights.numel() == 0:
@@ -214,13 +216,15 @@ class CrossAttention:
     def with_words(self, *, source: Sequence[str] | None = None, target: Sequence[str] | None = None) -> CrossAttention:
         """The record with given words, such as the tokens that a gold alignment counts, in place of those it found.
 
-        Words are matched with the pieces by their characters, spaces aside: ``"Das ist 's ."`` fits ``"Das ist's."``.
+        Words are matched with the text by their characters, whatever its spaces, case and Unicode forms:
+        ``"Das ist 's ."`` fits ``"Das ist's."``. Words may be missing, added or spelled differently here and there.
 
         Args:
             source: the source words in order; as they are when left out.
             target: the target words in order, for both readings.
 
         Raises:
+            TypeError: one string in place of a list of them.
             ValueError: words of another sentence.
         """
         return replace(
@@ -414,6 +418,11 @@ class CrossAttention:
 
         Returns:
             The path written. Read it again with :func:`xattn_widget.load`.
+
+        Raises:
+            FileNotFoundError: there is no such folder.
+            ValueError: the weights are not probabilities, or other numbers are impossible, so that the file could not
+                be loaded again.
         """
         from xattn_widget.storage import save
 

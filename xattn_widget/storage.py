@@ -10,8 +10,9 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from xattn_widget.axes import Axis
 from xattn_widget.record import CrossAttention
+from xattn_widget.schema import check_hypotheses, check_values, has_whole_rows, read_records
+from xattn_widget.writing import whole_file
 
 _KEY = "xattn_widget"
 _FORMAT = 1
@@ -23,6 +24,12 @@ def save(record: CrossAttention, path: str | Path) -> Path:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to save {path.name} in")
     records = record.hypotheses or (record,)
+    try:
+        check_hypotheses(records)
+        for each in records:
+            check_values(each)
+    except ValueError as error:
+        raise ValueError(f"this record cannot be saved, because it could not be loaded again: {error}") from None
     tensors, described = {}, []
     for index, each in enumerate(records):
         tensors[f"{index}.weights"] = each.weights.contiguous()
@@ -42,10 +49,16 @@ def save(record: CrossAttention, path: str | Path) -> Path:
                 "model": each.model,
                 "importance": list(each.importance),
                 "steps": each.steps,
+                "whole_rows": has_whole_rows(each),
             }
         )
-    metadata = {_KEY: json.dumps({"format": _FORMAT, "records": described}, ensure_ascii=False)}
-    save_file(tensors, path, metadata=metadata)
+    # ASCII alone: a label may hold a lone surrogate, which has no bytes in UTF-8.
+    metadata = {_KEY: json.dumps({"format": _FORMAT, "records": described})}
+    with whole_file(path) as file:
+        try:
+            save_file(tensors, file.name, metadata=metadata)
+        except SafetensorError as error:  # the disk is full, say
+            raise OSError(f"cannot write {path}: {error}") from error
     return path
 
 
@@ -54,40 +67,43 @@ def load(path: str | Path) -> CrossAttention:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no saved record, or one of a newer format.
+        ValueError: the file is not a saved record, it is damaged, or it is of a newer format.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            content = json.loads((file.metadata() or {}).get(_KEY, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except SafetensorError as error:
-        raise ValueError(f"{path} is no safetensors file ({error}); save records with record.save(path)") from error
+    content, tensors = _read(path)
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ValueError(
-            f"{path} is no record of format {_FORMAT}: it was not written by record.save, or by a newer version"
+            f"{path} is not a record of format {_FORMAT}: it was not written by record.save, or by a newer version"
         )
-    records = [
-        CrossAttention(
-            weights=tensors[f"{index}.weights"],
-            source=_axis(each["source"]),
-            targets={reading: _axis(axis) for reading, axis in each["targets"].items()},
-            reading=each["reading"],
-            logprobs=tensors.get(f"{index}.logprobs"),
-            generated=each["generated"],
-            sequence_score=each["sequence_score"],
-            model=each["model"],
-            value_norms=tensors.get(f"{index}.value_norms"),
-            # Files of earlier versions have neither.
-            importance={method: tensors[f"{index}.importance.{method}"] for method in each.get("importance", [])},
-            steps=tuple(each.get("steps", ())),
-        )
-        for index, each in enumerate(content["records"])
-    ]
+    try:
+        records = read_records(content, tensors)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged, or record.save did not write it: {error}") from error
     return records[0] if len(records) == 1 else replace(records[0], hypotheses=tuple(records))
 
 
-def _axis(fields: dict[str, Any]) -> Axis:
-    return Axis(**{name: tuple(values) if isinstance(values, list) else values for name, values in fields.items()})
+def _read(path: Path) -> tuple[Any, dict[str, Any]]:
+    """The JSON and the tensors of a file."""
+    try:
+        with safe_open(path, framework="pt") as saved:
+            tensors = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118 - no mapping
+        # The library has found the header to be sound, and takes the last of two values of one name.
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")), object_pairs_hook=_unique)
+        return json.loads(header.get("__metadata__", {}).get(_KEY, "null"), object_pairs_hook=_unique), tensors
+    except OSError as error:
+        if error.filename is None:
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        raise
+    except Exception as error:  # of the library and of torch, for types that it cannot make
+        raise ValueError(
+            f"{path} is not a safetensors file, or it is damaged ({error}); save records with record.save(path)"
+        ) from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError(f"a name occurs twice among {', '.join(name for name, _ in pairs)[:80]}")
+    return dict(pairs)

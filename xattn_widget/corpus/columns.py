@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from xattn_widget.corpus import parquet
 from xattn_widget.corpus.records import is_missing
 from xattn_widget.corpus.tables import grids, score_names
+from xattn_widget.hints import head_pairs, missing_head_hint, nearest
 
 _NAME = re.compile(r"(?P<score>.+?)(?:\.layer(?P<layer>\d+))?(?:\.head(?P<head>\d+))?")
 
@@ -40,15 +41,18 @@ def column_values(table: pa.Table, name: str, heads: Sequence[tuple[int, int]] |
         return _numbers(table, name)
     if score not in score_names(table):
         known = [*score_names(table), *_numeric(table)]
-        raise ValueError(f"the table has no numbers called {name!r}; it has {', '.join(known) or 'none'}")
+        near = nearest(score, known)
+        hint = f": did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise ValueError(f"the table has no numbers called {name!r}; it has {', '.join(known) or 'none'}{hint}")
     grid = grids(table, score).astype(np.float64)
     match = _NAME.fullmatch(name)
     assert match
     layer, head = (None if match[part] is None else int(match[part]) for part in ("layer", "head"))
     if heads is not None:
-        for each in heads:
+        pairs = head_pairs(heads)
+        for each in pairs:
             _check_head(score, grid, *each)
-        return np.stack([grid[:, layer, head] for layer, head in heads]).mean(0)
+        return np.stack([grid[:, layer, head] for layer, head in pairs]).mean(0)
     _check_head(score, grid, layer or 0, head or 0)
     if layer is not None:
         grid = grid[:, layer : layer + 1]
@@ -62,16 +66,14 @@ def schema_of(table: pa.Table | str | PathLike[str], name: str = "table") -> pa.
 
     Raises:
         TypeError: it is neither a table nor a path.
-        ValueError: the file is no Parquet file.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or it is not a Parquet file.
     """
     if isinstance(table, pa.Table):
         return table.schema
     if not isinstance(table, str | PathLike):
         raise TypeError(f"{name} must be an Arrow table or the path of a Parquet file, got {type(table).__name__}")
-    try:
-        return pq.read_schema(table)
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{table} is no Parquet file, as score_corpus writes them: {error}") from None
+    return parquet.read_schema(table)
 
 
 def read_columns(
@@ -80,12 +82,12 @@ def read_columns(
     """A table as it is, or a Parquet file with those of the wanted columns that it has (all for None).
 
     Raises:
-        TypeError, ValueError: as ``schema_of``.
+        TypeError, FileNotFoundError, ValueError: as ``schema_of``.
     """
     present = schema_of(table, name).names
     if isinstance(table, pa.Table):
         return table
-    return pq.read_table(table, columns=[each for each in present if wanted is None or each in wanted])
+    return parquet.read_table(table, [each for each in present if wanted is None or each in wanted])
 
 
 def cells(column: Any) -> list[Any]:
@@ -102,6 +104,7 @@ def _check_head(score: str, grid: Any, layer: int, head: int) -> None:
     if not (0 <= layer < layers and 0 <= head < heads):
         raise ValueError(
             f"{score} has no layer {layer} head {head}: layers are 0 to {layers - 1}, heads are 0 to {heads - 1}"
+            f"{missing_head_hint(layer, head, layers, heads)}"
         )
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from xattn_widget.corpus.columns import average_ranks, cells, column_values, read_columns, schema_of, score_of
 from xattn_widget.corpus.duplicates import Chosen
 from xattn_widget.corpus.tables import score_names
+from xattn_widget.hints import head_pairs
 
 Order = Literal["highest", "lowest"]
 _TEXT = ("id", "source", "target", "source_length", "error")
@@ -79,8 +80,10 @@ def select(
 
     Raises:
         TypeError: ``table`` or ``match`` is neither a table nor a path.
+        FileNotFoundError: there is no such file.
         ValueError: an unknown column, head, order or policy, a number out of its range, heads with no score that they
-            are of, strata that are no labels, a file that is no Parquet file, or fewer sentences than the budget.
+            are of, strata that are not labels, a damaged file or one that is not Parquet, or fewer sentences than the
+            budget.
     """
     wanted = _orders(by, order)
     match = None if match is None else read_columns(match, ["source_length"], "match")
@@ -176,13 +179,14 @@ def _is_count(value: Any) -> bool:
 
 def _check_columns(schema: pa.Schema, wanted: dict[str, str], heads: Any, strata: Any) -> None:
     """Refuse names that nothing in the schema has; of a file the whole schema is known, and few columns are read."""
-    table = schema.empty_table()
+    table = pa.Table.from_batches([], schema)  # schema.empty_table() cannot make permuted tensors
     scores = score_names(table)
     for name in wanted:
         if name != "random":
             column_values(table, name)
-    if heads is not None and (len(heads) == 0 or any(np.shape(each) != (2,) for each in heads)):
-        raise ValueError(f"heads must be (layer, head) pairs, at least one, or None for all, got {heads!r}")
+    form = "(layer, head) pairs, at least one, or None for all"
+    if heads is not None and not head_pairs(heads, form=form):
+        raise ValueError(f"heads must be {form}, got {heads!r}")
     if heads is not None and not any(name in scores for name in wanted):
         raise ValueError(
             f"heads are those of a score's bare name ({', '.join(scores) or 'the table has none'}), and by names "
@@ -253,7 +257,8 @@ def _bins(table: pa.Table, ranked: Any, budget: int, length_bins: int | None, na
         yield _Group(ranked, budget, name)
         return
     lengths = _lengths(table)[ranked]
-    edges: Any = np.unique(np.quantile(lengths, np.linspace(0, 1, length_bins + 1)[1:-1])) if len(ranked) else []
+    count = min(length_bins, len(ranked))  # which puts each length into a bin of its own, and more do no other
+    edges: Any = np.unique(np.quantile(lengths, np.linspace(0, 1, count + 1)[1:-1])) if count else []
     bins = np.searchsorted(edges, lengths, side="left")
     groups = [ranked[bins == each] for each in np.unique(bins)]
     for rows, part in zip(groups, _parts(budget, [len(each) for each in groups]), strict=True):

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from xattn_widget._version import __version__
 from xattn_widget.corpus.job import Job
+from xattn_widget.corpus.parquet import read_schema, read_table
 from xattn_widget.corpus.rows import Window
 
 METADATA = b"xattn_widget"
@@ -53,10 +53,11 @@ def corpus_info(table: pa.Table | pa.Schema | str | PathLike[str]) -> dict[str, 
     """What a scored corpus says of itself: signatures, model, settings, and the numbers of rows and errors.
 
     Raises:
-        ValueError: the table or file was not made by ``score_corpus``.
+        FileNotFoundError: there is no such file.
+        ValueError: the table or file was not made by ``score_corpus``, or the file is damaged.
     """
     if isinstance(table, str | PathLike):
-        schema = pq.read_schema(table)
+        schema = read_schema(table)
     else:
         schema = table if isinstance(table, pa.Schema) else table.schema
     content = (schema.metadata or {}).get(METADATA)
@@ -117,7 +118,11 @@ def count_errors(errors: Any) -> dict[str, int]:
 
 def score_names(table: pa.Table) -> list[str]:
     """The columns that hold a grid of heads."""
-    return [field.name for field in table.schema if isinstance(field.type, pa.FixedShapeTensorType)]
+    return [field.name for field in table.schema if _is_grid(field.type)]
+
+
+def _is_grid(kind: pa.DataType) -> bool:
+    return isinstance(kind, pa.FixedShapeTensorType) and len(kind.shape) == 2 and kind.value_type != pa.bool_()
 
 
 def grids(table: pa.Table, name: str) -> Any:
@@ -128,14 +133,20 @@ def grids(table: pa.Table, name: str) -> Any:
     """
     if name not in score_names(table):
         raise ValueError(f"the table has no score {name!r}; it has {', '.join(score_names(table)) or 'none'}")
-    column = table[name].combine_chunks()
-    if isinstance(column, pa.ChunkedArray):
-        column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
-    layers, heads = column.type.shape
-    storage = column.storage
-    values = np.array(storage.values.to_numpy(zero_copy_only=False), dtype=np.float32)
-    start = storage.offset * layers * heads
-    values = values[start : start + len(storage) * layers * heads].reshape(len(storage), layers, heads)
+    kind = table.schema.field(name).type
+    parts = [_stored(chunk.storage, kind.shape) for chunk in table[name].chunks]
+    values = np.concatenate(parts) if parts else np.empty((0, *kind.shape), dtype=np.float32)
+    order = list(kind.permutation or range(2))
+    if kind.dim_names and [kind.dim_names[axis] for axis in order] == ["head", "layer"]:
+        order.reverse()
+    return np.ascontiguousarray(values.transpose(0, *(1 + axis for axis in order)))
+
+
+def _stored(storage: pa.FixedSizeListArray, shape: tuple[int, int]) -> Any:
+    """``[rows, *shape]`` float32 array of a chunk's numbers in the order in which they are stored."""
+    size = shape[0] * shape[1]
+    numbers = storage.values.slice(storage.offset * size, len(storage) * size)
+    values = np.array(numbers.to_numpy(zero_copy_only=False), dtype=np.float32).reshape(len(storage), *shape)
     if storage.null_count:
         values[storage.is_null().to_numpy(zero_copy_only=False)] = np.nan
     return values
@@ -150,7 +161,7 @@ def to_pandas(table: pa.Table | str | PathLike[str]) -> Any:
     import pandas as pd
 
     if isinstance(table, str | PathLike):
-        table = pq.read_table(table)
+        table = read_table(table)
     parts = []
     for name in table.column_names:
         if name not in score_names(table):

@@ -1,0 +1,113 @@
+"""Parquet files with checksums: damage is an error when they are read, never another number.
+
+Each page carries the checksum that Parquet provides for. It does not cover the footer (schema, metadata, places of the
+pages), so a digest of the footer stands right before it, where Parquet allows bytes that belong to no column. To other
+readers these are ordinary Parquet files. Files without checksums, as earlier versions wrote them, are read too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+# Scores are all different: dictionaries of them would make a file larger, and slower to write.
+WRITING: dict[str, Any] = {"compression": "zstd", "use_dictionary": False, "write_page_checksum": True}
+_MARK = b"xattn_widget footer "
+_DIGEST_LENGTH = 32
+_END_LENGTH = 8  # the footer's length and the magic bytes
+
+Opener = Callable[[str, int], int]
+
+
+def seal(file: IO[bytes]) -> None:
+    """Put the digest before the footer of a Parquet file that was just written to ``file``."""
+    start = _footer_start(file)
+    file.seek(start)
+    footer = file.read()
+    file.seek(start)
+    file.write(_MARK + _digest(footer) + footer)
+
+
+def read_schema(path: str | PathLike[str]) -> pa.Schema:
+    """The schema of a Parquet file.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`read_table`.
+    """
+    with _opened(path) as file:
+        return pq.read_schema(file)
+
+
+def read_table(
+    path: str | PathLike[str],
+    columns: Sequence[str] | None = None,
+    *,
+    use_threads: bool = True,
+    sealed: bool = False,
+    opener: Opener | None = None,
+) -> pa.Table:
+    """A Parquet file, with its checksums verified where it has them.
+
+    Args:
+        path: the file.
+        columns: the columns to read, all when left out.
+        use_threads: read columns in parallel.
+        sealed: require the digest of the footer.
+        opener: how to open the file, as for ``open``.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or it is not a Parquet file.
+    """
+    with _opened(path, sealed, opener) as file:
+        wanted = None if columns is None else list(columns)
+        return pq.read_table(file, columns=wanted, use_threads=use_threads, page_checksum_verification=True)
+
+
+@contextmanager
+def _opened(path: str | PathLike[str], sealed: bool = False, opener: Opener | None = None) -> Iterator[IO[bytes]]:
+    """The file, its footer verified. What is wrong with it is reported with its path."""
+    if not os.path.lexists(path):
+        raise FileNotFoundError(f"there is no file {path}: pass the Parquet file that score_corpus wrote")
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path} is a folder: pass the Parquet file that score_corpus wrote")
+    with open(path, "rb", opener=opener) as file:
+        try:
+            _check_footer(file, sealed)
+            file.seek(0)
+            yield file
+        except (pa.ArrowException, OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno:  # of the disk; Arrow's own have no number
+                raise
+            raise ValueError(
+                f"{path} is not a Parquet file as score_corpus writes them, or it is damaged: {error}"
+            ) from error
+
+
+def _check_footer(file: IO[bytes], sealed: bool) -> None:
+    start = _footer_start(file)
+    before = start - _DIGEST_LENGTH - len(_MARK)
+    file.seek(max(0, before))
+    if before < 0 or file.read(len(_MARK)) != _MARK:
+        if sealed:
+            raise ValueError("its checksum is missing")
+        return
+    if file.read(_DIGEST_LENGTH) != _digest(file.read()):
+        raise ValueError("its footer does not match its checksum")
+
+
+def _footer_start(file: IO[bytes]) -> int:
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(0, end - _END_LENGTH))
+    return end - _END_LENGTH - int.from_bytes(file.read(4), "little")
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=_DIGEST_LENGTH // 2).hexdigest().encode()
