@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
+import math
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import torch
 
 from xattn_widget.alignment.pharaoh import format_pharaoh
 from xattn_widget.record import CrossAttention
+from xattn_widget.texts import csv_writer, json_text
+from xattn_widget.writing import whole_file
 
 if TYPE_CHECKING:
     from xattn_widget.widget import CrossAttentionWidget
 
 
-def export(widget: CrossAttentionWidget, path: str | Path) -> Path:
+def export(widget: CrossAttentionWidget, path: str | Path, spreadsheet: bool = False) -> Path:
     """Save what a widget shows; see :meth:`CrossAttentionWidget.export`."""
     path = Path(path)
     suffix = path.suffix.lower()
+    if spreadsheet and suffix != ".csv":
+        raise ValueError(f"spreadsheet=True is for CSV files; got {path.name!r}")
     if suffix in _TEXTS:
-        path.write_text(_TEXTS[suffix](widget), encoding="utf-8", newline="\n")
+        text = _csv(widget, spreadsheet) if suffix == ".csv" else _TEXTS[suffix](widget)
+        with whole_file(path) as file:
+            file.write(text.encode())
     elif suffix in _PICTURES:
-        _draw(widget, path)
+        with whole_file(path) as file:
+            _draw(widget, file, suffix.removeprefix("."))
     elif suffix in (".html", ".htm"):
         widget.to_html(path)
     else:
@@ -54,15 +61,15 @@ def _together(widget: CrossAttentionWidget, record: CrossAttention) -> torch.Ten
     return picked.mean(0) if widget.aggregate == "mean" else picked.amax(0)
 
 
-def _csv(widget: CrossAttentionWidget) -> str:
+def _csv(widget: CrossAttentionWidget, spreadsheet: bool = False) -> str:
     record = shown_record(widget)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["heads", "target", "target_token", "source", "source_token", "weight"])
+    out = io.StringIO(newline="")
+    write = csv_writer(out, spreadsheet)
+    write(["heads", "target", "target_token", "source", "source_token", "weight"])
     for (layer, head), weights in zip(widget.heads, _heads(widget, record).tolist(), strict=True):
         for t, (target, row) in enumerate(zip(record.target_tokens, weights, strict=True)):
             for s, (source, weight) in enumerate(zip(record.source_tokens, row, strict=True)):
-                writer.writerow([f"layer {layer}, head {head}", t, target, s, source, f"{weight:.7g}"])
+                write([f"layer {layer}, head {head}", t, target, s, source, float(f"{weight:.7g}")])
     return out.getvalue()
 
 
@@ -72,7 +79,7 @@ def _json(widget: CrossAttentionWidget) -> str:
 
     def rows(weights: torch.Tensor) -> list[list[float | None]]:
         return [
-            [float(f"{value:.7g}") if value == value else None for value in row]  # JSON has no NaN
+            [float(f"{value:.7g}") if math.isfinite(value) else None for value in row]  # JSON has no NaN
             for row in weights.tolist()
         ]
 
@@ -90,7 +97,7 @@ def _json(widget: CrossAttentionWidget) -> str:
         str(widget.aggregate): rows(_together(widget, record)),
         "each": [rows(weights) for weights in _heads(widget, record)],
     }
-    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+    return json_text(data, indent=1) + "\n"
 
 
 def _pharaoh(widget: CrossAttentionWidget) -> str:
@@ -102,21 +109,24 @@ def _pharaoh(widget: CrossAttentionWidget) -> str:
     return format_pharaoh(links) + "\n"
 
 
-def _draw(widget: CrossAttentionWidget, path: Path) -> None:
+def _draw(widget: CrossAttentionWidget, file: IO[bytes], kind: str) -> None:
     from matplotlib.figure import Figure
 
-    from xattn_widget.plot.heatmap import draw_heatmap
+    from xattn_widget.plot.heatmap import draw_heatmap, figure_size
 
     record = shown_record(widget)
     weights = _together(widget, record)
-    figure = Figure(figsize=(min(2 + 0.35 * weights.shape[1], 14), min(1.5 + 0.3 * weights.shape[0], 14)))
+    figure = Figure(figsize=figure_size(record, weights))
     figure.set_layout_engine("constrained")
     axes = figure.subplots()
     draw_heatmap(axes, record, weights)
     picked = [f"layer {layer}, head {head}" for layer, head in widget.heads]
     title = picked[0] if len(picked) == 1 else f"{widget.aggregate} of {len(picked)} heads"
     axes.set_title(title, fontsize=10)
-    figure.savefig(path, dpi=200)
+    with warnings.catch_warnings():
+        # Characters that no font has are drawn as boxes, and were named above.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        figure.savefig(file, format=kind, dpi=200)
 
 
 _TEXTS: dict[str, Callable[[CrossAttentionWidget], str]] = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import traitlets
 
+from xattn_widget.characters import brief, well_formed
+from xattn_widget.hints import check_heads, head_pairs, whole_number
 from xattn_widget.record import CrossAttention
+from xattn_widget.view import HEADS_FORM
 
 
 def flatten(records: Any, names: Sequence[str] | None) -> tuple[list[CrossAttention], list[str], list[str], list[int]]:
@@ -74,13 +76,13 @@ def describe_records(
     return {
         "layers": first.layers,
         "heads": first.heads,
-        "model": first.model,
+        "model": well_formed(first.model),
         "sentences": [
             {
-                "source": record.source.preview(),
-                "target": record.target.preview() + rank,
-                "name": name,
-                "model": record.model,
+                "source": well_formed(record.source.preview()),
+                "target": well_formed(record.target.preview() + rank),
+                "name": well_formed(name),
+                "model": well_formed(record.model),
                 "layers": record.layers,
                 "heads": record.heads,
                 "group": group,
@@ -107,22 +109,17 @@ def settle_heads(value: Any, record: CrossAttention) -> list[list[int]]:
     """Picked heads as a list of [layer, head], each once.
 
     Raises:
-        traitlets.TraitError: something else than (layer, head) pairs, or a head that the record does not have.
+        traitlets.TraitError: something other than (layer, head) pairs, or a head that the record does not have.
     """
     try:
-        heads = [[operator.index(layer), operator.index(head)] for layer, head in value]
-    except (TypeError, ValueError):
-        heads = []
-    if not heads:
-        raise traitlets.TraitError(f"heads must be a list of at least one (layer, head) pair, got {value!r:.80}")
-    for layer, head in heads:
-        if not (0 <= layer < record.layers and 0 <= head < record.heads):
-            raise traitlets.TraitError(
-                f"there is no layer {layer} head {head}: layers are 0 to {record.layers - 1}, heads are "
-                f"0 to {record.heads - 1}"
-            )
+        heads = head_pairs(value, form=HEADS_FORM)
+        if not heads:
+            raise ValueError(f"heads must be {HEADS_FORM}, got {brief(value)}")
+        check_heads(heads, record.layers, record.heads)
+    except ValueError as error:
+        raise traitlets.TraitError(str(error)) from None
     # Of a head named twice the last mention counts, as of a dictionary's keys.
-    return [list(pair) for pair in reversed(dict.fromkeys(map(tuple, reversed(heads))))]
+    return [list(pair) for pair in reversed(dict.fromkeys(reversed(heads)))]
 
 
 def settle_compare(value: Any, sentence: int, records: Sequence[CrossAttention]) -> dict[str, Any] | None:
@@ -135,19 +132,16 @@ def settle_compare(value: Any, sentence: int, records: Sequence[CrossAttention])
         return None
     given = dict(value) if isinstance(value, Mapping) else {"sentence": value}
     settled: dict[str, Any] = {}
-    try:
-        if given.get("sentence") is not None:
-            settled["sentence"] = operator.index(given["sentence"])
-    except TypeError:
-        given["unknown"] = True
-    if set(given) - {"sentence", "heads"}:
+    if given.get("sentence") is not None:
+        settled["sentence"] = whole_number(given["sentence"])
+    if set(given) - {"sentence", "heads"} or settled.get("sentence", 0) is None:
         raise traitlets.TraitError(
             "compare must be None, a sentence's number, or a dictionary of 'sentence' and 'heads' (a list of (layer, "
-            f"head) pairs), got {value!r:.80}"
+            f"head) pairs), got {brief(value)}"
         )
     which = settled.get("sentence", sentence)
     if not 0 <= which < len(records):
-        raise traitlets.TraitError(f"compare names sentence {which}; they are 0 to {len(records) - 1} here")
+        raise traitlets.TraitError(f"compare names sentence {brief(which)}; they are 0 to {len(records) - 1} here")
     if given.get("heads") is not None:
         settled["heads"] = settle_heads(given["heads"], records[which])
     return settled

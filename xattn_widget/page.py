@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
-import html
-import json
+import hashlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xattn_widget.entries import error_text
 from xattn_widget.listing import fit_heads
+from xattn_widget.markup import element, source_element
 from xattn_widget.serving import quantise
+from xattn_widget.texts import json_text
+from xattn_widget.writing import whole_file
 
 if TYPE_CHECKING:
     from xattn_widget.widget import CrossAttentionWidget
@@ -20,31 +23,27 @@ _STATIC = Path(__file__).parent / "static"
 # Room for the words that tell what was left out.
 NOTICE_BYTES = 300
 
-# Nothing is loaded from anywhere, whatever the page is given.
-_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
-
-_TEMPLATE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ margin: 0 auto; padding: 16px; max-width: 1600px; }}
-{style}
-</style>
-</head>
-<body>
-<div class="xattn-page"></div>
-<script type="application/json" class="xattn-state">{state}</script>
-<noscript><pre>{summary}</pre></noscript>
-<script>
-{script}
-</script>
-</body>
-</html>
+_PAGE_STYLE = """
+:root { color-scheme: light dark; }
+body { margin: 0 auto; padding: 16px; max-width: 1600px; }
+.xattn-fallback { font: 14px/1.5 system-ui, sans-serif; max-width: 48rem; }
+.xattn-fallback pre { white-space: pre-wrap; }
+"""
+_BLOCKED = (
+    "The interactive view does not run here: scripts are turned off in this browser, or the policy of the site that "
+    "serves this page blocks them. Download the page and open the file itself. Whoever runs the site can allow this "
+    "one script in its Content-Security-Policy: script-src "
+)
+# The page in a notebook is a frame that can reach nothing outside itself; its height comes in a message.
+_FRAME_STYLE = "display: block; width: 100%; height: 700px; border: 0"
+_FRAME_SCRIPT = """
+(() => {
+  const frame = document.currentScript && document.currentScript.previousElementSibling;
+  if (frame) addEventListener("message", (event) => {
+    const height = event.source === frame.contentWindow && event.data && event.data.xattnHeight;
+    if (Number.isFinite(height)) frame.style.height = Math.min(Math.max(height, 100), 20000) + "px";
+  });
+})();
 """
 
 
@@ -63,7 +62,8 @@ def write_page(widget: CrossAttentionWidget, path: str | Path, max_bytes: int | 
     """
     page = _page(widget, max_bytes)
     path = Path(path)
-    path.write_bytes(page)
+    with whole_file(path) as file:
+        file.write(page)
     return path
 
 
@@ -78,9 +78,59 @@ class EmbeddedPage:
         return self._summary
 
     def _repr_html_(self) -> str:
-        # A frame of its own keeps the page's styles and scripts from the notebook's; the page sets its height.
-        style = "display: block; width: 100%; height: 700px; border: 0"
-        return f'<iframe title="Cross-attention" style="{style}" srcdoc="{html.escape(self._page)}"></iframe>'
+        frame = element(
+            "iframe",
+            {
+                "title": "Cross-attention",
+                # Of no origin: what runs in it can neither read nor change the notebook.
+                "sandbox": "allow-scripts allow-downloads",
+                "allow": "clipboard-write *",
+                "style": _FRAME_STYLE,
+                "srcdoc": self._page,
+            },
+        )
+        return f"<div>{frame}{source_element('script', {}, _FRAME_SCRIPT)}</div>"
+
+
+def _document(title: str, state: str, summary: str) -> str:
+    """The whole page; ``state`` is JSON for the panel, ``summary`` is for where its script does not run."""
+    style = _PAGE_STYLE + (_STATIC / "widget.css").read_text(encoding="utf-8")
+    script = f"\n{(_STATIC / 'page.js').read_text(encoding='utf-8')}\n".replace("</script", "<\\/script")
+    allowed = _hash(script)
+    policy = (
+        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data: blob:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    head = element(
+        "head",
+        {},
+        element("meta", {"charset": "utf-8"}),
+        element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
+        element("meta", {"http-equiv": "Content-Security-Policy", "content": policy}),
+        element("title", {}, title),
+        source_element("style", {}, style),
+    )
+    # After the script, which takes it away before it is ever seen: it stays where the script does not run.
+    fallback = element(
+        "div",
+        {"class": "xattn-fallback", "role": "alert"},
+        element("p", {}, _BLOCKED, element("code", {}, allowed)),
+        element("pre", {}, summary),
+    )
+    body = element(
+        "body",
+        {},
+        element("div", {"class": "xattn-page"}),
+        source_element("script", {"type": "application/json", "class": "xattn-state"}, state),
+        source_element("script", {}, script),
+        fallback,
+    )
+    return f"<!doctype html>\n{element('html', {'lang': 'en'}, head, body)}\n"
+
+
+def _hash(source: str) -> str:
+    """A source as a policy names it."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
 def _page(widget: CrossAttentionWidget, max_bytes: int | None) -> bytes:
@@ -132,7 +182,9 @@ class _Budget:
         traits = {name: getattr(widget, name) for name in ("info", "score_list", *VIEW_SETTINGS)}
         info = traits["info"]
         listed = [
-            info["sentences"][sentence.index] | ({"missing": sentence.missing} if any(sentence.missing) else {})
+            # Without "version": here no sentence takes another's place, and the replies are found by its number alone.
+            {name: value for name, value in info["sentences"][sentence.index].items() if name != "version"}
+            | ({"missing": sentence.missing} if any(sentence.missing) else {})
             for sentence in sentences
         ]
         traits["live"] = widget.live | {"busy": "", "error": ""}
@@ -147,16 +199,8 @@ class _Budget:
             traits["compare"] = _compared(widget.compare, kept)
         replies = ",".join(reply for number, each in enumerate(sentences) for reply in each.replies(number))
         shown = info["sentences"][widget.sentence]
-        text = _TEMPLATE.format(
-            policy=_POLICY,
-            title=html.escape(f"Cross-attention: {shown['source']}"),
-            style=(_STATIC / "widget.css").read_text(encoding="utf-8"),
-            state=f'{{"traits":{_json(traits)},"replies":[{replies}]}}',
-            summary=html.escape(widget.summary()),
-            script=(_STATIC / "page.js").read_text(encoding="utf-8").replace("</script", "<\\/script"),
-        )
-        # A lone surrogate, which a broken token may hold, has no bytes of its own.
-        return text.encode("utf-8", errors="replace")
+        state = f'{{"traits":{_json(traits)},"replies":[{replies}]}}'
+        return _document(f"Cross-attention: {shown['source']}", state, widget.summary()).encode()
 
     def _notice(self, sentences: list[_Sentence]) -> str:
         """What had to be left out, in words; empty when nothing was."""
@@ -189,11 +233,11 @@ class _Sentence:
         if widget.reference(index) is not None:
             requests += _alignment_requests(widget, self.entry, index == widget.sentence)
         for request in requests:
-            reply, _ = widget.answer(request | {"sentence": index})
+            reply = _reply(widget, request | {"sentence": index})
             self._answers.append((request, _json(reply)))
         # The list of what is missing is at its longest where nothing is held.
-        listed = len(_json(self.entry).encode(errors="replace")) + len(_json({"missing": self.missing}))
-        self.fixed_size = listed + sum(len(reply.encode(errors="replace")) + 1 for reply in self.replies(index))
+        listed = len(_json(self.entry).encode()) + len(_json({"missing": self.missing}))
+        self.fixed_size = listed + sum(len(reply.encode()) + 1 for reply in self.replies(index))
 
     @property
     def missing(self) -> list[list[int]]:
@@ -242,6 +286,14 @@ class _Sentence:
         return base64.b64encode(zlib.compress(weights.tobytes(), 6)).decode()
 
 
+def _reply(widget: CrossAttentionWidget, request: dict[str, Any]) -> dict[str, Any]:
+    """What the panel is told; an error in words where one part of the page cannot be computed."""
+    try:
+        return widget.answer(request)[0]
+    except Exception as error:
+        return {"error": error_text(error)}
+
+
 def _alignment_requests(widget: CrossAttentionWidget, entry: dict[str, Any], shown: bool) -> list[dict[str, Any]]:
     """Each head by itself, and those picked: a page cannot work out others."""
     picks = [[[layer, head]] for layer in range(entry["layers"]) for head in range(entry["heads"])]
@@ -264,4 +316,4 @@ def _compared(compare: dict[str, Any] | None, kept: list[int]) -> dict[str, Any]
 
 def _json(value: Any) -> str:
     """JSON to stand inside a script element: "<" is written as an escape, or it could end the element."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return json_text(value).replace("<", "\\u003c")

@@ -3,22 +3,55 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
+import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import traitlets
 
+from xattn_widget.characters import brief
+from xattn_widget.hints import head_pairs
+from xattn_widget.mistakes import argument_hint
+
 
 class _Index(traitlets.Int[int, Any]):
-    """A whole number, of numpy or torch too (what argmin gives)."""
+    """A whole number, of numpy or torch too (what argmin gives), and neither True nor False."""
 
     def validate(self, obj: Any, value: Any) -> Any:
-        if value is not None:
+        if value is not None and not isinstance(value, bool):
             with contextlib.suppress(TypeError):  # the check below words the error
                 value = operator.index(value)
+        if isinstance(value, bool):
+            self.error(obj, value)
         return super().validate(obj, value)
+
+
+class _Share(traitlets.Float[float, Any]):
+    """A number from 0 to 1, of numpy or torch too. NaN is none: it passes every comparison, and JSON has none."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        number = math.nan
+        if not isinstance(value, bool | str | bytes):
+            with contextlib.suppress(TypeError, ValueError, OverflowError, RuntimeError):
+                number = float(value)
+        if not 0 <= number <= 1:
+            raise traitlets.TraitError(f"{self.name} must be a number from 0 to 1, got {brief(value)}")
+        return number
+
+
+HEADS_FORM, MUTED_FORM = "a list of at least one (layer, head) pair", "a list of (layer, head) pairs"
+
+
+class _Heads(traitlets.List[list[int]]):
+    """A list of (layer, head) pairs, of numpy too."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        try:
+            pairs = head_pairs(value, str(self.name), HEADS_FORM if self.name == "heads" else MUTED_FORM)
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from None
+        return super().validate(obj, [list(pair) for pair in pairs])
 
 
 class View(traitlets.HasTraits):
@@ -54,15 +87,15 @@ class View(traitlets.HasTraits):
     sentence = _Index(0).tag(sync=True)
     layer = _Index(0).tag(sync=True)
     head = _Index(0).tag(sync=True)
-    heads: traitlets.List[list[int]] = traitlets.List().tag(sync=True)
+    heads = _Heads().tag(sync=True)
     target_index = _Index(None, allow_none=True).tag(sync=True)
     source_index = _Index(None, allow_none=True).tag(sync=True)
     score_name = traitlets.Unicode().tag(sync=True)
     aggregate = traitlets.Enum(["mean", "max"], "mean").tag(sync=True)
     keep = traitlets.Enum(["threshold", "top", "mass"], "threshold").tag(sync=True)
-    threshold = traitlets.Float(0.05, min=0.0, max=1.0).tag(sync=True)
-    top_k = _Index(3, min=1).tag(sync=True)
-    mass = traitlets.Float(0.9, min=0.0, max=1.0).tag(sync=True)
+    threshold = _Share(0.05).tag(sync=True)
+    top_k = _Index(3, min=1, max=2**31 - 1).tag(sync=True)
+    mass = _Share(0.9).tag(sync=True)
     words = traitlets.Bool(False).tag(sync=True)
     special = traitlets.Enum(["show", "fade", "drop"], "fade").tag(sync=True)
     reading = traitlets.Enum(["output", "input"], "output").tag(sync=True)
@@ -73,19 +106,23 @@ class View(traitlets.HasTraits):
     zoom = traitlets.Bool(False).tag(sync=True)
     table = traitlets.Bool(False).tag(sync=True)
     theme = traitlets.Enum(["auto", "light", "dark"], "auto").tag(sync=True)
-    muted: traitlets.List[list[int]] = traitlets.List().tag(sync=True)
+    muted = _Heads().tag(sync=True)
 
 
 VIEW_SETTINGS = tuple(View.class_own_traits())
 
 
-def check_view(view: Mapping[str, Any]) -> None:
-    """Raise a TypeError that names the nearest setting where ``view`` has one that does not exist."""
-    for name in view:
+def check_view(view: Mapping[str, Any], arguments: Iterable[str] = ()) -> None:
+    """Raise a TypeError that says what to write where ``view`` has a setting that does not exist.
+
+    Args:
+        view: settings by name.
+        arguments: what else the caller takes by name.
+    """
+    for name, value in view.items():
         if name not in VIEW_SETTINGS:
-            near = difflib.get_close_matches(name, VIEW_SETTINGS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(VIEW_SETTINGS))}"
-            raise TypeError(f"{name!r} is no view setting; {hint}")
+            hint = argument_hint(name, value, [*sorted(VIEW_SETTINGS), *arguments])
+            raise TypeError(f"{name!r} is not a view setting; {hint}")
 
 
 def settled_last(name: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,19 @@ import torch
 import traitlets
 from ipywidgets.widgets.widget import _instances
 
+from xattn_widget.characters import brief
 from xattn_widget.displays import is_shown
+from xattn_widget.entries import ScoreEntry, list_entries, start_threads
 from xattn_widget.experiments import Experiments, Variant
+from xattn_widget.hints import did_you_mean
 from xattn_widget.listing import describe_records, fit_heads, flatten, settle_compare, settle_heads
 from xattn_widget.live import LiveModel, Rest
+from xattn_widget.messages import allowed_state, receive
+from xattn_widget.protocol import Subject, read_request
 from xattn_widget.record import CrossAttention
 from xattn_widget.reference import Reference, read_references
-from xattn_widget.scores import BUILTIN, Score, find_score
-from xattn_widget.serving import ScoreEntry, answer, check_version
+from xattn_widget.scores import Score, find_score
+from xattn_widget.serving import answer
 from xattn_widget.summary import summarise
 from xattn_widget.view import VIEW_SETTINGS, View, check_view, settled_last
 
@@ -86,7 +92,7 @@ class CrossAttentionWidget(View, anywidget.AnyWidget):
             TypeError: an unknown view setting.
             ValueError: no record, or names or references that do not fit the records.
         """
-        check_view(view)
+        check_view(view, inspect.signature(type(self)).parameters)
         self._records, ranks, named, groups = flatten(records, names)
         self._described = (ranks, named, groups)
         self._originals = len(self._records)
@@ -95,17 +101,7 @@ class CrossAttentionWidget(View, anywidget.AnyWidget):
         self._references: list[Reference | None] = []
         for record, links in zip(given, read_references(reference, given, single, reference_words), strict=True):
             self._references += [links, *[None] * (len(record.hypotheses or (record,)) - 1)]
-        self._scores: dict[str, ScoreEntry] = {}
-        if isinstance(scores, str | Score) or callable(scores):
-            raise TypeError(f"scores must be a list, got one alone; write scores=[{scores!r:.60}]")
-        if scores is None:
-            # Those that need more than attention are offered where all records hold it.
-            scores = [each for each in BUILTIN.values() if not any(map(each.missing, self._records))]
-        for each in scores:
-            entry = ScoreEntry(find_score(each))
-            self._scores[entry.name] = entry
-        if not self._scores:
-            raise ValueError("scores is empty: name at least one score, or leave it out for all built-in ones")
+        self._scores = list_entries(scores, self._records)
         start = {"score_name": next(iter(self._scores))} | view
         if not {"layer", "head", "heads"} & set(view):
             # The last layer's mean is what most resembles an alignment where rows are labelled by the token predicted.
@@ -113,6 +109,7 @@ class CrossAttentionWidget(View, anywidget.AnyWidget):
             start["heads"] = [[first.layers - 1, head] for head in range(first.heads)]
         elif "heads" not in view:
             start["heads"] = [[view.get("layer", 0), view.get("head", 0)]]
+        start_threads()
         super().__init__()
         self._own_layout = self.layout
         self.set_trait("info", describe_records(self._records, ranks, named, groups) | {"live": True})
@@ -124,7 +121,7 @@ class CrossAttentionWidget(View, anywidget.AnyWidget):
         self.observe(self._follow_muted, "muted")
         for name in sorted(start, key=settled_last):
             setattr(self, name, start[name])
-        self.on_msg(self._receive)
+        self.on_msg(receive)
 
     @property
     def records(self) -> list[CrossAttention]:
@@ -150,20 +147,24 @@ class CrossAttentionWidget(View, anywidget.AnyWidget):
             ValueError: it does not return one number a head. The widget stays as it was.
         """
         entry = ScoreEntry(find_score(score), special, parameters)
-        entry.of(self.record)  # an error belongs into this cell, before anything changes
+        entry.forget(self.record)  # what the function uses may have changed since
+        entry.grid(self.record)  # an error belongs into this cell, before anything changes
         self._scores[entry.name] = entry
         self._list_scores()
         self.score_name = entry.name
 
     def scores(self, name: str | None = None) -> torch.Tensor:
-        """``[layers, heads]`` values of a listed score for the shown sentence; of the shown score when left out."""
-        return self.score_entry(name).of(self.record)
+        """``[layers, heads]`` values of a listed score for the shown sentence; of the shown score when left out.
+
+        They are computed once for each record; whatever the score raises is raised here.
+        """
+        return self.score_entry(name).grid(self.record)
 
     def score_entry(self, name: str | None = None) -> ScoreEntry:
         """A listed score with its parameters; the shown one when left out."""
         name = self.score_name if name is None else name
         if name not in self._scores:
-            raise ValueError(f"no score {name!r} is listed; there are {', '.join(self._scores)}")
+            raise ValueError(f"no score {name!r} is listed; {did_you_mean(name, self._scores)}")
         return self._scores[name]
 
     @property
@@ -229,7 +230,7 @@ class CrossAttentionWidget(View, anywidget.AnyWidget):
             entry["version"] = variant.version
         self.set_trait("info", info | {"live": True})
 
-    def export(self, path: str | Path) -> Path:
+    def export(self, path: str | Path, *, spreadsheet: bool = False) -> Path:
         """Save what is shown, as the file's ending says; returns the path.
 
         ``.csv`` and ``.json``: tokens and exact weights of the picked heads, with words, special tokens and reading as
@@ -237,12 +238,17 @@ class CrossAttentionWidget(View, anywidget.AnyWidget):
         most. ``.png``, ``.svg`` and ``.pdf``: the matrix of the picked heads, drawn by matplotlib; the panel's own
         Export draws what it shows, lines too. ``.html``: the panel as a page, as :meth:`to_html`.
 
+        Args:
+            path: the file to write.
+            spreadsheet: for a ``.csv`` to open in a spreadsheet: a token that it would take for a formula (beginning
+                with ``=``, ``+``, ``-``, ``@``, a tab or a line break) gets an apostrophe in front.
+
         Raises:
             ValueError: another ending.
         """
         from xattn_widget.export import export
 
-        return export(self, path)
+        return export(self, path, spreadsheet)
 
     def to_html(self, path: str | Path, *, max_bytes: int | None = None) -> Path:
         """Write a page that shows this widget as it is now, offline and without a kernel.
@@ -276,9 +282,24 @@ class CrossAttentionWidget(View, anywidget.AnyWidget):
         return EmbeddedPage(self, max_bytes)
 
     def answer(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-        """The reply to a request of the front end, and its buffers."""
-        check_version(request, self.info["sentences"])
-        return answer(request, self._records, self._scores, self._references)
+        """The reply to a request of the front end, and its buffers; scores are computed before it returns.
+
+        Raises:
+            ValueError: a request that breaks the contract, in a sentence; see :mod:`xattn_widget.protocol`.
+        """
+        return answer(self.read_request(request), self._records, self._scores, self._references)
+
+    def read_request(self, request: Any) -> dict[str, Any]:
+        """A request of the front end with every field checked.
+
+        Raises:
+            ValueError: it breaks the contract, or another experiment has taken the place of the sentence it means.
+        """
+        asked = read_request(request, Subject(self._records, self._scores, self.sentence))
+        version = asked.get("version")
+        if version is not None and version != self.info["sentences"][asked["sentence"]].get("version"):
+            raise ValueError("another experiment has taken the place of this sentence")
+        return asked
 
     def summary(self) -> str:
         """What the widget shows, in words."""
@@ -298,8 +319,7 @@ class CrossAttentionWidget(View, anywidget.AnyWidget):
             self.open()
         is_shown(self)
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        title = f"{self.score_name} ({self._scores[self.score_name].score.direction} is better)"
-        picture = summary_picture(self.record, self.heads, str(self.aggregate), self.scores(), title)
+        picture = summary_picture(self.record, self.heads, str(self.aggregate), self.score_entry())
         data["text/plain"] = self.summary()
         data["image/png"] = base64.b64encode(picture).decode()
         return data, metadata
@@ -316,21 +336,22 @@ class CrossAttentionWidget(View, anywidget.AnyWidget):
     def _list_scores(self) -> None:
         self.set_trait("score_list", [entry.describe() for entry in self._scores.values()])
 
-    def _receive(self, _: Any, request: Any, buffers: Any) -> None:
-        """Answer a message of the front end; an error is answered in words, since there nobody would see it."""
-        request_id = request.get("id") if isinstance(request, dict) else None
-        no_buffers: list[bytes] = []
+    def set_state(self, sync_data: Any) -> None:
+        """Take what the page sets: settings of the view. Everything else belongs to the kernel and stays as it is.
+
+        Raises:
+            traitlets.TraitError: a value that a setting does not take; all settings stay as they were.
+        """
+        state = allowed_state(self, sync_data)
         try:
-            if request.get("kind") == "live":
-                live = self._experiments.answer(request)
-                if live is None:  # the reply comes later
-                    return
-                reply, out = live, no_buffers
-            else:
-                reply, out = self.answer(request)
-        except Exception as error:
-            reply, out = {"error": f"{type(error).__name__}: {error}"}, no_buffers
-        self.send({"id": request_id, **reply}, out)
+            super().set_state(state)
+        except Exception:
+            self.send_state(sorted(state))  # or the page would go on showing it
+            raise
+
+    def answer_live(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The reply to a request to try something with the model; None where it comes later."""
+        return self._experiments.answer(request)
 
     def _follow_heads(self, change: Any) -> None:
         with self.hold_trait_notifications():  # the two change together, or the next observer would see half of it
@@ -361,7 +382,7 @@ class CrossAttentionWidget(View, anywidget.AnyWidget):
             "source_index": record.weights.shape[3],
         }
         if value is not None and not 0 <= value < sizes[name]:
-            raise traitlets.TraitError(f"{name} must be 0 to {sizes[name] - 1} here, got {value}")
+            raise traitlets.TraitError(f"{name} must be 0 to {sizes[name] - 1} here, got {brief(value)}")
         return value
 
     @traitlets.validate("heads")
@@ -382,6 +403,7 @@ class CrossAttentionWidget(View, anywidget.AnyWidget):
             return ""
         if proposal["value"] not in self._scores:
             raise traitlets.TraitError(
-                f"no score {proposal['value']!r} is listed; there are {', '.join(self._scores)}. Add one with add_score"
+                f"no score {brief(proposal['value'])} is listed; {did_you_mean(proposal['value'], self._scores)} "
+                "add_score adds one"
             )
         return str(proposal["value"])

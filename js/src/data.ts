@@ -5,10 +5,10 @@ import type { Reply, Transport } from "./transport";
 import type {
   Aggregate,
   AlignmentReply,
+  DataRequest,
   Head,
   LayerReply,
   Reading,
-  Request,
   ScoresReply,
   SentenceReply,
 } from "./types";
@@ -44,7 +44,7 @@ export function createData(
   let scoreRound = 0;
 
   function load<V>(
-    asked: Request & { sentence: number },
+    asked: DataRequest,
     decode: (reply: Reply) => V,
     bytes: (value: V) => number,
     round = 0,

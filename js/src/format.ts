@@ -29,8 +29,10 @@ export function leftOut([layer, head]: readonly [number, number]): string {
 }
 
 const LONGEST_LABEL = 120;
-// Overrides of direction would show a token's letters in another order than it has them.
-const CONTROLS = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
+// Overrides of direction would show a token's letters in another order than it has them; halves of surrogate pairs and
+// noncharacters can be in no file.
+const CONTROLS = /[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]/gu;
+const SURROGATES = /\p{Cs}/gu;
 const MARKS: Record<string, string> = { "\n": "↵", "\t": "⇥" };
 const INVISIBLE = /^[\s\p{Cc}\p{Cf}\p{Zs}\u2800\u3164\u115f\u1160]*$/u;
 
@@ -46,7 +48,17 @@ function codePoints(text: string): string {
 /** What is drawn for a token: what cannot be seen by its code points, endless labels cut. */
 export function tokenText(label: string): string {
   if (INVISIBLE.test(label)) return label === "" ? "(empty)" : codePoints(label);
-  return cut(label).replace(CONTROLS, (char) => MARKS[char] ?? `⟨${codePoints(char)}⟩`);
+  return visibleText(cut(label));
+}
+
+/** A text as it is shown: what could not be seen, or not in its order, as code points. */
+export function visibleText(text: string): string {
+  return text.replace(CONTROLS, (char) => MARKS[char] ?? `⟨${codePoints(char)}⟩`);
+}
+
+/** A text as files hold it: halves of surrogate pairs, for which UTF-8 has no bytes, as code points. */
+export function wellFormed(text: string): string {
+  return text.replace(SURROGATES, (char) => `⟨${codePoints(char)}⟩`);
 }
 
 function cut(label: string): string {

@@ -18,8 +18,11 @@ export interface Loader {
   other: Scene | null;
   /** Scores of the sentence that the grid is about, null until they are there. */
   scores: ScoresReply | null;
-  /** Every listed score of the shown sentence, as they come. */
+  /** Why they are not: the score's own error; "" while they are computed. */
+  failure: string;
+  /** Every listed score of the shown sentence, as they come, and why one could not be computed. */
   grids: ReadonlyMap<string, ScoresReply>;
+  failures: ReadonlyMap<string, string>;
   alignment: AlignmentReply | null;
   loading: string;
   /** What to tell of first, and whether to tell it quietly. */
@@ -112,6 +115,7 @@ export function createLoader(
     const { sentence } = subject.pick();
     const name = store.get("score_name");
     loader.scores = null;
+    loader.failure = "";
     try {
       const reply = await data.scores(sentence, name);
       if (run.aborted) return;
@@ -119,28 +123,33 @@ export function createLoader(
       settle("scores", null);
     } catch (error) {
       if (run.aborted) return;
+      loader.failure = errorText(error);
       settle("scores", `The score "${name}" could not be computed: ${errorText(error)}`);
     }
     events.changed("scores");
   }
 
-  /** One score at a time: those of a long sentence take the kernel a while. */
+  /** All at once: the kernel computes them beside everything else, and one that takes long keeps none waiting. */
   async function loadGrids(): Promise<void> {
     const run = start("grids");
     const sentence = store.get("sentence");
     const grids = new Map<string, ScoresReply>();
+    const failures = new Map<string, string>();
     loader.grids = grids;
-    const failed: string[] = [];
-    for (const { name } of store.get("score_list")) {
+    loader.failures = failures;
+    settle("grids", null);
+    const load = async (name: string): Promise<void> => {
       try {
         grids.set(name, await data.scores(sentence, name));
       } catch (error) {
-        failed.push(`"${name}" (${errorText(error)})`);
+        failures.set(name, errorText(error));
       }
       if (run.aborted) return;
+      const failed = [...failures].map(([which, why]) => `"${which}" (${why})`);
+      if (failed.length > 0) settle("grids", `Scores that could not be computed: ${failed.join(", ")}`);
       events.changed("grids");
-    }
-    settle("grids", failed.length > 0 ? `Scores that could not be computed: ${failed.join(", ")}` : null);
+    };
+    await Promise.all(store.get("score_list").map(({ name }) => load(name)));
   }
 
   async function loadAlignment(): Promise<void> {
@@ -187,7 +196,9 @@ export function createLoader(
     scene: null,
     other: null,
     scores: null,
+    failure: "",
     grids: new Map(),
+    failures: new Map(),
     alignment: null,
     loading: "",
     error: null,

@@ -21,17 +21,22 @@ export function mountAll(page: Document): void {
   });
 }
 
-/** In a frame of a saved notebook the page is as high as what it shows. */
-function fitFrame(): void {
-  const frame = window.frameElement;
-  if (!(frame instanceof Object) || !("style" in frame)) return;
-  const fit = () => {
-    (frame as HTMLElement).style.height = `${Math.ceil(document.body.getBoundingClientRect().height)}px`;
+/** In a frame of a saved notebook the page is as high as what it shows; the notebook sets that, which it is told. */
+function tellHeight(): void {
+  if (window.parent === window) return;
+  const tell = () => {
+    const xattnHeight = Math.ceil(document.body.getBoundingClientRect().height);
+    window.parent.postMessage({ xattnHeight }, "*");
   };
-  new ResizeObserver(fit).observe(document.body);
+  new ResizeObserver(tell).observe(document.body);
 }
 
-fitFrame();
-if (document.readyState === "loading")
-  document.addEventListener("DOMContentLoaded", () => mountAll(document), { once: true });
-else mountAll(document);
+function start(): void {
+  // It says that no script runs here.
+  for (const note of [...document.getElementsByClassName("xattn-fallback")]) note.remove();
+  mountAll(document);
+  tellHeight();
+}
+
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start, { once: true });
+else start();

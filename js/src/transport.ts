@@ -43,6 +43,8 @@ export function createTransport(model: Model, signal: AbortSignal, timeout = 20_
   function receive(content: unknown, buffers?: readonly (DataView | ArrayBuffer | Uint8Array)[]): void {
     if (typeof content !== "object" || content === null) return;
     const reply = content as Record<string, unknown>;
+    // The kernel has begun, and answers when it is done, however long that takes.
+    if (typeof reply.computing === "string") clearTimeout(waiting.get(reply.computing)?.timer);
     const entry = typeof reply.id === "string" ? settle(reply.id) : undefined;
     if (!entry) return;
     if (reply.error !== undefined && reply.error !== null) entry.reject(new Error(String(reply.error)));
@@ -71,9 +73,9 @@ export function createTransport(model: Model, signal: AbortSignal, timeout = 20_
           model.send({ id, ...message });
         } catch (error) {
           const reason = error instanceof Error ? error.message : String(error);
-          settle(id)?.reject(
-            new Error(`the kernel no longer holds this widget: run its cell again (${reason})`),
-          );
+          const gone = new Error(`the kernel no longer holds this widget: run its cell again (${reason})`);
+          // Nor does it compute any longer what others wait for.
+          for (const lost of [...waiting.keys()]) settle(lost)?.reject(gone);
         }
       });
     },

@@ -165,8 +165,10 @@ export type LiveRequest =
   | { action: "mute"; heads: readonly Head[] }
   | { action: "stop" };
 
-export type Request =
-  | ({ kind: "live" } & LiveRequest)
+/** The kernel checks each request by the same list, in xattn_widget/protocol.py. */
+export type Request = ({ kind: "live" } & LiveRequest) | (DataRequest & { version?: number });
+
+export type DataRequest =
   | { kind: "sentence"; sentence: number }
   | { kind: "layer"; sentence: number; layer: number }
   | { kind: "scores"; sentence: number; name: string }

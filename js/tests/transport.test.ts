@@ -48,6 +48,29 @@ describe("transport", () => {
     expect((await first).content.notes).toEqual([]);
   });
 
+  it("waits as long as it takes for what the kernel says it computes", async () => {
+    const { model, sent, answer } = manual();
+    const transport = createTransport(model, new AbortController().signal, 1000);
+    const slow = transport.request({ kind: "scores", sentence: 0, name: "slow" });
+    const lost = transport.request({ kind: "sentence", sentence: 0 });
+    const told = expect(lost).rejects.toThrow(NO_ANSWER);
+    answer({ computing: sent[0]?.id });
+    answer({ computing: "someone else's" });
+    await vi.advanceTimersByTimeAsync(100_000);
+    await told;
+    answer({ id: sent[0]?.id, values: [[1]] });
+    expect((await slow).content.values).toEqual([[1]]);
+    // Nor does it wait for a kernel that is gone.
+    const pending = transport.request({ kind: "scores", sentence: 0, name: "slower" });
+    answer({ computing: sent[2]?.id });
+    model.send = () => {
+      throw new Error("closed");
+    };
+    const both = [pending, transport.request({ kind: "sentence", sentence: 0 })];
+    const gone = both.map((each) => expect(each).rejects.toThrow("the kernel no longer holds this widget"));
+    await Promise.all(gone);
+  });
+
   it("gives two views of one model their own replies", async () => {
     const { model, sent, answer } = manual();
     const one = createTransport(model, new AbortController().signal);

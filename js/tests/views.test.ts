@@ -208,6 +208,22 @@ describe("scores", () => {
     expect(model.get("heads")).toEqual([[1, 1]]);
   });
 
+  it("shows the others where one fails, and says why it did", async () => {
+    await mount({ panel: "scores", score_list: list }, (page) => {
+      withPeak(page);
+      for (const entry of page.replies) {
+        const { kind, name } = entry.request as { kind: string; name?: string };
+        if (kind === "scores" && name === "entropy") entry.reply = { error: "ZeroDivisionError: <b>" };
+      }
+    });
+    expect(names()).toEqual(["L0 H0", "L0 H1", "L1 H0", "L1 H1"]);
+    const cells = [...(all(".xattn-score-row")[0]?.children ?? [])].map((cell) => cell.textContent);
+    expect(cells).toEqual(["–", "L0 H0", "failed", "1.000"]);
+    expect(first(".xattn-own-score").textContent).toBe("could not be computed: ZeroDivisionError: <b>");
+    expect(first(".xattn-scatter .xattn-readout").textContent).toBe("entropy could not be computed");
+    expect(first(".xattn-alert").textContent).toContain("ZeroDivisionError: <b>");
+  });
+
   it("sets another score against the first by its picker", async () => {
     const model = await open({ second_score: "entropy" });
     const select = first(".xattn-scatter select") as HTMLSelectElement;

@@ -147,7 +147,10 @@ def run_marimo(tmp_path: Path) -> Iterator[Callable[[str], str]]:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
-    """Function that serves a folder's files over HTTP and returns the address; `file://` is `path.as_uri()`."""
+def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Function that serves a folder's files over HTTP and returns the address; `file://` is `path.as_uri()`.
+
+    `serve(folder, "default-src 'self'")` serves them under this Content-Security-Policy.
+    """
     with ExitStack() as stack:
-        yield lambda folder: stack.enter_context(servers.file_server(folder))
+        yield lambda folder, policy="": stack.enter_context(servers.file_server(folder, policy))

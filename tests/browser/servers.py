@@ -168,10 +168,15 @@ def marimo_server(folder: Path, source: str) -> Iterator[str]:
 
 
 @contextmanager
-def file_server(folder: Path) -> Iterator[str]:
-    """A plain HTTP server of a folder; gives its address."""
+def file_server(folder: Path, policy: str = "") -> Iterator[str]:
+    """A plain HTTP server of a folder, with this Content-Security-Policy if there is one; gives its address."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
+        def end_headers(self) -> None:
+            if policy:
+                self.send_header("Content-Security-Policy", policy)
+            super().end_headers()
+
         def log_message(self, *arguments: object) -> None:
             pass
 

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 
+from xattn_widget.plot.labels import written
+
 # How many heads' numbers an axis has room for.
 _NUMBERS = 96
 # Two that are told apart with any colour vision and in grey: neighbouring layers.
@@ -73,7 +75,7 @@ def plot_distribution(
     ax.tick_params(axis="x", which="minor", length=0, pad=16)
     ax.set_xlim(-1, _place(layers - 1, heads, heads))
     ax.set_xlabel("head", fontsize=8)
-    ax.set_title(label or signatures[0], fontsize=9)
+    ax.set_title(written(label or signatures[0]), fontsize=9)
     ax.tick_params(axis="y", labelsize=8)
     return ax
 

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
 from xattn_widget.plot.heatmap import COLOURS
+from xattn_widget.plot.labels import written
 
 if TYPE_CHECKING:
     from xattn_widget.record import CrossAttention
@@ -42,8 +43,8 @@ def plot_grid(
     image = draw_grid(ax, values)
     if heads_written(values):
         _write_values(ax, values, image)
-    ax.set_title(f"{found.name} ({found.direction} is better)", fontsize=10)
-    ax.set_xlabel(f"head\n{values.signature}", fontsize=7)  # type: ignore[attr-defined]
+    ax.set_title(written(f"{found.name} ({found.direction} is better)"), fontsize=10)
+    ax.set_xlabel(f"head\n{written(values.signature)}", fontsize=7)  # type: ignore[attr-defined]
     if ax.figure is not None:
         ax.figure.colorbar(image, ax=ax, pad=0.02).ax.tick_params(labelsize=8)
     return ax

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from matplotlib.axes import Axes
 
-from xattn_widget.plot.labels import label_fonts, set_labels, shown
+from xattn_widget.plot.labels import label_fonts, label_room, set_labels, shown
 from xattn_widget.plot.picking import mean_weights, picked_heads
 
 if TYPE_CHECKING:
@@ -34,9 +34,7 @@ def plot_heatmap(
     if ax is None:
         from matplotlib import pyplot
 
-        height, width = weights.shape
-        size = (min(3 + 0.3 * width, 14), min(2.2 + 0.27 * height, 14))
-        _, ax = pyplot.subplots(figsize=size, layout="constrained")
+        _, ax = pyplot.subplots(figsize=figure_size(record, weights), layout="constrained")
     draw_heatmap(ax, record, weights)
     ax.set_title(title, fontsize=10)
     if own_figure and ax.figure is not None:
@@ -44,6 +42,15 @@ def plot_heatmap(
         bar.set_label(_unit(record), fontsize=8)
         bar.ax.tick_params(labelsize=8)
     return ax
+
+
+def figure_size(record: CrossAttention, weights: torch.Tensor) -> tuple[float, float]:
+    """Width and height in inches with room for every cell, for the labels, and for a scale beside them."""
+    height, width = weights.shape
+    return (
+        min(2.6 + label_room(record.target_tokens) + 0.3 * width, 14),
+        min(1.6 + label_room(record.source_tokens) + 0.27 * height, 14),
+    )
 
 
 def draw_heatmap(ax: Axes, record: CrossAttention, weights: torch.Tensor, *, warn: bool = True) -> None:

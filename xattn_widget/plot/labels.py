@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import unicodedata
 import warnings
@@ -11,14 +12,33 @@ from typing import Any
 
 from matplotlib import font_manager, ft2font, rcParams
 
+from xattn_widget.characters import visible
+
 # A longer label is cut: it would leave no room for the picture.
 _LENGTH = 24
+# What leaves something to see: no space, and nothing that a font need not have.
+_SEEN = re.compile(
+    r"[^\s\u00ad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    r"\U000e0000-\U000e0fff]"
+)
 
 
 def shown(label: str) -> str:
-    """The label as it is drawn."""
-    cut = label if len(label) <= _LENGTH else label[: _LENGTH - 1] + "…"
-    return cut.replace("$", r"\$")  # a dollar sign would start a formula
+    """The label as it is drawn: cut to length."""
+    # Where nothing could be seen, not even a box, the code points are.
+    text = visible(label) if _SEEN.search(label) else " ".join(f"U+{ord(character):04X}" for character in label[:4])
+    cut = text if len(text) <= _LENGTH else text[: _LENGTH - 1] + "…"
+    return written(cut)
+
+
+def written(text: str) -> str:
+    """A text as matplotlib writes it: nothing that breaks a file, and a dollar sign does not start a formula."""
+    return visible(text).replace("$", r"\$")
+
+
+def label_room(labels: Iterable[str], size: float = 8) -> float:
+    """How much room labels need beside a picture, in inches, where letters are ``size`` points high."""
+    return 0.75 * size / 72 * max((len(shown(label)) for label in labels), default=0)
 
 
 def label_fonts(labels: Iterable[str], *, warn: bool = True) -> list[str]:
@@ -27,7 +47,7 @@ def label_fonts(labels: Iterable[str], *, warn: bool = True) -> list[str]:
     Warns where no installed font has a character (it is drawn as a box), and where matplotlib is too old to shape and
     order right-to-left scripts (before 3.11).
     """
-    characters = {character for label in labels for character in label if not character.isspace()}
+    characters = {character for label in labels for character in visible(label) if _SEEN.match(character)}
     family = rcParams["font.family"]
     own = [family] if isinstance(family, str) else list(family)
     missing = characters - _characters(font_manager.findfont(font_manager.FontProperties(family=own)))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from xattn_widget.hints import head_pairs, missing_head_hint
+
 if TYPE_CHECKING:
     from xattn_widget.record import CrossAttention
 
@@ -25,7 +27,7 @@ def picked_heads(
     if heads is not None:
         if layer is not None or head is not None:
             raise ValueError("give heads, or a layer and a head, not both")
-        pairs = [(each[0], each[1]) for each in heads]
+        pairs = head_pairs(heads)
         if not pairs:
             raise ValueError("heads is empty: name at least one (layer, head) pair")
         for pair in pairs:
@@ -35,6 +37,11 @@ def picked_heads(
         if head is not None:
             raise ValueError(f"head {head} of which layer? The same head of other layers is unrelated: give layer too")
         return [(each, other) for each in range(record.layers) for other in range(record.heads)], "mean of all heads"
+    for name, number in (("layer", layer), ("head", head)):
+        if number is not None and not hasattr(number, "__index__"):
+            raise ValueError(
+                f"{name} must be a whole number, got {number!r:.80}; several go into heads=[(layer, head)]"
+            )
     _check(record, layer, head or 0)
     if head is None:
         return [(layer, each) for each in range(record.heads)], f"layer {layer}, mean of its heads"
@@ -51,7 +58,8 @@ def _title(heads: Sequence[tuple[int, int]]) -> str:
 
 
 def _check(record: CrossAttention, layer: int, head: int) -> None:
+    hint = missing_head_hint(layer, head, record.layers, record.heads)
     if not 0 <= layer < record.layers:
-        raise ValueError(f"layer must be 0 to {record.layers - 1}, got {layer}")
+        raise ValueError(f"layer must be 0 to {record.layers - 1}, got {layer}{hint}")
     if not 0 <= head < record.heads:
-        raise ValueError(f"head must be 0 to {record.heads - 1}, got {head}")
+        raise ValueError(f"head must be 0 to {record.heads - 1}, got {head}{hint}")

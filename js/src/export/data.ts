@@ -1,5 +1,6 @@
 // The shown numbers as text: CSV, JSON and Pharaoh alignments.
 import type { Difference } from "../compare";
+import { wellFormed } from "../format";
 import { rowOf } from "../matrix";
 import type { Scene } from "../scene";
 import type { ScoreInfo, ScoresReply, SentenceInfo } from "../types";
@@ -7,9 +8,32 @@ import type { ScoreInfo, ScoresReply, SentenceInfo } from "../types";
 /** Whether the weights are the kernel's own, and if not how far they may be off. */
 export const QUANTISED = "read from bytes, at most 0.004 off";
 
-function field(text: string | number): string {
-  const written = String(text);
-  return /[",\n\r]/.test(written) ? `"${written.replace(/"/g, '""')}"` : written;
+/** What a spreadsheet takes for a formula; the wide forms are, where keyboards have them. */
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
+
+/**
+ * A cell of CSV (RFC 4180). For a spreadsheet every text is quoted, and one that would be taken for a formula has an
+ * apostrophe in front; numbers are numbers.
+ */
+function cell(value: string | number, spreadsheet: boolean): string {
+  if (typeof value === "number") return number(value);
+  const text = wellFormed(value);
+  if (spreadsheet) return quoted(FORMULA.test(text) ? `'${text}` : text);
+  return /[",\n\r]/.test(text) ? quoted(text) : text;
+}
+
+function quoted(text: string): string {
+  return `"${text.replace(/"/g, '""')}"`;
+}
+
+/** null is an empty cell. */
+type Cells = readonly (string | number | null)[];
+
+function csv(rows: Iterable<Cells>, spreadsheet: boolean): string {
+  return Array.from(rows, (row) => {
+    const cells = row.map((value) => (value === null ? "" : cell(value, spreadsheet)));
+    return `${cells.join(",")}\n`;
+  }).join("");
 }
 
 /** Digits that survive float32. */
@@ -18,18 +42,17 @@ function number(value: number): string {
 }
 
 /** A line for each pair of a target and a source unit and each line set. */
-export function csvText(scene: Scene, names: readonly string[]): string {
+export function csvText(scene: Scene, names: readonly string[], spreadsheet = false): string {
   const width = scene.source.labels.length;
-  const lines = ["heads,target,target_token,source,source_token,weight"];
+  const rows: Cells[] = [["heads", "target", "target_token", "source", "source_token", "weight"]];
   scene.sets.forEach((matrix, set) => {
     scene.target.labels.forEach((target, t) => {
       scene.source.labels.forEach((source, s) => {
-        const weight = number(matrix[t * width + s] ?? 0);
-        lines.push([names[set] ?? "", String(t), target, String(s), source, weight].map(field).join(","));
+        rows.push([names[set] ?? "", t, target, s, source, matrix[t * width + s] ?? 0]);
       });
     });
   });
-  return `${lines.join("\n")}\n`;
+  return csv(rows, spreadsheet);
 }
 
 export function jsonText(scene: Scene, info: SentenceInfo | undefined, exact: boolean): string {
@@ -77,24 +100,33 @@ export function pharaohText(scene: Scene): string {
   return `${links.join(" ")}\n`;
 }
 
-/** A line for each head, a column for each score; the columns are named by the scores' signatures. */
-export function scoresCsv(scores: readonly ScoreInfo[], grids: ReadonlyMap<string, ScoresReply>): string {
+/** A line for each head, a column for each score that could be computed, named by its signature. */
+export function scoresCsv(
+  scores: readonly ScoreInfo[],
+  grids: ReadonlyMap<string, ScoresReply>,
+  spreadsheet = false,
+): string {
   const held = scores.flatMap(({ name }) => grids.get(name) ?? []);
   const first = held[0]?.values ?? [];
-  const lines = [["layer", "head", ...held.map(({ signature }) => signature)].map(field).join(",")];
+  const rows: Cells[] = [["layer", "head", ...held.map(({ signature }) => signature)]];
   first.forEach((row, layer) => {
     row.forEach((_, head) => {
-      const values = held.map((grid) => grid.values[layer]?.[head] ?? null);
-      lines.push([layer, head, ...values.map((value) => (value === null ? "" : number(value)))].join(","));
+      rows.push([layer, head, ...held.map((grid) => grid.values[layer]?.[head] ?? null)]);
     });
   });
-  return `${lines.join("\n")}\n`;
+  return csv(rows, spreadsheet);
 }
 
-export function scoresJson(scores: readonly ScoreInfo[], grids: ReadonlyMap<string, ScoresReply>): string {
-  const held = scores.flatMap(({ name, direction }) => {
+export function scoresJson(
+  scores: readonly ScoreInfo[],
+  grids: ReadonlyMap<string, ScoresReply>,
+  failures: ReadonlyMap<string, string> = new Map(),
+): string {
+  const held = scores.map(({ name, direction, signature }) => {
     const grid = grids.get(name);
-    return grid ? [{ name, direction, signature: grid.signature, values: grid.values }] : [];
+    return grid
+      ? { name, direction, signature: grid.signature, values: grid.values }
+      : { name, direction, signature, error: failures.get(name) ?? "not computed" };
   });
   return JSON.stringify({ scores: held }, null, 1);
 }
@@ -105,18 +137,17 @@ export function compareCsv(
   second: Scene,
   difference: Difference,
   names: readonly string[],
+  spreadsheet = false,
 ): string {
   const { source, target } = difference;
   const at = (scene: Scene, t: number, s: number) => scene.aggregate[t * scene.source.labels.length + s] ?? 0;
-  const lines = [
-    ["target_token", "source_token", `A: ${names[0]}`, `B: ${names[1]}`, "A - B"].map(field).join(","),
-  ];
+  const rows: Cells[] = [["target_token", "source_token", `A: ${names[0]}`, `B: ${names[1]}`, "A - B"]];
   target.labels.forEach((to, t) => {
     source.labels.forEach((from, s) => {
       const a = at(first, difference.first.target[t] ?? 0, difference.first.source[s] ?? 0);
       const b = at(second, difference.second.target[t] ?? 0, difference.second.source[s] ?? 0);
-      lines.push([to, from, number(a), number(b), number(a - b)].map(field).join(","));
+      rows.push([to, from, a, b, a - b]);
     });
   });
-  return `${lines.join("\n")}\n`;
+  return csv(rows, spreadsheet);
 }

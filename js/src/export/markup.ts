@@ -1,11 +1,15 @@
-// SVG as text: elements, escaped labels, and the page around a drawing.
-import { tokenText } from "../format";
+// SVG as text: the one writer of markup. Strings are escaped; only what was written here goes in as it is.
+import { tokenText, visibleText } from "../format";
 import type { Theme } from "../theme";
+
+/** Markup that this module has written. Any other string is text: it does not fit where markup is asked for. */
+export type Markup = string & { readonly markup: unique symbol };
+export type Attributes = Record<string, string | number>;
 
 export interface Drawing {
   width: number;
   height: number;
-  /** Elements of SVG. */
+  /** Elements of SVG, as `tag`, `text` and `label` write them. */
   body: string;
 }
 
@@ -17,26 +21,41 @@ export interface Style {
   measure(text: string): number;
 }
 
-const ESCAPES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-/** What XML does not allow, and controls that it does: tokenText has made those of labels visible. */
-const FORBIDDEN = /[\p{Cc}\p{Cs}\ufffe\uffff]/gu;
+const ESCAPES: Record<string, string> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
 
+/** Text for an element or an attribute's value; what XML does not allow is written as code points. */
 export function escaped(text: string): string {
-  return text.replace(FORBIDDEN, "\ufffd").replace(/[&<>"]/g, (char) => ESCAPES[char] ?? char);
+  return visibleText(text).replace(/[&<>"]/g, (char) => ESCAPES[char] ?? char);
 }
 
-export function tag(name: string, attrs: Record<string, string | number>, content = ""): string {
+/** An element with elements inside. */
+export function tag(name: string, attrs: Attributes, ...inside: Markup[]): Markup {
   const written = Object.entries(attrs).map(([key, value]) => {
     const text = typeof value === "number" ? String(Math.round(value * 100) / 100) : value;
     return ` ${key}="${escaped(text)}"`;
   });
-  return content === ""
-    ? `<${name}${written.join("")}/>`
-    : `<${name}${written.join("")}>${content}</${name}>`;
+  const opened = `<${name}${written.join("")}`;
+  return (inside.length === 0 ? `${opened}/>` : `${opened}>${inside.join("")}</${name}>`) as Markup;
 }
 
-export function label(text: string, attrs: Record<string, string | number>): string {
-  return tag("text", attrs, escaped(tokenText(text)) || " ");
+/** An element with text inside. */
+export function text(name: string, attrs: Attributes, content: string): Markup {
+  return tag(name, attrs, escaped(content) as Markup);
+}
+
+/** The label of a token. */
+export function label(token: string, attrs: Attributes): Markup {
+  return text("text", attrs, tokenText(token) || " ");
+}
+
+function bodyOf(drawing: Drawing): Markup {
+  return drawing.body as Markup;
 }
 
 /** A drawing as a file, on the panel's background and under a title. */
@@ -55,10 +74,10 @@ export function page(drawing: Drawing, title: string, { theme, family, measure }
       "font-size": 12,
       fill: theme.foreground,
     },
-    tag("title", {}, escaped(title)) +
-      tag("rect", { width, height, fill: theme.paper }) +
-      label(title, { x: edge, y: edge + 10, "font-weight": 600 }) +
-      tag("g", { transform: `translate(${edge} ${edge + head})` }, drawing.body),
+    text("title", {}, title),
+    tag("rect", { width, height, fill: theme.paper }),
+    label(title, { x: edge, y: edge + 10, "font-weight": 600 }),
+    tag("g", { transform: `translate(${edge} ${edge + head})` }, bodyOf(drawing)),
   );
 }
 
@@ -68,7 +87,7 @@ export function beside(parts: readonly { drawing: Drawing; heading: string }[], 
   let body = "";
   for (const { drawing, heading } of parts) {
     body += label(heading, { x, y: 10, fill: theme.muted });
-    body += tag("g", { transform: `translate(${x} 22)` }, drawing.body);
+    body += tag("g", { transform: `translate(${x} 22)` }, bodyOf(drawing));
     x += Math.max(drawing.width, 120) + 32;
   }
   return {

@@ -5,7 +5,7 @@ import { compareCsv, csvText, jsonText, pharaohText, scoresCsv, scoresJson } fro
 import { download, pngOf } from "../export/download";
 import { drawHeat } from "../export/heat";
 import { drawLines } from "../export/lines";
-import { beside, type Drawing, page, type Style, tag } from "../export/markup";
+import { beside, type Drawing, page, type Style, tag, text } from "../export/markup";
 import { headName, headsName } from "../format";
 import { errorText } from "../loader";
 import { maximum } from "../matrix";
@@ -27,6 +27,7 @@ const TYPES: Record<Format, string> = {
   png: "image/png",
   svg: "image/svg+xml",
   csv: "text/csv",
+  spreadsheet: "text/csv",
   json: "application/json",
   pharaoh: "text/plain",
 };
@@ -37,11 +38,12 @@ export function createExport(context: Context, events: ExportEvents): HTMLElemen
 
   async function save(format: Format): Promise<void> {
     try {
-      const text = format === "png" || format === "svg" ? await drawing() : await numbers(format);
+      const made = format === "png" || format === "svg" ? await drawing() : await numbers(format);
       const content =
-        format === "png" ? await pngOf(text) : new Blob([text], { type: `${TYPES[format]};charset=utf-8` });
+        format === "png" ? await pngOf(made) : new Blob([made], { type: `${TYPES[format]};charset=utf-8` });
       if (signal.aborted) return;
-      download(`attention-${store.get("sentence") + 1}.${format}`, content, events.root());
+      const ending = format === "spreadsheet" ? "csv" : format;
+      download(`attention-${store.get("sentence") + 1}.${ending}`, content, events.root());
       loader.settle("export", null);
     } catch (error) {
       if (!signal.aborted) loader.settle("export", `The view could not be saved: ${errorText(error)}`);
@@ -138,16 +140,15 @@ export function createExport(context: Context, events: ExportEvents): HTMLElemen
       const attrs = Object.fromEntries([...element.attributes].map(({ name, value }) => [name, value]));
       const computed = getComputedStyle(element);
       const kept = ["x", "y", "x1", "y1", "x2", "y2", "cx", "cy", "r", "transform", "text-anchor"];
-      return tag(
-        element.tagName,
-        {
-          ...Object.fromEntries(kept.flatMap((name) => (name in attrs ? [[name, attrs[name] ?? ""]] : []))),
-          fill: computed.fill,
-          stroke: computed.stroke,
-          "font-size": computed.fontSize,
-        },
-        element.textContent ?? "",
-      );
+      const look = {
+        ...Object.fromEntries(kept.flatMap((name) => (name in attrs ? [[name, attrs[name] ?? ""]] : []))),
+        fill: computed.fill,
+        stroke: computed.stroke,
+        "font-size": computed.fontSize,
+      };
+      return element.textContent
+        ? text(element.tagName, look, element.textContent)
+        : tag(element.tagName, look);
     });
     return { width: width || 420, height: height || 300, body: body.join("") };
   }
@@ -159,7 +160,7 @@ export function createExport(context: Context, events: ExportEvents): HTMLElemen
       const [layer, head] = [Math.floor(index / heads), index % heads];
       const [x, y] = [head * (size + gap), layer * (size + gap + 14)];
       const picture = tag("image", { x, y, width: size, height: size, href: canvas.toDataURL("image/png") });
-      const name = tag("text", { x, y: y + size + 12, "font-size": 10 }, `L${layer} H${head}`);
+      const name = text("text", { x, y: y + size + 12, "font-size": 10 }, `L${layer} H${head}`);
       const frame = { x, y, width: size, height: size, fill: "none", stroke: looks.theme.muted };
       return picture + tag("rect", { ...frame, "stroke-width": 0.5 }) + name;
     });
@@ -167,25 +168,30 @@ export function createExport(context: Context, events: ExportEvents): HTMLElemen
     return { width: heads * (size + gap) - gap, height: layers * (size + gap + 14), body: body.join("") };
   }
 
-  async function numbers(format: "csv" | "json" | "pharaoh"): Promise<string> {
+  async function numbers(format: Exclude<Format, "png" | "svg">): Promise<string> {
     const panel = store.get("panel");
+    const sheet = format === "spreadsheet";
+    const table = format === "csv" || sheet;
     if (panel === "scores" && format !== "pharaoh") {
-      const write = format === "csv" ? scoresCsv : scoresJson;
-      return write(store.get("score_list"), loader.grids);
+      const scores = store.get("score_list");
+      const { grids, failures } = loader;
+      if (scores.some(({ name }) => !grids.has(name) && !failures.has(name)))
+        throw new Error("some scores are still being computed; save again when they are there");
+      return table ? scoresCsv(scores, grids, sheet) : scoresJson(scores, grids, failures);
     }
     const exact = store.get("info").live;
     const again = (scene: Scene, change = {}) =>
       buildScene(data, { ...scene.spec, ...change }, signal, () => {}, exact);
     const scene = shown();
     if (format === "pharaoh") return pharaohText(await again(scene, { words: true, drop: false }));
-    if (panel === "compare" && format === "csv" && loader.other) {
+    if (panel === "compare" && table && loader.other) {
       const [first, second] = [await again(scene), await again(loader.other)];
       const difference = differenceOf(first, second);
-      if (difference)
-        return compareCsv(first, second, difference, [names(first).join("; "), names(second).join("; ")]);
+      const both = [names(first).join("; "), names(second).join("; ")];
+      if (difference) return compareCsv(first, second, difference, both, sheet);
     }
     const whole = await again(scene);
-    if (format === "csv") return csvText(whole, names(whole));
+    if (table) return csvText(whole, names(whole), sheet);
     return jsonText(whole, store.get("info").sentences[scene.spec.sentence], exact);
   }
 

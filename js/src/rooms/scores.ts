@@ -27,13 +27,14 @@ export function createScoresRoom({ store, loader, gestures, colours, signal }: C
       const picked = store.get("heads");
       const second =
         store.get("second_score") || (scores.find(({ name }) => name !== sorted)?.name ?? sorted);
-      const { grids } = loader;
-      table.show({ scores, sorted, grids, picked });
+      const { grids, failures } = loader;
+      table.show({ scores, sorted, grids, failures, picked });
       scatter.show({
         scores,
         x: sorted,
         y: second,
         grids,
+        failures,
         picked,
         outlines: outlinesOf(picked.length, colours()),
       });

@@ -74,6 +74,7 @@ export function createSideRooms(
         name,
         domain,
         ready: values !== null,
+        failure: loader.failure,
         signature: loader.scores?.signature ?? "",
         undefinedHeads: ranked?.filter((each) => each.value === null).length ?? 0,
         picked: entry

@@ -6,6 +6,11 @@ export const FORMATS = [
   { name: "png", label: "Picture (PNG)", title: "The shown view as a picture" },
   { name: "svg", label: "Drawing (SVG)", title: "The shown view with lines and text that can be edited" },
   { name: "csv", label: "Weights (CSV)", title: "A line for each pair of tokens and each picked head" },
+  {
+    name: "spreadsheet",
+    label: "For a spreadsheet (CSV)",
+    title: "The same; tokens that begin like a formula have an apostrophe in front",
+  },
   { name: "json", label: "Weights (JSON)", title: "Tokens and weights of the picked heads" },
   {
     name: "pharaoh",

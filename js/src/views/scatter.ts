@@ -11,6 +11,7 @@ export interface ScatterProps {
   x: string;
   y: string;
   grids: ReadonlyMap<string, ScoresReply>;
+  failures: ReadonlyMap<string, string>;
   picked: readonly Head[];
   outlines: readonly string[];
 }
@@ -48,13 +49,15 @@ export function createScatter(events: ScatterEvents, signal: AbortSignal): Scatt
   const element = h("div", { class: "xattn-scatter" }, field, plot, readout);
   let props: ScatterProps | null = null;
   let drawn = "";
+  /** What is said while there are no dots. */
+  let waiting = "";
   let dots: (Dot & { element: SVGCircleElement; name: string })[] = [];
   let shown: readonly ScoreInfo[] | null = null;
 
   const dotOf = (target: EventTarget | null) =>
     dots.findIndex((dot) => target instanceof Element && dot.element === target);
   const tell = (index: number) => setText(readout, dots[index]?.name ?? hint());
-  const hint = () => (dots.length > 0 ? "Click a dot to pick its head; shift adds." : "");
+  const hint = () => (dots.length > 0 ? "Click a dot to pick its head; shift adds." : waiting);
 
   plot.addEventListener("pointerover", (event) => tell(dotOf(event.target)), { signal });
   plot.addEventListener("focusin", (event) => tell(dotOf(event.target)), { signal });
@@ -167,12 +170,15 @@ export function createScatter(events: ScatterEvents, signal: AbortSignal): Scatt
       if (!x || !y) {
         if (drawn !== "") plot.replaceChildren();
         [drawn, dots] = ["", []];
-        setText(readout, "computing the scores…");
+        const failed = [next.x, next.y].find((name) => next.failures.has(name));
+        waiting = failed === undefined ? "computing the scores…" : `${failed} could not be computed`;
+        setText(readout, waiting);
         return;
       }
       const key = JSON.stringify([next.x, next.y, x.values, y.values]);
       if (key !== drawn) {
         drawn = key;
+        waiting = "";
         draw(x, y, next);
         tell(-1);
       }

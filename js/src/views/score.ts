@@ -11,6 +11,8 @@ export interface ScoreProps {
   domain: Domain | null;
   /** Whether the values are there; without them the legend waits. */
   ready: boolean;
+  /** Why they cannot be computed; "" while they are. */
+  failure: string;
   signature: string;
   undefinedHeads: number;
   /** How the head picked last scores. */
@@ -22,6 +24,9 @@ export interface ScoreView {
   element: HTMLElement;
   show(props: ScoreProps): void;
 }
+
+/** The alert beside the view has the whole error. */
+const LONGEST_ERROR = 200;
 
 export function createScore(events: { score(name: string): void }, signal: AbortSignal): ScoreView {
   const select = h("select", { attrs: { "aria-label": "Score that colours the heads" } });
@@ -50,7 +55,7 @@ export function createScore(events: { score(name: string): void }, signal: Abort
 
   return {
     element,
-    show({ scores, name, domain, ready, signature: text, undefinedHeads, picked, theme }) {
+    show({ scores, name, domain, ready, failure, signature: text, undefinedHeads, picked, theme }) {
       if (shown !== scores) {
         shown = scores;
         const option = (score: ScoreInfo) =>
@@ -64,9 +69,17 @@ export function createScore(events: { score(name: string): void }, signal: Abort
       setText(direction, undefinedHeads > 0 ? `${words} · ${undefinedHeads} undefined (hatched)` : words);
       direction.title = score?.description ?? "";
       bar.style.backgroundImage = theme.ramp.gradient;
-      setText(low, !ready ? "…" : domain ? formatScore(domain.low) : "–");
-      setText(high, !ready ? "…" : domain ? formatScore(domain.high) : "–");
-      setText(own, picked ? `${picked.head}: ${picked.value}, rank ${picked.rank} of ${picked.of}` : "…");
+      setText(low, failure ? "–" : !ready ? "…" : domain ? formatScore(domain.low) : "–");
+      setText(high, failure ? "–" : !ready ? "…" : domain ? formatScore(domain.high) : "–");
+      const waiting = failure ? `could not be computed: ${failure.slice(0, LONGEST_ERROR)}` : "computing…";
+      setText(
+        own,
+        picked
+          ? `${picked.head}: ${picked.value}, rank ${picked.rank} of ${picked.of}`
+          : ready
+            ? "…"
+            : waiting,
+      );
       const shownSignature = text || score?.signature || "";
       setText(signature, shownSignature);
       signature.title = `Signature of this score, to quote beside its numbers: ${shownSignature}`;

@@ -10,6 +10,7 @@ export interface ScoreTableProps {
   scores: readonly ScoreInfo[];
   sorted: string;
   grids: ReadonlyMap<string, ScoresReply>;
+  failures: ReadonlyMap<string, string>;
   picked: readonly Head[];
 }
 
@@ -74,11 +75,14 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
     { signal },
   );
 
-  function fill({ scores, sorted, grids }: ScoreTableProps): void {
+  function fill({ scores, sorted, grids, failures }: ScoreTableProps): void {
     const info = scores.find((score) => score.name === sorted);
     const values = grids.get(sorted)?.values;
-    const ranked: Ranked[] = values && info ? rankHeads(values, info.direction) : [];
-    if (worstFirst) ranked.reverse();
+    // Without the values that are sorted by, the heads stand in their order and have no rank.
+    const shape = values ?? [...grids.values()][0]?.values.map((row) => row.map(() => null));
+    const ranked: Ranked[] = shape && info ? rankHeads(shape, info.direction) : [];
+    const rankOf = (entry: Ranked) => (values ? String(entry.rank) : "–");
+    if (values && worstFirst) ranked.reverse();
     head.replaceChildren(
       h(
         "tr",
@@ -86,11 +90,13 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
         h("th", { class: "xattn-column-name", text: "rank", attrs: { scope: "col" } }),
         h("th", { class: "xattn-column-name", text: "head", attrs: { scope: "col" } }),
         ...scores.map((score) => {
-          const on = score.name === sorted;
+          const on = score.name === sorted && values !== undefined;
           const falls = (score.direction === "higher") !== worstFirst;
           const button = h("button", {
             text: `${score.name}${on ? (falls ? " ↓" : " ↑") : ""}`,
-            title: `${score.description} (${score.direction} is better). Sort by it.`,
+            title: failures.has(score.name)
+              ? `could not be computed: ${failures.get(score.name)}`
+              : `${score.description} (${score.direction} is better). Sort by it.`,
             attrs: { type: "button", "data-score": score.name },
           });
           const sort = !on ? "none" : falls ? "descending" : "ascending";
@@ -105,20 +111,20 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
         attrs: {
           type: "button",
           tabindex: index === 0 ? "0" : "-1",
-          "aria-label": `L${layer} H${at} (${headName(layer, at)}, rank ${entry.rank})`,
+          "aria-label": `L${layer} H${at} (${headName(layer, at)}, rank ${rankOf(entry)})`,
         },
       });
       const cells = scores.map((score) => {
         const grid = grids.get(score.name);
         return h("td", {
           class: score.name === sorted ? "xattn-sorted" : "",
-          text: grid ? formatScore(grid.values[layer]?.[at]) : "…",
+          text: grid ? formatScore(grid.values[layer]?.[at]) : failures.has(score.name) ? "failed" : "…",
         });
       });
       const row = h(
         "tr",
         { class: "xattn-score-row" },
-        h("td", { class: "xattn-muted", text: String(entry.rank) }),
+        h("td", { class: "xattn-muted", text: rankOf(entry) }),
         h("th", { attrs: { scope: "row" } }, button),
         ...cells,
       );
@@ -147,6 +153,7 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
         next.scores,
         next.sorted,
         [...next.grids].map(([name, grid]) => [name, grid.values]),
+        [...next.failures],
       ]);
       if (props && props.sorted !== next.sorted) worstFirst = false;
       props = next;
