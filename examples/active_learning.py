@@ -45,7 +45,7 @@ QUICK = Settings(seeds=2, rounds=1, budget=4, pool=16, test=6, labelled=8, epoch
 
 
 def read_pairs(path: str | Path) -> list[Pair]:
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    lines = Path(path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
     return [(source, target) for source, target, *_ in (line.split("\t") for line in lines)]
 
 

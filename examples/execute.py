@@ -11,6 +11,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from xattn_widget.writing import whole_file
+
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -43,7 +45,8 @@ def main() -> None:
         execute(notebook, folder)
         strip_widgets(notebook)
         notebook.nbformat_minor = 4  # without cell ids, which would change with every run
-        nbformat.write(notebook, path)
+        with whole_file(path) as file:
+            file.write((nbformat.writes(notebook) + "\n").encode())
         print(path)
 
 

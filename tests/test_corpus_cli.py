@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import json
 import os
 import re
 import signal
@@ -128,9 +129,10 @@ def test_a_page_is_written(run, tmp_path):
         ("score pool.csv --model demo", 2, "Missing option '--output'"),
         ("score pool.csv --model demo --outptu s.parquet", 2, "No such option"),
         ("select none.parquet --by entropy --budget 1", 1, "there is no file none.parquet"),
-        ("select pool.csv --by entropy --budget 1", 1, "pool.csv is no Parquet file"),
+        ("select pool.csv --by entropy --budget 1", 1, "pool.csv is not a Parquet file"),
         ("select pool.csv --by entropy --budget 1 --output c.xlsx", 2, "must end with .csv or .parquet"),
         ("show --model demo x --output none/page.html", 1, "there is no folder none"),
+        ("show --model demo x --output s.parquet", 2, "--output s.parquet must end with .html or .htm"),
         ("shwo", 2, "No such command 'shwo'"),
     ],
 )
@@ -148,6 +150,49 @@ def test_a_file_that_is_cut_short_is_no_interrupt(run, tmp_path):
     assert (code, out) == (1, "")
     assert re.fullmatch(r"xattn-widget: cut.txt.gz is cut short, its end is missing: [^\n]+\n", err)
     assert not list(tmp_path.glob("x.parquet*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "message"),
+    [
+        ("pool.tsv", "Ja.\tYes.\n", "", "it has 'Ja.', 'Yes.': name one with --source-column, or count from 0 if there "
+         "is not a header line, as in --source-column 0"),
+        ("pool.tsv", "Ja.\tYes.\n", "--source-column 0 --target-column en", "if it has no header line: got "
+         "--source-column 0, --target-column en"),
+        ("pool.tsv", "Ja.\tYes.\n", "--source-column 0 --id-column 2", "no column 2, which --id-column asks for"),
+        ("pool.txt", "Ja.\n", "--source-column de", "which has no columns: leave out --source-column de;"),
+        ("pool.txt", "Ja.\n", "--target-column 1", "which has no columns: leave out --target-column 1;"),
+        ("pool.txt", "Ja.\n", "--targets pool.txt --target-column en", "leave out --target-column en;"),
+        ("pool.jsonl", '{"translation": {"de": "Ja."}}', "--source-column translation",
+         "name one of its fields, such as --source-column translation.de"),
+        ("pool.jsonl", '{"de": "Ja."}', "--source-column 0", "whose fields have names: --source-column cannot be 0"),
+        ("pool.txt", "Ja.\n", "--max-record-bytes 2 --on-error raise", "larger than 2 bytes, the value of --max-rec"),
+    ],
+)  # fmt: skip
+def test_a_wrong_call_is_told_in_the_words_of_the_command_line(run, tmp_path, name, content, options, message):
+    (tmp_path / name).write_text(content)
+    code, out, err = run("score", name, "--model", "demo", "--output", "s.parquet", *options.split())
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert message in err
+    assert not re.search(r"(source|target|id)_column|max_record_bytes|on_error", err)
+
+
+def test_names_that_look_like_arguments_stay_what_they_are(run, tmp_path):
+    (tmp_path / "source_column.csv").write_text("target_column,my_id_column\nJa.,1\n")
+    code, _, err = run("score", "source_column.csv", "--model", "demo", "--output", "s.parquet")
+    assert code == 1
+    assert (
+        "source_column.csv has no column 'source'; it has 'target_column', 'my_id_column': name one with --sou" in err
+    )
+
+
+def test_formats_and_the_limit_of_a_record_on_the_command_line(run, tmp_path):
+    (tmp_path / "pool.jsonl").write_text("".join(json.dumps({"t": {"de": text}}) + "\n" for text in GERMAN))
+    arguments = ["--source-column", "t.de", "--model", "demo", "--scores", "entropy", "--max-record-bytes", 60]
+    code, out, _ = run("score", "pool.jsonl", *arguments, "--output", "s.parquet")
+    failed = sum(len(json.dumps({"t": {"de": text}})) > 60 for text in GERMAN)
+    assert (code, out) == (0, f"s.parquet: 8 sentences, {8 - failed} scored, {failed} with an error\n")
+    assert 0 < failed < 8
 
 
 def test_the_end_of_any_other_file_is_no_interrupt_either(run, monkeypatch):

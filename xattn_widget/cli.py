@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import csv
+import io
 import json
 import logging
+import re
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
+from xattn_widget.writing import refuse_to_overwrite, whole_file
+
 _MODEL_HELP = "Folder (or hub name) of the model and its tokenizer; 'demo' is the German-English one in the package."
+# An argument of score_corpus in a message, where it is not within quotes or a longer word.
+_ARGUMENT = re.compile(
+    r"(?<![\w'\"./-])(?P<name>(?:source|target|id)_column|max_record_bytes|max_length|batch_tokens|on_error)\b"
+    r"(?:=(?P<value>'[^']*'|\w+))?(?!['\"]|\.\w)"
+)
+_TARGET_HELP = "Folder (or hub name) of the targets' tokenizer, where it is another one."
 _POSITIVE = click.IntRange(min=1)
 
 
@@ -58,7 +69,8 @@ class _Column(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str | int:
         """A number where it is one."""
-        return int(value) if str(value).isdigit() else str(value)
+        text = str(value)
+        return int(text) if text.isascii() and text.isdigit() else text
 
 
 class _Setting(click.ParamType):  # type: ignore[type-arg]
@@ -118,6 +130,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("sources", type=click.Path(path_type=Path))
 @click.option("--model", "model_name", required=True, metavar="DIR", help=_MODEL_HELP)
+@click.option("--target-tokenizer", metavar="DIR", help=_TARGET_HELP)
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Parquet file to write.")
 @click.option("--scores", type=_List(), help="Scores of every head.  [default: six built-in ones]")
 @click.option("--statistics", type=_List(), help="logprob_sum, logprob_mean, logprob_min, margin, output_entropy.")
@@ -139,6 +152,8 @@ def cli() -> None:
 @click.option(
     "--window", type=_POSITIVE, default=4096, show_default=True, help="Rows that are sorted and stored together."
 )
+@click.option("--max-record-bytes", type=_POSITIVE, help="Most bytes of a line or record; larger ones are not read.  "
+              "[default: 4194304]")  # fmt: skip
 @click.option("--on-error", type=click.Choice(["record", "raise"]), default="record", show_default=True,
               help="Note sentences that cannot be scored and go on, or stop at the first.")  # fmt: skip
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs, such as cuda.")
@@ -147,8 +162,20 @@ def cli() -> None:
 @click.option("--workers", type=_POSITIVE, help="Of the ray engine.")
 @click.option("--address", help="Of a running Ray cluster.  [default: a local one is started]")
 @click.option("--quiet", is_flag=True, help="No progress bar and no summary.")
-def score(sources: Path, model_name: str, output: Path, quiet: bool, device: str, dtype: str, **options: Any) -> None:
-    """Score every head for each sentence of SOURCES, a text, CSV, TSV or Parquet file (.gz too).
+def score(
+    sources: Path,
+    model_name: str,
+    target_tokenizer: str | None,
+    output: Path,
+    quiet: bool,
+    device: str,
+    dtype: str,
+    **options: Any,
+) -> None:
+    """Score every head for each sentence of SOURCES.
+
+    SOURCES is a file of text with one sentence per line, CSV, TSV, JSON Lines, Parquet, Feather or Arrow, which may be
+    packed with gzip, bzip2, xz or zstd, or alone in a zip.
 
     Run again after a break, the same call goes on where it was. OUTPUT has its name only when it is whole.
 
@@ -168,9 +195,17 @@ def score(sources: Path, model_name: str, output: Path, quiet: bool, device: str
     generation = dict(options.pop("generation")) or None
     given = {name: value for name, value in options.items() if value is not None}
     model, tokenizer = _load(model_name, device, dtype)
-    path = score_corpus(
-        model, tokenizer, sources, output=output, generation=generation, progress=False if quiet else None, **given
-    )
+    with _naming_options():
+        path = score_corpus(
+            model,
+            tokenizer,
+            sources,
+            output=output,
+            generation=generation,
+            progress=False if quiet else None,
+            target_tokenizer=_load_tokenizer(target_tokenizer),
+            **given,
+        )
     if quiet:
         return
     info = corpus_info(path)
@@ -196,8 +231,17 @@ def score(sources: Path, model_name: str, output: Path, quiet: bool, device: str
     "--match", type=click.Path(path_type=Path), help="With --by random: a chosen Parquet file whose lengths to have."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random draws.")
+@click.option(
+    "--spreadsheet", is_flag=True, help="CSV for a spreadsheet: texts that begin like a formula get an apostrophe."
+)
 def select(
-    table: Path, by: dict[str, str], lowest: bool, output: Path | None, match: Path | None, **options: Any
+    table: Path,
+    by: dict[str, str],
+    lowest: bool,
+    output: Path | None,
+    match: Path | None,
+    spreadsheet: bool,
+    **options: Any,
 ) -> None:
     """Choose sentences of TABLE, a file that 'score' wrote: those to label, with the reason for each.
 
@@ -212,28 +256,33 @@ def select(
 
     from xattn_widget.corpus import select as choose
 
-    _check_suffix(output)
+    _check_output(output, ".csv", ".parquet")
+    if spreadsheet and output is not None and output.suffix.lower() != ".csv":
+        raise click.UsageError(f"--spreadsheet is for CSV, and --output is {output}")
     if not table.is_file():
         raise FileNotFoundError(f"there is no file {table}: make one with 'xattn-widget score'")
+    if output is not None:
+        refuse_to_overwrite(output, table, *([] if match is None else [match]))
     default = "lowest" if lowest else "highest"
     orders = {name: order or default for name, order in by.items()}
-    chosen = choose(table, orders, match=None if match is None else pq.read_table(match), **options)  # type: ignore[arg-type]
-    if output is not None and output.suffix.lower() == ".parquet":
-        pq.write_table(chosen, output)
+    chosen = choose(table, orders, match=match, **options)  # type: ignore[arg-type]
+    if output is None:
+        _write_csv(chosen, sys.stdout, spreadsheet)
         return
-    file = sys.stdout if output is None else output.open("w", encoding="utf-8", newline="")
-    try:
-        writer = csv.writer(file)
-        writer.writerow(chosen.column_names)
-        writer.writerows(zip(*(column.to_pylist() for column in chosen.columns), strict=True))
-    finally:
-        if output is not None:
-            file.close()
+    with whole_file(output) as file:
+        if output.suffix.lower() == ".parquet":
+            pq.write_table(chosen, file)
+        else:
+            text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+            _write_csv(chosen, text, spreadsheet)
+            text.flush()
+            text.detach()
 
 
 @cli.command()
 @click.argument("sentences", nargs=-1, required=True)
 @click.option("--model", "model_name", required=True, metavar="DIR", help=_MODEL_HELP)
+@click.option("--target-tokenizer", metavar="DIR", help=_TARGET_HELP)
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="HTML page to write; it works offline.")
 @click.option(
     "--target", "targets", multiple=True, help="Given target, one for each sentence; else they are generated."
@@ -245,6 +294,7 @@ def select(
 def show(
     sentences: tuple[str, ...],
     model_name: str,
+    target_tokenizer: str | None,
     output: Path,
     targets: tuple[str, ...],
     generation: tuple[tuple[str, Any], ...],
@@ -258,13 +308,42 @@ def show(
     """
     from xattn_widget import show_cross_attention
 
-    if not output.absolute().parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {output.parent} to write {output.name} in")
+    _check_output(output, ".html", ".htm")
     model, tokenizer = _load(model_name, "cpu", "auto")
     widget = show_cross_attention(
-        model, tokenizer, list(sentences), list(targets) or None, generation=dict(generation) or None, words=words
+        model,
+        tokenizer,
+        list(sentences),
+        list(targets) or None,
+        generation=dict(generation) or None,
+        target_tokenizer=_load_tokenizer(target_tokenizer),
+        words=words,
     )
     click.echo(widget.to_html(output))
+
+
+@contextmanager
+def _naming_options() -> Iterator[None]:
+    """Tell of a wrong call in the words of the command line: ``--source-column de`` for ``source_column='de'``."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        message = _ARGUMENT.sub(_option, str(error))
+        raise click.ClickException(message) from error
+
+
+def _option(match: re.Match[str]) -> str:
+    name, value = match["name"].replace("_", "-"), (match["value"] or "").strip("'")
+    return f"--{name} {value}".rstrip()
+
+
+def _write_csv(table: Any, file: IO[str], spreadsheet: bool) -> None:
+    from xattn_widget.texts import csv_writer
+
+    write = csv_writer(file, spreadsheet)
+    write(table.column_names)
+    for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
+        write(row)
 
 
 def _check_names(scores: list[str], statistics: list[str]) -> None:
@@ -281,10 +360,12 @@ def _check_names(scores: list[str], statistics: list[str]) -> None:
             raise click.BadParameter(f"{name!r} is none of {', '.join(STATISTICS)}", param_hint="--statistics")
 
 
-def _check_suffix(output: Path | None) -> None:
-    if output is not None and output.suffix.lower() not in (".csv", ".parquet"):
-        raise click.UsageError(f"--output {output} must end with .csv or .parquet")
-    if output is not None and not output.absolute().parent.is_dir():
+def _check_output(output: Path | None, *suffixes: str) -> None:
+    if output is None:
+        return
+    if output.suffix.lower() not in suffixes:
+        raise click.UsageError(f"--output {output} must end with {' or '.join(suffixes)}")
+    if not output.absolute().parent.is_dir():
         raise FileNotFoundError(f"there is no folder {output.parent} to write {output.name} in")
 
 
@@ -314,6 +395,18 @@ def _load(name: str, device: str, dtype: str) -> tuple[Any, Any]:
         what = "" if Path(place).is_dir() else "is no folder here, and from the hub it "
         raise click.ClickException(f"--model {name} {what}could not be loaded: {error}") from error
     return model.to(device).eval(), tokenizer
+
+
+def _load_tokenizer(name: str | None) -> Any:
+    """The tokenizer in a folder, or of the hub; None where none is named."""
+    from transformers import AutoTokenizer
+
+    if name is None:
+        return None
+    try:
+        return AutoTokenizer.from_pretrained(name)
+    except Exception as error:  # of any kind, and few name the tokenizer
+        raise click.ClickException(f"--target-tokenizer {name} could not be loaded: {error}") from error
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,7 +14,7 @@ METHODS = ("argmax", "mutual", "threshold", "mass", "assignment", "monotone")
 
 def load_gold():
     """Tokenized sentence pairs, [(source words, target words)], and their gold alignments."""
-    lines = (FOLDER / "tatoeba.de-en.src-tgt").read_text(encoding="utf-8").splitlines()
+    lines = (FOLDER / "tatoeba.de-en.src-tgt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
     pairs = [tuple(side.split() for side in line.split(" ||| ")) for line in lines]
     return pairs, read_pharaoh(FOLDER / "tatoeba.de-en.gold")
 

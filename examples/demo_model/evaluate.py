@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, required=True, help="tab-separated German and English sentences")
     parser.add_argument("--model", type=Path, default=FOLDER, help="folder of model and tokenizer")
     arguments = parser.parse_args()
-    lines = arguments.pairs.read_text(encoding="utf-8").splitlines()
+    lines = arguments.pairs.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     sources, references = zip(*(line.split("\t")[:2] for line in lines), strict=True)
     tokenizer = MarianTokenizer.from_pretrained(arguments.model)
     model = MarianMTModel.from_pretrained(arguments.model, dtype=torch.float32).eval()

@@ -23,6 +23,8 @@ import torch
 from torch.nn import functional
 from transformers import GenerationConfig, MarianConfig, MarianMTModel, MarianTokenizer
 
+from xattn_widget.writing import whole_file
+
 VOCABULARY = 4000
 EPOCHS = 10
 TOKENS_PER_BATCH = 3000
@@ -36,7 +38,9 @@ IGNORED = -100
 
 def read_pairs(path: Path) -> list[tuple[str, str]]:
     """The (German, English) pairs of a tab-separated file."""
-    return [tuple(line.split("\t")[:2]) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    return [
+        tuple(line.split("\t")[:2]) for line in path.read_text(encoding="utf-8").removesuffix("\n").split("\n") if line
+    ]
 
 
 def make_tokenizer(pairs: list[tuple[str, str]], folder: Path) -> MarianTokenizer:
@@ -55,11 +59,12 @@ def make_tokenizer(pairs: list[tuple[str, str]], folder: Path) -> MarianTokenize
             bos_id=-1,
         )
         model = written.getvalue()
-        (folder / "source.spm").write_bytes(model)
-        (folder / "target.spm").write_bytes(model)
         pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
         vocabulary = {pieces.id_to_piece(index): index for index in range(len(pieces))}
-        (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+        listed = json.dumps(vocabulary, ensure_ascii=False).encode()
+        for name, content in (("source.spm", model), ("target.spm", model), ("vocab.json", listed)):
+            with whole_file(folder / name) as file:
+                file.write(content)
     return MarianTokenizer(
         str(folder / "source.spm"),
         str(folder / "target.spm"),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, SupportsIndex, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
 from xattn_widget.alignment.pharaoh import Link
 from xattn_widget.alignment.warping import monotone_path
+from xattn_widget.hints import check_heads, head_pairs, whole_numbers
 from xattn_widget.scores.policies import checked_policy
 
 if TYPE_CHECKING:
@@ -133,18 +133,11 @@ def _picked(record: CrossAttention, heads: Heads, aggregate: str) -> torch.Tenso
     if heads is None:
         stack = record.weights.flatten(0, 1)
     else:
-        try:
-            pairs = [heads] if len(heads) and hasattr(heads[0], "__index__") else list(heads)
-            stack = torch.stack([_head(record, *pair) for pair in pairs])  # type: ignore[misc]
-        except (TypeError, RuntimeError):
-            raise ValueError(f"heads must be a (layer, head) pair or a list of them, got {heads!r:.80}") from None
+        pair = whole_numbers(heads)
+        form = "a (layer, head) pair or a list of them"
+        pairs = head_pairs([heads] if pair is not None and len(pair) == 2 else heads, form=form)
+        if not pairs:
+            raise ValueError(f"heads must be {form}, got {heads!r:.80}")
+        check_heads(pairs, record.layers, record.heads)
+        stack = torch.stack([record.weights[pair] for pair in pairs])
     return stack.mean(0) if aggregate == "mean" else stack.amax(0)
-
-
-def _head(record: CrossAttention, layer: SupportsIndex, head: SupportsIndex) -> torch.Tensor:
-    layer, head = operator.index(layer), operator.index(head)
-    if not (0 <= layer < record.layers and 0 <= head < record.heads):
-        raise ValueError(
-            f"there is no layer {layer} head {head}: layers are 0 to {record.layers - 1}, heads 0 to {record.heads - 1}"
-        )
-    return record.weights[layer, head]

@@ -1,15 +1,28 @@
-"""Alignments in Pharaoh format: a line a sentence, ``0-0 1p2`` with ``-`` for sure and ``p`` for possible links."""
+"""Alignments in Pharaoh format: one line per sentence, ``0-0 1p2`` with ``-`` for sure and ``p`` for possible links."""
 
 from __future__ import annotations
 
+import codecs
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from xattn_widget.writing import whole_file
+
 Link = tuple[int, int]  # (source word, target word), counted from 0
 
 _LINK = re.compile(r"(\d+)([-p])(\d+)")
+
+# A byte-order mark of UTF-32 begins with one of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 class GoldAlignment(NamedTuple):
@@ -28,25 +41,75 @@ class GoldAlignment(NamedTuple):
 
 
 def read_pharaoh(path: str | Path, *, first: int = 0) -> list[GoldAlignment]:
-    """Read alignments, one a line; an empty line is a sentence pair without links.
+    """Read alignments, one per line; an empty line is a sentence pair without links.
+
+    A warning is given where the file seems to count from 1 and is read as counting from 0: it has no word 0, and most
+    of its sentences link word 1.
 
     Args:
-        path: a UTF-8 text file of ``source-target`` (sure) and ``sourceptarget`` (possible) links.
+        path: a text file of ``source-target`` (sure) and ``sourceptarget`` (possible) links, in UTF-8, or in UTF-16 or
+            UTF-32 with a byte-order mark.
         first: the number of the first word in the file, 0 or 1. The result counts from 0.
 
+    Returns:
+        An alignment for each line.
+
     Raises:
-        ValueError: something that is no link, or a word before the first.
+        ValueError: something that is not a link, a word before the first, or another encoding.
     """
     _check_first(first)
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-    return [parse_pharaoh(line, f"line {number} of {path}", first=first) for number, line in enumerate(lines, start=1)]
+    found = [
+        parse_pharaoh(line, f"line {number} of {path}", first=first)
+        for number, line in enumerate(_lines(Path(path)), start=1)
+    ]
+    if first == 0 and _seems_to_count_from_one(found):
+        warnings.warn(
+            f"{path} is read as counting words from 0, and no word 0 is linked in it: if it counts from 1, read it "
+            "with first=1",
+            stacklevel=2,
+        )
+    return found
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a text file. Nothing but a line feed (or one behind a carriage return) ends a line, as in a corpus.
+
+    In a file that has no line feed at all a carriage return does: old Macs wrote it.
+    """
+    data = path.read_bytes()
+    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+        problem = "it has NUL characters, as UTF-16 without a byte-order mark has" if "\0" in text else ""
+    except UnicodeDecodeError as error:
+        problem = str(error)
+    if problem:
+        raise ValueError(
+            f"{path} cannot be read as {encoding.removesuffix('-sig').upper()} ({problem}): save it as UTF-8"
+        )
+    text = text.replace("\ufeff", "")  # files that were put together have marks inside
+    lines = text.split("\n" if "\n" in text else "\r")
+    return lines if lines[-1] else lines[:-1]
+
+
+def _seems_to_count_from_one(alignments: Sequence[GoldAlignment]) -> bool:
+    """Whether no link has a word 0, and the least words are 1 on both sides and linked in most sentences.
+
+    One link alone says nothing.
+    """
+    linked = [alignment.possible for alignment in alignments if alignment.possible]
+    if sum(map(len, linked)) < 2:
+        return False
+    least = tuple(min(link[side] for links in linked for link in links) for side in (0, 1))
+    with_one = sum(any(1 in link for link in links) for links in linked)
+    return least == (1, 1) and 2 * with_one >= len(linked)
 
 
 def parse_pharaoh(line: str, name: str, *, first: int = 0) -> GoldAlignment:
     """The alignment that a line holds; ``name`` says in an error which line it is.
 
     Raises:
-        ValueError: something that is no link, or a word before the first.
+        ValueError: something that is not a link, or a word before the first.
     """
     sure: set[Link] = set()
     possible: set[Link] = set()
@@ -62,7 +125,7 @@ def parse_pharaoh(line: str, name: str, *, first: int = 0) -> GoldAlignment:
 
 
 def write_pharaoh(path: str | Path, alignments: Sequence[GoldAlignment | Iterable[Link]], *, first: int = 0) -> Path:
-    """Write alignments, one a line, links in order.
+    """Write alignments, one per line, links in order.
 
     Args:
         path: the file to write.
@@ -75,7 +138,8 @@ def write_pharaoh(path: str | Path, alignments: Sequence[GoldAlignment | Iterabl
     _check_first(first)
     path = Path(path)
     lines = [format_pharaoh(alignment, first=first) + "\n" for alignment in alignments]
-    path.write_text("".join(lines), encoding="utf-8")
+    with whole_file(path) as file:
+        file.write("".join(lines).encode())
     return path
 
 

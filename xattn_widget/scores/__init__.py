@@ -16,10 +16,10 @@ capturing keeps on request, and ``importance`` what was measured with the model 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
+from xattn_widget.hints import did_you_mean
 from xattn_widget.scores.checking import check_score
 from xattn_widget.scores.coverage import coverage_penalty, ignored_source, marginal_divergence, overcoverage
 from xattn_widget.scores.decorator import score
@@ -65,9 +65,8 @@ def find_score(name_or_function: str | Score | Callable[..., Any]) -> Score:
     if not isinstance(name_or_function, str):
         raise TypeError(f"a score is a name or a function, got {type(name_or_function).__name__}")
     if name_or_function not in BUILTIN:
-        near = difflib.get_close_matches(name_or_function, BUILTIN, n=1)
-        hint = f"did you mean {near[0]!r}" if near else f"there are {', '.join(BUILTIN)}"
-        raise ValueError(f"no built-in score is called {name_or_function!r}; {hint}. Pass your own as a function")
+        hint = did_you_mean(name_or_function, BUILTIN)
+        raise ValueError(f"no built-in score is called {name_or_function!r}; {hint} Pass your own as a function")
     return BUILTIN[name_or_function]
 
 

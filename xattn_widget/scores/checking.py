@@ -49,6 +49,8 @@ def check_score(score: Score | Callable[..., Any], *, seed: int = 0, **parameter
         seed: of the random attention.
         parameters: the score's own parameters.
 
+    Prints one line that says so when all of them hold.
+
     Returns:
         The properties that hold (all of them).
 
@@ -64,13 +66,15 @@ def check_score(score: Score | Callable[..., Any], *, seed: int = 0, **parameter
             _one_number_a_head(tried, sentence, policy, parameters)
             _scope(tried, sentence, policy, parameters)
         _padding(tried, sentences, policy, generator, parameters)
-    return [
+    held = [
         "one number a head, for one row and one column too",
         "the same number again",
         "input left as it was",
         f"a number depends on its {tried.scope} alone",
         f"the same alone and in a padded batch, special: {', '.join(policies)}",
     ]
+    print(f"{tried.name} passes all {len(held)} checks: {'; '.join(held)}")
+    return held
 
 
 def _policies(score: Score) -> list[str]:

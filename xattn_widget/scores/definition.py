@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import torch
 
 from xattn_widget._version import __version__
+from xattn_widget.hints import nearest
 from xattn_widget.scores.policies import apply_policy, checked_policy
 from xattn_widget.scores.signatures import code_hash, place, printed
 
@@ -314,7 +315,9 @@ class Score:
         unknown = [name for name in parameters if name not in self.parameters]
         if unknown and not accepts_any:
             own = ", ".join(self.parameters) or "no parameters"
-            raise TypeError(f"{self.name} has no parameter {unknown[0]!r}; it has {own}")
+            near = nearest(unknown[0], [*self.parameters, "special", "reduce"])
+            hint = f": did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"{self.name} has no parameter {unknown[0]!r}; it has {own}{hint}")
 
 
 _NUMPY_NOTE = ", a torch tensor; if the function is written in numpy, say @score(numpy=True)"
