@@ -3,6 +3,7 @@
 
 VENV := .venv
 OLDEST := .venv-oldest
+NEWEST := .venv-newest
 PY := $(VENV)/bin/python
 # The first of these that is new enough makes the virtual environment; `make PYTHON=/path/to/python test` picks one.
 PYTHON ?= python3.11 python3 python3.12 python3.13
@@ -17,10 +18,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test test-fast test-oldest lint format examples pictures bench js chromium clean
+.PHONY: help demo lab test test-fast test-oldest test-newest newest lint format examples pictures bench js chromium clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.installed js ## run the quickstart notebook, write demo.html, name the best and worst heads
 	@echo "Running examples/quickstart.ipynb ..."
@@ -41,9 +42,22 @@ test: lint chromium ## all checks and tests: Python, front end, types, lint, not
 test-fast: $(VENV)/.installed js ## the Python unit tests alone: no notebook, browser or build
 	$(PY) -m pytest -m "not browser and not notebook and not packaging" $(PYTEST_ARGS)
 
+# Neither has what the notebooks, the browser, the packaging and Ray need.
+UNIT_TESTS := -m "not packaging" --ignore tests/browser --ignore tests/test_notebooks.py --ignore tests/test_corpus_ray.py
+
 test-oldest: $(OLDEST)/.installed js ## the Python unit tests with the oldest releases that pyproject.toml names
-	PYTHONPATH=$(CURDIR) $(OLDEST)/bin/python -m pytest -m "not packaging" --ignore tests/browser --ignore tests/test_notebooks.py \
-	  --ignore tests/test_corpus_ray.py $(PYTEST_ARGS)
+	PYTHONPATH=$(CURDIR) $(OLDEST)/bin/python -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
+
+test-newest: $(NEWEST)/.installed js ## the Python unit tests with the newest releases, as constraints-newest.txt pins them
+	PYTHONPATH=$(CURDIR) $(NEWEST)/bin/python -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
+
+newest: | $(PY) ## pin the newest releases in constraints-newest.txt, whose first lines say more
+	rm -rf $(NEWEST)
+	$(PY) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet $$(sed -n -e '/^torch==/p' -e '/^torch==/!s/==.*//p' constraints-oldest.txt)
+	{ grep '^#' constraints-newest.txt; $(NEWEST)/bin/python -m pip freeze | sed 's/+cpu$$//'; } > $(NEWEST)/constraints.txt
+	mv $(NEWEST)/constraints.txt constraints-newest.txt
+	@touch $(NEWEST)/.installed
 
 lint: $(VENV)/.installed js ## linters, formatters' checks and type checkers of both languages
 	$(PY) -m ruff check .
@@ -89,6 +103,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py xattn_widget/_
 $(OLDEST)/.installed: constraints-oldest.txt | $(PY)
 	$(PY) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet -r constraints-oldest.txt
+	@touch $@
+
+$(NEWEST)/.installed: constraints-newest.txt | $(PY)
+	$(PY) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet -r constraints-newest.txt
 	@touch $@
 
 $(PY):

@@ -94,6 +94,7 @@ def test_sdist_holds_what_it_takes_to_build_and_test(sdist: Path) -> None:
     names = names_in_sdist(sdist)
     assert names >= BUILT
     assert names >= {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "Makefile", "constraints.txt"}
+    assert names >= {"constraints-oldest.txt", "constraints-newest.txt"}  # the Makefile's targets need them
     assert names >= {"pyproject.toml", "hatch_build.py", "PKG-INFO", "xattn_widget/py.typed", "js/package-lock.json"}
     assert names >= files_of("js")
     assert names >= files_of("tests")
@@ -177,4 +178,5 @@ def test_lock_files_name_no_registry() -> None:
     # A lock file that names a host works only where that host is reached.
     lock = json.loads((ROOT / "js/package-lock.json").read_text())
     assert [name for name, package in lock["packages"].items() if "resolved" in package] == []
-    assert "://" not in (ROOT / "constraints.txt").read_text()
+    for name in ("constraints.txt", "constraints-oldest.txt", "constraints-newest.txt"):
+        assert "://" not in (ROOT / name).read_text()
