@@ -296,7 +296,7 @@ def test_missing_cells_of_pandas_and_odd_cells_are_rows(demo):
         None,
         "source is missing",
         "source is missing",
-        "source is no text but ndarray",
+        "source is not text but ndarray",
         "source is missing",
     ]
 

@@ -239,7 +239,7 @@ def broken_corpus():
         5: "source is not valid UTF-8",
         6: "source is missing",
         7: "source is missing",
-        8: "source is no text but int",
+        8: "source is not text but int",
         9: "target is empty",
     }
     return sources, targets, reasons

@@ -58,9 +58,9 @@ def test_one_call_reads_a_given_target_and_view_settings(demo):
 
 
 def test_unknown_settings_are_told_before_the_model_runs(demo):
-    with pytest.raises(TypeError, match="'orientatoin' is no view setting; did you mean 'orientation'"):
+    with pytest.raises(TypeError, match="'orientatoin' is not a view setting; did you mean 'orientation'"):
         show_cross_attention(*demo, "", orientatoin="rows")
-    with pytest.raises(TypeError, match="'info' is no view setting"):
+    with pytest.raises(TypeError, match="'info' is not a view setting"):
         show_cross_attention(*demo, "", info={})
 
 
