@@ -1,6 +1,7 @@
 """Columns that are not the source's: prompts before or after the tokens, by MVP, PEFT and others, in every product."""
 
 import copy
+import inspect
 
 import numpy as np
 import peft
@@ -78,7 +79,16 @@ PROMPTED = {
     "prefix tuning": (lambda: adapted(peft.PrefixTuningConfig(**TASK)), 0, 0),
     "behind": (lambda: bart_as(WithPromptBehind), 0, 2),
 }
-prompted = pytest.mark.parametrize("name", PROMPTED)
+# Since 5.24, transformers ignores the prefix that PEFT passes beside its own cache.
+IGNORES_PREFIXES = "cache" in inspect.signature(transformers.BartForConditionalGeneration.forward).parameters
+READ = [name for name in PROMPTED if name != "prefix tuning" or not IGNORES_PREFIXES]
+prompted = pytest.mark.parametrize("name", READ)
+
+
+@pytest.mark.skipif(not IGNORES_PREFIXES, reason="this release of transformers reads the prefixes of PEFT")
+def test_prefixes_that_the_library_ignores_are_refused():
+    with pytest.raises(ValueError, match=r"PREFIX_TUNING passes its prefix .*: use transformers before 5\.24"):
+        extract(*PROMPTED["prefix tuning"][0](), GERMAN)
 
 
 def eager_copy(model):
@@ -167,7 +177,7 @@ def test_a_corpus_is_scored_as_its_records_are(name, special, statistics):
             np.testing.assert_allclose(grids(table, score)[row], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["MVP", "prompt tuning", "prefix tuning"])
+@pytest.mark.parametrize("name", [name for name in READ if name in ("MVP", "prompt tuning", "prefix tuning")])
 def test_importance_and_experiments_are_of_the_model_with_its_prompts(name):
     model, tokenizer = PROMPTED[name][0]()
     loss = -extract(model, tokenizer, GERMAN[0], ENGLISH[0]).logprobs

@@ -36,6 +36,7 @@ _OWN = {
     "encoder_outputs",
     "labels",
     "past_key_values",
+    "cache",  # its name since transformers 5.24
     "cache_position",
     "return_dict",
     "logits_to_keep",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 # Before the source's embeddings, and before the decoder's keys, by the names that PEFT gives to these methods.
@@ -50,6 +51,11 @@ def check_prompts(model: Any) -> None:
         raise ValueError(
             f"PEFT's {kind} with num_transformer_submodules={config.num_transformer_submodules} would put its prefix "
             "among the keys of the cross-attention: make the adapter with num_transformer_submodules=2"
+        )
+    if kind in _DECODER_PREFIXES and "cache" in inspect.signature(unwrapped(model).forward).parameters:
+        raise ValueError(
+            f"PEFT's {kind} passes its prefix as past_key_values, which transformers since 5.24 ignores beside its "
+            "cache when it generates: use transformers before 5.24"
         )
 
 
