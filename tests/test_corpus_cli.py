@@ -156,7 +156,7 @@ def test_a_file_that_is_cut_short_is_no_interrupt(run, tmp_path):
     ("name", "content", "options", "message"),
     [
         ("pool.tsv", "Ja.\tYes.\n", "", "it has 'Ja.', 'Yes.': name one with --source-column, or count from 0 if there "
-         "is not a header line, as in --source-column 0"),
+         "is no header line, as in --source-column 0"),
         ("pool.tsv", "Ja.\tYes.\n", "--source-column 0 --target-column en", "if it has no header line: got "
          "--source-column 0, --target-column en"),
         ("pool.tsv", "Ja.\tYes.\n", "--source-column 0 --id-column 2", "no column 2, which --id-column asks for"),
