@@ -75,7 +75,7 @@ def test_a_link_in_place_of_the_lock_leaves_its_target_alone(demo, output, tmp_p
     try:
         score_corpus(*demo, SENTENCES, output=output, **OPTIONS)
     except OSError as error:
-        assert "lock is a link" in str(error)  # noqa: PT017 - of a hard link there is no error
+        assert "lock is a link" in str(error)  # noqa: PT017 - a hard link gives no error
         assert make is os.symlink
     assert precious.read_text() == "precious"
 

@@ -1,6 +1,5 @@
 """Messages of the page: what it may set, and requests, each of which is answered, however malformed it is."""
 
-import json
 import math
 import re
 from pathlib import Path
@@ -11,36 +10,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from traitlets import TraitError
+from widget_messages import ask, listen, record
 
-from xattn_widget import CrossAttention, CrossAttentionWidget, show_cross_attention
+from xattn_widget import CrossAttentionWidget, show_cross_attention
 from xattn_widget.protocol import ACTIONS, REQUESTS
 
 TYPES = Path(__file__).parent.parent / "js" / "src" / "types.ts"
 
 
-def record(layers=2, heads=3, target=4, source=5, seed=0):
-    random = torch.Generator().manual_seed(seed)
-    weights = torch.rand(layers, heads, target, source, generator=random).softmax(-1)
-    return CrossAttention.from_tokens(weights, [f"s{i}" for i in range(source)], [f"t{i}" for i in range(target)])
-
-
 @pytest.fixture
 def widget():
     return CrossAttentionWidget([record(), record(seed=1)], reference=["0-0", None])
-
-
-def listen(widget):
-    sent = []
-    widget.send = lambda content, buffers=None: sent.append((content, buffers or []))
-    return sent
-
-
-def ask(widget, request):
-    sent = listen(widget)
-    widget._handle_custom_msg(request, [])
-    assert len(sent) == 1
-    json.dumps(sent[0][0], allow_nan=False).encode()  # as a kernel packs it
-    return sent[0]
 
 
 # The contract

@@ -17,7 +17,7 @@ _AT_ONCE = 4096
 
 
 def depends_on_batch(model: nn.Module) -> bool:
-    """Whether a sentence's values depend on those beside it: dynamic int8 layers round a whole batch to one scale."""
+    """Whether a sentence's values depend on its batch: dynamic int8 layers round a whole batch to one scale."""
     return any(".quantized.dynamic." in f"{type(module).__module__}." for module in model.modules())
 
 

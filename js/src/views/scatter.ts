@@ -49,7 +49,7 @@ export function createScatter(events: ScatterEvents, signal: AbortSignal): Scatt
   const element = h("div", { class: "xattn-scatter" }, field, plot, readout);
   let props: ScatterProps | null = null;
   let drawn = "";
-  /** What is said while there are no dots. */
+  /** The text shown until there are dots. */
   let waiting = "";
   let dots: (Dot & { element: SVGCircleElement; name: string })[] = [];
   let shown: readonly ScoreInfo[] | null = null;
