@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from xattn_widget.writing import whole_file
+from xattn_widget.files.writing import whole_file
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 

@@ -7,7 +7,7 @@ import random
 import pyarrow as pa
 
 from xattn_widget.corpus import grids
-from xattn_widget.corpus.tables import score_names
+from xattn_widget.corpus.store.tables import score_names
 
 GERMAN = [
     "Ich habe das Buch gelesen.",

@@ -24,7 +24,7 @@ from xattn_widget import (
     write_pharaoh,
 )
 from xattn_widget.alignment import align_weights
-from xattn_widget.axes import Axis
+from xattn_widget.record.axis import Axis
 
 MATRIX = torch.tensor([[0.6, 0.3, 0.1], [0.5, 0.1, 0.4], [0.05, 0.9, 0.05], [0.35, 0.25, 0.4]])
 

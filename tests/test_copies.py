@@ -11,7 +11,7 @@ from family_models import FAMILY
 from torch import nn
 
 from xattn_widget import ablate, capture
-from xattn_widget.corpus import products
+from xattn_widget.corpus.engine import products
 
 
 @pytest.fixture(autouse=True)

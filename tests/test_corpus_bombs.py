@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xattn_widget import score_corpus
-from xattn_widget.corpus.rows import cut_windows, open_rows, survey
+from xattn_widget.corpus.sources.rows import cut_windows, open_rows, survey
 
 MEGA = 2**20
 TOO_LARGE = "broken record: larger than 4194304 bytes, the value of max_record_bytes"
@@ -157,7 +157,7 @@ def test_one_text_in_many_rows_is_in_memory_once(tmp_path):
 
 
 def test_long_rows_are_scored_in_windows_of_fewer(demo, monkeypatch, tmp_path):
-    monkeypatch.setattr("xattn_widget.corpus.rows._WINDOW_CHARACTERS", 60)
+    monkeypatch.setattr("xattn_widget.corpus.sources.rows._WINDOW_CHARACTERS", 60)
     whole = score_corpus(*demo, GERMAN, ENGLISH, "entropy", max_length=50)
     assert whole["source"].to_pylist() == GERMAN
     assert whole["id"].to_pylist() == list(range(8))

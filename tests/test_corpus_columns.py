@@ -14,7 +14,7 @@ import pytest
 from corpus_pool import ENGLISH, GERMAN
 
 from xattn_widget import score_corpus
-from xattn_widget.corpus.rows import open_rows
+from xattn_widget.corpus.sources.rows import open_rows
 
 ROWS = [{"translation": {"de": de, "en": en}, "n": n} for n, (de, en) in enumerate(zip(GERMAN, ENGLISH, strict=True))]
 

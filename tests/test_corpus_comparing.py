@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from xattn_widget import compare, load_demo, score_corpus
 from xattn_widget.corpus import grids, to_pandas
-from xattn_widget.corpus.columns import average_ranks
+from xattn_widget.corpus.store.columns import average_ranks
 
 
 @pytest.fixture(scope="module")

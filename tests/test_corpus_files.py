@@ -12,7 +12,7 @@ import pytest
 from corpus_pool import ENGLISH, GERMAN, made_up
 
 from xattn_widget import load_demo, score_corpus
-from xattn_widget.corpus.rows import open_rows
+from xattn_widget.corpus.sources.rows import open_rows
 
 
 def read(sources, **columns):

@@ -26,7 +26,7 @@ from corpus_pool import ENGLISH, GERMAN
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xattn_widget.corpus.rows import Row, open_rows
+from xattn_widget.corpus.sources.rows import Row, open_rows
 
 TABLE = pa.table(
     {"translation": pa.array([{"de": de, "en": en} for de, en in zip(GERMAN, ENGLISH, strict=True)]), "n": range(8)}

@@ -12,7 +12,8 @@ import pytest
 from corpus_pool import assert_same_tables, made_up
 
 from xattn_widget import score_corpus
-from xattn_widget.corpus import corpus_info, shards, to_pandas
+from xattn_widget.corpus import corpus_info, to_pandas
+from xattn_widget.corpus.store import shards
 
 SENTENCES = made_up(24)
 OPTIONS = {"scores": ["entropy", "confidence"], "window": 8, "targets": ["the book."] * len(SENTENCES)}

@@ -12,7 +12,7 @@ from corpus_pool import assert_same_tables, made_up
 from families import one_thread
 
 from xattn_widget import score_corpus
-from xattn_widget.corpus import cluster as cluster_module
+from xattn_widget.corpus.engine import cluster as cluster_module
 
 SENTENCES = [*made_up(180), "", *made_up(20, seed=1)]
 OPTIONS = {"window": 16, "generation": {"max_new_tokens": 6}}

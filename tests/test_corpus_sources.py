@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tqdm import tqdm
 
 from xattn_widget import score_corpus
-from xattn_widget.corpus.rows import Row, cut_windows, open_rows, survey
+from xattn_widget.corpus.sources.rows import Row, cut_windows, open_rows, survey
 
 QUOTED = ['He said "no".', "a, b", "two\nlines", ' "x"y', ""]
 

@@ -18,8 +18,9 @@ from torch import nn
 from transformers import MarianConfig, MarianMTModel
 
 from xattn_widget import extract, score_corpus
-from xattn_widget.corpus import grids, products
-from xattn_widget.corpus.batching import cut_batches
+from xattn_widget.corpus import grids
+from xattn_widget.corpus.engine import products
+from xattn_widget.corpus.engine.batching import cut_batches
 
 pytestmark = pytest.mark.usefixtures("single_thread")
 

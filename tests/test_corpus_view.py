@@ -18,7 +18,7 @@ from transformers import MarianConfig, MarianMTModel
 
 from xattn_widget import CrossAttentionWidget, load_demo, score_corpus, show_corpus
 from xattn_widget.corpus import corpus_info, grids
-from xattn_widget.corpus.viewing import distribution_picture
+from xattn_widget.widget.corpus_view import distribution_picture
 
 pytestmark = pytest.mark.usefixtures("single_thread")
 

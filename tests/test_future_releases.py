@@ -15,7 +15,7 @@ from torch import nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from xattn_widget import ablate
-from xattn_widget.hooks import altering
+from xattn_widget.capturing.hooks import altering
 
 
 @pytest.fixture(autouse=True)

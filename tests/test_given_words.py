@@ -17,8 +17,8 @@ from small_tokenizers import TOKENIZERS, tokenizer_of
 
 import xattn_widget
 from xattn_widget import CrossAttention, extract, load
-from xattn_widget.axes import Axis
-from xattn_widget.tokens import special_ids, text_axis
+from xattn_widget.inputs.text.tokens import special_ids, text_axis
+from xattn_widget.record.axis import Axis
 
 BYTES = ["ByT5", "byte fallback", "byte fallback of letters", "byte-level BPE", "unigram with byte fallback"]
 

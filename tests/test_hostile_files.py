@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from xattn_widget import CrossAttention, CrossAttentionWidget
-from xattn_widget.characters import visible, well_formed
 from xattn_widget.cli import main
-from xattn_widget.markup import element, source_element
+from xattn_widget.messages.characters import visible, well_formed
+from xattn_widget.panel.markup import element, source_element
 from xattn_widget.scores import Score
 
 HOSTILE = {

@@ -18,11 +18,11 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 import xattn_widget
 from xattn_widget import ablate, capture, load_demo, score_corpus
-from xattn_widget.blocks import Block
-from xattn_widget.corpus import products
-from xattn_widget.pairing import evaluating
-from xattn_widget.scopes import lock
-from xattn_widget.working import Worker
+from xattn_widget.capturing.blocks import Block
+from xattn_widget.capturing.threads import lock
+from xattn_widget.corpus.engine import products
+from xattn_widget.inputs.pairs import evaluating
+from xattn_widget.widget.jobs import Worker
 
 FOLDER = os.path.dirname(xattn_widget.__file__)
 pytestmark = pytest.mark.usefixtures("single_thread", "answering_interrupts")

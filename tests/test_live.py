@@ -9,7 +9,7 @@ from traitlets import TraitError
 from transformers import LogitsProcessor, LogitsProcessorList
 
 from xattn_widget import CrossAttentionWidget, ablate, capture, extract, show_cross_attention
-from xattn_widget.live import LiveModel
+from xattn_widget.widget.live_model import LiveModel
 
 SOURCE = "Ich habe das Buch gelesen."
 

@@ -13,7 +13,7 @@ from traitlets import TraitError
 from widget_messages import ask, listen, record
 
 from xattn_widget import CrossAttentionWidget, show_cross_attention
-from xattn_widget.protocol import ACTIONS, REQUESTS
+from xattn_widget.panel.protocol import ACTIONS, REQUESTS
 
 TYPES = Path(__file__).parent.parent / "js" / "src" / "types.ts"
 
@@ -191,7 +191,7 @@ def test_a_head_that_is_named_8000_times_is_read_and_sent_once():
 
 
 def test_a_reply_has_a_largest_size(widget, monkeypatch):
-    monkeypatch.setattr("xattn_widget.serving.MAX_REPLY_BYTES", 4 * 4)
+    monkeypatch.setattr("xattn_widget.panel.replies.MAX_REPLY_BYTES", 4 * 4)
     for request in ({"kind": "layer", "layer": 0}, {"kind": "head", "layer": 0, "head": 0}):
         content, buffers = ask(widget, {"id": "1", "sentence": 0, **request})
         assert "a reply has at most 16" in content["error"]

@@ -28,7 +28,7 @@ from xattn_widget import (
     show_cross_attention,
 )
 from xattn_widget.corpus import select
-from xattn_widget.hints import nearest
+from xattn_widget.messages.hints import nearest
 
 GERMAN = "Ich lese das Buch."
 PAIR = ("Guten Tag.", "Good day.")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from xattn_widget import CrossAttention, capture, extract, head_importance, load
-from xattn_widget.axes import Axis
+from xattn_widget.record.axis import Axis
 
 SENTENCE = "Der Zahnarzthelfer schläft."
 

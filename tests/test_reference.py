@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from xattn_widget import CrossAttention, CrossAttentionWidget, extract, load_demo
-from xattn_widget.axes import Axis
+from xattn_widget.record.axis import Axis
 
 SENTENCE, TARGET = "Ich habe das Buch gelesen.", "I read the book."
 

@@ -11,7 +11,7 @@ from scipy.special import rel_entr
 from scipy.stats import kurtosis, wasserstein_distance
 
 from xattn_widget import CrossAttention, scores
-from xattn_widget.axes import Axis
+from xattn_widget.record.axis import Axis
 
 # All that are computed from attention (and norms) alone; importance is what the model gave.
 NAMES = tuple(name for name in scores.BUILTIN if name != "importance")

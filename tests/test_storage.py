@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from xattn_widget import CrossAttention, CrossAttentionWidget, extract, load
-from xattn_widget.axes import Axis
+from xattn_widget.record.axis import Axis
 from xattn_widget.scores import BUILTIN
 
 ODD = [None, True, -1, 10**30, 1.5, float("nan"), "", "x", "\ud800", [], {}, [None], [1], ["a"], {"a": 1}, 7]

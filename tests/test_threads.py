@@ -13,7 +13,7 @@ from family_parts import run
 from transformers import TextIteratorStreamer
 
 from xattn_widget import ablate, capture, extract
-from xattn_widget.intervening import ablate_here
+from xattn_widget.capturing.ablation import ablate_here
 
 ROUNDS = 15
 

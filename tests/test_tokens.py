@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xattn_widget import extract, load_demo
-from xattn_widget.tokens import special_ids, text_axis
+from xattn_widget.inputs.text.tokens import special_ids, text_axis
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from families import eager, marian_tokenizer, tiny, wordpiece_tokenizer
 from family_sides import bert_and_gpt2, fsmt
 
-from xattn_widget import extract, head_importance, score_corpus, show_cross_attention
+from xattn_widget import extract, head_importance, score_corpus, show_corpus, show_cross_attention
 from xattn_widget.cli import cli
-from xattn_widget.corpus import corpus_info, grids, show_corpus
+from xattn_widget.corpus import corpus_info, grids
 
 pytestmark = pytest.mark.usefixtures("single_thread")
 
@@ -316,7 +316,7 @@ def test_a_model_with_two_vocabularies_refuses_a_tokenizer_with_one(tmp_path):
 
 
 def test_the_sides_of_a_tokenizer_can_be_sent_to_a_worker(tmp_path):
-    from xattn_widget.vocabularies import split_tokenizer
+    from xattn_widget.inputs.text.vocabularies import split_tokenizer
 
     tokenizer = marian_tokenizer(tmp_path, separate=True)
     sides = split_tokenizer(tokenizer)

@@ -9,7 +9,7 @@ import torch
 from traitlets import TraitError
 
 from xattn_widget import CrossAttention, CrossAttentionWidget, extract, load_demo, score, show_cross_attention
-from xattn_widget.axes import Axis
+from xattn_widget.record.axis import Axis
 
 SENTENCES = ["Ich habe das Buch gelesen.", "Das Kind, das im Garten spielt, ist mein Sohn."]
 

@@ -13,7 +13,7 @@ from tokenizers import AddedToken
 from tokenizers import pre_tokenizers as p
 
 from xattn_widget import extract
-from xattn_widget.tokens import special_ids, text_axis
+from xattn_widget.inputs.text.tokens import special_ids, text_axis
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from xattn_widget.writing import refuse_to_overwrite, whole_file
+from xattn_widget.files.writing import refuse_to_overwrite, whole_file
 
 
 def test_a_file_that_fails_leaves_what_was_there(tmp_path: Path) -> None:

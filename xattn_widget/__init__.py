@@ -20,33 +20,35 @@ if TYPE_CHECKING:
         read_pharaoh,
         write_pharaoh,
     )
-    from xattn_widget.capturing import capture
-    from xattn_widget.corpus import compare, score_corpus, select, show_corpus
+    from xattn_widget.capturing.ablation import ablate
+    from xattn_widget.capturing.recorder import capture
+    from xattn_widget.corpus import compare, score_corpus, select
+    from xattn_widget.cross_attention import CrossAttention
     from xattn_widget.demo import load_demo
-    from xattn_widget.extraction import extract
-    from xattn_widget.intervening import ablate, head_importance
+    from xattn_widget.extraction.extraction import extract
+    from xattn_widget.extraction.importance import head_importance
     from xattn_widget.plot import plot_distribution
-    from xattn_widget.record import CrossAttention
+    from xattn_widget.record.storage import load
     from xattn_widget.scores import check_score, score
-    from xattn_widget.show import show_cross_attention
-    from xattn_widget.storage import load
-    from xattn_widget.widget import CrossAttentionWidget
+    from xattn_widget.widget.corpus_view import show_corpus
+    from xattn_widget.widget.show import show_cross_attention
+    from xattn_widget.widget.widget import CrossAttentionWidget
 
 # Where each public name lives: imported when it is first asked for, so that importing the package costs nothing.
 _HOMES = {
-    "CrossAttention": "xattn_widget.record",
-    "CrossAttentionWidget": "xattn_widget.widget",
+    "CrossAttention": "xattn_widget.cross_attention",
+    "CrossAttentionWidget": "xattn_widget.widget.widget",
     "GoldAlignment": "xattn_widget.alignment",
-    "ablate": "xattn_widget.intervening",
+    "ablate": "xattn_widget.capturing.ablation",
     "alignment_error_rate": "xattn_widget.alignment",
     "alignment_scores": "xattn_widget.alignment",
     "best_alignment_heads": "xattn_widget.alignment",
-    "capture": "xattn_widget.capturing",
+    "capture": "xattn_widget.capturing.recorder",
     "check_score": "xattn_widget.scores",
     "compare": "xattn_widget.corpus",
-    "extract": "xattn_widget.extraction",
-    "head_importance": "xattn_widget.intervening",
-    "load": "xattn_widget.storage",
+    "extract": "xattn_widget.extraction.extraction",
+    "head_importance": "xattn_widget.extraction.importance",
+    "load": "xattn_widget.record.storage",
     "load_demo": "xattn_widget.demo",
     "monotone_path": "xattn_widget.alignment",
     "plot_distribution": "xattn_widget.plot",
@@ -54,8 +56,8 @@ _HOMES = {
     "score": "xattn_widget.scores",
     "score_corpus": "xattn_widget.corpus",
     "select": "xattn_widget.corpus",
-    "show_corpus": "xattn_widget.corpus",
-    "show_cross_attention": "xattn_widget.show",
+    "show_corpus": "xattn_widget.widget.corpus_view",
+    "show_cross_attention": "xattn_widget.widget.show",
     "write_pharaoh": "xattn_widget.alignment",
 }
 

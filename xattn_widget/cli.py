@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import click
 
-from xattn_widget.writing import refuse_to_overwrite, whole_file
+from xattn_widget.files.writing import refuse_to_overwrite, whole_file
 
 _MODEL_HELP = "Folder (or hub name) of the model and its tokenizer; 'demo' is the German-English one in the package."
 # An argument of score_corpus in a message, where it is not within quotes or a longer word.
@@ -338,7 +338,7 @@ def _option(match: re.Match[str]) -> str:
 
 
 def _write_csv(table: Any, file: IO[str], spreadsheet: bool) -> None:
-    from xattn_widget.texts import csv_writer
+    from xattn_widget.files.csv_json import csv_writer
 
     write = csv_writer(file, spreadsheet)
     write(table.column_names)

@@ -23,7 +23,7 @@ import torch
 from torch.nn import functional
 from transformers import GenerationConfig, MarianConfig, MarianMTModel, MarianTokenizer
 
-from xattn_widget.writing import whole_file
+from xattn_widget.files.writing import whole_file
 
 VOCABULARY = 4000
 EPOCHS = 10

@@ -27,12 +27,12 @@ from memory import peak_megabytes_here
 from transformers import MarianConfig, MarianMTModel
 
 from xattn_widget import load_demo, score_corpus
+from xattn_widget.corpus.engine.worker import Worker
 from xattn_widget.corpus.job import make_job
-from xattn_widget.corpus.rows import cut_windows, open_rows
 from xattn_widget.corpus.scoring import DEFAULT_SCORES
-from xattn_widget.corpus.worker import Worker
-from xattn_widget.pairing import force, forward_inputs
-from xattn_widget.sides import pair_model
+from xattn_widget.corpus.sources.rows import cut_windows, open_rows
+from xattn_widget.inputs.pairs import force, forward_inputs
+from xattn_widget.inputs.text.sides import pair_model
 
 Pair = tuple[str, str]
 BATCH_TOKENS, WINDOW = 4096, 4096

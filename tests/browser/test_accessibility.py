@@ -9,7 +9,7 @@ import torch
 from playwright.sync_api import Page, expect
 
 from xattn_widget import CrossAttention, CrossAttentionWidget
-from xattn_widget.axes import Axis
+from xattn_widget.record.axis import Axis
 
 AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
 # What axe needs to know of each fault to find it again.

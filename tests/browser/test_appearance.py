@@ -16,7 +16,7 @@ import torch
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from xattn_widget import CrossAttention, CrossAttentionWidget
-from xattn_widget.axes import Axis
+from xattn_widget.record.axis import Axis
 
 from .appearance import coarse, differences, keep, use_known_font
 from .test_panel import LINES_PAINTED, detail, record_of

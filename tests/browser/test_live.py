@@ -129,7 +129,7 @@ def test_a_long_call_tells_how_far_it_is_and_can_be_stopped(open_notebook: OpenN
         [
             SHOW[0] + "\n" + SLOW,
             "from xattn_widget import CrossAttentionWidget, extract\n"
-            "from xattn_widget.live import LiveModel\n"
+            "from xattn_widget.widget.live_model import LiveModel\n"
             "record = extract(model, tokenizer, 'Ich habe das Buch gelesen.')\n"
             "widget = CrossAttentionWidget(record, live=LiveModel(model, tokenizer, generation))\nwidget",
         ]

@@ -68,7 +68,7 @@ def test_hostile_tokens_are_text_among_the_experiments(open_notebook: OpenNotebo
     notebook = open_notebook(
         [
             "from xattn_widget import load_demo, show_cross_attention\nmodel, tokenizer = load_demo()",
-            "import xattn_widget.live as live\n"
+            "import xattn_widget.widget.live_model as live\n"
             "Choice = live.Choice\n"
             "image = '<img src=x onerror=window.pwned=1>'\n"
             "live.Choice = lambda id, label, logprob: Choice(id, image + label, logprob)\n"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
+from xattn_widget.alignment.dtw import monotone_path
 from xattn_widget.alignment.pharaoh import Link
-from xattn_widget.alignment.warping import monotone_path
-from xattn_widget.hints import check_heads, head_pairs, whole_numbers
-from xattn_widget.scores.policies import checked_policy
+from xattn_widget.record.heads import check_heads, head_pairs, whole_numbers
+from xattn_widget.scores.special import checked_policy
 
 if TYPE_CHECKING:
-    from xattn_widget.record import CrossAttention
+    from xattn_widget.cross_attention import CrossAttention
 
 Method = Literal["argmax", "mutual", "threshold", "mass", "assignment", "monotone"]
 Heads = tuple[int, int] | Sequence[tuple[int, int]] | None

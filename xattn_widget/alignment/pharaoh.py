@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from xattn_widget.writing import whole_file
+from xattn_widget.files.writing import whole_file
 
 Link = tuple[int, int]  # (source word, target word), counted from 0
 

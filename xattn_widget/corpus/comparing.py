@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xattn_widget.corpus.columns import average_ranks, cells, column_values, read_columns
 from xattn_widget.corpus.job import STATISTICS
-from xattn_widget.corpus.tables import grids, score_names
+from xattn_widget.corpus.store.columns import average_ranks, cells, column_values, read_columns
+from xattn_widget.corpus.store.tables import grids, score_names
 
 Metric = Callable[[str, str], float]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from xattn_widget.encoding import tokenize
+from xattn_widget.inputs.text.encoding import tokenize
 from xattn_widget.scores.signatures import code_hash
 
 # What a config says of where a model came from and how it is run, not of what it computes.

@@ -9,20 +9,20 @@ from typing import Any
 
 import torch
 
-from xattn_widget.arguments import GREEDY, Extras, check_shared, make_extras
+from xattn_widget.capturing.hooks import listening
 from xattn_widget.corpus.fingerprints import (
     forward_fingerprint,
     generation_fingerprint,
     model_fingerprint,
     tokenizer_fingerprint,
 )
-from xattn_widget.hints import did_you_mean
-from xattn_widget.hooks import listening
-from xattn_widget.layouts import Layout, find_layout
-from xattn_widget.mistakes import check_generation
-from xattn_widget.pairing import Pair, evaluating, forward_inputs
+from xattn_widget.inputs.arguments import GREEDY, Extras, check_shared, make_extras
+from xattn_widget.inputs.columns import Layout, find_layout
+from xattn_widget.inputs.pairs import Pair, evaluating, forward_inputs
+from xattn_widget.inputs.text.sides import Side, TextModel
+from xattn_widget.messages.hints import did_you_mean
+from xattn_widget.messages.mistakes import check_generation
 from xattn_widget.scores import Score, find_score
-from xattn_widget.sides import Side, TextModel
 
 # Of the model's output distribution over a sentence's target; see ``score_corpus``.
 STATISTICS = ("logprob_sum", "logprob_mean", "logprob_min", "margin", "output_entropy")

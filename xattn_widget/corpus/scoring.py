@@ -15,13 +15,14 @@ import pyarrow as pa
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
+from xattn_widget.corpus.engine.local import run_locally
 from xattn_widget.corpus.job import ScoreLike, check_positive, describe_job, make_job
-from xattn_widget.corpus.local import run_locally
 from xattn_widget.corpus.memory import keep_fewer_kernels
-from xattn_widget.corpus.parts import discard_parts, remove_parts
-from xattn_widget.corpus.records import MAX_RECORD_BYTES
-from xattn_widget.corpus.rows import cut_windows, open_rows, survey
-from xattn_widget.corpus.shards import (
+from xattn_widget.corpus.sources.cells import MAX_RECORD_BYTES
+from xattn_widget.corpus.sources.rows import cut_windows, open_rows, survey
+from xattn_widget.corpus.sources.spooling import spooled
+from xattn_widget.corpus.store.parts import discard_parts, remove_parts
+from xattn_widget.corpus.store.shards import (
     MemoryStore,
     Store,
     check_finished,
@@ -29,11 +30,10 @@ from xattn_widget.corpus.shards import (
     open_shards,
     rows_digest,
 )
-from xattn_widget.corpus.spooling import spooled
-from xattn_widget.corpus.tables import corpus_info, make_schema
-from xattn_widget.encoding import refuse_pair
-from xattn_widget.mistakes import with_checked_arguments
-from xattn_widget.sides import pair_model
+from xattn_widget.corpus.store.tables import corpus_info, make_schema
+from xattn_widget.inputs.text.encoding import refuse_pair
+from xattn_widget.inputs.text.sides import pair_model
+from xattn_widget.messages.mistakes import with_checked_arguments
 
 logger = logging.getLogger("xattn_widget")
 
@@ -179,7 +179,7 @@ def score_corpus(
     once = rows.once
     with ExitStack() as stack:
         if engine == "ray":
-            from xattn_widget.corpus import cluster
+            from xattn_widget.corpus.engine import cluster
 
             cluster.check_installed()
             if rows.once:

@@ -11,10 +11,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pyarrow as pa
 
-from xattn_widget.corpus.columns import average_ranks, cells, column_values, read_columns, schema_of, score_of
 from xattn_widget.corpus.duplicates import Chosen
-from xattn_widget.corpus.tables import score_names
-from xattn_widget.hints import head_pairs
+from xattn_widget.corpus.store.columns import average_ranks, cells, column_values, read_columns, schema_of, score_of
+from xattn_widget.corpus.store.tables import score_names
+from xattn_widget.record.heads import head_pairs
 
 Order = Literal["highest", "lowest"]
 _TEXT = ("id", "source", "target", "source_length", "error")

@@ -4,6 +4,5 @@ from xattn_widget.plot.distribution import plot_distribution
 from xattn_widget.plot.grid import plot_grid
 from xattn_widget.plot.heatmap import COLOURS, draw_heatmap, plot_heatmap
 from xattn_widget.plot.lines import plot_lines
-from xattn_widget.plot.summary import summary_picture
 
-__all__ = ["COLOURS", "draw_heatmap", "plot_distribution", "plot_grid", "plot_heatmap", "plot_lines", "summary_picture"]
+__all__ = ["COLOURS", "draw_heatmap", "plot_distribution", "plot_grid", "plot_heatmap", "plot_lines"]

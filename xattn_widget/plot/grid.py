@@ -14,7 +14,7 @@ from xattn_widget.plot.heatmap import COLOURS
 from xattn_widget.plot.labels import written
 
 if TYPE_CHECKING:
-    from xattn_widget.record import CrossAttention
+    from xattn_widget.cross_attention import CrossAttention
     from xattn_widget.scores import Score
 
 # Up to this many heads a layer the values are written into the cells.

@@ -12,7 +12,7 @@ from xattn_widget.plot.labels import label_fonts, label_room, set_labels, shown
 from xattn_widget.plot.picking import mean_weights, picked_heads
 
 if TYPE_CHECKING:
-    from xattn_widget.record import CrossAttention
+    from xattn_widget.cross_attention import CrossAttention
 
 # Perceptually even and readable with colour blindness (Nuñez, Anderton & Renslow 2018).
 COLOURS = "cividis"

@@ -12,7 +12,7 @@ from typing import Any
 
 from matplotlib import font_manager, ft2font, rcParams
 
-from xattn_widget.characters import visible
+from xattn_widget.messages.characters import visible
 
 # A longer label is cut: it would leave no room for the picture.
 _LENGTH = 24

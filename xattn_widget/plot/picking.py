@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from xattn_widget.hints import head_pairs, missing_head_hint
+from xattn_widget.record.heads import head_pairs, missing_head_hint
 
 if TYPE_CHECKING:
-    from xattn_widget.record import CrossAttention
+    from xattn_widget.cross_attention import CrossAttention
 
 
 def picked_heads(

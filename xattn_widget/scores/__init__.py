@@ -19,16 +19,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from xattn_widget.hints import did_you_mean
+from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.scores.checking import check_score
 from xattn_widget.scores.coverage import coverage_penalty, ignored_source, marginal_divergence, overcoverage
 from xattn_widget.scores.decorator import score
 from xattn_widget.scores.definition import Score
-from xattn_widget.scores.heads import agreement
+from xattn_widget.scores.marginals import MarginalReference, reference_marginals
 from xattn_widget.scores.norms import alignment_norm, importance, value_norm
 from xattn_widget.scores.order import diagonality, monotonicity
-from xattn_widget.scores.reference import MarginalReference, reference_marginals
-from xattn_widget.scores.rows import confidence, distraction, entropy, sink_mass
+from xattn_widget.scores.redundancy import agreement
+from xattn_widget.scores.sharpness import confidence, distraction, entropy, sink_mass
 
 BUILTIN: dict[str, Score] = {
     each.name: each

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from xattn_widget.scores.decorator import score
+from xattn_widget.scores.marginals import MarginalReference, distance_to_reference
 from xattn_widget.scores.masking import keep
-from xattn_widget.scores.reference import MarginalReference, distance_to_reference
 
 
 @score(direction="lower", batched=True, description="high: source words left out")

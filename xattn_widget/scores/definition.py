@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import torch
 
 from xattn_widget._version import __version__
-from xattn_widget.hints import nearest
-from xattn_widget.scores.policies import apply_policy, checked_policy
+from xattn_widget.messages.hints import nearest
 from xattn_widget.scores.signatures import code_hash, place, printed
+from xattn_widget.scores.special import apply_policy, checked_policy
 
 if TYPE_CHECKING:
-    from xattn_widget.record import CrossAttention
+    from xattn_widget.cross_attention import CrossAttention
 
 Direction = Literal["higher", "lower"]
 Scope = Literal["head", "layer", "model"]

@@ -1,0 +1,109 @@
+"""Reference alignments (gold or silver) that the widget lays over attention, and how picked heads fare by them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from xattn_widget.alignment import GoldAlignment, alignment_scores
+from xattn_widget.alignment.pharaoh import Link, parse_pharaoh
+from xattn_widget.cross_attention import CrossAttention
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The links of one sentence pair.
+
+    Attributes:
+        gold: the links (source, target) that an alignment must have, and those that it may have.
+        words: whether links are of words, or of token positions (targets as they are predicted).
+    """
+
+    gold: GoldAlignment
+    words: bool
+
+    def describe(self) -> dict[str, Any]:
+        """What the front end draws of it."""
+        links = [[source, target, (source, target) in self.gold.sure] for source, target in sorted(self.gold.possible)]
+        return {"links": links, "words": self.words}
+
+
+def read_references(
+    references: Any, records: Sequence[CrossAttention], single: bool, words: bool
+) -> list[Reference | None]:
+    """A reference (or None) for each record.
+
+    Args:
+        references: None; or for one record its links, for a list of records a list of such, None where there is none.
+            Links are a Pharaoh string (``"0-0 1p2"``), (source, target) pairs, or an object with ``sure`` and
+            ``possible`` pairs.
+        records: the records, hypotheses not taken apart.
+        single: whether one record was given, and no list.
+        words: whether links are of words, or of token positions.
+
+    Raises:
+        TypeError: something that is no alignment.
+        ValueError: another number of references than of records, or a link to a word that is not there.
+    """
+    if references is None:
+        return [None] * len(records)
+    given = [references] if single else references
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise TypeError(f"reference must be a list with an alignment (or None) for each record, got {given!r:.60}")
+    if len(given) != len(records):
+        raise ValueError(f"there are {len(records)} records and {len(given)} references: give one for each, or None")
+    return [None if each is None else _read(each, record, words) for each, record in zip(given, records, strict=True)]
+
+
+def _read(value: Any, record: CrossAttention, words: bool) -> Reference:
+    if isinstance(value, str):
+        value = parse_pharaoh(value, "a reference")
+    if hasattr(value, "sure") and hasattr(value, "possible"):
+        sure = frozenset(_pairs(value.sure))
+        links = sure | frozenset(_pairs(value.possible))
+    else:
+        sure = links = frozenset(_pairs(value))
+    sides = (record.source, record.targets.get("output", record.target))
+    counts = [len(axis.words) if words else len(axis) for axis in sides]
+    for source, target in sorted(links):
+        if not (0 <= source < counts[0] and 0 <= target < counts[1]):
+            unit = "words" if words else "tokens"
+            raise ValueError(
+                f"a reference links {source}-{target}, but there are {counts[0]} source and {counts[1]} target {unit}, "
+                "counted from 0"
+            )
+    return Reference(GoldAlignment(sure, links), words)
+
+
+def _pairs(value: Any) -> list[Link]:
+    try:
+        return [(int(source), int(target)) for source, target in value]
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"a reference must be a Pharaoh string such as '0-0 1-2' or (source, target) pairs, got {value!r:.60}"
+        ) from None
+
+
+def fare(
+    record: CrossAttention, reference: Reference, heads: Iterable[Sequence[int]], aggregate: Literal["mean", "max"]
+) -> dict[str, Any]:
+    """Alignment error rate, precision and recall of heads by a reference, as the front end shows them.
+
+    The links are those of :meth:`CrossAttention.align`, the numbers those of
+    :func:`xattn_widget.alignment.alignment_scores`; a number without a meaning is None.
+    """
+    links = record.align([(layer, head) for layer, head in heads], words=reference.words, aggregate=aggregate)
+    if not reference.words and record.reading == "input":
+        # What a row has read is what the row above it predicted.
+        links = [(source, target - 1) for source, target in links if target > 0]
+    found = alignment_scores(frozenset(links), reference.gold)
+    unit = "word" if reference.words else "token"
+    numbers = {"aer": found.aer, "precision": found.precision, "recall": found.recall}
+    return {
+        **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
+        "links": found.predicted,
+        "method": f"the source {unit} of largest weight for each target {unit}, {aggregate} of the picked heads, rows "
+        f"by the {record.reading} reading, special tokens left out",
+    }

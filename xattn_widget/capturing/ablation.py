@@ -1,0 +1,82 @@
+"""Switch single cross-attention heads off.
+
+with ablate(model, [(2, 5)]):
+    model.generate(**inputs)  # without head 5 of layer 2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import nn
+
+from xattn_widget.capturing.blocks import Block, Cleanup
+from xattn_widget.capturing.hooks import alter
+from xattn_widget.capturing.threads import CallingThread, Scope, StartedThreads
+from xattn_widget.messages.mistakes import model_hint
+from xattn_widget.record.heads import head_pairs
+
+Method = Literal["gradient", "ablation"]
+
+
+def ablate(model: nn.Module, heads: Sequence[tuple[int, int]]) -> AbstractContextManager[None]:
+    """Switch cross-attention heads off inside the ``with`` block: their output is exactly zero.
+
+    It is the head's output before the attention's output projection that is zero, in every forward and every step of
+    ``generate``; attention weights, queries and keys stay what they are. An empty list changes nothing.
+
+    It changes the forwards of the block's own thread and of threads that it starts inside the block, see
+    :func:`capture`.
+
+    Args:
+        model: an encoder-decoder model of transformers, as loaded.
+        heads: (layer, head) pairs, counted from 0 over the layers that have cross-attention.
+
+    Raises:
+        TypeError: ``model`` is not a ``torch.nn.Module``.
+        ValueError: a head that the model does not have (when its layer runs), or not pairs of whole numbers.
+
+    Source: Michel et al. 2019; Voita et al. 2019.
+    """
+    return Block(partial(_begin, model, heads, StartedThreads))
+
+
+def ablate_here(model: nn.Module, heads: Sequence[tuple[int, int]]) -> AbstractContextManager[None]:
+    """:func:`ablate` in what the calling thread runs, and no thread that it starts."""
+    return Block(partial(_begin, model, heads, CallingThread))
+
+
+def _begin(
+    model: nn.Module, heads: Sequence[tuple[int, int]], kind: Callable[[Cleanup], Scope], cleanup: Cleanup
+) -> None:
+    wanted: dict[int, list[int]] = {}
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"ablate takes a model (torch.nn.Module), got {type(model).__name__}{model_hint(model)}")
+    pairs = head_pairs(heads)
+    if any(number < 0 for pair in pairs for number in pair):
+        raise ValueError(f"layers and heads are counted from 0, got {heads!r:.80}")
+    for layer, head in pairs:
+        wanted.setdefault(layer, []).append(head)
+
+    def switch_off(layer: int, output: torch.Tensor) -> torch.Tensor:
+        if layer not in wanted:
+            return output
+        if max(wanted[layer]) >= output.shape[2]:
+            raise ValueError(
+                f"layer {layer} has heads 0 to {output.shape[2] - 1}, there is no head {max(wanted[layer])}"
+            )
+        index = torch.tensor(wanted[layer], device=output.device)
+        return output.index_fill(2, index, 0)
+
+    def check_layers(layers: int) -> None:
+        if max(wanted) >= layers:
+            raise ValueError(
+                f"the model has cross-attention in layers 0 to {layers - 1}, there is no layer {max(wanted)}"
+            )
+
+    if wanted:
+        alter(model, switch_off, kind(cleanup), cleanup, check_layers)

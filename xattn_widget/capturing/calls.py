@@ -1,0 +1,190 @@
+"""One call of a cross-attention module, and its weights: computed as the model's attention does, or as returned."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from xattn_widget.capturing.checks import ROUNDING, value_norms_problem
+
+# The names that attention modules give to their output projection.
+OUTPUT_PROJECTIONS = ("out_proj", "o_proj", "o", "c_proj", "output", "dense")
+
+
+@dataclass
+class CrossAttentionCall:
+    """One call of one cross-attention module, as listeners see it."""
+
+    module: nn.Module
+
+    def _probabilities(self) -> torch.Tensor:
+        raise NotImplementedError
+
+    @cached_property
+    def weights(self) -> torch.Tensor:
+        """Attention probabilities, ``[batch, heads, target, source]`` float32, without gradient."""
+        with torch.no_grad():
+            return self._probabilities().detach()
+
+    @cached_property
+    def weights_with_gradient(self) -> torch.Tensor:
+        """The same with gradient, where the forward runs with it."""
+        # Gradient checkpointing counts the tensors that are saved inside it, to compute them again later. These are
+        # saved as they are, and not counted: the second time nobody listens.
+        with torch.autograd.graph.saved_tensors_hooks(_as_it_is, _as_it_is):
+            return self._probabilities()
+
+    @property
+    def value_norms(self) -> torch.Tensor:
+        """Norms of the weighted and projected values, ``[batch, heads, target, source]`` float32, without gradient."""
+        raise NotImplementedError(
+            f"{type(self.module).__name__} computes its attention by itself and does not show its values: "
+            "value norms are unavailable"
+        )
+
+    @property
+    def whole_rows(self) -> bool:
+        """Whether rows sum to 1 (else to less, where a part of the attention goes elsewhere)."""
+        return True
+
+
+@dataclass
+class ComputedCall(CrossAttentionCall):
+    """A call whose weights are computed from what the attention function was given; before dropout."""
+
+    query: torch.Tensor  # [batch, heads, target, dimension]
+    key: torch.Tensor  # [batch, key heads, source, dimension]
+    value: torch.Tensor  # [batch, key heads, source, dimension]
+    mask: Any  # as the model's attention implementation takes it
+    scaling: float
+    softcap: float | None
+    position_bias: torch.Tensor | None  # [1 or batch, heads, target, source]
+    rows: slice | None  # the target's tokens, where there are other queries too
+    columns: slice | None  # the encoder's, where the keys are not the encoder's alone
+    dropout: float  # of the attention function
+
+    def _probabilities(self) -> torch.Tensor:
+        probabilities = self._every_probability()
+        if self.rows is not None:
+            probabilities = probabilities[:, :, self.rows]
+        return probabilities if self.columns is None else probabilities[..., self.columns]
+
+    @property
+    def every_weight(self) -> torch.Tensor:
+        """The weights of all queries and keys, without gradient."""
+        if self.rows is None and self.columns is None:
+            return self.weights
+        with torch.no_grad():
+            return self._every_probability()
+
+    def _every_probability(self) -> torch.Tensor:
+        with _without_autocast(self.query.device.type):
+            key = self.key
+            if key.shape[1] != self.query.shape[1]:
+                key = key.repeat_interleave(self.query.shape[1] // key.shape[1], dim=1)
+            logits = torch.matmul(self.query.float() * self.scaling, key.float().transpose(-1, -2))
+            if self.softcap is not None:
+                logits = torch.tanh(logits / self.softcap) * self.softcap
+            if self.position_bias is not None:
+                logits += self.position_bias[..., : key.shape[-2]]
+            if self.mask is not None:
+                logits = _apply_mask(logits, self.mask)
+            if logits.requires_grad or logits.device.type != "cpu":
+                probabilities = logits.softmax(dim=-1)
+            else:  # in place: on a CPU a second tensor of that size costs half as much again
+                probabilities = torch.softmax(logits, dim=-1, out=logits)
+            return probabilities
+
+    @property
+    def value_norms(self) -> torch.Tensor:
+        """See :attr:`Capture.value_norms`."""
+        with torch.no_grad(), _without_autocast(self.query.device.type):
+            heads, dimension = self.query.shape[1], self.value.shape[-1]
+            projection = _projection_weight(self.module, heads * dimension, self.value).float()
+            # [heads, dimension, dimension]: |v W| is the root of v (W W^T) v^T, without a vector of the model's size.
+            by_head = projection.reshape(-1, heads, dimension).permute(1, 2, 0)
+            gram = by_head @ by_head.transpose(-1, -2)
+            value = self.value.float()
+            if value.shape[1] != heads:
+                value = value.repeat_interleave(heads // value.shape[1], dim=1)
+            norms = ((value @ gram) * value).sum(-1).clamp(min=0).sqrt()
+            if self.columns is not None:
+                norms = norms[..., self.columns]
+            return self.weights * norms[..., None, :]
+
+    @property
+    def whole_rows(self) -> bool:
+        """Whether the keys are the encoder's alone."""
+        return self.columns is None
+
+
+@dataclass
+class ReturnedCall(CrossAttentionCall):
+    """A call whose module returned its weights itself."""
+
+    returned: torch.Tensor
+
+    def _probabilities(self) -> torch.Tensor:
+        rows = self.returned.float()
+        if self.returned.dtype == torch.float32:
+            return rows
+        # Rounded to half precision they no longer sum to 1; what is further from it is reported later.
+        sums = rows.sum(dim=-1, keepdim=True)
+        return torch.where((sums - 1).abs() < ROUNDING, rows / sums, rows)
+
+
+def _projection_weight(module: nn.Module, width: int, like: torch.Tensor) -> torch.Tensor:
+    """The matrix ``[model dimension, heads * dimension]`` of an attention module's output projection, without bias.
+
+    ``like`` has the type and the device of what the projection takes.
+    """
+    children = dict(module.named_children())
+    projection = next((children[name] for name in OUTPUT_PROJECTIONS if name in children), None)
+    if projection is None:
+        raise NotImplementedError(
+            f"{type(module).__name__} has no output projection of its own (its layer has it): value norms are "
+            "unavailable"
+        )
+    if problem := value_norms_problem(children, projection, width):
+        raise NotImplementedError(f"{type(module).__name__} {problem}: value norms are unavailable")
+    if type(projection) is nn.Linear and not projection.weight.is_meta:
+        return projection.weight
+    # Whatever else it is (transposed, adapted, quantised, offloaded), it is affine: what it makes of the unit vectors
+    # tells.
+    units = torch.eye(width, dtype=like.dtype, device=like.device)
+    result: torch.Tensor = projection(units) - projection(torch.zeros_like(units[:1]))
+    return result.T
+
+
+def _without_autocast(device: str) -> AbstractContextManager[Any]:
+    """Autocast would take products into half precision, where rows do not sum to 1. To switch it off has a cost."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+
+
+def _as_it_is(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor
+
+
+def _apply_mask(logits: torch.Tensor, mask: Any) -> torch.Tensor:
+    """``logits`` with the masked-out source positions at the lowest value, for each form of mask in use."""
+    if hasattr(mask, "mask_mod"):  # flex attention's block mask: a function of batch, head, row and column
+        from torch.nn.attention.flex_attention import create_mask  # it takes a second to load, and few need it
+
+        batch, heads, rows, columns = logits.shape
+        mask = create_mask(mask.mask_mod, batch, heads, rows, columns, device=str(logits.device))
+    if not isinstance(mask, torch.Tensor):
+        raise TypeError(
+            f"cross-attention got a mask of type {type(mask).__name__}, expected a tensor or a block mask: "
+            "load the model with attn_implementation='sdpa' or 'eager'"
+        )
+    if mask.dim() == 2:  # flash attention's form: 1 for a token, 0 for padding
+        mask = mask[:, None, None, :].bool()
+    mask = mask[..., : logits.shape[-1]]
+    if mask.dtype == torch.bool:
+        return logits.masked_fill_(~mask, torch.finfo(logits.dtype).min)
+    return logits.add_(mask)

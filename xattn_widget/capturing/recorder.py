@@ -1,0 +1,190 @@
+"""Keep the cross-attention weights of whatever a model runs: ``capture``.
+
+with capture(model) as captured:
+    model(**inputs)                  # or model.generate(**inputs)
+captured.cross_attentions            # a [batch, heads, target, source] tensor a layer, of the last forward
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from xattn_widget.capturing.blocks import Block, Cleanup
+from xattn_widget.capturing.calls import CrossAttentionCall
+from xattn_widget.capturing.hooks import Forwards, attention_modules, listen
+from xattn_widget.capturing.threads import CallingThread, Scope, StartedThreads
+from xattn_widget.messages.mistakes import model_hint
+
+ROW_SUM_TOLERANCE = 1e-3
+
+
+class _Layer(NamedTuple):
+    """What one decoder layer's cross-attention gave in one forward."""
+
+    kept: torch.Tensor  # the weights, or what was made of them
+    sums: torch.Tensor  # of the weights' rows, [batch, heads, target]
+    norms: torch.Tensor | None  # of the weighted values, where asked for
+    whole_rows: bool
+
+
+Reduction = Callable[[torch.Tensor], torch.Tensor]
+
+
+class Capture:
+    """The weights of the forwards that ran inside ``with capture(model)``."""
+
+    def __init__(self, model_class: str, reduce: Reduction | None, gradients: bool, value_norms: bool) -> None:
+        self._model_class = model_class
+        self._reduce = reduce
+        self._gradients = gradients
+        self._value_norms = value_norms
+        self._forwards: list[list[_Layer]] = []
+
+    def _layer(self, call: CrossAttentionCall) -> _Layer:
+        weights = call.weights_with_gradient if self._gradients else call.weights
+        kept = weights if self._reduce is None else self._reduce(weights)
+        norms = call.value_norms if self._value_norms else None
+        return _Layer(kept, weights.detach().sum(dim=-1), norms, call.whole_rows)
+
+    @property
+    def forwards(self) -> list[tuple[torch.Tensor, ...]]:
+        """One tuple for each forward (with ``generate``: each step), of a tensor for each decoder layer.
+
+        Tensors are ``[batch, heads, target, source]``, float32, on the model's device; with ``generate`` the batch
+        axis counts beams and the target axis has one row, as in the library's own ``cross_attentions``.
+        Mllama's layers are those that cross. T5Gemma 2's rows sum to less than 1, for they share a softmax with its
+        self-attention; ProphetNet's are those of the stream that predicts the next token (see families.py).
+
+        Raises:
+            RuntimeError: nothing was captured (no forward ran, or the model attends to no encoder), or gradients were
+                asked for and the last forward ran without.
+            ValueError: rows that are not probabilities: they hold NaN or do not sum to 1.
+        """
+        if not self._forwards:
+            raise RuntimeError(
+                f"no cross-attention was captured: either no forward of this {self._model_class} ran inside "
+                "'with capture(model)', or what ran attends to no encoder (a decoder-only or encoder-only model, "
+                "or a decoder called without encoder states), or it ran in a function compiled by torch.compile, or "
+                "in a thread that was there before the block or that another one started"
+            )
+        if self._gradients and not any(layer.kept.requires_grad for layer in self._forwards[-1]):
+            raise RuntimeError(
+                f"gradients were asked for, but the forward of this {self._model_class} ran without gradient: inside "
+                "torch.no_grad or torch.inference_mode, with frozen parameters, or in a reentrant checkpoint "
+                "(use_reentrant=False has one)"
+            )
+        for forward in self._forwards:
+            for index, layer in enumerate(forward):
+                _check_rows(layer, index, self._model_class)
+        return [tuple(layer.kept for layer in forward) for forward in self._forwards]
+
+    @property
+    def cross_attentions(self) -> tuple[torch.Tensor, ...]:
+        """The last forward's weights, a ``[batch, heads, target, source]`` float32 tensor for each decoder layer."""
+        return self.forwards[-1]
+
+    @property
+    def value_norms(self) -> tuple[torch.Tensor, ...]:
+        """The last forward's norms ``||A[t, s] f(x_s)||``, of the form of ``cross_attentions``.
+
+        ``f`` is a head's value and output projection of a source state (the value's bias counts, the output's not):
+        what a source position contributes to a target position by this head, and not its weight alone.
+
+        Raises:
+            RuntimeError: they were not asked for, or nothing was captured.
+
+        Source: Kobayashi et al. 2020.
+        """
+        if not self._value_norms:
+            raise RuntimeError("value norms were not asked for: use capture(model, value_norms=True)")
+        _ = self.forwards  # with its checks
+        return tuple(layer.norms for layer in self._forwards[-1] if layer.norms is not None)
+
+
+def _check_rows(layer: _Layer, index: int, model_class: str) -> None:
+    if torch.isnan(layer.sums).any():
+        raise ValueError(
+            f"the cross-attention of layer {index} of this {model_class} holds NaN: its parameters or inputs hold "
+            "NaN or infinite values (half precision may overflow: load the model in float32 or bfloat16)"
+        )
+    excess = layer.sums - 1
+    worst = float((excess.abs() if layer.whole_rows else torch.maximum(excess, -layer.sums)).max())
+    if worst > ROW_SUM_TOLERANCE:
+        raise ValueError(
+            f"the rows of layer {index} of this {model_class} are not probabilities: their sums are up to {worst:.3g} "
+            "away from 1. The model does not use softmax attention here, or returns it after dropout (T5 before "
+            "transformers 5.1 does in training mode: call model.eval()), and scores would mean nothing"
+        )
+
+
+def capture(
+    model: nn.Module, *, reduce: Reduction | None = None, gradients: bool = False, value_norms: bool = False
+) -> AbstractContextManager[Capture]:
+    """Capture the cross-attention weights of every forward of ``model`` inside the ``with`` block.
+
+    The model runs as it does without: its own attention function computes its outputs, bit for bit; only the
+    cross-attention weights are computed beside it (before dropout, in float32). When the block ends, by its end, by
+    an exception or by Ctrl-C at any moment, the model is as it was. Copies and pickles of the model made inside the
+    block are plain models.
+
+    A model compiled by ``torch.compile`` runs uncompiled inside the block: compiled code does not see what was added
+    later. Under gradient checkpointing, what a backward pass computes again does not count as a forward.
+
+    The block sees the forwards of its own thread and of threads that this one starts inside the block (``generate``
+    with a streamer), with the threads that these start. It does not see what other threads or other asyncio tasks run
+    with the same model at the same time. A thread of a pool counts if it was started inside the block, whoever gives it
+    work; a call by ``asyncio.to_thread`` inside the block counts too.
+
+    Args:
+        model: an encoder-decoder model of transformers (or any part of it that holds its decoder), as loaded.
+        reduce: what to keep of each layer in place of its weights: a function of ``[batch, heads, target, source]``
+            whose result stands in ``.cross_attentions`` and ``.forwards``. The weights of one layer are then in memory
+            at a time.
+        gradients: keep the weights in the graph of a forward that runs with gradient, so that what is computed of them
+            can be differentiated; without it they are detached.
+        value_norms: keep the norms of the weighted values too, see :attr:`Capture.value_norms`. Not for attention
+            modules that compute their attention by themselves, or whose output projection is not their own (BERT's).
+
+    Yields:
+        A :class:`Capture`; read ``.cross_attentions`` (last forward) or ``.forwards`` (each) in or after the block.
+
+    Raises:
+        TypeError: ``model`` is not a ``torch.nn.Module``.
+        ValueError: no module of ``model`` could attend to an encoder, so it is not an encoder-decoder model.
+        RuntimeError: the block is opened inside a function compiled by ``torch.compile``.
+    """
+    return Block(partial(_begin, model, StartedThreads, reduce, gradients, value_norms))
+
+
+def capture_here(model: nn.Module, *, value_norms: bool = False) -> AbstractContextManager[Capture]:
+    """:func:`capture` of what the calling thread runs, and no thread that it starts."""
+    return Block(partial(_begin, model, CallingThread, None, False, value_norms))
+
+
+def _begin(
+    model: nn.Module,
+    kind: Callable[[Cleanup], Scope],
+    reduce: Reduction | None,
+    gradients: bool,
+    value_norms: bool,
+    cleanup: Cleanup,
+) -> Capture:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"capture takes a model (torch.nn.Module), got {type(model).__name__}{model_hint(model)}")
+    if not attention_modules(model):
+        raise ValueError(
+            f"{type(model).__name__} has no cross-attention: no module of it takes encoder states as keys and values. "
+            "Pass an encoder-decoder model such as MarianMTModel, or the decoder of one"
+        )
+    captured = Capture(type(model).__name__, reduce, gradients, value_norms)
+    scope = kind(cleanup)
+    forwards = Forwards(scope, captured._forwards.append)
+    listen(model, lambda call: forwards.notes.append(captured._layer(call)), scope, cleanup)
+    forwards.watch(model, cleanup)
+    return captured

@@ -1,0 +1,228 @@
+"""The engine of many workers: the same job on Ray Data, each worker with a model of its own.
+
+The rows stream from the driver's machine, a window at a time, to whichever worker is free, and the scored windows back
+to the driver, which stores them as the local engine does. A worker that dies is started again by Ray, and its window
+with it, a few times.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import pickle
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from xattn_widget.corpus.engine.worker import Worker
+from xattn_widget.corpus.job import Job, check_positive
+from xattn_widget.corpus.memory import give_back_memory, keep_fewer_kernels
+from xattn_widget.corpus.sources.rows import Rows, cut_windows
+from xattn_widget.corpus.store.shards import Store
+from xattn_widget.inputs.text.sides import TextModel
+
+# How many workers a window may take with it. Ray would start them for ever, and machines do go away; but sentences that
+# kill one worker after the other (for want of memory) are to be told of.
+_MOST_DEATHS = 4
+
+
+def check_installed() -> None:
+    """Raise an ImportError unless Ray Data is there."""
+    if importlib.util.find_spec("ray") is None:
+        raise ImportError("engine='ray' needs Ray Data: pip install 'xattn-widget[ray]'")
+
+
+def run_on_ray(
+    text_model: TextModel,
+    job: Job,
+    rows: Rows,
+    size: int,
+    store: Store,
+    advance: Callable[[int], object],
+    *,
+    workers: int | None,
+    gpus: bool | None,
+    address: str | None,
+) -> None:
+    """Score the windows that the store does not have.
+
+    Raises:
+        ValueError: the cluster has fewer CPUs or GPUs than the workers need, or what scoring raises.
+        ConnectionError: there is no cluster at the address.
+        RuntimeError: one worker after the other died over the same rows.
+    """
+    import ray
+    from ray.data import ActorPoolStrategy, read_datasource
+
+    if workers is not None:
+        check_positive(workers, "workers")
+    with _connected(address, workers), _quiet():
+        count, with_gpu = _plan(ray.cluster_resources(), workers, gpus)  # type: ignore[no-untyped-call]
+        model = text_model.model
+        home = model.device
+        if home.type != "cpu":  # a worker may have no such device; this moves the very model, so that it goes back
+            model.to("cpu")
+        # By reference, and held here: a worker that is started again fetches them again.
+        shared = ray.put((text_model, job))
+        if home.type != "cpu":
+            model.to(home)
+        reading = ray.put(rows)
+        here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}  # where the files are
+        attempts = ray.remote(num_cpus=0, label_selector=here)(Attempts).remote()
+        dataset = read_datasource(
+            _make_source(reading, size, set(store.done)),
+            override_num_blocks=1,
+            num_cpus=0,  # else workers on all CPUs would leave it none, and everything would wait for ever
+            label_selector=here,
+        ).map_batches(
+            RemoteWorker,
+            fn_constructor_args=([shared], attempts, with_gpu),
+            batch_size=1,
+            compute=ActorPoolStrategy(size=count),
+            num_cpus=1,
+            num_gpus=1 if with_gpu else 0,
+        )
+        for answer in dataset.iter_rows():
+            if answer["failure"]:
+                raise pickle.loads(answer["failure"])
+            table = pa.ipc.open_stream(answer["table"]).read_all()
+            store.write(answer["number"], answer["digest"], table)
+            advance(table.num_rows)
+
+
+class Attempts:
+    """Counts how often windows were begun; beside the driver, where it outlives the workers."""
+
+    def __init__(self) -> None:
+        self._counts = Counter[int]()
+
+    def begin(self, window: int) -> int:
+        """How often the window has been begun before."""
+        self._counts[window] += 1
+        return self._counts[window] - 1
+
+
+class RemoteWorker:
+    """A worker on some machine of the cluster."""
+
+    def __init__(self, shared: list[Any], attempts: Any, with_gpu: bool) -> None:
+        import ray
+
+        keep_fewer_kernels()
+        text_model, job = ray.get(shared[0])
+        if not with_gpu:
+            torch.set_num_threads(1)  # it has one CPU
+        self._attempts = attempts
+        if with_gpu:
+            text_model.model.to("cuda")
+        self._worker = Worker(text_model, job)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+        """Score one window: pickled rows in, an Arrow stream out. What goes wrong is told, for Ray would try again."""
+        import ray
+
+        window = pickle.loads(batch["window"][0])
+        sink, failure = pa.BufferOutputStream(), b""
+        try:
+            if ray.get(self._attempts.begin.remote(window.number)) >= _MOST_DEATHS:
+                raise RuntimeError(
+                    f"{_MOST_DEATHS} workers died while they scored rows {window.first} to "
+                    f"{window.first + len(window.rows) - 1}, most likely for want of memory: pass a smaller "
+                    "batch_tokens, or fewer workers. Where there is an output, the rest of what is scored is kept"
+                )
+            with self._worker as worker:
+                table = worker.score(worker.prepare(window))
+            with pa.ipc.new_stream(sink, table.schema) as stream:
+                stream.write_table(table)
+        except Exception as error:
+            failure = _pickled(error)
+        content = sink.getvalue().to_pybytes()
+        give_back_memory()
+        return {"number": [window.number], "digest": [window.digest], "table": [content], "failure": [failure]}
+
+
+def _pickled(error: Exception) -> bytes:
+    try:
+        pickle.loads(pickle.dumps(error))
+        return pickle.dumps(error)
+    except Exception:
+        return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
+
+
+def _make_source(reading: Any, size: int, done: set[int]) -> Any:
+    """A source of Ray Data with a block for each window that is not done, read by one task as they are wanted."""
+    import ray
+    from ray.data import Datasource, ReadTask
+    from ray.data.block import BlockMetadata
+
+    def read() -> Iterator[pa.Table]:
+        rows = ray.get(reading)
+        for window in cut_windows(rows.read(), size):
+            if window.number not in done:
+                yield pa.table({"window": pa.array([pickle.dumps(window)], pa.binary())})
+
+    class Windows(Datasource):
+        def estimate_inmemory_data_size(self) -> None:
+            return None
+
+        def get_read_tasks(self, parallelism: int, *args: Any, **options: Any) -> list[Any]:
+            nothing_known = BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None)
+            return [ReadTask(read, nothing_known)]
+
+    return Windows()  # type: ignore[no-untyped-call]
+
+
+def _plan(resources: dict[str, float], workers: int | None, gpus: bool | None) -> tuple[int, bool]:
+    """How many workers, and whether each has a GPU. Asking for more than there is would wait for ever."""
+    cpu, gpu = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
+    with_gpu = gpu > 0 if gpus is None else gpus
+    there = gpu if with_gpu else cpu
+    count = there if workers is None else workers
+    if not 0 < count <= min(cpu, there):
+        raise ValueError(
+            f"{count} workers need {count} {'GPUs and CPUs' if with_gpu else 'CPUs'}, the cluster has {gpu} GPUs and "
+            f"{cpu} CPUs: ask for fewer workers, or start more nodes"
+        )
+    return count, with_gpu
+
+
+@contextmanager
+def _connected(address: str | None, workers: int | None) -> Iterator[None]:
+    """A cluster: the one that this process uses already, the one at the address, or one of this machine alone."""
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Logical CPUs: workers share the machine's if there are fewer.
+    own: dict[str, Any] = (
+        {} if address else {"num_cpus": max(workers or 1, os.cpu_count() or 1), "include_dashboard": False}
+    )
+    # "local": without an address Ray would look for a cluster that runs on this machine.
+    ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Windows that stay blocks of their own, and Ray Data without its own progress bars and reports."""
+    from ray.data import DataContext
+
+    context, log = DataContext.get_current(), logging.getLogger("ray.data")
+    before = context.target_max_block_size, context.enable_progress_bars, log.level
+    context.target_max_block_size, context.enable_progress_bars = 1, False
+    log.setLevel(logging.CRITICAL)  # errors are raised
+    try:
+        yield
+    finally:
+        context.target_max_block_size, context.enable_progress_bars = before[:2]
+        log.setLevel(before[2])

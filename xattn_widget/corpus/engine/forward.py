@@ -1,0 +1,224 @@
+"""One forward over a batch of pairs: scores of every head, computed in the hook layer by layer, and nothing larger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+
+from xattn_widget.capturing.blocks import Cleanup
+from xattn_widget.capturing.calls import CrossAttentionCall
+from xattn_widget.capturing.hooks import listen
+from xattn_widget.capturing.intercepting import intercept
+from xattn_widget.capturing.recorder import ROW_SUM_TOLERANCE
+from xattn_widget.capturing.threads import CallingThread, Scope
+from xattn_widget.corpus.job import Job, uses_special, uses_value_norms
+from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
+from xattn_widget.inputs.text.sides import Side, TextModel
+from xattn_widget.scores import Score
+
+
+class Results(NamedTuple):
+    """What a forward gave, a row a pair."""
+
+    grids: torch.Tensor  # [scores, batch, layers, heads] float32
+    statistics: torch.Tensor  # [statistics, batch] float32
+    problems: list[str | None]
+
+
+class _Masks(NamedTuple):
+    source: torch.Tensor  # [batch, source], True at tokens
+    target: torch.Tensor  # [batch, target]
+    kept_source: torch.Tensor  # those which count under the policy for special tokens
+    kept_target: torch.Tensor
+    special: torch.Tensor  # [batch, source], True at special tokens
+
+
+class _HeadReachedError(Exception):
+    """Ends a forward before the vocabulary head: everything that is needed has run."""
+
+    def __init__(self, states: torch.Tensor) -> None:
+        super().__init__()
+        self.states = states
+
+
+class Forward:
+    """Runs forwards of a model with its cross-attention listened to, in the thread that calls :meth:`listen`."""
+
+    def __init__(self, text_model: TextModel, job: Job) -> None:
+        self._text_model, self._model, self._job = text_model, text_model.model, job
+        self._masks: _Masks | None = None  # of the forward under way
+        self._grids: list[torch.Tensor] = []
+        self._whole: list[tuple[torch.Tensor, torch.Tensor | None]] = []  # weights, where a score needs all layers
+        self._problems: list[str | None] = []
+
+    def listen(self, cleanup: Cleanup) -> None:
+        """Listen to the model until the cleanup; others may run it at the same time in other threads."""
+        scope = CallingThread(cleanup)
+        listen(self._model, self._listen, scope, cleanup)
+        for head in () if self._job.statistics else _heads(self._model):
+            intercept(head, partial(self._before_head, scope), cleanup)
+
+    def run(self, pairs: list[Pair]) -> Results:
+        """Scores and statistics of the pairs."""
+        self._masks = self._make_masks(pairs)
+        self._grids, self._whole, self._problems = [], [], [None] * len(pairs)
+        logits = None
+        try:
+            logits = self._model(**forward_inputs(self._model, pairs), use_cache=False).logits
+            self._note_nan(logits, "logits")
+        except _HeadReachedError as reached:
+            self._note_nan(reached.states, "decoder's output")
+        finally:
+            masks, self._masks = self._masks, None
+        statistics = torch.empty(0, len(pairs))
+        if self._job.statistics:
+            rows = [self._statistics(logits[row], pair) for row, pair in enumerate(pairs)]  # type: ignore[index]
+            statistics = torch.stack(rows, dim=1)
+            self._note(torch.isnan(statistics).any(0), "NaN in the statistics of the output")  # infinite logits
+            statistics = statistics.cpu()
+        return Results(self._collect(masks, len(pairs)).cpu(), statistics, self._problems)
+
+    def _make_masks(self, pairs: list[Pair]) -> _Masks:
+        layout = self._job.layout
+        source, source_special = _tokens([pair.source for pair in pairs], self._text_model.source)
+        target, target_special = _tokens([pair.predicted for pair in pairs], self._text_model.target)
+        lists = layout.mask(source, True), target, layout.mask(source_special, True), target_special
+        device = self._model.device
+        tokens, rows, special, special_rows = (torch.tensor(each, device=device) for each in lists)
+        if self._job.special == "keep":
+            return _Masks(tokens, rows, tokens, rows, special)
+        return _Masks(tokens, rows, tokens & ~special, rows & ~special_rows, special)
+
+    def _before_head(self, scope: Scope, run: Callable[..., Any], *args: Any) -> Any:
+        # Where the head's module embeds the decoder's input too, its first call is not the one that ends the forward.
+        seen_all = len(self._grids) == self._job.shape[0]
+        if self._masks is not None and scope.has_current() and seen_all:
+            raise _HeadReachedError(args[0])
+        return run(*args)
+
+    def _listen(self, call: CrossAttentionCall) -> None:
+        if self._masks is None:  # generating
+            return
+        weights = self._checked(call)
+        norms = call.value_norms if any(map(uses_value_norms, self._job.scores)) else None
+        if not all(self._job.layered):
+            self._whole.append((weights, norms))
+        layer, layer_norms = weights[:, None], None if norms is None else norms[:, None]
+        grids = [
+            self._score(score, layer, layer_norms, self._masks)[:, 0]
+            for score, layered in zip(self._job.scores, self._job.layered, strict=True)
+            if layered
+        ]
+        self._grids.append(torch.stack(grids) if grids else weights.new_empty(0, *weights.shape[:2]))
+
+    def _checked(self, call: CrossAttentionCall) -> torch.Tensor:
+        """The weights ``[batch, heads, target, source]``; sentences with NaN are noted, and filled with numbers."""
+        assert self._masks is not None
+        weights = call.weights
+        expected = (*self._masks.target.shape, self._masks.source.shape[1])
+        if (weights.shape[0], *weights.shape[2:]) != expected:
+            raise ValueError(
+                f"layer {len(self._grids)} has {weights.shape[2]} rows and {weights.shape[3]} columns where "
+                f"{expected[1]} and {expected[2]} were expected: which of them are the tokens' cannot be told"
+            )
+        excess = torch.where(self._masks.target[:, None], weights.sum(-1) - 1, 0)
+        if torch.isnan(excess).any():
+            broken = torch.isnan(excess).any(-1).any(-1)
+            self._note(broken, f"NaN in the cross-attention of layer {len(self._grids)}")
+            filling = self._masks.source / self._masks.source.sum(-1, keepdim=True)
+            weights = torch.where(broken[:, None, None, None], filling[:, None, None], weights)
+            excess = torch.where(broken[:, None, None], 0, excess)
+        worst = float((excess.abs() if call.whole_rows else excess).max())
+        if worst > ROW_SUM_TOLERANCE:
+            raise ValueError(
+                f"the rows of layer {len(self._grids)} are not probabilities: their sums are up to {worst:.3g} away "
+                "from 1, and scores would mean nothing"
+            )
+        missing = self._outside(weights)
+        if missing > ROW_SUM_TOLERANCE:
+            raise ValueError(
+                f"rows of layer {len(self._grids)} have up to {missing:.3g} of their weight on columns that are not "
+                "tokens of their source, such as padding that the model does not mask"
+            )
+        return weights
+
+    def _outside(self, weights: torch.Tensor) -> float:
+        """The most weight that a row has on columns that are not its sentence's."""
+        assert self._masks is not None
+        padded = torch.nonzero(~self._masks.source.all(0))
+        if not len(padded):
+            return 0.0
+        columns = slice(int(padded[0]), int(padded[-1]) + 1)
+        outside = weights[..., columns].masked_fill(self._masks.source[:, None, None, columns], 0).sum(-1)
+        return float(torch.where(self._masks.target[:, None], outside, 0).max())
+
+    def _score(self, score: Score, weights: torch.Tensor, norms: torch.Tensor | None, masks: _Masks) -> torch.Tensor:
+        """``[batch, layers, heads]`` of one score of weights ``[batch, layers, heads, target, source]``."""
+        extra: dict[str, Any] = {"value_norms": norms} if uses_value_norms(score) else {}
+        source = masks.kept_source
+        if uses_special(score):
+            # What measures special columns sees them under every policy.
+            extra["source_special"], source = masks.special, masks.source
+        if self._job.special == "renormalize":
+            weights = torch.where(source[:, None, None, None], weights, 0.0)
+            weights = weights / weights.sum(-1, keepdim=True)
+        return score(weights, source, masks.kept_target, **extra).float()
+
+    def _collect(self, masks: _Masks, batch: int) -> torch.Tensor:
+        """``[scores, batch, layers, heads]`` of what the layers gave, and of the scores that need all layers."""
+        layered = iter(torch.stack(self._grids, dim=2))
+        weights = norms = None
+        if self._whole:
+            weights = torch.stack([each for each, _ in self._whole], dim=1)
+            kept = [each for _, each in self._whole if each is not None]
+            norms = torch.stack(kept, dim=1) if kept else None
+        self._whole = []
+        grids = [
+            next(layered) if by_layer else self._score(score, weights, norms, masks)  # type: ignore[arg-type]
+            for score, by_layer in zip(self._job.scores, self._job.layered, strict=True)
+        ]
+        return torch.stack(grids) if grids else torch.empty(0, batch, *self._job.shape)
+
+    def _statistics(self, logits: torch.Tensor, pair: Pair) -> torch.Tensor:
+        """``[statistics]`` of one sentence's logits ``[padded target, vocabulary]``."""
+        values = {}
+        logprobs = predicted_logprobs(logits, pair)
+        values["logprob_sum"], values["logprob_mean"] = logprobs.sum(), logprobs.mean()
+        values["logprob_min"] = logprobs.min()
+        if {"margin", "output_entropy"} & set(self._job.statistics):
+            distribution = logits[: len(pair.predicted)].float().softmax(-1)
+            best = distribution.topk(2, dim=-1).values
+            values["margin"] = (best[:, 0] - best[:, 1]).mean()
+            values["output_entropy"] = torch.special.entr(distribution).sum(-1).mean()
+        return torch.stack([values[name] for name in self._job.statistics])
+
+    def _note_nan(self, values: torch.Tensor, where: str) -> None:
+        """Note the sentences with NaN in their part of ``values`` ``[batch, target, ...]``."""
+        assert self._masks is not None
+        if values.shape[:2] == self._masks.target.shape:
+            self._note((torch.isnan(values).any(-1) & self._masks.target).any(-1), f"NaN in the {where}")
+
+    def _note(self, broken: torch.Tensor, problem: str) -> None:
+        for row in torch.nonzero(broken)[:, 0].tolist():
+            self._problems[row] = self._problems[row] or problem
+
+
+def _tokens(rows: list[list[int]], side: Side) -> tuple[list[list[bool]], list[list[bool]]]:
+    """For each row, padded to the longest: where it has tokens, and where they are special."""
+    width = max(map(len, rows))
+    tokens = [[position < len(row) for position in range(width)] for row in rows]
+    special = [[*(index in side.special for index in row), *[False] * (width - len(row))] for row in rows]
+    return tokens, special
+
+
+def _heads(model: Any) -> list[torch.nn.Module]:
+    """The modules that share the vocabulary head's weight. Which of them is the head, FSMT does not say."""
+    head = model.get_output_embeddings()
+    if head is None:
+        return []
+    weight = getattr(head, "weight", None)
+    others = [module for module in model.modules() if module is not head and isinstance(module, torch.nn.Linear)]
+    return [head, *(module for module in others if weight is not None and module.weight is weight)]

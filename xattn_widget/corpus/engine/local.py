@@ -1,0 +1,52 @@
+"""The engine of one machine: reading, encoding and writing in threads beside the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from xattn_widget.corpus.engine.worker import Worker
+from xattn_widget.corpus.job import Job
+from xattn_widget.corpus.memory import give_back_memory
+from xattn_widget.corpus.sources.rows import Rows, Window, cut_windows
+from xattn_widget.corpus.store.shards import Store
+from xattn_widget.inputs.text.sides import TextModel
+
+Item = TypeVar("Item")
+
+
+def run_locally(
+    text_model: TextModel, job: Job, rows: Rows, size: int, store: Store, advance: Callable[[int], object]
+) -> int:
+    """Score the windows that the store does not have; the number of windows that the rows have."""
+    windows = 0
+
+    def missing() -> Iterator[Window]:
+        nonlocal windows
+        for window in cut_windows(rows.read(), size):
+            windows += 1
+            if not store.has(window):
+                yield window
+
+    with ThreadPoolExecutor(1) as pool, Worker(text_model, job) as worker:
+        writing: Future[None] | None = None
+        for prepared in ahead(worker.prepare(window) for window in missing()):
+            table = worker.score(prepared, advance)
+            if writing is not None:
+                writing.result()  # raises what went wrong there
+            writing = pool.submit(store.write, prepared.window.number, prepared.window.digest, table)
+            give_back_memory()
+        if writing is not None:
+            writing.result()
+    return windows
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The items, each made in a thread while the one before it is in use."""
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        coming: Future[Any] = pool.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, items, end)
+            yield item

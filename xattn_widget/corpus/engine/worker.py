@@ -1,0 +1,229 @@
+"""Score one window of rows: encode, batch by length, run, and put the results back into the rows' order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from xattn_widget.capturing.blocks import Block, Cleanup
+from xattn_widget.corpus.engine.batching import ACCELERATOR_OVERHEAD, CPU_OVERHEAD, cut_batches, depends_on_batch
+from xattn_widget.corpus.engine.forward import Forward
+from xattn_widget.corpus.engine.products import faster_products
+from xattn_widget.corpus.job import Job
+from xattn_widget.corpus.sources.rows import Window
+from xattn_widget.corpus.store.tables import window_table
+from xattn_widget.inputs.pairs import evaluating, force, generate
+from xattn_widget.inputs.text.encoding import encoding_problem, tokenize
+from xattn_widget.inputs.text.sides import TextModel
+from xattn_widget.inputs.text.tokens import special_ids
+
+# When the first window's first sentences all fail alike, so many are enough to say that it is not their fault.
+_ENOUGH = 64
+_CHARACTERS_AT_ONCE = 2**20
+
+
+@dataclass
+class Sentence:
+    """One row that can be run."""
+
+    place: int  # in its window
+    source: list[int]
+    target: list[int] | None  # None: to be generated
+
+
+@dataclass
+class Prepared:
+    """A window, encoded."""
+
+    window: Window
+    batches: list[list[Sentence]]
+    errors: list[str | None]  # a row
+    targets: list[str | None]  # the text; generated ones are filled in later
+    lengths: Any = field(repr=False)  # [rows, 2] tokens of source and target, -1 where there are none
+    worked: bool = False  # whether a forward has gone well
+    failures: list[type] = field(default_factory=list)  # of single sentences
+
+
+class Worker(Block["Worker"]):
+    """Scores windows with one model, inside a ``with`` block and in the thread that enters it."""
+
+    def __init__(self, text_model: TextModel, job: Job) -> None:
+        super().__init__(self._begin)
+        self._text_model, self._model, self._job = text_model, text_model.model, job
+        self._forward = Forward(text_model, job)
+
+    def _begin(self, cleanup: Cleanup) -> Self:
+        evaluating(self._model).begin(cleanup)
+        faster_products(self._model).begin(cleanup)
+        self._forward.listen(cleanup)
+        return self
+
+    def prepare(self, window: Window) -> Prepared:
+        """Encode a window and cut it into batches. Does not touch the model: may run in a thread beside it."""
+        errors = [row.error for row in window.rows]
+        lengths = np.full((len(window.rows), 2), -1, dtype=np.int32)
+        sources = self._encode([row.source for row in window.rows], "source", errors)
+        targets = None
+        if self._job.generation is None:
+            targets = self._encode([row.target for row in window.rows], "target", errors)
+        sentences = []
+        for place, error in enumerate(errors):
+            if error is None:
+                sentence = Sentence(place, sources[place], targets[place] if targets else None)
+                lengths[place] = len(sentence.source), len(sentence.target or ())
+                sentences.append(sentence)
+        return Prepared(window, self._cut(sentences), errors, [row.target for row in window.rows], lengths)
+
+    def score(self, prepared: Prepared, advance: Callable[[int], object] = lambda rows: None) -> pa.Table:
+        """The window's part of the table; ``advance`` is told how many rows are done, as they are.
+
+        Raises:
+            ValueError: a sentence cannot be scored and the job is to stop then.
+            Exception: what the model or a score raised for one sentence of the first window after the other.
+        """
+        self._stop_at_error(prepared)
+        rows = len(prepared.window.rows)
+        grids = np.full((len(self._job.scores), rows, *self._job.shape), np.nan, dtype=np.float32)
+        statistics = np.full((len(self._job.statistics), rows), np.nan, dtype=np.float32)
+        advance(sum(error is not None for error in prepared.errors))
+        with _sampling_of(prepared.window.number, self._model, self._job.generation):
+            for batch in prepared.batches:
+                self._score_batch(batch, prepared, grids, statistics)
+                self._stop_at_error(prepared)
+                advance(len(batch))
+        return window_table(
+            self._job, prepared.window, prepared.errors, prepared.targets, prepared.lengths, grids, statistics
+        )
+
+    def _encode(self, texts: list[str | None], side: str, errors: list[str | None]) -> list[list[int]]:
+        """Ids of each text (none where there is an error), with what is wrong noted in ``errors``."""
+        own = self._text_model.source if side == "source" else self._text_model.target
+        limit, no_content = self._job.limits[side == "target"], special_ids(own.tokenizer)
+        good = [place for place, text in enumerate(texts) if errors[place] is None and (text or "").strip()]
+        ids: list[list[int]] = [[] for _ in texts]
+        for places in _by_size(good, texts):
+            sentences = [texts[place] or "" for place in places]
+            rows = tokenize(own.tokenizer, sentences, side, verbose=False)["input_ids"]
+            for place, row in zip(places, rows, strict=True):
+                ids[place] = row
+                problem = encoding_problem(texts[place] or "", row, limit, no_content, own.ids)
+                if problem:  # of very long ones the ids would only take memory
+                    errors[place], ids[place] = f"{side} {problem}", []
+        for place, text in enumerate(texts):
+            if errors[place] is None and not ids[place]:
+                problem = encoding_problem(text or "", [], limit, no_content, own.ids)
+                errors[place] = problem and f"{side} {problem}"
+        return ids
+
+    def _cut(self, sentences: list[Sentence]) -> list[list[Sentence]]:
+        # A generated target is taken to be as long as its source.
+        sides = [(len(each.source), len(each.target or each.source)) for each in sentences]
+        batches = cut_batches(
+            np.array(sides).reshape(-1, 2),
+            1 if depends_on_batch(self._model) else self._job.batch_tokens,
+            CPU_OVERHEAD if self._model.device.type == "cpu" else ACCELERATOR_OVERHEAD,
+            generated=self._job.generation is not None,
+        )
+        return [[sentences[place] for place in batch] for batch in batches]
+
+    def _score_batch(self, batch: list[Sentence], prepared: Prepared, grids: Any, statistics: Any) -> None:
+        """Fill in the results of a batch; what fails is tried sentence by sentence."""
+        try:
+            self._run(batch, prepared, grids, statistics)
+            return
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            if len(batch) == 1:
+                prepared.errors[batch[0].place] = _reason(error)
+                return
+        except Exception as error:
+            if len(batch) == 1:
+                prepared.errors[batch[0].place] = _reason(error)
+                self._raise_if_all_fail(error, prepared)
+                return
+            for sentence in batch:
+                self._score_batch([sentence], prepared, grids, statistics)
+            return
+        half = len(batch) // 2
+        for part in (batch[:half], batch[half:]):
+            self._score_batch(part, prepared, grids, statistics)
+
+    def _raise_if_all_fail(self, error: Exception, prepared: Prepared) -> None:
+        # Later windows only ever record: a job that is run again must not stop at the same place for ever.
+        prepared.failures.append(type(error))
+        runnable = sum(map(len, prepared.batches))
+        if prepared.window.number > 0 or prepared.worked or len(set(prepared.failures)) > 1:
+            return
+        if len(prepared.failures) >= min(_ENOUGH, max(2, runnable)):
+            raise error
+
+    def _run(self, batch: list[Sentence], prepared: Prepared, grids: Any, statistics: Any) -> None:
+        sources = [sentence.source for sentence in batch]
+        sides = self._text_model.padding_sides
+        if self._job.generation is None:
+            pairs = force(self._model, sources, [sentence.target or [] for sentence in batch])
+            given = self._job.extras.parts(self._model, sources, sides, [pair.read for pair in pairs])
+            pairs = [replace(pair, arguments=each) for pair, each in zip(pairs, given, strict=True)]
+        else:
+            given = self._job.extras.parts(self._model, sources, sides)
+            found, hypotheses = generate(self._text_model, sources, given, self._job.extras)
+            pairs = found[::hypotheses]
+        results = self._forward.run(pairs)
+        for row, (sentence, pair) in enumerate(zip(batch, pairs, strict=True)):
+            prepared.errors[sentence.place] = results.problems[row]
+            if self._job.generation is not None:
+                prepared.targets[sentence.place] = self._text_model.target.decode(pair.predicted)
+                prepared.lengths[sentence.place, 1] = len(pair.predicted)
+        places = [sentence.place for sentence in batch]
+        grids[:, places] = results.grids.numpy()
+        statistics[:, places] = results.statistics.numpy()
+        prepared.worked = True
+
+    def _stop_at_error(self, prepared: Prepared) -> None:
+        if not self._job.stop_on_error:
+            return
+        for place, error in enumerate(prepared.errors):
+            if error is not None:
+                number = prepared.window.first + place
+                raise ValueError(
+                    f"row {number} cannot be scored: {error}. Fix it, or pass on_error='record' to go on and have "
+                    "the reason in the error column"
+                )
+
+
+def _by_size(places: list[int], texts: list[str | None]) -> Iterator[list[int]]:
+    """The places in pieces of so much text as can be encoded at a time: encodings take a hundred times the memory."""
+    piece, characters = list[int](), 0
+    for place in places:
+        piece.append(place)
+        characters += len(texts[place] or "")
+        if characters >= _CHARACTERS_AT_ONCE:
+            yield piece
+            piece, characters = [], 0
+    if piece:
+        yield piece
+
+
+def _reason(error: BaseException) -> str:
+    first, *_ = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {first}"[:300]
+
+
+def _sampling_of(window: int, model: Any, generation: dict[str, Any] | None) -> Block[None]:
+    """Start sampled targets of each window from a seed of its own, so that they are the same after a break."""
+
+    def begin(cleanup: Cleanup) -> None:
+        if generation is None:
+            return
+        cleanup.add(partial(torch.set_rng_state, torch.get_rng_state()))
+        if model.device.type == "cuda":
+            cleanup.add(partial(torch.cuda.set_rng_state, torch.cuda.get_rng_state(model.device), model.device))
+        torch.manual_seed(window)
+
+    return Block(begin)

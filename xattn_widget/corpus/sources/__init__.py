@@ -1,0 +1,1 @@
+"""Where a corpus comes from: files, data frames and iterators, read as rows."""

@@ -1,0 +1,185 @@
+"""Read Parquet, Feather and Arrow files, a part at a time, each no larger than fits into memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xattn_widget.corpus.sources.cells import Broken, Cells, Column
+from xattn_widget.corpus.sources.frames import read_batches, text_paths
+from xattn_widget.corpus.sources.packing import seekable, unpacked
+from xattn_widget.corpus.sources.sizes import Chunk, arrow_unpacked, parquet_groups, parquet_pages
+
+_ROWS = 4096
+_BATCH_BYTES = 16 * 2**20
+# A page, or a batch of an Arrow file, is in memory as a whole. It may hold so many of the largest records.
+_RECORDS_AT_ONCE = 64
+_ARROW_MAGIC = b"ARROW1"
+
+
+def read_parquet(
+    path: Path, packing: str | None, columns: Sequence[Column], limit: int
+) -> Callable[[], Iterable[Cells]]:
+    """How to read columns of a Parquet file.
+
+    Rows of a group with a page that would take too much memory are broken.
+
+    Raises:
+        ValueError: it is damaged, or a column is not there or holds no text.
+    """
+    with _explaining(path, "Parquet"), seekable(path, packing) as file, pq.ParquetFile(file) as opened:
+        paths = text_paths(opened.schema_arrow, columns, str(path))
+    names = [".".join(keys) for keys in paths]
+    most = _RECORDS_AT_ONCE * limit
+
+    def read() -> Iterator[Cells]:
+        with _explaining(path, "Parquet"), seekable(path, packing) as file:
+            # A text that comes again and again is in memory once if it is read as a dictionary. A buffer, so that
+            # not all of a column is read at once.
+            texts = [name for name, column in zip(names, columns, strict=True) if column.text]
+            with pq.ParquetFile(file, read_dictionary=texts, buffer_size=2**20) as opened:
+                for number, chunks in enumerate(parquet_groups(file)):
+                    rows, count = _survey_group(file, chunks, paths, most)
+                    if not count:
+                        yield from itertools.repeat(_too_large(most), rows)
+                        continue
+                    batches = opened.iter_batches(count, row_groups=[number], columns=names, use_threads=False)
+                    yield from read_batches(batches, paths, limit)
+
+    return read
+
+
+def _survey_group(file: Any, chunks: list[Chunk], paths: Sequence[tuple[str, ...]], most: int) -> tuple[int, int]:
+    """The rows of a group, and how many of them to read at once: 0 if one page of them is too large."""
+    rows, count = 0, _ROWS
+    for chunk in chunks:
+        if not any(chunk.path[: len(path)] == path for path in paths):
+            continue
+        values = 0
+        for page in parquet_pages(file, chunk):
+            values += page.values
+            if page.size > most:
+                count = 0
+            elif page.values > 0:
+                count = min(count, max(1, _BATCH_BYTES * page.values // max(1, page.size)))
+        if chunk.path == paths[0]:
+            rows = values
+    return rows, count
+
+
+def read_arrow(
+    path: Path, packing: str | None, columns: Sequence[Column], limit: int, *, is_stream: bool
+) -> Callable[[], Iterable[Cells]]:
+    """How to read columns of an Arrow file or stream (Feather is such a file).
+
+    Raises:
+        ValueError: it is damaged, has a batch that would take too much memory, or a column is not there or holds no
+            text.
+    """
+    most = _RECORDS_AT_ONCE * limit
+    with _explaining(path, "Arrow"):
+        with _arrow_source(path, packing, most, is_stream) as source, pa.ipc.open_stream(source) as opened:
+            paths = text_paths(opened.schema, columns, str(path))
+            needed = sorted({opened.schema.names.index(keys[0]) for keys in paths})
+        with _arrow_source(path, packing, most, is_stream) as source:
+            for message in pa.ipc.MessageReader.open_stream(source):
+                if message.type in ("record batch", "dictionary"):
+                    _check_batch(path, message, most)
+            if not is_stream and not _ends_as_file(source):
+                raise ValueError(f"{path} is cut short, its end is missing: copy or write it again")
+
+    def read() -> Iterator[Cells]:
+        options = pa.ipc.IpcReadOptions(included_fields=needed, use_threads=False)
+        with (
+            _explaining(path, "Arrow"),
+            _arrow_source(path, packing, most, is_stream) as source,
+            pa.ipc.open_stream(source, options=options) as opened,
+        ):
+            yield from read_batches(_validated(opened), paths, limit, check=True)
+
+    return read
+
+
+@contextmanager
+def _arrow_source(path: Path, packing: str | None, most: int, is_stream: bool) -> Iterator[Any]:
+    """Where the messages of an Arrow file or stream begin: a file is a stream between two marks."""
+    if packing is None:
+        with pa.memory_map(str(path)) as source:
+            source.seek(0 if is_stream else 8)
+            yield source
+        return
+    with unpacked(path, packing) as file:
+        if not is_stream:
+            file.read(8)
+        with pa.PythonFile(_Bounded(path, file, most), "r") as source:
+            yield source
+
+
+class _Bounded:
+    """A file of which nobody can ask for too much at once, as the length of a damaged or hostile batch may."""
+
+    closed = False
+
+    def __init__(self, path: Path, file: IO[bytes], most: int) -> None:
+        self._path, self._file, self._most = path, file, most
+
+    def read(self, size: int) -> bytes:
+        if size > self._most:
+            raise _large_batch(self._path, size, self._most)
+        return self._file.read(size)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def _check_batch(path: Path, message: Any, most: int) -> None:
+    _, size = arrow_unpacked(message.metadata.to_pybytes(), memoryview(message.body or b""))
+    if size > most:
+        raise _large_batch(path, size, most)
+
+
+def _ends_as_file(source: Any) -> bool:
+    end = b""
+    while chunk := source.read(2**16):
+        end = (end + chunk)[-len(_ARROW_MAGIC) :]
+    return end == _ARROW_MAGIC
+
+
+def _validated(batches: Iterable[Any]) -> Iterator[Any]:
+    for batch in batches:
+        batch.validate()
+        yield batch
+
+
+def _too_large(most: int) -> Broken:
+    return Broken(
+        f"broken record: in a Parquet page of more than {most} bytes, {_RECORDS_AT_ONCE} times the value of "
+        "max_record_bytes"
+    )
+
+
+def _large_batch(path: Path, size: int, most: int) -> ValueError:
+    return ValueError(
+        f"{path} has a batch of {size} bytes, which has to be in memory as a whole; {most} are allowed, "
+        f"{_RECORDS_AT_ONCE} times the value of max_record_bytes: write the file with fewer rows in a batch, or pass a "
+        "larger max_record_bytes"
+    )
+
+
+@contextmanager
+def _explaining(path: Path, kind: str) -> Iterator[None]:
+    """Name the file in what Arrow says of its damage."""
+    try:
+        yield
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no {kind} file that can be read: {error}") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise ValueError(f"{path} is damaged: {error}") from None

@@ -1,0 +1,162 @@
+"""Read lines, and records of CSV and TSV, in time that grows with the file and memory that does not.
+
+The csv module limits the size of a cell for the whole process, says only in the end that a record is too large, and
+after a quote that is never closed it would have to read the rest of the file once more for each line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+from xattn_widget.corpus.sources.cells import Broken, oversized
+
+_BOM = b"\xef\xbb\xbf"
+_SKIPPED = 2**16
+
+# What is inside quotes, up to the quote that closes it or the end of what there is. Quantifiers are possessive: nothing
+# is tried twice.
+_QUOTED = rb'[^"]*+(?:""[^"]*+)*+'
+_CELL = rb'(?:"' + _QUOTED + rb'"|[^",\r\n][^,\r\n]*+|)'
+_FIRST_CELL, _MORE_CELLS = re.compile(_CELL), re.compile(rb"(?:," + _CELL + rb")*+")
+_TO_QUOTE = re.compile(_QUOTED)
+_END = re.compile(rb"\r*\n?\Z")
+_CELLS = re.compile(rb',(?:"(' + _QUOTED + rb')"|([^,\r\n]*+))')
+
+_COMPLETE, _GOES_ON = "complete", "goes on"
+_UNEXPECTED_END = Broken("broken record: unexpected end of data")
+_NO_COMMA = Broken("broken record: ',' expected after '\"'")
+_RETURN = Broken("broken record: carriage return in a cell without quotes")
+
+
+def read_lines(file: IO[bytes], limit: int) -> Iterator[bytes | Broken]:
+    """The lines of a file with their ends, and a note in place of each that has more than ``limit`` bytes."""
+    first = True
+    while line := file.readline(limit + 2):
+        if first:
+            first = False
+            line = line.removeprefix(_BOM)
+            if not line:
+                continue
+        if len(line) > limit and len(line_content(line)) > limit:
+            while not line.endswith(b"\n") and line:
+                line = file.readline(_SKIPPED)
+            yield oversized(limit)
+        else:
+            yield line
+
+
+def line_content(line: bytes) -> bytes:
+    """A line without its end. Only a line feed, or one after a carriage return, ends a line."""
+    return line.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def read_tsv(lines: Iterable[bytes | Broken]) -> Iterator[list[bytes] | Broken]:
+    """The cells of each line. Quotes are text, as translation tools write them."""
+    for line in lines:
+        if isinstance(line, Broken):
+            yield line
+            continue
+        content = line.rstrip(b"\r\n")
+        if b"\r" in content:
+            yield _RETURN
+        else:
+            yield content.split(b"\t") if content else []
+
+
+def read_csv(lines: Iterator[bytes | Broken], limit: int) -> Iterator[list[bytes] | Broken]:
+    """The cells of each record, read strictly: what is inside quotes is kept as it is.
+
+    A quote that is never closed would take the rest of the file into one cell, and so may one in the wrong place. Of a
+    record that is broken or larger than ``limit``, only the first line is given up, and reading goes on with the next.
+
+    Each line is looked at twice at most: as the first line of a record, and as one that begins inside quotes. The
+    second result does not depend on where the quotes were opened, so it is kept until the line is given out.
+    """
+    waiting = deque[bytes | Broken]()  # lines that were read and not given out
+    inside = 0  # so many of them after the first are known to leave a quote open
+    size = 0  # bytes of the first and these
+    last: str | None = None  # what the line after these does to an open quote, where it is known
+    ended = False
+
+    def drop_first() -> None:
+        nonlocal inside, size, last
+        size -= len(waiting.popleft())
+        if inside:
+            inside -= 1
+        else:
+            last = None
+            size = len(waiting[0]) if waiting else 0
+
+    while True:
+        if not waiting:
+            line = next(lines, None)
+            if line is None:
+                return
+            waiting.append(line)
+            size = len(line)
+        first = waiting[0]
+        outcome = first if isinstance(first, Broken) else _scan_start(first)
+        if outcome is not _GOES_ON:
+            yield _cells(first) if outcome is _COMPLETE else Broken(outcome)  # type: ignore[arg-type]
+            drop_first()
+            continue
+        while last is None and size <= limit and not ended:
+            if len(waiting) == inside + 1:
+                line = next(lines, None)
+                if line is None:
+                    ended = True
+                    break
+                waiting.append(line)
+            line = waiting[inside + 1]
+            found = oversized(limit) if isinstance(line, Broken) else _scan_quote(line)
+            if found is _GOES_ON:
+                inside += 1
+                size += len(line)
+            else:
+                last = found
+        if last is _COMPLETE and size + len(waiting[inside + 1]) <= limit:
+            record = [waiting.popleft() for _ in range(inside + 2)]
+            inside, last = 0, None
+            size = len(waiting[0]) if waiting else 0
+            yield _cells(b"".join(record))  # type: ignore[arg-type]
+            continue
+        if size > limit or last is _COMPLETE:
+            yield oversized(limit)
+        else:
+            yield Broken(last or _UNEXPECTED_END)
+        drop_first()
+
+
+def _scan_start(line: bytes) -> str:
+    """What a line is as the first of a record: complete, with a quote left open, or why it is broken."""
+    return _scan_cells(line, _end(_FIRST_CELL, line, 0))
+
+
+def _scan_quote(line: bytes) -> str:
+    """The same of a line that begins inside quotes."""
+    end = _end(_TO_QUOTE, line, 0)
+    return _GOES_ON if end == len(line) else _scan_cells(line, end + 1)
+
+
+def _scan_cells(line: bytes, start: int) -> str:
+    end = _end(_MORE_CELLS, line, start)
+    if _END.match(line, end):
+        return _COMPLETE
+    if line[end : end + 1] == b'"':  # one that is closed would be a cell
+        return _GOES_ON
+    return _RETURN if line[end : end + 1] == b"\r" else _NO_COMMA
+
+
+def _end(pattern: re.Pattern[bytes], line: bytes, start: int) -> int:
+    match = pattern.match(line, start)
+    return match.end() if match else start
+
+
+def _cells(record: bytes) -> list[bytes]:
+    if not record.strip(b"\r\n"):
+        return []
+    matches = _CELLS.finditer(b"," + record)
+    return [plain if quoted is None else quoted.replace(b'""', b'"') for quoted, plain in map(re.Match.groups, matches)]

@@ -1,0 +1,36 @@
+"""Keep rows that can be read only once on the disk, so that they can be read again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xattn_widget.corpus.sources.rows import Row, Rows, cut_windows
+
+_SCHEMA = pa.schema([(name, pa.string()) for name in Row._fields])
+_GROUP_ROWS = 4096
+
+
+@contextmanager
+def spooled(rows: Rows) -> Iterator[Rows]:
+    """The same rows from a temporary file, inside the block."""
+    with tempfile.TemporaryDirectory(prefix="xattn-widget-") as folder:
+        path = Path(folder, "rows.parquet")
+        with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
+            for window in cut_windows(rows.read(), _GROUP_ROWS):
+                writer.write_table(pa.table(list(zip(*window.rows, strict=True)), schema=_SCHEMA))
+
+        def read() -> Iterator[Row]:
+            with pq.ParquetFile(path) as file:
+                for group in range(file.num_row_groups):  # each as large as a window, of few rows if they are long
+                    columns = file.read_row_group(group, use_threads=False).columns
+                    for cells in zip(*(column.to_pylist() for column in columns), strict=True):
+                        yield Row(*cells)
+
+        yield replace(rows, read=read, once=False)

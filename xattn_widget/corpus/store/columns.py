@@ -1,0 +1,132 @@
+"""Numbers of a scored table by the names that people give them, such as ``coverage_penalty.layer3.head5``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from xattn_widget.corpus.sources.cells import is_missing
+from xattn_widget.corpus.store import parquet
+from xattn_widget.corpus.store.tables import grids, score_names
+from xattn_widget.messages.hints import nearest
+from xattn_widget.record.heads import head_pairs, missing_head_hint
+
+_NAME = re.compile(r"(?P<score>.+?)(?:\.layer(?P<layer>\d+))?(?:\.head(?P<head>\d+))?")
+
+
+def score_of(name: str) -> str:
+    """The column that a name is of."""
+    match = _NAME.fullmatch(name)
+    return match["score"] if match else name
+
+
+def column_values(table: pa.Table, name: str, heads: Sequence[tuple[int, int]] | None = None) -> Any:
+    """``[rows]`` float64 array of a column of numbers or of a score, NaN where there is none.
+
+    Args:
+        table: a scored table.
+        name: a column of numbers, or of a score: ``"entropy"`` for the mean of all heads, ``"entropy.layer3"`` for the
+            mean of a layer's, ``"entropy.head5"`` for the mean of a head's over the layers, ``"entropy.layer3.head5"``.
+        heads: ``(layer, head)`` pairs whose mean is taken, at least one; only beside a score's bare name.
+
+    Raises:
+        ValueError: there is no such column, layer or head.
+    """
+    score = score_of(name)
+    if name in table.column_names and name not in score_names(table):
+        return _numbers(table, name)
+    if score not in score_names(table):
+        known = [*score_names(table), *_numeric(table)]
+        near = nearest(score, known)
+        hint = f": did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise ValueError(f"the table has no numbers called {name!r}; it has {', '.join(known) or 'none'}{hint}")
+    grid = grids(table, score).astype(np.float64)
+    match = _NAME.fullmatch(name)
+    assert match
+    layer, head = (None if match[part] is None else int(match[part]) for part in ("layer", "head"))
+    if heads is not None:
+        pairs = head_pairs(heads)
+        for each in pairs:
+            _check_head(score, grid, *each)
+        return np.stack([grid[:, layer, head] for layer, head in pairs]).mean(0)
+    _check_head(score, grid, layer or 0, head or 0)
+    if layer is not None:
+        grid = grid[:, layer : layer + 1]
+    if head is not None:
+        grid = grid[:, :, head : head + 1]
+    return grid.mean((1, 2))
+
+
+def schema_of(table: pa.Table | str | PathLike[str], name: str = "table") -> pa.Schema:
+    """The schema of a table or Parquet file, which an error calls ``name``.
+
+    Raises:
+        TypeError: it is neither a table nor a path.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or it is not a Parquet file.
+    """
+    if isinstance(table, pa.Table):
+        return table.schema
+    if not isinstance(table, str | PathLike):
+        raise TypeError(f"{name} must be an Arrow table or the path of a Parquet file, got {type(table).__name__}")
+    return parquet.read_schema(table)
+
+
+def read_columns(
+    table: pa.Table | str | PathLike[str], wanted: Sequence[str] | None = None, name: str = "table"
+) -> pa.Table:
+    """A table as it is, or a Parquet file with those of the wanted columns that it has (all for None).
+
+    Raises:
+        TypeError, FileNotFoundError, ValueError: as ``schema_of``.
+    """
+    present = schema_of(table, name).names
+    if isinstance(table, pa.Table):
+        return table
+    return parquet.read_table(table, [each for each in present if wanted is None or each in wanted])
+
+
+def cells(column: Any) -> list[Any]:
+    """The plain cells of a column of Arrow, NumPy, pandas or polars, or of any sequence, None for a missing one."""
+    if isinstance(column, pa.Array | pa.ChunkedArray):
+        values = column.to_pylist()
+    else:
+        values = column.tolist() if hasattr(column, "tolist") else list(column)
+    return [None if is_missing(each) else each for each in values]
+
+
+def _check_head(score: str, grid: Any, layer: int, head: int) -> None:
+    layers, heads = grid.shape[1:]
+    if not (0 <= layer < layers and 0 <= head < heads):
+        raise ValueError(
+            f"{score} has no layer {layer} head {head}: layers are 0 to {layers - 1}, heads are 0 to {heads - 1}"
+            f"{missing_head_hint(layer, head, layers, heads)}"
+        )
+
+
+def _numeric(table: pa.Table) -> list[str]:
+    kinds = (pa.types.is_floating, pa.types.is_integer)
+    return [field.name for field in table.schema if any(kind(field.type) for kind in kinds) and field.name != "id"]
+
+
+def _numbers(table: pa.Table, name: str) -> Any:
+    if name not in _numeric(table):
+        raise ValueError(f"column {name!r} holds no numbers; those of the table are {', '.join(_numeric(table))}")
+    return table[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+
+
+def average_ranks(values: Any) -> Any:
+    """``[n]`` ranks from 1, of equal values the mean of their ranks."""
+    order = np.argsort(values, kind="stable")
+    place = np.empty(len(values), dtype=np.intp)
+    place[order] = np.arange(len(values))
+    ordered = values[order]
+    starts = np.r_[True, ordered[1:] != ordered[:-1]]
+    group = starts.cumsum()[place]
+    bounds = np.r_[np.nonzero(starts)[0], len(values)]
+    return 0.5 * (bounds[group] + bounds[group - 1] + 1)

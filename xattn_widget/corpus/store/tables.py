@@ -1,0 +1,174 @@
+"""The table of a scored corpus: its schema and metadata, and how to get numbers out of it again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from xattn_widget._version import __version__
+from xattn_widget.corpus.job import Job
+from xattn_widget.corpus.sources.rows import Window
+from xattn_widget.corpus.store.parquet import read_schema, read_table
+
+METADATA = b"xattn_widget"
+
+
+def make_schema(job: Job, description: dict[str, Any]) -> pa.Schema:
+    """The table's schema; what makes its numbers again stands in its metadata.
+
+    Each score's field has its signature and its direction in its own metadata too.
+    """
+    kind = pa.fixed_shape_tensor(pa.float32(), job.shape, dim_names=["layer", "head"])
+    signatures = job.signatures
+    fields = [
+        pa.field("id", pa.string() if job.with_ids else pa.int64()),
+        pa.field("source", pa.string()),
+        pa.field("target", pa.string()),
+        pa.field("source_length", pa.int32(), metadata={"unit": "tokens"}),
+        pa.field("target_length", pa.int32(), metadata={"unit": "tokens"}),
+    ]
+    fields += [
+        pa.field(score.name, kind, metadata={"signature": signatures[score.name], "direction": score.direction})
+        for score in job.scores
+    ]
+    fields += [pa.field(name, pa.float32()) for name in job.statistics]
+    fields.append(pa.field("error", pa.string()))
+    layers, heads = job.shape
+    content = {"version": __version__, "layers": layers, "heads": heads, "signatures": signatures, "job": description}
+    return with_info(pa.schema(fields), content)
+
+
+def with_info(schema: pa.Schema, content: dict[str, Any]) -> pa.Schema:
+    """The schema with ``content`` as this package's metadata."""
+    return schema.with_metadata((schema.metadata or {}) | {METADATA: json.dumps(content, ensure_ascii=False).encode()})
+
+
+def corpus_info(table: pa.Table | pa.Schema | str | PathLike[str]) -> dict[str, Any]:
+    """What a scored corpus says of itself: signatures, model, settings, and the numbers of rows and errors.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the table or file was not made by ``score_corpus``, or the file is damaged.
+    """
+    if isinstance(table, str | PathLike):
+        schema = read_schema(table)
+    else:
+        schema = table if isinstance(table, pa.Schema) else table.schema
+    content = (schema.metadata or {}).get(METADATA)
+    if content is None:
+        raise ValueError(
+            "this table has no scores of xattn_widget (its schema's metadata lacks them): use score_corpus"
+        )
+    info: dict[str, Any] = json.loads(content)
+    return info
+
+
+def window_table(
+    job: Job,
+    window: Window,
+    errors: list[str | None],
+    targets: list[str | None],
+    lengths: Any,
+    grids: Any,
+    statistics: Any,
+) -> pa.Table:
+    """A window's rows as a table, without the schema's metadata.
+
+    Args:
+        job: what was computed.
+        window: the rows.
+        errors: ``[rows]`` reasons why a row has no numbers, None for those that have.
+        targets: ``[rows]`` texts, given or generated.
+        lengths: ``[rows, 2]`` tokens of source and target, negative where unknown.
+        grids: ``[scores, rows, layers, heads]`` float32.
+        statistics: ``[statistics, rows]`` float32.
+    """
+    failed = np.array([error is not None for error in errors])
+    numbers = range(window.first, window.first + len(window.rows))
+    own_ids = [row.id for row in window.rows]  # None where a record is broken
+    columns: dict[str, pa.Array] = {
+        "id": pa.array(own_ids, pa.string()) if job.with_ids else pa.array(numbers, pa.int64()),
+        "source": pa.array([row.source for row in window.rows], pa.string()),
+        "target": pa.array(targets, pa.string()),
+        "source_length": pa.array(lengths[:, 0], mask=failed),
+        "target_length": pa.array(lengths[:, 1], mask=failed),
+    }
+    kind = pa.fixed_shape_tensor(pa.float32(), job.shape, dim_names=["layer", "head"])
+    for score, grid in zip(job.scores, grids, strict=True):
+        size = grid[0].size
+        storage = pa.FixedSizeListArray.from_arrays(pa.array(grid.ravel()), size, mask=pa.array(failed))
+        columns[score.name] = pa.ExtensionArray.from_storage(kind, storage)
+    for name, values in zip(job.statistics, statistics, strict=True):
+        columns[name] = pa.array(values, mask=failed)
+    columns["error"] = pa.array(errors, pa.string())
+    return pa.table(columns)
+
+
+def count_errors(errors: Any) -> dict[str, int]:
+    """How often each kind of error occurs in an error column: the reasons without what is particular to a row."""
+    reasons = (each.partition(":")[0] for each in errors.to_pylist() if each is not None)
+    return dict(Counter(re.sub(r"(?<!-)\b\d+\b", "N", reason) for reason in reasons).most_common())
+
+
+def score_names(table: pa.Table) -> list[str]:
+    """The columns that hold a grid of heads."""
+    return [field.name for field in table.schema if _is_grid(field.type)]
+
+
+def _is_grid(kind: pa.DataType) -> bool:
+    return isinstance(kind, pa.FixedShapeTensorType) and len(kind.shape) == 2 and kind.value_type != pa.bool_()
+
+
+def grids(table: pa.Table, name: str) -> Any:
+    """``[rows, layers, heads]`` float32 array of a score's column, NaN where a row has no numbers.
+
+    Raises:
+        ValueError: no such score in the table.
+    """
+    if name not in score_names(table):
+        raise ValueError(f"the table has no score {name!r}; it has {', '.join(score_names(table)) or 'none'}")
+    kind = table.schema.field(name).type
+    parts = [_stored(chunk.storage, kind.shape) for chunk in table[name].chunks]
+    values = np.concatenate(parts) if parts else np.empty((0, *kind.shape), dtype=np.float32)
+    order = list(kind.permutation or range(2))
+    if kind.dim_names and [kind.dim_names[axis] for axis in order] == ["head", "layer"]:
+        order.reverse()
+    return np.ascontiguousarray(values.transpose(0, *(1 + axis for axis in order)))
+
+
+def _stored(storage: pa.FixedSizeListArray, shape: tuple[int, int]) -> Any:
+    """``[rows, *shape]`` float32 array of a chunk's numbers in the order in which they are stored."""
+    size = shape[0] * shape[1]
+    numbers = storage.values.slice(storage.offset * size, len(storage) * size)
+    values = np.array(numbers.to_numpy(zero_copy_only=False), dtype=np.float32).reshape(len(storage), *shape)
+    if storage.null_count:
+        values[storage.is_null().to_numpy(zero_copy_only=False)] = np.nan
+    return values
+
+
+def to_pandas(table: pa.Table | str | PathLike[str]) -> Any:
+    """The table as a pandas frame of plain columns: a score's grid becomes ``coverage_penalty.layer3.head5`` and so on.
+
+    Args:
+        table: what ``score_corpus`` returned, or the path of the Parquet file that it wrote.
+    """
+    import pandas as pd
+
+    if isinstance(table, str | PathLike):
+        table = read_table(table)
+    parts = []
+    for name in table.column_names:
+        if name not in score_names(table):
+            parts.append(table.select([name]).to_pandas())
+            continue
+        values = grids(table, name)
+        layers, heads = values.shape[1:]
+        names = [f"{name}.layer{layer}.head{head}" for layer in range(layers) for head in range(heads)]
+        parts.append(pd.DataFrame(values.reshape(len(values), layers * heads), columns=names))
+    return pd.concat(parts, axis=1)

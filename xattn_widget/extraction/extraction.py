@@ -1,0 +1,199 @@
+"""From strings to records: one captured forward a batch over given or generated targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, overload
+
+import torch
+from transformers import PreTrainedModel
+
+from xattn_widget.capturing.checks import unknown
+from xattn_widget.capturing.recorder import capture_here
+from xattn_widget.cross_attention import CrossAttention, Reading
+from xattn_widget.extraction.importance import Method, check_method, importance_sums
+from xattn_widget.inputs.columns import Layout, check_share, find_layout
+from xattn_widget.inputs.pairs import Pair, evaluating, forward_inputs, paired_batches, predicted_logprobs
+from xattn_widget.inputs.text.sides import TextModel, pair_model
+from xattn_widget.messages.mistakes import with_checked_arguments
+
+
+@overload
+def extract(
+    model: PreTrainedModel,
+    tokenizer: Any,
+    source: str,
+    target: str | None = None,
+    *,
+    generation: Mapping[str, Any] | None = None,
+    batch_size: int = 16,
+    reading: Reading = "output",
+    truncation: bool = False,
+    value_norms: bool = False,
+    importance: Method | None = None,
+    target_tokenizer: Any = None,
+    forward: Mapping[str, Any] | None = None,
+) -> CrossAttention: ...
+
+
+@overload
+def extract(
+    model: PreTrainedModel,
+    tokenizer: Any,
+    source: Sequence[str],
+    target: Sequence[str] | None = None,
+    *,
+    generation: Mapping[str, Any] | None = None,
+    batch_size: int = 16,
+    reading: Reading = "output",
+    truncation: bool = False,
+    value_norms: bool = False,
+    importance: Method | None = None,
+    target_tokenizer: Any = None,
+    forward: Mapping[str, Any] | None = None,
+) -> list[CrossAttention]: ...
+
+
+@with_checked_arguments
+def extract(
+    model: PreTrainedModel,
+    tokenizer: Any,
+    source: str | Sequence[str],
+    target: str | Sequence[str] | None = None,
+    *,
+    generation: Mapping[str, Any] | None = None,
+    batch_size: int = 16,
+    reading: Reading = "output",
+    truncation: bool = False,
+    value_norms: bool = False,
+    importance: Method | None = None,
+    target_tokenizer: Any = None,
+    forward: Mapping[str, Any] | None = None,
+) -> CrossAttention | list[CrossAttention]:
+    """Cross-attention of every layer and head for sentences, with a generated or a given target.
+
+    The weights are those of one teacher-forced forward over the final target, which are the weights of the steps of
+    decoding (with beams: along the returned hypothesis). The model runs without gradient and in evaluation mode, and
+    is left as it was.
+
+    Args:
+        model: an encoder-decoder model of transformers, as loaded (any attention implementation it was loaded with).
+        tokenizer: the model's tokenizer, with its source and target language set where it has them. One that has two
+            vocabularies itself (FSMT's, Marian's with ``separate_vocabs``) reads each side with its own.
+        source: a sentence, or a list of them.
+        target: None to let the model generate; a sentence (or a list as long as ``source``) to read by teacher
+            forcing.
+        generation: keyword arguments of ``model.generate``, such as ``{"num_beams": 4}``; greedy when left out. With
+            ``num_return_sequences`` above 1 a record is the best hypothesis and holds all in ``.hypotheses``. Those
+            that the model's forward takes too, such as LED's ``global_attention_mask``, are given to the teacher-forced
+            forward as well; ``decoder_input_ids`` are the first tokens of the target, and of the record's rows.
+        batch_size: sentences a forward; the result does not depend on it beyond float noise.
+        reading: label rows by the token predicted (``"output"``) or the token read (``"input"``).
+        truncation: cut sentences that are longer than the model's positions, in place of the error.
+        value_norms: keep the norms of the weighted values too (see :attr:`Capture.value_norms`), for the score
+            ``value_norm`` and for ``record.contributions()``. Twice the memory.
+        importance: measure how much the loss on each sentence depends on each head, by ``"gradient"`` or ``"ablation"``
+            (see :func:`head_importance`), for the score ``importance``. One backward pass, or a forward a head.
+        target_tokenizer: the tokenizer of the targets, where it is another one (such as GPT-2's behind BERT's).
+        forward: further arguments of the model's forward, with given and with generated targets. A value is a number;
+            an array with a row for each source, whose second axis follows the tokens if it is as long as the longest
+            source (as ``tokenizer(sources, padding=True)`` makes it, padded on either side); a list with an array for
+            each source, as long as its tokens; or a function of a source's token ids that returns one. Arguments called
+            ``decoder_...`` follow the tokens that the decoder reads.
+
+    Returns:
+        A :class:`CrossAttention` for a string, a list of them for a list. Columns that are not tokens of the source,
+        such as the prompts of MVP or of PEFT's prompt tuning, are special positions called ``[prompt 0]`` and so on.
+
+    Raises:
+        TypeError: the model is not a model of transformers, a sentence is not a string, or there is no such argument.
+        ValueError: a decoder-only or speech model, a tokenizer of another model, one tokenizer for two vocabularies, an
+            empty sentence, one longer than the model's positions, targets that do not match the sources, ``generation``
+            beside a given target, an argument that the forward does not take or that cannot be carried over, columns
+            that cannot be told from the source's tokens.
+    """
+    if importance is not None:
+        check_method(importance)
+    text_model = pair_model(model, tokenizer, target_tokenizer)
+    batches = paired_batches(text_model, source, target, generation, forward, batch_size, truncation)
+    records: list[CrossAttention] = []
+    with evaluating(model), torch.no_grad():
+        for pairs, hypotheses in batches:
+            found = []
+            # With n hypotheses a sentence there are n times the rows: keep the forward's size what was asked for.
+            for part in range(0, len(pairs), batch_size):
+                some = pairs[part : part + batch_size]
+                made = read_pairs(text_model, some, target is None, value_norms)
+                if importance is not None:
+                    sums = importance_sums(model, some, importance)
+                    made = [
+                        replace(record, importance={importance: (total / record.weights.shape[2]).float()})
+                        for record, total in zip(made, sums, strict=True)
+                    ]
+                found += made
+            found = [record.read_as(reading) for record in found]
+            for first in range(0, len(found), hypotheses):
+                alternatives = tuple(found[first : first + hypotheses])
+                best = alternatives[0]
+                records.append(best if hypotheses == 1 else replace(best, hypotheses=alternatives))
+    return records[0] if isinstance(source, str) else records
+
+
+def read_pairs(text_model: TextModel, pairs: list[Pair], generated: bool, value_norms: bool) -> list[CrossAttention]:
+    """One captured forward over the pairs, and a record for each."""
+    model = text_model.model
+    inputs = forward_inputs(model, pairs)
+    with capture_here(model, value_norms=value_norms) as captured:
+        logits = model(**inputs, use_cache=False).logits
+    layers = captured.cross_attentions
+    norms = captured.value_norms if value_norms else None
+    rows = inputs["decoder_input_ids"].shape[1]
+    if any(layer.shape[2] != rows for layer in layers) or logits.shape[1] != rows:
+        raise unknown(
+            f"gives cross-attention of {[layer.shape[2] for layer in layers]} rows and {logits.shape[1]} predictions "
+            f"for a target of {rows} tokens",
+            model,
+            model.config,
+        )
+    layout = _layout(text_model, pairs, layers, inputs["input_ids"].shape[1])
+    records = []
+    for row, pair in enumerate(pairs):
+        target = slice(len(pair.predicted))
+        columns = layout.columns(len(pair.source), layers[0].shape[3])
+        weights = torch.stack([layer[row, :, target, columns].cpu() for layer in layers])
+        check_share(weights, torch.stack([layer[row, :, target].sum(-1).cpu() for layer in layers]))
+        records.append(
+            CrossAttention(
+                weights=weights,
+                source=layout.around(text_model.source.axis(pair.source, pair.source_text)),
+                targets={
+                    "output": text_model.target.axis(pair.predicted, pair.target_text),
+                    "input": text_model.target.axis(pair.read, pair.target_text),
+                },
+                logprobs=predicted_logprobs(logits[row], pair).cpu(),
+                generated=generated,
+                sequence_score=pair.score,
+                model=type(model).__name__,
+                value_norms=None
+                if norms is None
+                else torch.stack([layer[row, :, target, columns].cpu() for layer in norms]),
+                arguments=pair.arguments,
+            )
+        )
+    return records
+
+
+def _layout(text_model: TextModel, pairs: list[Pair], layers: Sequence[torch.Tensor], padded: int) -> Layout:
+    """The layout of the columns: there are as many as tokens, or else a forward over one of the pairs tells."""
+    if all(layer.shape[3] == padded for layer in layers):
+        return Layout()
+    layout = find_layout(text_model.model, pairs[0])
+    widths = sorted({layer.shape[3] for layer in layers})
+    if widths != [padded + layout.extra]:
+        raise ValueError(
+            f"the cross-attention of this {type(text_model.model).__name__} has {widths[0]} columns over a batch of "
+            f"{padded} tokens, and {layout.extra} more than tokens over one of its sentences: pass them one by one "
+            "(batch_size=1)"
+        )
+    return layout

@@ -1,0 +1,149 @@
+"""How much the loss on a target depends on each cross-attention head: :func:`head_importance`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, get_args
+
+import torch
+from transformers import PreTrainedModel
+
+from xattn_widget._version import __version__
+from xattn_widget.capturing.ablation import ablate_here
+from xattn_widget.capturing.blocks import Block, Cleanup
+from xattn_widget.capturing.hooks import altering
+from xattn_widget.capturing.intercepting import intercept
+from xattn_widget.capturing.threads import CallingThread, Scope
+from xattn_widget.inputs.pairs import Pair, evaluating, forward_inputs, paired_batches, predicted_logprobs
+from xattn_widget.inputs.text.sides import pair_model
+from xattn_widget.messages.mistakes import with_checked_arguments
+
+Method = Literal["gradient", "ablation"]
+
+
+@with_checked_arguments
+def head_importance(
+    model: PreTrainedModel,
+    tokenizer: Any,
+    source: str | Sequence[str],
+    target: str | Sequence[str] | None = None,
+    method: Method = "gradient",
+    *,
+    generation: Mapping[str, Any] | None = None,
+    batch_size: int = 16,
+    truncation: bool = False,
+    target_tokenizer: Any = None,
+    forward: Mapping[str, Any] | None = None,
+) -> torch.Tensor:
+    """How much the loss on sentences depends on each cross-attention head, ``[layers, heads]``.
+
+    The loss of a sentence is the sum over its target tokens of their negative log-probability, read by teacher forcing.
+
+    Args:
+        model: an encoder-decoder model of transformers, as loaded. Its parameters get no gradients.
+        tokenizer: the model's tokenizer.
+        source: a sentence, or a list of them.
+        target: targets to read; the model's own (generated) when left out.
+        method: ``"gradient"``: mean over target positions of ``|sum_d g_d o_d|``, ``o`` the head's output at a position
+            and ``g`` the gradient of its sentence's loss by it, one backward pass (Michel et al. 2019). ``"ablation"``:
+            loss with the head switched off minus the loss, per target token, one forward a head; negative where the
+            model does better without it (Michel et al. 2019; Voita et al. 2019).
+        generation: keyword arguments of ``model.generate``, where the target is generated.
+        batch_size: sentences a forward; the result does not depend on it beyond float noise.
+        truncation: cut sentences that are longer than the model's positions, in place of the error.
+        target_tokenizer: the tokenizer of the targets, where it is another one, see :func:`xattn_widget.extract`.
+        forward: further arguments of the model's forward, see :func:`xattn_widget.extract`.
+
+    Returns:
+        ``[layers, heads]`` float32 tensor on the CPU, in nats a target position, with a ``signature`` as scores have.
+
+    Raises:
+        ValueError: an unknown method, and what :func:`xattn_widget.extract` raises.
+    """
+    check_method(method)
+    text_model = pair_model(model, tokenizer, target_tokenizer)
+    batches = paired_batches(text_model, source, target, generation, forward, batch_size, truncation)
+    total: torch.Tensor | None = None
+    positions = 0
+    with evaluating(model), torch.no_grad():
+        for pairs, _ in batches:
+            for start in range(0, len(pairs), batch_size):
+                part = pairs[start : start + batch_size]
+                summed = importance_sums(model, part, method).sum(0)
+                total = summed if total is None else total + summed
+                positions += sum(len(pair.predicted) for pair in part)
+    if total is None:
+        raise ValueError("source is empty: head importance needs at least one sentence")
+    result = (total / positions).float()
+    result.signature = f"importance|special:keep|method:{method}|v:{__version__}"  # type: ignore[attr-defined]
+    return result
+
+
+def check_method(method: str) -> None:
+    """Raise for another word than a method's."""
+    if method not in get_args(Method):
+        raise ValueError(f"method must be 'gradient' or 'ablation', got {method!r}")
+
+
+def importance_sums(model: Any, pairs: list[Pair], method: str) -> torch.Tensor:
+    """``[pairs, layers, heads]`` double: each pair's importance, summed over its target positions."""
+    return (_by_gradient if method == "gradient" else _by_ablation)(model, pairs)
+
+
+def _by_gradient(model: Any, pairs: list[Pair]) -> torch.Tensor:
+    """Sum over target positions of ``|g . o|``, ``[pairs, layers, heads]`` double."""
+    gates: list[torch.Tensor] = []
+
+    def gate(layer: int, output: torch.Tensor) -> torch.Tensor:
+        # The derivative by a gate of 1 on a head's output at a position is the product of gradient and output there.
+        gates.append(torch.ones(output.shape[:3], dtype=output.dtype, device=output.device, requires_grad=True))
+        return output * gates[-1][..., None]
+
+    with torch.enable_grad(), altering(model, gate):
+        loss = _losses(model, pairs, forward_inputs(model, pairs)).sum()
+        products = torch.autograd.grad(loss, gates)
+    layers = []
+    for product in products:  # [batch, target, heads]
+        rows = [product[index, : len(pair.predicted)] for index, pair in enumerate(pairs)]
+        layers.append(torch.stack([row.abs().double().sum(0) for row in rows]))
+    return torch.stack(layers, dim=1).cpu()
+
+
+def _by_ablation(model: Any, pairs: list[Pair]) -> torch.Tensor:
+    """The loss without a head minus the loss, ``[pairs, layers, heads]`` double."""
+    inputs = forward_inputs(model, pairs)
+    given: list[Any] = []  # by the encoder
+    sizes: list[int] = []
+
+    def count(layer: int, output: torch.Tensor) -> torch.Tensor:
+        sizes.append(output.shape[2])
+        return output
+
+    # No head of the decoder changes what the encoder gives: it runs once, in the model's own forward, which may give it
+    # more than these inputs (an adapter its prompts).
+    def keep(scope: Scope, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        output = run(*args, **kwargs)
+        if scope.has_current():  # others may run the model at the same time
+            given.append(output)
+        return output
+
+    def begin(cleanup: Cleanup) -> None:
+        intercept(model.get_encoder(), partial(keep, CallingThread(cleanup)), cleanup)
+
+    with Block(begin), altering(model, count):
+        loss = _losses(model, pairs, inputs)
+    if len(given) == 1:
+        inputs["encoder_outputs"] = given[0]
+    grid = torch.zeros(len(pairs), len(sizes), max(sizes), dtype=torch.double)
+    for layer, heads in enumerate(sizes):
+        for head in range(heads):
+            with ablate_here(model, [(layer, head)]):
+                grid[:, layer, head] = (_losses(model, pairs, inputs) - loss).cpu()
+    return grid
+
+
+def _losses(model: Any, pairs: list[Pair], inputs: dict[str, Any]) -> torch.Tensor:
+    """``[batch]`` negative log-probability of each sentence's target, double."""
+    logits = model(**inputs, use_cache=False).logits
+    return torch.stack([-predicted_logprobs(logits[index], pair).double().sum() for index, pair in enumerate(pairs)])

@@ -1,0 +1,1 @@
+"""What goes into a model, and the axes that result from it."""

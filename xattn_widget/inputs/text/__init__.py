@@ -1,0 +1,1 @@
+"""Text as an input: vocabularies, encoding and words."""

@@ -1,0 +1,187 @@
+"""Find the words of a text and put its pieces into them, by Unicode's rules alone, whatever the tokenizer."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import regex
+
+from xattn_widget.record.axis import NO_WORD, SPACE, Span
+
+_SIGNS = {"\n": "↵", "\t": "⇥", " ": SPACE}
+# What separates words: white space, and the space of no width that Khmer and Thai texts have between words.
+_SPACE = regex.compile(r"[\s\u200b\x1c-\x1f]")
+_CLUSTER = regex.compile(r"[\s\u200b\x1c-\x1f]|\X")  # a mark after a space is a cluster with it, but is not a space
+_NOTHING_SEEN = regex.compile(r"[\p{C}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800]*")
+# What a tokenizer may drop behind a letter: accents, joiners, marks of direction.
+_TAIL = regex.compile(r"(?:\s*\p{M}|[\p{Cf}--[\u200b\p{Grapheme_Cluster_Break=Prepend}]])*", regex.VERSION1)
+_GAP = regex.compile(r"(?<!\s)\s++(?=\p{M})")
+_MARK = regex.compile(r"\p{M}")
+# Scripts written without spaces, as the rules for line breaks (UAX 14) know them: complex context (Thai, Lao, Khmer,
+# Myanmar, Tai Tham), ideographs (with kana and Yi), and scripts that break between syllables (Javanese, Balinese).
+_UNSPACED = regex.compile(
+    r"[\p{lb=SA}\p{lb=ID}\p{lb=CJ}\p{lb=AK}\p{lb=AP}\p{lb=AS}]|[\p{L}&&\p{lb=NS}]", regex.VERSION1
+)
+_EMOJI = regex.compile(r"[\p{Emoji_Presentation}\p{Regional_Indicator}\ufe0f\u20e3]")
+# Ends a word without a space: dandas, the Ethiopic word space, the tsheg between Tibetan syllables. The tsheg is a part
+# of the spelling; the others are punctuation.
+_DIVIDER = regex.compile(r"[\p{lb=BA}&&\p{Po}&&[\p{Terminal_Punctuation}\P{Script=Common}]]", regex.VERSION1)
+_TSHEG = regex.compile(r"[\p{lb=BA}&&\p{Po}&&\P{Terminal_Punctuation}&&\P{Script=Common}]", regex.VERSION1)
+_WIDE_SIGN = regex.compile(r"[\p{P}&&[\p{ea=F}\p{ea=W}]]", regex.VERSION1)
+# Vowels written before their consonant, and what stacks the next consonant below: no word ends there.
+_LEADS = regex.compile(r"[\p{Logical_Order_Exception}\p{InSC=Invisible_Stacker}\p{InSC=Virama}]$")
+# Vowels and tones written after their consonant that are not combining marks (Thai, Lao): no word begins there.
+_FOLLOWS = regex.compile(r"[[\p{InSC=Vowel_Dependent}\p{InSC=Tone_Mark}]--\p{Logical_Order_Exception}]", regex.VERSION1)
+
+
+def visible(text: str) -> str:
+    """``text``, or what its characters are where none of them can be seen alone."""
+    if not text or not _NOTHING_SEEN.fullmatch(text):
+        return text
+    if _MARK.match(text) and not regex.fullmatch(r"\p{Default_Ignorable_Code_Point}*", text):
+        return "◌" + text  # as combining marks are shown in tables
+    return "".join(_SIGNS.get(character, f"U+{ord(character):04X}") for character in text)
+
+
+@dataclass
+class _Atom:
+    """Pieces that only together are whole grapheme clusters, mostly one piece."""
+
+    members: list[int]
+    start: int
+    stop: int
+    text: str = ""
+
+    @property
+    def is_punctuation(self) -> bool:
+        signs = [character for character in self.text if unicodedata.category(character)[0] not in "MC"]
+        return bool(signs) and not _TSHEG.search(self.text) and all(_is_sign(sign) for sign in signs)
+
+
+def _is_sign(character: str) -> bool:
+    return unicodedata.category(character)[0] in "PS"
+
+
+def group_words(text: str, spans: Sequence[Span], special: Sequence[bool]) -> tuple[list[int], list[str]]:
+    """The index of each position's word (-1 for special positions), and the words.
+
+    A word is what stands between spaces, without the punctuation pieces at its ends, which are words of their own. In
+    scripts that are written without spaces each piece is a word, and so is each emoji. A grapheme cluster is never
+    split: pieces that share one are in the same word. A piece of white space belongs to the word that follows it.
+
+    Args:
+        text: what the positions spell.
+        spans: for each position the (start, stop) of its characters in the text, in order.
+        special: True where a position belongs to no word; it also ends the word before it.
+    """
+    groups = [NO_WORD] * len(spans)
+    words: list[str] = []
+    cluster_of = [span for span in clusters(text) for _ in range(*span)]
+    for stretch in _stretches(special):
+        for word in _words(_atoms(text, spans, stretch, cluster_of), text):
+            for member in (member for atom in word for member in atom.members):
+                groups[member] = len(words)
+            content = text[word[0].start : word[-1].stop]
+            # A space between a letter and a mark is part of neither.
+            words.append(visible(_GAP.sub("", content.strip()) or content) or SPACE)
+    return groups, words
+
+
+def _stretches(special: Sequence[bool]) -> Iterator[list[int]]:
+    stretch: list[int] = []
+    for position, flag in enumerate([*special, True]):
+        if not flag:
+            stretch.append(position)
+        elif stretch:
+            yield stretch
+            stretch = []
+
+
+def clusters(text: str, start: int = 0, stop: int | None = None) -> Iterator[Span]:
+    """The spans of a text's grapheme clusters. A space is one, whatever mark follows it."""
+    return (match.span() for match in _CLUSTER.finditer(text, start, len(text) if stop is None else stop))
+
+
+def trimmed(text: str, span: Span) -> Span:
+    """A span without the spaces at its ends; empty where it holds nothing else."""
+    start, stop = span
+    while start < stop and _SPACE.match(text[start]):
+        start += 1
+    while start < stop and _SPACE.match(text[stop - 1]):
+        stop -= 1
+    return start, stop
+
+
+def _atoms(text: str, spans: Sequence[Span], stretch: Sequence[int], cluster_of: Sequence[Span]) -> list[_Atom]:
+    atoms: list[_Atom] = []
+    blank: list[int] = []  # pieces that go with what follows
+    for position in stretch:
+        start, stop = trimmed(text, spans[position])
+        if start == stop:
+            blank.append(position)
+            continue
+        start, stop = cluster_of[start][0], cluster_of[stop - 1][1]
+        stop = _TAIL.match(text, stop).end()
+        if atoms and (start < atoms[-1].stop or _MARK.match(text[start])):
+            atoms[-1].members += [*blank, position]
+            atoms[-1].stop = max(stop, atoms[-1].stop)
+        else:
+            atoms.append(_Atom([*blank, position], start, stop))
+        blank = []
+    if blank and atoms:
+        atoms[-1].members += blank
+    elif blank:
+        start, stop = spans[blank[0]][0], spans[blank[-1]][1]
+        atoms.append(_Atom(blank, start, stop))
+    for atom in atoms:
+        atom.text = text[atom.start : atom.stop]
+    return atoms
+
+
+def _words(atoms: Sequence[_Atom], text: str) -> Iterator[list[_Atom]]:
+    word: list[_Atom] = []
+    for atom in atoms:
+        if word and _parts(word[-1], atom, text):
+            yield from _split_punctuation(word)
+            word = []
+        word.append(atom)
+    if word:
+        yield from _split_punctuation(word)
+
+
+def _parts(before: _Atom, after: _Atom, text: str) -> bool:
+    """Whether a word ends between two atoms."""
+    if _SPACE.search(text, before.stop, after.start):
+        return True
+    *_, left = _CLUSTER.findall(before.text)
+    right = _CLUSTER.findall(after.text)[0]
+    if _LEADS.search(left) or _FOLLOWS.match(right):
+        return False
+    if _stands_alone(left) or _stands_alone(right):
+        return True
+    if _WIDE_SIGN.match(left) or _WIDE_SIGN.match(right):
+        return not (left[0].isdecimal() or right[0].isdecimal())
+    divider = _DIVIDER.search(after.text)
+    if divider is None:
+        return bool(_DIVIDER.search(left))
+    # A piece with more after a divider starts a word, or else pieces such as "end of one word, divider, beginning of
+    # the next" would tie a whole text together.
+    return bool(_DIVIDER.sub("", after.text[divider.end() :]))
+
+
+@lru_cache(maxsize=8192)
+def _stands_alone(cluster: str) -> bool:
+    # Fullwidth Latin letters are ideographs to UAX 14; their compatibility forms tell what they are.
+    return bool(_EMOJI.search(cluster) or _UNSPACED.search(unicodedata.normalize("NFKC", cluster)))
+
+
+def _split_punctuation(word: list[_Atom]) -> Iterator[list[_Atom]]:
+    start, stop = 0, len(word)
+    while start < stop and word[start].is_punctuation:
+        start += 1
+    while stop > start and word[stop - 1].is_punctuation:
+        stop -= 1
+    yield from (part for part in (word[:start], word[start:stop], word[stop:]) if part)

@@ -1,0 +1,214 @@
+"""What the page may ask of the kernel: each request's fields and what each may hold, in one table.
+
+The fields are those of ``Request`` and ``LiveRequest`` in ``js/src/types.ts``; a test compares the two. A request that
+does not keep to them is refused with a sentence that says what was wrong and what was expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from xattn_widget.cross_attention import CrossAttention
+from xattn_widget.messages.characters import brief
+from xattn_widget.record.heads import check_heads, head_pairs, whole_number
+
+_LONGEST_ID = 256
+_LONGEST_TEXT = 100_000
+_LONGEST_LIST = 400
+_LARGEST = 2**53  # whole numbers of JavaScript
+
+
+class RequestError(ValueError):
+    """A request that breaks the contract; the message is a sentence for whoever sent it."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a request can be about: a widget's records and the names of its scores."""
+
+    records: Sequence[CrossAttention]
+    scores: Collection[str]
+    shown: int
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "None (it was left out)"
+
+
+MISSING = _Missing()
+
+
+class Field(NamedTuple):
+    """A field of a request: how it is read, and what it is when it is left out (MISSING: it must not be)."""
+
+    read: Callable[[Any, CrossAttention, Subject], Any]
+    default: Any = MISSING
+
+
+def _index(noun: str, count: Callable[[CrossAttention], int]) -> Field:
+    def read(value: Any, record: CrossAttention, subject: Subject) -> int:
+        index, size = whole_number(value), count(record)
+        if index is None or not 0 <= index < size:
+            raise RequestError(
+                f"there is no {noun} {_quoted(value)} here: expected a whole number from 0 to {size - 1}"
+            )
+        return index
+
+    return Field(read)
+
+
+def _sentence(value: Any, record: CrossAttention, subject: Subject) -> int:
+    return int(_index("sentence", lambda _: len(subject.records)).read(value, record, subject))
+
+
+def _number(value: Any, record: CrossAttention, subject: Subject) -> int:
+    number = whole_number(value)
+    if number is None or not 0 <= number <= _LARGEST:
+        raise RequestError(f"expected a whole number that is not negative, got {_quoted(value)}")
+    return number
+
+
+def _heads(least: int) -> Field:
+    def read(value: Any, record: CrossAttention, subject: Subject) -> list[list[int]]:
+        try:
+            pairs = head_pairs(value)
+            check_heads(pairs, record.layers, record.heads)
+        except ValueError as error:
+            raise RequestError(str(error)) from None
+        if len(pairs) < least:
+            raise RequestError(f"heads must be a list of at least {least} (layer, head) pair, got {_quoted(value)}")
+        return [list(pair) for pair in dict.fromkeys(pairs)]
+
+    return Field(read)
+
+
+def _text(value: Any, record: CrossAttention, subject: Subject) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        length = f" of {len(value):,} characters" if isinstance(value, str) else ""
+        raise RequestError(f"expected a string of at most {_LONGEST_TEXT:,} characters, got {_quoted(value)}{length}")
+    return value
+
+
+def _score(value: Any, record: CrossAttention, subject: Subject) -> str:
+    if not isinstance(value, str) or value not in subject.scores:
+        listed = ", ".join(subject.scores)
+        raise RequestError(f"there is no score {_quoted(value)} here: expected one of {listed[:_LONGEST_LIST]}")
+    return value
+
+
+def _one_of(*values: str) -> Callable[[Any, CrossAttention, Subject], str]:
+    def read(value: Any, record: CrossAttention, subject: Subject) -> str:
+        if not isinstance(value, str) or value not in values:
+            raise RequestError(f"expected one of {', '.join(map(repr, values))}, got {_quoted(value)}")
+        return value
+
+    return read
+
+
+_AGGREGATE = Field(_one_of("mean", "max"), "mean")
+_READING = Field(_one_of("output", "input"), None)
+_HEADS = _heads(least=1)
+_LAYER = _index("layer", lambda record: record.layers)
+_HEAD = _index("head", lambda record: record.heads)
+_ROW = _index("row", lambda record: record.weights.shape[2])
+_COLUMN = _index("column", lambda record: record.weights.shape[3])
+_POSITION = _index("target position", lambda record: record.weights.shape[2])
+_OF_SENTENCE = {"sentence": Field(_sentence), "version": Field(_number, None)}
+
+# "sentence" comes first: the other fields are read by the record that it names.
+REQUESTS: dict[str, dict[str, Field]] = {
+    "sentence": _OF_SENTENCE,
+    "layer": _OF_SENTENCE | {"layer": _LAYER},
+    "scores": _OF_SENTENCE | {"name": Field(_score)},
+    "head": _OF_SENTENCE | {"layer": _LAYER, "head": _HEAD},
+    "alignment": _OF_SENTENCE | {"heads": _HEADS, "aggregate": _AGGREGATE, "reading": _READING},
+    "row": _OF_SENTENCE | {"heads": _HEADS, "target": _ROW},
+    "column": _OF_SENTENCE | {"heads": _HEADS, "source": _COLUMN},
+}
+# What the panel asks to be tried: requests of kind "live", by their action. They are about the shown sentence unless
+# they name one. Whether there is such a token is known once the model is there.
+ACTIONS: dict[str, dict[str, Field]] = {
+    "text": {"sentence": Field(_sentence)},
+    "target": {"text": Field(_text)},
+    "choices": {"sentence": Field(_sentence), "position": _POSITION},
+    "token": {
+        "position": Field(_number),
+        "token": Field(_number),
+        "rest": Field(_one_of("generate", "keep"), "generate"),
+    },
+    "mute": {"heads": _heads(least=0)},
+    "stop": {},
+}
+
+
+def request_id(request: Any) -> str | int:
+    """The id by which the reply to a request is known.
+
+    Raises:
+        RequestError: no request, or one without an id.
+    """
+    if not isinstance(request, Mapping):
+        raise RequestError(f"a request is an object with 'id' and 'kind', got {brief(request)}")
+    value = request.get("id", MISSING)
+    if isinstance(value, str) and len(value) <= _LONGEST_ID:
+        return value
+    number = whole_number(value)
+    if number is None or not 0 <= number <= _LARGEST:
+        raise RequestError(
+            f"a request needs 'id', a string of at most {_LONGEST_ID} characters by which its reply is known, got "
+            f"{_quoted(value)}"
+        )
+    return number
+
+
+def read_request(request: Any, subject: Subject) -> dict[str, Any]:
+    """A request with every field checked, and those that were left out filled in.
+
+    Args:
+        request: what came from the page.
+        subject: what it can be about.
+
+    Returns:
+        Its kind, its fields (a head that was named several times once), and "action" where it is of kind "live".
+
+    Raises:
+        RequestError: it breaks the contract.
+    """
+    if not isinstance(request, Mapping):
+        raise RequestError(f"a request is an object with 'id' and 'kind', got {brief(request)}")
+    kind = _named(request, "kind", [*REQUESTS, "live"])
+    asked: dict[str, Any] = {"kind": kind}
+    if kind == "live":
+        asked["action"] = _named(request, "action", list(ACTIONS))
+    fields = ACTIONS[asked["action"]] if kind == "live" else REQUESTS[kind]
+    what = " ".join(repr(value) for value in asked.values())
+    for name in request:
+        if name not in fields and name not in asked and name != "id":
+            known = ", ".join([*asked, *fields])
+            raise RequestError(f"a request of kind {what} has no field {brief(name)}; it has {known}")
+    record = subject.records[subject.shown]
+    for name, field in fields.items():
+        if name not in request and field.default is not MISSING:
+            asked[name] = field.default
+            continue
+        try:
+            asked[name] = field.read(request.get(name, MISSING), record, subject)
+        except RequestError as error:
+            raise RequestError(f"{name!r} of a request of kind {what}: {error}") from None
+        if name == "sentence":
+            record = subject.records[asked[name]]
+    return asked
+
+
+def _named(request: Mapping[str, Any], field: str, known: list[str]) -> str:
+    value = request.get(field, MISSING)
+    if not isinstance(value, str) or value not in known:
+        raise RequestError(f"a request needs {field!r}, one of {', '.join(map(repr, known))}, got {_quoted(value)}")
+    return value
+
+
+def _quoted(value: Any) -> str:
+    return repr(value) if value is MISSING else brief(value)

@@ -1,0 +1,117 @@
+"""Answers to what the front end asks of records: axes, quantised layers, scores, exact rows and columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from xattn_widget.alignment.gold import Reference, fare
+from xattn_widget.capturing.recorder import ROW_SUM_TOLERANCE
+from xattn_widget.cross_attention import CrossAttention
+from xattn_widget.messages.characters import well_formed
+from xattn_widget.panel.score_entries import ScoreEntry, finite
+from xattn_widget.record.axis import Axis
+
+# The largest reply: browsers hold a buffer of this size, and no notebook shows a larger matrix.
+MAX_REPLY_BYTES = 2**29
+
+
+def answer(
+    asked: Mapping[str, Any],
+    records: Sequence[CrossAttention],
+    scores: Mapping[str, ScoreEntry],
+    references: Sequence[Reference | None],
+) -> tuple[dict[str, Any], list[bytes]]:
+    """The reply to a request of the front end, and its binary buffers.
+
+    Args:
+        asked: what :func:`xattn_widget.panel.protocol.read_request` made of the request.
+        records: the widget's records.
+        scores: its scores by name.
+        references: a reference alignment, or None, for each record.
+
+    Raises:
+        ValueError: there is no reference alignment to measure by, or the reply would be too large.
+    """
+    kind, sentence = asked["kind"], asked["sentence"]
+    record, reference = records[sentence], references[sentence]
+    if kind == "sentence":
+        return _sentence(record) | {"reference": reference and reference.describe()}, []
+    if kind == "scores":
+        return scores[asked["name"]].outcome(record).reply(), []
+    if kind == "alignment":
+        if reference is None:
+            raise ValueError("this sentence has no reference alignment: pass reference=... to the widget")
+        reading = asked["reading"] or record.reading
+        read = record.read_as(reading) if reading in record.targets else record
+        return fare(read, reference, asked["heads"], asked["aggregate"]), []
+    _, heads, rows, columns = record.weights.shape
+    if kind == "layer":
+        _check_size(heads * rows * columns)
+        weights = record.weights[asked["layer"]]
+        return {"shape": list(weights.shape)}, [quantise(weights).tobytes()]
+    if kind == "head":
+        _check_size(4 * rows * columns)
+        return {}, [_floats(record.weights[asked["layer"], asked["head"]])]
+    # Rows and columns. Indexed before anything is copied: the whole heads are never.
+    _check_size(4 * len(asked["heads"]) * (columns if kind == "row" else rows))
+    layers, numbers = zip(*asked["heads"], strict=True)
+    matrices = record.weights if kind == "row" else record.weights.transpose(-1, -2)
+    return {}, [_floats(matrices[list(layers), list(numbers), asked["target" if kind == "row" else "source"]])]
+
+
+def _check_size(count: int) -> None:
+    if count > MAX_REPLY_BYTES:
+        raise ValueError(
+            f"this takes {count:,} bytes and a reply has at most {MAX_REPLY_BYTES:,}: ask for single rows or columns"
+        )
+
+
+def _floats(weights: torch.Tensor) -> bytes:
+    return np.ascontiguousarray(weights.numpy(), dtype="<f4").tobytes()
+
+
+def quantise(weights: torch.Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Weights as bytes on a square-root scale, ``(byte / 255) ** 2``: at most .0040 off, small weights kept.
+
+    NaN becomes 0; the sentence's notes name it.
+    """
+    # In place after the first step: a large layer is 17 MB, and fresh memory is most of what each step costs.
+    scaled = weights.clamp(0, 1).sqrt_().mul_(255).round_().nan_to_num_(0.0)
+    return scaled.to(torch.uint8).contiguous().numpy()
+
+
+def _sentence(record: CrossAttention) -> dict[str, Any]:
+    output = record.targets.get("output", record.target)
+    logprobs = None if record.logprobs is None else finite(record.logprobs.tolist())
+    return {
+        "source": _axis(record.source),
+        "target": {"output": _axis(output), "input": _axis(record.targets.get("input", output))},
+        "logprobs": logprobs,
+        "generated": record.generated,
+        "notes": _notes(record),
+    }
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    return {
+        "labels": [well_formed(label) for label in axis.labels],
+        "special": list(axis.special),
+        "groups": list(axis.groups),
+        "words": [well_formed(word) for word in axis.words],
+    }
+
+
+def _notes(record: CrossAttention) -> list[str]:
+    """What a reader must know before trusting the picture."""
+    notes = []
+    for layer, weights in enumerate(record.weights):
+        sums = weights.sum(-1)
+        if sums.isnan().any():
+            notes.append(f"Layer {layer} holds NaN weights, shown as 0.")
+        elif (worst := float((sums - 1).abs().max())) > ROW_SUM_TOLERANCE:
+            notes.append(f"Rows of layer {layer} do not sum to 1 (up to {worst:.2g} off).")
+    return notes

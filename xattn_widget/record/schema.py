@@ -1,0 +1,251 @@
+"""What a saved record must look like, checked field by field before a record is made of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, get_args
+
+import torch
+
+from xattn_widget.cross_attention import CrossAttention, Reading
+from xattn_widget.record.axis import NO_WORD, Axis
+
+# Rows of weights that were given in half precision are this far from 1 at most.
+_TOLERANCE = 0.01
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+# The steps after which a row sums to 1, or is NaN where it had nothing to divide by.
+_NORMALIZING = ("renormalize", "contributions")
+_STEPS = ("words", "drop", *_NORMALIZING)
+
+
+class _Field(NamedTuple):
+    expected: str
+    check: Callable[[Any], bool]
+    required: bool = True
+
+
+def _list_of(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(check, value))
+
+
+def _optional(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or check(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and abs(value) < 2**63
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and not math.isnan(value))
+
+
+def _is_span(value: Any) -> bool:
+    return _list_of(_is_whole)(value) and len(value) == 2
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+_CONTENT = {
+    "format": _Field("a whole number", _is_whole),
+    "records": _Field("a list of one or more records", lambda value: isinstance(value, list) and bool(value)),
+}
+# Fields that files of earlier versions lack are not required.
+_AXIS = {
+    "labels": _Field("a list of strings", _list_of(_is_text)),
+    "special": _Field("a list of true or false", _list_of(_is_flag)),
+    "groups": _Field("a list of whole numbers", _list_of(_is_whole)),
+    "words": _Field("a list of strings", _list_of(_is_text)),
+    "ids": _Field("a list of whole numbers, or null", _optional(_list_of(_is_whole)), required=False),
+    "text": _Field("a string, or null", _optional(_is_text), required=False),
+    "spans": _Field("a list of [start, stop], or null", _optional(_list_of(_is_span)), required=False),
+}
+_RECORD = {
+    "source": _Field("an axis", _is_object),
+    "targets": _Field(
+        f"an axis by reading ({' or '.join(get_args(Reading))})",
+        lambda value: isinstance(value, dict) and bool(value) and set(value) <= set(get_args(Reading)),
+    ),
+    "reading": _Field(f"one of {', '.join(get_args(Reading))}", lambda value: value in get_args(Reading)),
+    "generated": _Field("true or false", _is_flag),
+    "sequence_score": _Field("a number, or null", _optional(_is_number)),
+    "model": _Field("a string", _is_text),
+    "importance": _Field(
+        "a list of different strings",
+        lambda value: _list_of(_is_text)(value) and len(set(value)) == len(value),
+        required=False,
+    ),
+    "steps": _Field(f"a list of {', '.join(_STEPS)}", _list_of(lambda value: value in _STEPS), required=False),
+    "whole_rows": _Field("true or false", _is_flag, required=False),
+}
+
+
+def read_records(content: Any, tensors: Mapping[str, torch.Tensor]) -> list[CrossAttention]:
+    """The records of a file.
+
+    Args:
+        content: what the file's JSON holds.
+        tensors: the file's tensors by name.
+
+    Raises:
+        ValueError: something is not as ``save`` writes it; the message says where.
+    """
+    _check_fields(content, _CONTENT, "the file")
+    left = dict(tensors)
+    records = [_read_record(fields, left, index) for index, fields in enumerate(content["records"])]
+    if left:
+        raise ValueError(f"the tensor {min(left)!r} belongs to no record")
+    check_hypotheses(records)
+    return records
+
+
+def check_hypotheses(records: Sequence[CrossAttention]) -> None:
+    """Raise unless the records may stand in one n-best list.
+
+    Raises:
+        ValueError: they have different heads, sources or readings.
+    """
+    forms = [(each.weights.shape[:2], each.source, each.reading, set(each.targets)) for each in records]
+    for index, form in enumerate(forms):
+        for name, (value, first) in zip(
+            ("heads", "source", "reading", "targets"), zip(form, forms[0], strict=True), strict=True
+        ):
+            if value != first:
+                raise ValueError(f"records 0 and {index} are not hypotheses for one sentence: they differ in {name}")
+
+
+def check_values(record: CrossAttention, whole_rows: bool = False) -> None:
+    """Raise unless the numbers of a record are what its fields say they are.
+
+    Rows may sum to less than 1: where special tokens were dropped, where a model shares its softmax with
+    self-attention, and in what was given by hand.
+
+    Args:
+        record: the record.
+        whole_rows: its rows sum to 1.
+
+    Raises:
+        ValueError: weights that are not probabilities, or other numbers that are not possible.
+    """
+    weights, sums = record.weights, record.weights.sum(-1)
+    undefined = weights.isnan()
+    if undefined.any() and not set(_NORMALIZING) & set(record.steps):
+        raise ValueError("the weights hold NaN, but no step was taken that could make a row undefined")
+    if (undefined.any(-1) != undefined.all(-1)).any():
+        raise ValueError("a row of weights is NaN in part")
+    if (weights < 0).any() or (sums > 1 + _TOLERANCE).any():
+        lowest, largest = float(weights.nan_to_num().min()), float(sums.nan_to_num().max())
+        raise ValueError(
+            "weights must be 0 or more, and rows must sum to 1 at most, got a weight of "
+            f"{lowest:.3g} and a sum of {largest:.3g}"
+        )
+    if whole_rows and (sums < 1 - _TOLERANCE).any():
+        raise ValueError(f"rows must sum to 1, got a sum of {float(sums.nan_to_num(1).min()):.3g}")
+    if record.logprobs is not None and not (record.logprobs <= _TOLERANCE).all():  # NaN is not
+        raise ValueError("logprobs must be 0 or less, or they are not logarithms of probabilities")
+    norms = record.value_norms
+    if norms is not None and not (norms.isfinite().all() and (norms >= 0).all()):
+        raise ValueError("value_norms must be finite and 0 or more")
+    for method, grid in record.importance.items():
+        if not grid.isfinite().all():
+            raise ValueError(f"importance by {method!r} must be finite")
+
+
+def has_whole_rows(record: CrossAttention) -> bool:
+    """Whether all rows that are defined sum to 1."""
+    return not bool((record.weights.sum(-1) < 1 - _TOLERANCE).any())
+
+
+def _read_record(fields: Any, left: dict[str, torch.Tensor], index: int) -> CrossAttention:
+    """Record ``index`` of a file; its tensors are taken out of ``left``."""
+    name = f"record {index}"
+    _check_fields(fields, _RECORD, name)
+
+    def take(tensor: str, required: bool) -> torch.Tensor | None:
+        found = left.pop(f"{index}.{tensor}", None)
+        if found is None and required:
+            raise ValueError(f"{name} has no tensor {tensor!r}")
+        if found is not None and found.dtype not in _FLOATS:
+            raise ValueError(f"the tensor {tensor!r} of {name} has the type {found.dtype}, expected floats")
+        return found
+
+    steps = tuple(fields.get("steps", ()))
+    weights = take("weights", True)
+    assert weights is not None
+    try:
+        record = CrossAttention(
+            weights=weights,
+            source=_read_axis(fields["source"], "the source"),
+            targets={reading: _read_axis(axis, f"target {reading!r}") for reading, axis in fields["targets"].items()},
+            reading=fields["reading"],
+            logprobs=take("logprobs", False),
+            generated=fields["generated"],
+            sequence_score=fields["sequence_score"],
+            model=fields["model"],
+            value_norms=take("value_norms", False),
+            importance={
+                method: grid
+                for method in fields.get("importance", [])
+                if (grid := take(f"importance.{method}", True)) is not None
+            },
+            steps=steps,
+        )
+        last = next((step for step in reversed(steps) if step != "words"), None)
+        check_values(record, fields.get("whole_rows", False) or last in _NORMALIZING)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return record
+
+
+def _read_axis(fields: Any, name: str) -> Axis:
+    _check_fields(fields, _AXIS, name)
+    count, words = len(fields["labels"]), len(fields["words"])
+    for each in ("special", "groups"):
+        if len(fields[each]) != count:
+            raise ValueError(f"{name} has {count} labels and {len(fields[each])} values for {each!r}")
+    seen: set[int] = set()
+    previous = NO_WORD
+    for group in fields["groups"]:
+        if group == NO_WORD:  # a special token may stand between the pieces of a word
+            continue
+        if not 0 <= group < words:
+            raise ValueError(f"{name} has {words} words, and a position in word {group}")
+        if not fields["words"][group]:
+            raise ValueError(f"{name} has a position in word {group}, which is empty")
+        if group != previous and group in seen:
+            raise ValueError(f"{name} has word {group} in two places")
+        seen.add(group)
+        previous = group
+    values: dict[str, Any] = {
+        each: tuple(value) if isinstance(value, list) else value for each, value in fields.items()
+    }
+    return Axis(**values)
+
+
+def _check_fields(fields: Any, schema: Mapping[str, _Field], name: str) -> None:
+    if not isinstance(fields, dict):
+        raise ValueError(f"{name} must be an object of fields, got {_short(fields)}")
+    if unknown := sorted(set(fields) - set(schema)):
+        raise ValueError(f"{name} has the field {unknown[0]!r}, which this version does not know")
+    for each, (expected, check, required) in schema.items():
+        if each not in fields:
+            if required:
+                raise ValueError(f"{name} lacks the field {each!r}")
+        elif not check(fields[each]):
+            raise ValueError(f"{name} has {each} = {_short(fields[each])}, expected {expected}")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"

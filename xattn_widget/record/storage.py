@@ -1,0 +1,109 @@
+"""Save and load records: tensors in safetensors, the rest as JSON in its metadata."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from xattn_widget.cross_attention import CrossAttention
+from xattn_widget.files.writing import whole_file
+from xattn_widget.record.schema import check_hypotheses, check_values, has_whole_rows, read_records
+
+_KEY = "xattn_widget"
+_FORMAT = 1
+
+
+def save(record: CrossAttention, path: str | Path) -> Path:
+    """Save a record and its hypotheses; see :meth:`CrossAttention.save`."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to save {path.name} in")
+    records = record.hypotheses or (record,)
+    try:
+        check_hypotheses(records)
+        for each in records:
+            check_values(each)
+    except ValueError as error:
+        raise ValueError(f"this record cannot be saved, because it could not be loaded again: {error}") from None
+    tensors, described = {}, []
+    for index, each in enumerate(records):
+        tensors[f"{index}.weights"] = each.weights.contiguous()
+        if each.logprobs is not None:
+            tensors[f"{index}.logprobs"] = each.logprobs.contiguous()
+        if each.value_norms is not None:
+            tensors[f"{index}.value_norms"] = each.value_norms.contiguous()
+        for method, grid in each.importance.items():
+            tensors[f"{index}.importance.{method}"] = grid.contiguous()
+        described.append(
+            {
+                "source": asdict(each.source),
+                "targets": {reading: asdict(axis) for reading, axis in each.targets.items()},
+                "reading": each.reading,
+                "generated": each.generated,
+                "sequence_score": each.sequence_score,
+                "model": each.model,
+                "importance": list(each.importance),
+                "steps": each.steps,
+                "whole_rows": has_whole_rows(each),
+            }
+        )
+    # ASCII alone: a label may hold a lone surrogate, which has no bytes in UTF-8.
+    metadata = {_KEY: json.dumps({"format": _FORMAT, "records": described})}
+    with whole_file(path) as file:
+        try:
+            save_file(tensors, file.name, metadata=metadata)
+        except SafetensorError as error:  # the disk is full, say
+            raise OSError(f"cannot write {path}: {error}") from error
+    return path
+
+
+def load(path: str | Path) -> CrossAttention:
+    """Load a record that :meth:`CrossAttention.save` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not a saved record, it is damaged, or it is of a newer format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    content, tensors = _read(path)
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise ValueError(
+            f"{path} is not a record of format {_FORMAT}: it was not written by record.save, or by a newer version"
+        )
+    try:
+        records = read_records(content, tensors)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged, or record.save did not write it: {error}") from error
+    return records[0] if len(records) == 1 else replace(records[0], hypotheses=tuple(records))
+
+
+def _read(path: Path) -> tuple[Any, dict[str, Any]]:
+    """The JSON and the tensors of a file."""
+    try:
+        with safe_open(path, framework="pt") as saved:
+            tensors = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118 - no mapping
+        # The library has found the header to be sound, and takes the last of two values of one name.
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")), object_pairs_hook=_unique)
+        return json.loads(header.get("__metadata__", {}).get(_KEY, "null"), object_pairs_hook=_unique), tensors
+    except OSError as error:
+        if error.filename is None:
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        raise
+    except Exception as error:  # of the library and of torch, for types that it cannot make
+        raise ValueError(
+            f"{path} is not a safetensors file, or it is damaged ({error}); save records with record.save(path)"
+        ) from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError(f"a name occurs twice among {', '.join(name for name, _ in pairs)[:80]}")
+    return dict(pairs)

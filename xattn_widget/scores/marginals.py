@@ -1,0 +1,113 @@
+"""Marginals of a reference set, and how far others are from them (for ``marginal_divergence``)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+from xattn_widget.scores.masking import Kept
+
+if TYPE_CHECKING:
+    from xattn_widget.cross_attention import CrossAttention
+
+
+@dataclass(frozen=True, eq=False)
+class MarginalReference:
+    """Source marginals of reference sentences; make it with :func:`reference_marginals`.
+
+    Attributes:
+        marginals: for each sentence ``[layers, heads, source]``, float64.
+        target_lengths: for each sentence how many target rows it has.
+        special: what was done with special tokens.
+    """
+
+    marginals: tuple[torch.Tensor, ...]
+    target_lengths: tuple[int, ...]
+    special: str
+
+    def __str__(self) -> str:
+        """How it stands in signatures: the policy, how many sentences, and a hash of the numbers."""
+        return f"{self.special}/{len(self.marginals)}/{self._hash}"
+
+    @cached_property
+    def _hash(self) -> str:
+        digest = hashlib.sha256()
+        for marginal in self.marginals:
+            digest.update(marginal.numpy().tobytes())
+        return digest.hexdigest()[:8]
+
+
+def reference_marginals(records: Sequence[CrossAttention], *, special: str = "keep") -> MarginalReference:
+    """The source marginals of records, as the reference set of ``marginal_divergence``.
+
+    Args:
+        records: records of one model on sentences that it translates well, some hundreds of them.
+        special: ``"keep"``, ``"drop"`` or ``"renormalize"``; use the same in the score.
+
+    Raises:
+        ValueError: no records, or records of different models.
+    """
+    from xattn_widget.scores.special import apply_policy
+
+    if not records:
+        raise ValueError("a reference set needs at least one record")
+    shapes = {tuple(record.weights.shape[:2]) for record in records}
+    if len(shapes) > 1:
+        raise ValueError(f"records must come from one model, got [layers, heads] = {sorted(shapes)}")
+    marginals, lengths = [], []
+    for record in records:
+        weights, columns, rows = apply_policy(
+            record.weights,
+            torch.ones(record.weights.shape[3], dtype=torch.bool),
+            torch.ones(record.weights.shape[2], dtype=torch.bool),
+            record.source_special,
+            record.target_special,
+            special,
+        )
+        if rows.any() and columns.any():
+            marginals.append(weights[:, :, rows][..., columns].double().mean(-2))
+            lengths.append(int(rows.sum()))
+    if not marginals:
+        raise ValueError(f"special={special!r} leaves nothing of any record")
+    return MarginalReference(tuple(marginals), tuple(lengths), special)
+
+
+def distance_to_reference(kept: Kept, reference: MarginalReference, nearest: int, length_window: float) -> torch.Tensor:
+    """Mean distance to the nearest reference marginals, ``[..., layers, heads]``; see ``marginal_divergence``."""
+    kept = kept.wide()
+    grid = tuple(kept.attention.shape[-4:-2])
+    expected = tuple(reference.marginals[0].shape[:2])
+    if grid != expected:
+        raise ValueError(
+            f"the reference set has [layers, heads] = {list(expected)}, the attention {list(grid)}: give all layers at "
+            "once, and a reference of the same model"
+        )
+    if nearest < 1:
+        raise ValueError(f"nearest must be at least 1, got {nearest}")
+    width = max(kept.attention.shape[-1], *(marginal.shape[-1] for marginal in reference.marginals))
+    lengths = kept.rows.sum(-1)  # [..., 1, 1], or no axes
+    marginal = _left_aligned(kept) / kept.rows.sum(-1, keepdim=True)
+    cumulated = torch.nn.functional.pad(marginal, (0, width - marginal.shape[-1])).cumsum(-1)
+    distances, near = [], []
+    for other, length in zip(reference.marginals, reference.target_lengths, strict=True):
+        other = torch.nn.functional.pad(other.to(cumulated), (0, width - other.shape[-1])).cumsum(-1)
+        distances.append((cumulated - other).abs().sum(-1))
+        near.append(((length - lengths).abs() < length_window * lengths).expand(distances[-1].shape))
+    distance, allowed = torch.stack(distances, dim=-1), torch.stack(near, dim=-1)
+    allowed = allowed | ~allowed.any(-1, keepdim=True)
+    smallest = distance.masked_fill(~allowed, torch.inf).sort(-1).values[..., :nearest]
+    finite = smallest.isfinite()
+    result = torch.where(finite, smallest, 0.0).sum(-1) / finite.sum(-1)
+    return torch.where(marginal.isnan().any(-1), torch.nan, result)
+
+
+def _left_aligned(kept: Kept) -> torch.Tensor:
+    """The coverage of the columns that count, moved to the left without gaps; zeros behind them."""
+    coverage = kept.coverage()
+    order = (kept.columns == 0).to(torch.uint8).sort(dim=-1, stable=True).indices
+    return coverage.gather(-1, order.expand(coverage.shape))

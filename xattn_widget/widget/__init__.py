@@ -1,0 +1,1 @@
+"""The panel in a notebook, on a live model."""

@@ -1,0 +1,177 @@
+"""What can be tried with a record's model: other targets, other next tokens, muted heads; each gives a new record.
+
+Nothing here knows of the widget: records in, records out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from transformers import PreTrainedModel, StoppingCriteriaList
+
+from xattn_widget.capturing.ablation import ablate_here
+from xattn_widget.cross_attention import CrossAttention
+from xattn_widget.extraction.extraction import read_pairs
+from xattn_widget.inputs.arguments import PREFIX, START, Arguments, Part, continued, make_extras, prefix_length
+from xattn_widget.inputs.columns import token_ids
+from xattn_widget.inputs.pairs import Pair, end_ids, evaluating, force, forward_inputs, generate
+from xattn_widget.inputs.text.sides import pair_model
+from xattn_widget.widget.jobs import Call
+
+Rest = Literal["generate", "keep"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A token that could come next: its id, how it is shown, and its log-probability there."""
+
+    id: int
+    label: str
+    logprob: float
+
+
+@dataclass(frozen=True)
+class Muting:
+    """What muting heads does to one record: its target read without them, and what the model writes without them."""
+
+    before: CrossAttention
+    forced: CrossAttention
+    generated: CrossAttention
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the model still writes the same target."""
+        return self.before.targets["output"].ids == self.generated.targets["output"].ids
+
+
+class LiveModel:
+    """A model with its tokenizers and the way that its targets are generated.
+
+    What its forward is given beside token ids comes with each record.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: Any,
+        generation: Mapping[str, Any] | None = None,
+        *,
+        target_tokenizer: Any = None,
+    ) -> None:
+        self._text_model = pair_model(model, tokenizer, target_tokenizer)
+        self.model = model
+        self.target_tokenizer = self._text_model.target.tokenizer
+        extras = make_extras(model, generation, None)
+        # One hypothesis: the best, by whatever search it is found.
+        self._extras = replace(extras, settings=extras.settings | {"num_return_sequences": 1})
+
+    def text(self, record: CrossAttention) -> str:
+        """The record's target as a string, without special tokens."""
+        return self._text_model.target.decode(token_ids(record.targets["output"]))
+
+    def read(self, record: CrossAttention, target: str, call: Call) -> CrossAttention:
+        """The record's source with another target, read by teacher forcing.
+
+        Raises:
+            TypeError: the target is no string.
+            ValueError: it is empty, or longer than the model's positions.
+        """
+        if not isinstance(target, str):
+            raise TypeError(f"target must be a string, got {type(target).__name__}: {target!r:.60}")
+        ids = self._text_model.target.encode([target])
+        call.tell("Reading the target")
+        [pair] = force(self.model, [token_ids(record.source)], ids)
+        arguments = _without_own_target(record)
+        start = arguments[START].value if START in arguments else self._extras.settings.get(START)
+        read = pair.read if start is None else [int(start), *pair.predicted[:-1]]
+        pair = replace(pair, read=read, arguments=arguments, target_text=target)
+        return self._records(record, [pair], generated=False)
+
+    def replace_token(
+        self, record: CrossAttention, position: int, token: int, rest: Rest, call: Call
+    ) -> CrossAttention:
+        """The record with another token at a target position: what stands before it is kept.
+
+        What comes after it is generated anew, or kept as it was and read after the new token.
+        """
+        read, predicted = token_ids(record.targets["input"]), token_ids(record.targets["output"])
+        source = token_ids(record.source)
+        prefix = [*predicted[:position], token]
+        if rest == "keep":
+            prefix += predicted[position + 1 :]
+        arguments = continued(record.arguments, 1 + len(prefix))
+        if rest == "keep" or token in end_ids(self.model, self._extras):
+            call.tell("Reading the target")
+            pair = Pair(source, [read[0], *prefix[:-1]], prefix, arguments=continued(arguments, len(prefix)))
+            return self._records(record, [pair], generated=False)
+        start = Part(torch.tensor([read[0], *prefix]), "target")
+        [pair] = self._generate(source, {**arguments, PREFIX: start}, call)
+        kept = {name: part for name, part in record.arguments.items() if name == PREFIX}
+        # What was put at the position is not a prefix that every target of this source is to begin with.
+        others = {name: part for name, part in pair.arguments.items() if name != PREFIX}
+        return self._records(record, [replace(pair, arguments=others | kept)], generated=True)
+
+    def choices(
+        self, record: CrossAttention, muted: Sequence[tuple[int, int]] = (), count: int = 5
+    ) -> list[list[Choice]]:
+        """The likeliest tokens at each target position, given what stands before it."""
+        pair = _pair(record)
+        with ablate_here(self.model, muted), evaluating(self.model), torch.no_grad():
+            logits = self.model(**forward_inputs(self.model, [pair]), use_cache=False).logits
+        logprobs = logits[0, : len(pair.predicted)].float().log_softmax(-1)
+        best = logprobs.topk(min(count, logprobs.shape[-1]), dim=-1)
+        labels = [self._text_model.target.axis(row).labels for row in best.indices.tolist()]
+        return [
+            [Choice(*each) for each in zip(ids, shown, values, strict=True)]
+            for ids, shown, values in zip(best.indices.tolist(), labels, best.values.tolist(), strict=True)
+        ]
+
+    def mute(self, record: CrossAttention, heads: Sequence[tuple[int, int]], call: Call) -> Muting:
+        """The record without some heads (their output zero, see :func:`xattn_widget.ablate`).
+
+        Raises:
+            ValueError: a head that the model does not have.
+        """
+        with ablate_here(self.model, heads):
+            call.tell("Reading the target without the heads")
+            forced = self._records(record, [_pair(record)], generated=record.generated)
+            call.tell("Generating without the heads")
+            arguments = continued(record.arguments, prefix_length(record.arguments))
+            pairs = self._generate(token_ids(record.source), arguments, call)
+            generated = self._records(record, pairs, generated=True)
+        return Muting(record, forced, generated)
+
+    def _records(self, like: CrossAttention, pairs: list[Pair], generated: bool) -> CrossAttention:
+        value_norms = like.value_norms is not None
+        with evaluating(self.model), torch.no_grad():
+            made = read_pairs(self._text_model, pairs, generated, value_norms)[0]
+        # The same source is the same axis: what the page holds of it stays.
+        return replace(made.read_as(like.reading), source=like.source)
+
+    def _generate(self, source: list[int], arguments: Arguments, call: Call) -> list[Pair]:
+        criteria = StoppingCriteriaList([*self._extras.settings.get("stopping_criteria", []), call])
+        extras = replace(self._extras, settings=self._extras.settings | {"stopping_criteria": criteria})
+        with evaluating(self.model), torch.no_grad():
+            pairs, _ = generate(self._text_model, [source], [arguments], extras)
+        call.check()  # what was generated up to the stop is no translation
+        return pairs
+
+
+def _pair(record: CrossAttention) -> Pair:
+    read, predicted = token_ids(record.targets["input"]), token_ids(record.targets["output"])
+    return Pair(token_ids(record.source), read, predicted, arguments=record.arguments)
+
+
+def _without_own_target(record: CrossAttention) -> Arguments:
+    """The record's arguments for another target.
+
+    Raises:
+        ValueError: some follow the tokens of its own target.
+    """
+    own = [name for name, part in record.arguments.items() if part.axis == "target" and name != PREFIX]
+    if own:
+        raise ValueError(f"this sentence was read with {own[0]}, which follows its own target: no other can be read")
+    return record.arguments

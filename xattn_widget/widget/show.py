@@ -1,0 +1,80 @@
+"""The one call that shows a model's cross-attention in a notebook."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from xattn_widget.extraction.extraction import extract
+from xattn_widget.panel.settings import VIEW_SETTINGS, check_view
+from xattn_widget.scores import Score
+from xattn_widget.widget.live_model import LiveModel
+from xattn_widget.widget.widget import CrossAttentionWidget
+
+
+def show_cross_attention(
+    model: PreTrainedModel,
+    tokenizer: Any,
+    source: str | Sequence[str],
+    target: str | Sequence[str] | None = None,
+    *,
+    generation: Mapping[str, Any] | None = None,
+    scores: Sequence[str | Score | Callable[..., Any]] | None = None,
+    truncation: bool = False,
+    reference: Any = None,
+    reference_words: bool = True,
+    target_tokenizer: Any = None,
+    forward: Mapping[str, Any] | None = None,
+    **view: Any,
+) -> CrossAttentionWidget:
+    """Show the cross-attention of a model on sentences, in a notebook.
+
+    Args:
+        model: an encoder-decoder model of transformers, as loaded.
+        tokenizer: the model's tokenizer.
+        source: a sentence, or a list of them.
+        target: None to let the model generate; a sentence (or a list as long as ``source``) to read by teacher forcing.
+        generation: keyword arguments of ``model.generate``; greedy when left out.
+        scores: names of built-in scores and scores of your own; all built-in ones when left out.
+        truncation: cut sentences that are longer than the model's positions, in place of the error.
+        reference: word alignments to lay over the picture, see :class:`CrossAttentionWidget`.
+        reference_words: whether their numbers count words, or else tokens.
+        target_tokenizer: the tokenizer of the targets, where it is another one, see :func:`extract`.
+        forward: further arguments of the model's forward, see :func:`extract`. Experiments keep them.
+        view: initial settings of the panel, such as ``words=True``, ``orientation="rows"`` or ``layer=2``; see
+            :class:`CrossAttentionWidget`.
+
+    Returns:
+        The widget; as the last expression of a cell it is shown.
+
+    Raises:
+        TypeError: an unknown view setting, or what :func:`extract` raises.
+        ValueError: what :func:`extract` raises.
+    """
+    for name in view.keys() & inspect.signature(extract).parameters.keys() - set(VIEW_SETTINGS):
+        raise TypeError(
+            f"{name!r} is not a view setting; extract takes it: CrossAttentionWidget(extract(model, tokenizer, source, "
+            f"{name}={view[name]!r:.40}))"
+        )
+    check_view(view, inspect.signature(show_cross_attention).parameters)  # before the model runs
+    records = extract(
+        model,
+        tokenizer,
+        source,
+        target,
+        generation=generation,
+        truncation=truncation,
+        target_tokenizer=target_tokenizer,
+        forward=forward,
+    )
+    return CrossAttentionWidget(
+        records,
+        scores=scores,
+        reference=reference,
+        reference_words=reference_words,
+        live=LiveModel(model, tokenizer, generation, target_tokenizer=target_tokenizer),
+        **view,
+    )
