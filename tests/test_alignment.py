@@ -24,6 +24,7 @@ from xattn_widget import (
     write_pharaoh,
 )
 from xattn_widget.alignment import align_weights
+from xattn_widget.inputs.text.assigning import assign_words
 from xattn_widget.record.axis import Axis
 
 MATRIX = torch.tensor([[0.6, 0.3, 0.1], [0.5, 0.1, 0.4], [0.05, 0.9, 0.05], [0.35, 0.25, 0.4]])
@@ -327,9 +328,9 @@ def test_pieces_that_spell_nothing_go_with_their_word():
         (0, 0, 1, 2, -1),
         ("<unk>", "ist", "gut"),
     )
-    assert axis.with_words(["你", "ist", "gut"]).groups == (0, 0, 1, 2, -1)
+    assert assign_words(axis, ["你", "ist", "gut"]).groups == (0, 0, 1, 2, -1)
     # A word that no piece spells keeps its number.
-    spelled = axis.with_words(["你", "好", "ist", "gut"])
+    spelled = assign_words(axis, ["你", "好", "ist", "gut"])
     assert spelled.groups[2:] == (2, 3, -1)
     assert [word.text for word in spelled.word_spans()][-2:] == ["ist", "gut"]
 

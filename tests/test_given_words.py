@@ -17,6 +17,7 @@ from small_tokenizers import TOKENIZERS, tokenizer_of
 
 import xattn_widget
 from xattn_widget import CrossAttention, extract, load
+from xattn_widget.inputs.text.assigning import assign_words
 from xattn_widget.inputs.text.tokens import special_ids, text_axis
 from xattn_widget.record.axis import Axis
 
@@ -58,7 +59,7 @@ def test_words_of_any_script_are_matched_by_the_text(name, text, words, form):
     if name in BYTES[1:]:
         text = " ".join(text.split())
     axis = axis_of(name, text)
-    given = axis.with_words([unicodedata.normalize(form, word) for word in words])
+    given = assign_words(axis, [unicodedata.normalize(form, word) for word in words])
     if name in BYTES:
         assert [spelled(given, number) for number in range(len(words))] == words
     assert sorted(set(given.groups) - {-1}) == sorted({group for group in given.groups if group >= 0})
@@ -82,7 +83,7 @@ def test_a_text_cut_anywhere_gives_each_piece_the_word_that_holds_it(name, text,
             words.append([span])
         else:
             words[-1].append(span)
-    given = axis.with_words(["".join(text[start:stop] for start, stop in word) for word in words])
+    given = assign_words(axis, ["".join(text[start:stop] for start, stop in word) for word in words])
     holding = {index: number for number, word in enumerate(words) for span in word for index in range(*span)}
     for position, (start, stop) in enumerate(axis.spans):
         inside = {holding[index] for index in range(start, stop) if index in holding}
@@ -117,7 +118,7 @@ def test_words_that_are_missing_added_or_respelled_leave_the_others_in_place(nam
         ["Koechin" if word == "Köchin" else "schlaeft" if word == "schläft" else word for word in words],
         [word.upper() for word in words],
     ):
-        given = axis.with_words(changed)
+        given = assign_words(axis, changed)
         for number, word in enumerate(changed):
             if word in words:
                 assert word in spelled(given, number)
@@ -132,10 +133,10 @@ def test_words_of_another_text_are_refused(demo):
         for other in sentences:
             if other != text:
                 with pytest.raises(ValueError, match="are not those of"):
-                    axis.with_words(other.split())
+                    assign_words(axis, other.split())
     for words in ([], [""], ["☃"], ["", " "]):
         with pytest.raises(ValueError, match="are not those of"):
-            axis.with_words(words)
+            assign_words(axis, words)
     record = extract(*demo, "Der Hund schläft.")
     with pytest.raises(TypeError, match=r"\.split\(\)"):
         record.with_words(source="Der Hund schläft .")
@@ -145,7 +146,7 @@ def test_words_of_another_text_are_refused(demo):
 
 def test_without_a_text_the_labels_are_the_text():
     axis = Axis(("x", "<0xC3>", "<0xA0>", "3"))
-    assert axis.with_words(["x", "à", "3"]).groups == (0, 1, 1, 2)
+    assert assign_words(axis, ["x", "à", "3"]).groups == (0, 1, 1, 2)
     record = CrossAttention.from_tokens(torch.ones(1, 1, 1, 2) / 2, ["Hu", "nd"], ["dog"])
     assert record.with_words(source=["Hund"]).source.groups == (0, 0)
 
@@ -185,7 +186,7 @@ def test_the_steps_grow_no_faster_than_the_text(sentence, change):
     def count(length):
         text = " ".join([sentence] * (length // len(sentence)))
         axis = axis_of("ByT5", text)
-        return steps(axis.with_words, change(text.split()))
+        return steps(lambda words: assign_words(axis, words), change(text.split()))
 
     assert count(1600) < 2.5 * 2 * count(400)
 

@@ -13,6 +13,7 @@ from tokenizers import AddedToken
 from tokenizers import pre_tokenizers as p
 
 from xattn_widget import extract
+from xattn_widget.inputs.text.assigning import assign_words
 from xattn_widget.inputs.text.tokens import special_ids, text_axis
 
 
@@ -59,10 +60,10 @@ def test_words_hold_the_text_in_order_and_split_no_grapheme_cluster(name, text):
     assert covered(axis) == content(axis)
     assert all(text[start:stop].strip() or start == stop for start, stop in axis.spans)
     assert not any(unicodedata.category(word[0])[0] == "M" for word in words)
-    assert axis.with_words(words) == axis
+    assert assign_words(axis, words) == axis
     decoded = axis_of(tokenizer_of(name), text, known=False)
     assert covered(decoded) == content(decoded)
-    assert decoded.with_words(words_of(decoded)) == decoded
+    assert assign_words(decoded, words_of(decoded)) == decoded
     stripped = unicodedata.normalize("NFD", text) != text and name in ("BPE without accents", "uncased WordPiece")
     if not content(axis) or stripped:
         return  # what such a tokenizer drops may be all that follows a space

@@ -23,12 +23,11 @@ if TYPE_CHECKING:
     from xattn_widget.capturing.ablation import ablate
     from xattn_widget.capturing.recorder import capture
     from xattn_widget.corpus import compare, score_corpus, select
-    from xattn_widget.cross_attention import CrossAttention
+    from xattn_widget.cross_attention import CrossAttention, load
     from xattn_widget.demo import load_demo
     from xattn_widget.extraction.extraction import extract
     from xattn_widget.extraction.importance import head_importance
     from xattn_widget.plot import plot_distribution
-    from xattn_widget.record.storage import load
     from xattn_widget.scores import check_score, score
     from xattn_widget.widget.corpus_view import show_corpus
     from xattn_widget.widget.show import show_cross_attention
@@ -48,7 +47,7 @@ _HOMES = {
     "compare": "xattn_widget.corpus",
     "extract": "xattn_widget.extraction.extraction",
     "head_importance": "xattn_widget.extraction.importance",
-    "load": "xattn_widget.record.storage",
+    "load": "xattn_widget.cross_attention",
     "load_demo": "xattn_widget.demo",
     "monotone_path": "xattn_widget.alignment",
     "plot_distribution": "xattn_widget.plot",

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import torch
 
-from xattn_widget.record.axis import Axis, Word
+from xattn_widget.alignment.links import Method, align_record
+from xattn_widget.inputs.text.assigning import assign_words
+from xattn_widget.record import storage
+from xattn_widget.record.data import AttentionData
+from xattn_widget.scores import Score, find_score
+from xattn_widget.scores.definition import Reduce
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from xattn_widget.alignment import Method
-    from xattn_widget.scores import Score
-    from xattn_widget.scores.definition import Reduce
-
-Reading = Literal["output", "input"]
 PlotKind = Literal["heatmap", "lines", "grid"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CrossAttention:
+class CrossAttention(AttentionData):
     """Cross-attention of every layer and head over one sentence pair.
+
+    Its fields and properties are those of :class:`xattn_widget.record.data.AttentionData`:
 
     Attributes:
         weights: ``[layers, heads, target, source]`` float32 tensor on the CPU; each row is a distribution.
@@ -50,171 +52,8 @@ class CrossAttention:
         ValueError: the shapes of weights and axes do not fit each other.
     """
 
-    weights: torch.Tensor
-    source: Axis
-    targets: dict[Reading, Axis]
-    reading: Reading = "output"
-    logprobs: torch.Tensor | None = None
-    generated: bool = False
-    sequence_score: float | None = None
-    model: str = ""
-    hypotheses: tuple[CrossAttention, ...] = ()
-    value_norms: torch.Tensor | None = None
-    importance: Mapping[str, torch.Tensor] = field(default_factory=dict)
-    steps: tuple[str, ...] = ()
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.weights.dim() != 4 or self.weights.numel() == 0:
-            raise ValueError(
-                "weights must be [layers, heads, target, source], none of them 0, got a tensor of shape "
-                f"{list(self.weights.shape)}"
-            )
-        if self.reading not in self.targets:
-            raise ValueError(f"reading {self.reading!r} has no target axis; there are {sorted(self.targets)}")
-        expected = {(len(target), len(self.source)) for target in self.targets.values()}
-        if expected != {tuple(self.weights.shape[2:])}:
-            raise ValueError(
-                f"weights have {self.weights.shape[2]} target rows and {self.weights.shape[3]} source columns, but the "
-                f"axes have (target, source) = {sorted(expected)}"
-            )
-        if self.logprobs is not None and tuple(self.logprobs.shape) != (self.weights.shape[2],):
-            raise ValueError(f"logprobs must be [target] = [{self.weights.shape[2]}], got {list(self.logprobs.shape)}")
-        if self.value_norms is not None and self.value_norms.shape != self.weights.shape:
-            raise ValueError(
-                f"value_norms must have the weights' shape {list(self.weights.shape)}, got "
-                f"{list(self.value_norms.shape)}"
-            )
-        for method, grid in self.importance.items():
-            if grid.shape != self.weights.shape[:2]:
-                raise ValueError(
-                    f"importance by {method!r} must be [layers, heads] = {list(self.weights.shape[:2])}, got "
-                    f"{list(grid.shape)}"
-                )
-        object.__setattr__(self, "weights", self.weights.detach().to("cpu", torch.float32))
-
-    def __repr__(self) -> str:
-        texts = " -> ".join(repr(axis.preview()) for axis in (self.source, self.target))
-        target, source = self.weights.shape[2:]
-        return (
-            f"CrossAttention({texts}: {self.layers} layers of {self.heads} heads, {target} target rows by {source} "
-            f"source columns, target {'generated' if self.generated else 'given'})"
-        )
-
-    @classmethod
-    def from_tokens(
-        cls, weights: torch.Tensor, source_tokens: Sequence[str], target_tokens: Sequence[str], **fields: Any
-    ) -> CrossAttention:
-        """A record of attention that comes from elsewhere, with a string for each position.
-
-        Args:
-            weights: ``[layers, heads, target, source]``.
-            source_tokens: a display string for each source position.
-            target_tokens: a display string for each target position.
-            fields: further fields of the record, such as ``logprobs``.
-        """
-        return cls(
-            weights=torch.as_tensor(weights),
-            source=Axis(tuple(source_tokens)),
-            targets={"output": Axis(tuple(target_tokens))},
-            **fields,
-        )
-
-    @property
-    def layers(self) -> int:
-        """Number of layers with cross-attention."""
-        return self.weights.shape[0]
-
-    @property
-    def heads(self) -> int:
-        """Number of heads a layer."""
-        return self.weights.shape[1]
-
-    @property
-    def target(self) -> Axis:
-        """The axis of target positions under the present reading."""
-        return self.targets[self.reading]
-
-    @property
-    def source_tokens(self) -> list[str]:
-        """A display string for each source position."""
-        return list(self.source.labels)
-
-    @property
-    def target_tokens(self) -> list[str]:
-        """A display string for each target position, by the present reading."""
-        return list(self.target.labels)
-
-    @property
-    def source_special(self) -> torch.Tensor:
-        """``[source]`` bool, True at special tokens."""
-        return torch.tensor(self.source.special, dtype=torch.bool)
-
-    @property
-    def target_special(self) -> torch.Tensor:
-        """``[target]`` bool, True at special tokens of the present reading."""
-        return torch.tensor(self.target.special, dtype=torch.bool)
-
-    @property
-    def source_words(self) -> list[Word]:
-        """The source words with their positions."""
-        return self.source.word_spans()
-
-    @property
-    def target_words(self) -> list[Word]:
-        """The target words with their positions, by the present reading."""
-        return self.target.word_spans()
-
-    def read_as(self, reading: Reading) -> CrossAttention:
-        """The record with its rows labelled by the token predicted (``"output"``) or read (``"input"``).
-
-        Raises:
-            ValueError: another word, or a record whose rows were merged into words under the other reading.
-        """
-        if reading not in get_args(Reading):
-            raise ValueError(f"reading must be 'output' or 'input', got {reading!r}")
-        if reading not in self.targets:
-            raise ValueError(
-                f"this record has no {reading!r} reading: its rows were merged or made under {self.reading!r}. "
-                f"Call read_as({reading!r}) before words()"
-            )
-        return replace(
-            self,
-            reading=reading,
-            hypotheses=tuple(replace(hypothesis, reading=reading) for hypothesis in self.hypotheses),
-        )
-
-    def words(self) -> CrossAttention:
-        """The record with subwords merged into words: sum over source pieces, mean over target pieces.
-
-        Rows stay distributions. Special tokens stay positions of their own. The log-probability of a word is the sum
-        of its pieces'. The result has the present reading only.
-        """
-        target_units = self.target.units()
-        alone = len(target_units) == len(self.target) and len(self.source.units()) == len(self.source)
-        if alone and "words" in self.steps:
-            return self  # merged before
-
-        def merged(matrices: torch.Tensor) -> torch.Tensor:
-            matrices = torch.stack([matrices[..., unit].sum(-1) for unit in self.source.units()], dim=-1)
-            return torch.stack([matrices[..., unit, :].mean(-2) for unit in target_units], dim=-2)
-
-        logprobs = self.logprobs
-        if logprobs is not None:
-            logprobs = torch.stack([logprobs[unit].sum() for unit in target_units])
-        return replace(
-            self,
-            weights=merged(self.weights),
-            source=self.source.merge_words(),
-            targets={self.reading: self.target.merge_words()},
-            logprobs=logprobs,
-            hypotheses=(),
-            value_norms=None if self.value_norms is None else merged(self.value_norms),
-            steps=(*self.steps, "words"),
-        )
-
-    def with_words(self, *, source: Sequence[str] | None = None, target: Sequence[str] | None = None) -> CrossAttention:
-        """The record with given words, such as the tokens that a gold alignment counts, in place of those it found.
+    def with_words(self, *, source: Sequence[str] | None = None, target: Sequence[str] | None = None) -> Self:
+        """The record with given words, such as the tokens that a gold alignment counts, instead of those it found.
 
         Words are matched with the text by their characters, whatever its spaces, case and Unicode forms:
         ``"Das ist 's ."`` fits ``"Das ist's."``. Words may be missing, added or spelled differently here and there.
@@ -224,65 +63,27 @@ class CrossAttention:
             target: the target words in order, for both readings.
 
         Raises:
-            TypeError: one string in place of a list of them.
-            ValueError: words of another sentence.
+            TypeError: one string instead of a list of them.
+            ValueError: words of another sentence, or target words for an n-best list, whose hypotheses are different
+                targets.
         """
-        return replace(
-            self,
-            source=self.source if source is None else self.source.with_words(source),
-            targets={
-                reading: axis if target is None else axis.with_words(target) for reading, axis in self.targets.items()
-            },
-            hypotheses=(),
-        )
 
-    def drop_special(self, *, renormalize: bool = True) -> CrossAttention:
-        """The record without the rows and columns of special tokens.
+        def assigned(record: Self) -> Self:
+            return replace(
+                record,
+                source=record.source if source is None else assign_words(record.source, source),
+                targets={
+                    reading: axis if target is None else assign_words(axis, target)
+                    for reading, axis in record.targets.items()
+                },
+            )
 
-        Args:
-            renormalize: divide each row by its sum over the columns that are left, so that it is a distribution again;
-                a row that had no weight there becomes NaN (undefined).
-
-        Raises:
-            ValueError: nothing would be left.
-        """
-        rows = [position for position, special in enumerate(self.target.special) if not special]
-        columns = [position for position, special in enumerate(self.source.special) if not special]
-        if not rows or not columns:
-            raise ValueError("every position of one side is a special token: nothing would be left")
-        weights = self.weights[:, :, rows][..., columns]
-        if renormalize:
-            weights = weights / weights.sum(-1, keepdim=True)
-        return replace(
-            self,
-            weights=weights,
-            source=self.source.select(columns),
-            targets={self.reading: self.target.select(rows)},
-            logprobs=None if self.logprobs is None else self.logprobs[rows],
-            hypotheses=(),
-            value_norms=None if self.value_norms is None else self.value_norms[:, :, rows][..., columns],
-            steps=(*self.steps, "renormalize" if renormalize else "drop"),
-        )
-
-    def contributions(self) -> CrossAttention:
-        """The record with value norms in place of attention weights, each row divided by its sum.
-
-        What a source position contributes by a head depends on its value vector too: a sink takes much weight and gives
-        little. Scores, alignments, pictures and the widget then show contributions; signatures say so.
-
-        Raises:
-            ValueError: the record holds no value norms.
-
-        Source: Kobayashi et al. 2020.
-        """
-        if self.value_norms is None:
-            raise ValueError("this record holds no value norms: make it with extract(..., value_norms=True)")
-        return replace(
-            self,
-            weights=self.value_norms / self.value_norms.sum(-1, keepdim=True),
-            steps=(*self.steps, "contributions"),
-            hypotheses=tuple(replace(each, hypotheses=()).contributions() for each in self.hypotheses),
-        )
+        if target is not None and self.hypotheses:
+            raise ValueError(
+                f"this record holds {len(self.hypotheses)} hypotheses, which are different targets: give the words of "
+                "each, [hypothesis.with_words(target=words) for hypothesis, words in zip(record.hypotheses, ...)]"
+            )
+        return self.changed(assigned)
 
     def score(
         self,
@@ -309,8 +110,6 @@ class CrossAttention:
                 hold, or a function that returns another shape.
             TypeError: a parameter that the score does not have.
         """
-        from xattn_widget.scores import find_score
-
         return find_score(score).of_record(self, special=special, reduce=reduce, **parameters)
 
     def align(
@@ -341,9 +140,9 @@ class CrossAttention:
         Raises:
             ValueError: an unknown method, policy or aggregate, or a head that is not there.
         """
-        from xattn_widget.alignment.links import align_record
-
-        return align_record(self, heads, method, words, special, aggregate, at_least)
+        return align_record(
+            self, heads, method=method, words=words, special=special, aggregate=aggregate, at_least=at_least
+        )
 
     def plot(
         self,
@@ -424,6 +223,14 @@ class CrossAttention:
             ValueError: the weights are not probabilities, or other numbers are impossible, so that the file could not
                 be loaded again.
         """
-        from xattn_widget.record.storage import save
+        return storage.save(self, path)
 
-        return save(self, path)
+
+def load(path: str | Path) -> CrossAttention:
+    """Load a record that :meth:`CrossAttention.save` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not a saved record, it is damaged, or it is of a newer format.
+    """
+    return storage.load(path, CrossAttention)

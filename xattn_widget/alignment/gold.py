@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from xattn_widget.alignment import GoldAlignment, alignment_scores
-from xattn_widget.alignment.pharaoh import Link, parse_pharaoh
-from xattn_widget.cross_attention import CrossAttention
+from xattn_widget.alignment.aer import alignment_scores
+from xattn_widget.alignment.links import align_record
+from xattn_widget.alignment.pharaoh import GoldAlignment, Link, parse_pharaoh
+from xattn_widget.record.data import AttentionData
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Reference:
 
 
 def read_references(
-    references: Any, records: Sequence[CrossAttention], single: bool, words: bool
+    references: Any, records: Sequence[AttentionData], single: bool, words: bool
 ) -> list[Reference | None]:
     """A reference (or None) for each record.
 
@@ -57,7 +58,7 @@ def read_references(
     return [None if each is None else _read(each, record, words) for each, record in zip(given, records, strict=True)]
 
 
-def _read(value: Any, record: CrossAttention, words: bool) -> Reference:
+def _read(value: Any, record: AttentionData, words: bool) -> Reference:
     if isinstance(value, str):
         value = parse_pharaoh(value, "a reference")
     if hasattr(value, "sure") and hasattr(value, "possible"):
@@ -87,14 +88,14 @@ def _pairs(value: Any) -> list[Link]:
 
 
 def fare(
-    record: CrossAttention, reference: Reference, heads: Iterable[Sequence[int]], aggregate: Literal["mean", "max"]
+    record: AttentionData, reference: Reference, heads: Iterable[Sequence[int]], aggregate: Literal["mean", "max"]
 ) -> dict[str, Any]:
     """Alignment error rate, precision and recall of heads by a reference, as the front end shows them.
 
     The links are those of :meth:`CrossAttention.align`, the numbers those of
     :func:`xattn_widget.alignment.alignment_scores`; a number without a meaning is None.
     """
-    links = record.align([(layer, head) for layer, head in heads], words=reference.words, aggregate=aggregate)
+    links = align_record(record, [(layer, head) for layer, head in heads], words=reference.words, aggregate=aggregate)
     if not reference.words and record.reading == "input":
         # What a row has read is what the row above it predicted.
         links = [(source, target - 1) for source, target in links if target > 0]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 
 from xattn_widget.alignment.dtw import monotone_path
 from xattn_widget.alignment.pharaoh import Link
+from xattn_widget.record.data import AttentionData
 from xattn_widget.record.heads import check_heads, head_pairs, whole_numbers
 from xattn_widget.scores.special import checked_policy
-
-if TYPE_CHECKING:
-    from xattn_widget.cross_attention import CrossAttention
 
 Method = Literal["argmax", "mutual", "threshold", "mass", "assignment", "monotone"]
 Heads = tuple[int, int] | Sequence[tuple[int, int]] | None
@@ -90,13 +88,14 @@ def _assignment(weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def align_record(
-    record: CrossAttention,
-    heads: Heads,
-    method: Method,
-    words: bool,
-    special: str,
-    aggregate: str,
-    at_least: float | None,
+    record: AttentionData,
+    heads: Heads = None,
+    *,
+    method: Method = "argmax",
+    words: bool = True,
+    special: str = "renormalize",
+    aggregate: str = "mean",
+    at_least: float | None = None,
 ) -> list[Link]:
     """The links of a record's heads; see :meth:`CrossAttention.align`."""
     policy = checked_policy(special)
@@ -126,7 +125,7 @@ def _numbered(numbers: Sequence[int], special: Sequence[bool]) -> dict[int, int]
     }
 
 
-def _picked(record: CrossAttention, heads: Heads, aggregate: str) -> torch.Tensor:
+def _picked(record: AttentionData, heads: Heads, aggregate: str) -> torch.Tensor:
     """``[target, source]`` weights of the heads together."""
     if aggregate not in ("mean", "max"):
         raise ValueError(f"aggregate must be 'mean' or 'max' (over the heads), got {aggregate!r}")

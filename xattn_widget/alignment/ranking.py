@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from xattn_widget.alignment.aer import Corpus, alignment_error_rate
-from xattn_widget.alignment.links import Method
-from xattn_widget.scores import find_score
-
-if TYPE_CHECKING:
-    from xattn_widget.cross_attention import CrossAttention, Reading
-    from xattn_widget.scores import Score
+from xattn_widget.alignment.links import Method, align_record
+from xattn_widget.record.data import AttentionData, Reading
+from xattn_widget.scores import Score, find_score
 
 
 class HeadAlignment(NamedTuple):
@@ -36,7 +33,7 @@ class HeadAlignment(NamedTuple):
 
 
 def best_alignment_heads(
-    records: Sequence[CrossAttention],
+    records: Sequence[AttentionData],
     sure: Corpus | None = None,
     possible: Corpus | None = None,
     *,
@@ -99,7 +96,7 @@ def best_alignment_heads(
                 if by is not None:
                     value, measure, key = float(grid[pair]), score.name, sign * float(grid[pair])
                 elif sure is not None:
-                    links = [record.align(pair, method=method, special=special, words=words) for record in read]
+                    links = [align_record(record, pair, method=method, special=special, words=words) for record in read]
                     value, measure = alignment_error_rate(links, sure, possible), "aer"
                     key = value
                 else:
@@ -110,13 +107,13 @@ def best_alignment_heads(
     return [entry for _, entry in ranked]
 
 
-def _one_to_one(records: list[CrossAttention], head: tuple[int, int], special: str, words: bool) -> float:
+def _one_to_one(records: list[AttentionData], head: tuple[int, int], special: str, words: bool) -> float:
     """Share of words with a mutual link, weighed by its nearness to the diagonal squared."""
     linked, total = 0.0, 0
     for record in records:
         source = len(record.source_words) if words else len(record.source)
         target = len(record.target_words) if words else len(record.target)
         total += min(source, target)
-        for column, row in record.align(head, method="mutual", special=special, words=words):
+        for column, row in align_record(record, head, method="mutual", special=special, words=words):
             linked += (1 - abs((column + 0.5) / source - (row + 0.5) / target)) ** 2
     return linked / total if total else math.nan

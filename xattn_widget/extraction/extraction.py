@@ -11,12 +11,13 @@ from transformers import PreTrainedModel
 
 from xattn_widget.capturing.checks import unknown
 from xattn_widget.capturing.recorder import capture_here
-from xattn_widget.cross_attention import CrossAttention, Reading
+from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.extraction.importance import Method, check_method, importance_sums
 from xattn_widget.inputs.columns import Layout, check_share, find_layout
 from xattn_widget.inputs.pairs import Pair, evaluating, forward_inputs, paired_batches, predicted_logprobs
 from xattn_widget.inputs.text.sides import TextModel, pair_model
 from xattn_widget.messages.mistakes import with_checked_arguments
+from xattn_widget.record.data import Reading
 
 
 @overload

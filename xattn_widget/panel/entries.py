@@ -8,13 +8,13 @@ from typing import Any
 
 import traitlets
 
-from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.messages.characters import brief, well_formed
 from xattn_widget.panel.settings import HEADS_FORM
+from xattn_widget.record.data import AttentionData
 from xattn_widget.record.heads import check_heads, head_pairs, whole_number
 
 
-def flatten(records: Any, names: Sequence[str] | None) -> tuple[list[CrossAttention], list[str], list[str], list[int]]:
+def flatten(records: Any, names: Sequence[str] | None) -> tuple[list[AttentionData], list[str], list[str], list[int]]:
     """Records with each hypothesis for itself.
 
     Args:
@@ -29,9 +29,9 @@ def flatten(records: Any, names: Sequence[str] | None) -> tuple[list[CrossAttent
         TypeError: something else than records, or names that are no list of strings.
         ValueError: no record, or more or fewer names than records.
     """
-    given = [records] if isinstance(records, CrossAttention) else records
+    given = [records] if isinstance(records, AttentionData) else records
     for record in given if isinstance(given, Sequence) and not isinstance(given, str) else [given]:
-        if not isinstance(record, CrossAttention):
+        if not isinstance(record, AttentionData):
             raise TypeError(
                 f"the widget shows CrossAttention records, got {type(record).__name__}: make them with extract(...) or "
                 "CrossAttention.from_tokens(...), or call show_cross_attention"
@@ -46,7 +46,7 @@ def flatten(records: Any, names: Sequence[str] | None) -> tuple[list[CrossAttent
         named = list(names)
     if len(named) != len(given):
         raise ValueError(f"there are {len(given)} records and {len(named)} names: give one name for each record")
-    flat: list[CrossAttention] = []
+    flat: list[AttentionData] = []
     ranks: list[str] = []
     flat_names: list[str] = []
     groups: list[int] = []
@@ -62,7 +62,7 @@ def flatten(records: Any, names: Sequence[str] | None) -> tuple[list[CrossAttent
 
 
 def describe_records(
-    records: Sequence[CrossAttention], ranks: Sequence[str], names: Sequence[str], groups: Sequence[int]
+    records: Sequence[AttentionData], ranks: Sequence[str], names: Sequence[str], groups: Sequence[int]
 ) -> dict[str, Any]:
     """The summary that the front end has before it asks for anything.
 
@@ -93,19 +93,19 @@ def describe_records(
     }
 
 
-def total_logprob(record: CrossAttention) -> float | None:
+def total_logprob(record: AttentionData) -> float | None:
     """The log-probability of a record's whole target, where it is known."""
     total = math.nan if record.logprobs is None else float(record.logprobs.sum())
     return total if math.isfinite(total) else None
 
 
-def fit_heads(heads: Sequence[Sequence[int]], record: CrossAttention) -> list[list[int]]:
+def fit_heads(heads: Sequence[Sequence[int]], record: AttentionData) -> list[list[int]]:
     """The heads that this record has too, or else all heads of its last layer."""
     fitting = [[layer, head] for layer, head in heads if layer < record.layers and head < record.heads]
     return fitting or [[record.layers - 1, head] for head in range(record.heads)]
 
 
-def settle_heads(value: Any, record: CrossAttention) -> list[list[int]]:
+def settle_heads(value: Any, record: AttentionData) -> list[list[int]]:
     """Picked heads as a list of [layer, head], each once.
 
     Raises:
@@ -122,7 +122,7 @@ def settle_heads(value: Any, record: CrossAttention) -> list[list[int]]:
     return [list(pair) for pair in reversed(dict.fromkeys(reversed(heads)))]
 
 
-def settle_compare(value: Any, sentence: int, records: Sequence[CrossAttention]) -> dict[str, Any] | None:
+def settle_compare(value: Any, sentence: int, records: Sequence[AttentionData]) -> dict[str, Any] | None:
     """What to compare with as a dictionary of ``sentence`` and ``heads``, both of which may be left out.
 
     Raises:

@@ -11,10 +11,11 @@ from typing import IO, TYPE_CHECKING
 
 import torch
 
+from xattn_widget.alignment.links import align_record
 from xattn_widget.alignment.pharaoh import format_pharaoh
-from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.files.csv_json import csv_writer, json_text
 from xattn_widget.files.writing import whole_file
+from xattn_widget.record.data import AttentionData
 
 if TYPE_CHECKING:
     from xattn_widget.widget.widget import CrossAttentionWidget
@@ -41,7 +42,7 @@ def export(widget: CrossAttentionWidget, path: str | Path, spreadsheet: bool = F
     return path
 
 
-def shown_record(widget: CrossAttentionWidget) -> CrossAttention:
+def shown_record(widget: CrossAttentionWidget) -> AttentionData:
     """The record with the view's settings applied: reading, words, special tokens dropped."""
     record = widget.record
     if widget.reading in record.targets:
@@ -51,12 +52,12 @@ def shown_record(widget: CrossAttentionWidget) -> CrossAttention:
     return record.words() if widget.words else record
 
 
-def _heads(widget: CrossAttentionWidget, record: CrossAttention) -> torch.Tensor:
+def _heads(widget: CrossAttentionWidget, record: AttentionData) -> torch.Tensor:
     """``[picked, target, source]`` weights."""
     return torch.stack([record.weights[layer, head] for layer, head in widget.heads])
 
 
-def _together(widget: CrossAttentionWidget, record: CrossAttention) -> torch.Tensor:
+def _together(widget: CrossAttentionWidget, record: AttentionData) -> torch.Tensor:
     picked = _heads(widget, record)
     return picked.mean(0) if widget.aggregate == "mean" else picked.amax(0)
 
@@ -105,7 +106,7 @@ def _pharaoh(widget: CrossAttentionWidget) -> str:
     if widget.reading in record.targets:
         record = record.read_as(widget.reading)
     heads = [(layer, head) for layer, head in widget.heads]
-    links = record.align(heads, aggregate="max" if widget.aggregate == "max" else "mean")
+    links = align_record(record, heads, aggregate="max" if widget.aggregate == "max" else "mean")
     return format_pharaoh(links) + "\n"
 
 

@@ -5,21 +5,18 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from matplotlib.figure import Figure
 
+from xattn_widget.panel.score_entries import ScoreEntry
 from xattn_widget.plot.grid import draw_grid
 from xattn_widget.plot.heatmap import draw_heatmap
 from xattn_widget.plot.labels import written
-
-if TYPE_CHECKING:
-    from xattn_widget.cross_attention import CrossAttention
-    from xattn_widget.panel.score_entries import ScoreEntry
+from xattn_widget.record.data import AttentionData
 
 
-def summary_picture(record: CrossAttention, heads: Sequence[Sequence[int]], aggregate: str, entry: ScoreEntry) -> bytes:
+def summary_picture(record: AttentionData, heads: Sequence[Sequence[int]], aggregate: str, entry: ScoreEntry) -> bytes:
     """The picture (PNG) that stands in for the widget: the grid of a score beside the picked heads' heat map.
 
     Args:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.messages.characters import brief
+from xattn_widget.record.data import AttentionData
 from xattn_widget.record.heads import check_heads, head_pairs, whole_number
 
 _LONGEST_ID = 256
@@ -28,7 +28,7 @@ class RequestError(ValueError):
 class Subject:
     """What a request can be about: a widget's records and the names of its scores."""
 
-    records: Sequence[CrossAttention]
+    records: Sequence[AttentionData]
     scores: Collection[str]
     shown: int
 
@@ -44,12 +44,12 @@ MISSING = _Missing()
 class Field(NamedTuple):
     """A field of a request: how it is read, and what it is when it is left out (MISSING: it must not be)."""
 
-    read: Callable[[Any, CrossAttention, Subject], Any]
+    read: Callable[[Any, AttentionData, Subject], Any]
     default: Any = MISSING
 
 
-def _index(noun: str, count: Callable[[CrossAttention], int]) -> Field:
-    def read(value: Any, record: CrossAttention, subject: Subject) -> int:
+def _index(noun: str, count: Callable[[AttentionData], int]) -> Field:
+    def read(value: Any, record: AttentionData, subject: Subject) -> int:
         index, size = whole_number(value), count(record)
         if index is None or not 0 <= index < size:
             raise RequestError(
@@ -60,11 +60,11 @@ def _index(noun: str, count: Callable[[CrossAttention], int]) -> Field:
     return Field(read)
 
 
-def _sentence(value: Any, record: CrossAttention, subject: Subject) -> int:
+def _sentence(value: Any, record: AttentionData, subject: Subject) -> int:
     return int(_index("sentence", lambda _: len(subject.records)).read(value, record, subject))
 
 
-def _number(value: Any, record: CrossAttention, subject: Subject) -> int:
+def _number(value: Any, record: AttentionData, subject: Subject) -> int:
     number = whole_number(value)
     if number is None or not 0 <= number <= _LARGEST:
         raise RequestError(f"expected a whole number that is not negative, got {_quoted(value)}")
@@ -72,7 +72,7 @@ def _number(value: Any, record: CrossAttention, subject: Subject) -> int:
 
 
 def _heads(least: int) -> Field:
-    def read(value: Any, record: CrossAttention, subject: Subject) -> list[list[int]]:
+    def read(value: Any, record: AttentionData, subject: Subject) -> list[list[int]]:
         try:
             pairs = head_pairs(value)
             check_heads(pairs, record.layers, record.heads)
@@ -85,22 +85,22 @@ def _heads(least: int) -> Field:
     return Field(read)
 
 
-def _text(value: Any, record: CrossAttention, subject: Subject) -> str:
+def _text(value: Any, record: AttentionData, subject: Subject) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
         length = f" of {len(value):,} characters" if isinstance(value, str) else ""
         raise RequestError(f"expected a string of at most {_LONGEST_TEXT:,} characters, got {_quoted(value)}{length}")
     return value
 
 
-def _score(value: Any, record: CrossAttention, subject: Subject) -> str:
+def _score(value: Any, record: AttentionData, subject: Subject) -> str:
     if not isinstance(value, str) or value not in subject.scores:
         listed = ", ".join(subject.scores)
         raise RequestError(f"there is no score {_quoted(value)} here: expected one of {listed[:_LONGEST_LIST]}")
     return value
 
 
-def _one_of(*values: str) -> Callable[[Any, CrossAttention, Subject], str]:
-    def read(value: Any, record: CrossAttention, subject: Subject) -> str:
+def _one_of(*values: str) -> Callable[[Any, AttentionData, Subject], str]:
+    def read(value: Any, record: AttentionData, subject: Subject) -> str:
         if not isinstance(value, str) or value not in values:
             raise RequestError(f"expected one of {', '.join(map(repr, values))}, got {_quoted(value)}")
         return value

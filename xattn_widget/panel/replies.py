@@ -10,10 +10,10 @@ import torch
 
 from xattn_widget.alignment.gold import Reference, fare
 from xattn_widget.capturing.recorder import ROW_SUM_TOLERANCE
-from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.panel.score_entries import ScoreEntry, finite
 from xattn_widget.record.axis import Axis
+from xattn_widget.record.data import AttentionData
 
 # The largest reply: browsers hold a buffer of this size, and no notebook shows a larger matrix.
 MAX_REPLY_BYTES = 2**29
@@ -21,7 +21,7 @@ MAX_REPLY_BYTES = 2**29
 
 def answer(
     asked: Mapping[str, Any],
-    records: Sequence[CrossAttention],
+    records: Sequence[AttentionData],
     scores: Mapping[str, ScoreEntry],
     references: Sequence[Reference | None],
 ) -> tuple[dict[str, Any], list[bytes]]:
@@ -84,7 +84,7 @@ def quantise(weights: torch.Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return scaled.to(torch.uint8).contiguous().numpy()
 
 
-def _sentence(record: CrossAttention) -> dict[str, Any]:
+def _sentence(record: AttentionData) -> dict[str, Any]:
     output = record.targets.get("output", record.target)
     logprobs = None if record.logprobs is None else finite(record.logprobs.tolist())
     return {
@@ -105,7 +105,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
     }
 
 
-def _notes(record: CrossAttention) -> list[str]:
+def _notes(record: AttentionData) -> list[str]:
     """What a reader must know before trusting the picture."""
     notes = []
     for layer, weights in enumerate(record.weights):

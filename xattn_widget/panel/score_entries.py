@@ -16,9 +16,9 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.messages.characters import visible, well_formed
 from xattn_widget.panel.background import Background
+from xattn_widget.record.data import AttentionData
 from xattn_widget.scores import BUILTIN, Score, find_score
 
 # A second one, so that a score that takes long does not keep the others waiting.
@@ -125,7 +125,7 @@ class ScoreEntry:
             "signature": well_formed(self.score.signature(special=self.special, **self.parameters)),
         }
 
-    def grid(self, record: CrossAttention) -> torch.Tensor:
+    def grid(self, record: AttentionData) -> torch.Tensor:
         """``[layers, heads]`` values of a record, with their ``signature``; a copy.
 
         Raises:
@@ -134,11 +134,11 @@ class ScoreEntry:
         grid = self.outcome(record).grid
         return self._compute(record) if grid is None else _copy(grid)
 
-    def outcome(self, record: CrossAttention) -> Outcome:
+    def outcome(self, record: AttentionData) -> Outcome:
         """The values or the error, computed here unless they are known."""
         return self._computation(record).run()
 
-    def start(self, record: CrossAttention) -> Computation:
+    def start(self, record: AttentionData) -> Computation:
         """Compute the values of a record in a thread beside this one, unless they are known or on their way.
 
         It waits a moment for quick ones, but not where others are being computed.
@@ -151,15 +151,15 @@ class ScoreEntry:
             computation.wait(0 if busy else _MOMENT)
         return computation
 
-    def forget(self, record: CrossAttention) -> None:
+    def forget(self, record: AttentionData) -> None:
         """Compute the values anew the next time: what the score uses may have changed."""
         with _known_lock:
             _known_of(record, self).pop(self._key, None)
 
-    def _compute(self, record: CrossAttention) -> torch.Tensor:
+    def _compute(self, record: AttentionData) -> torch.Tensor:
         return self.score.of_record(record, special=self.special, **self.parameters)
 
-    def _computation(self, record: CrossAttention) -> Computation:
+    def _computation(self, record: AttentionData) -> Computation:
         with _known_lock:
             known = _known_of(record, self)
             computation = known.get(self._key)
@@ -176,7 +176,7 @@ class ScoreEntry:
 
 
 def list_entries(
-    scores: Sequence[str | Score | Callable[..., Any]] | None, records: Sequence[CrossAttention]
+    scores: Sequence[str | Score | Callable[..., Any]] | None, records: Sequence[AttentionData]
 ) -> dict[str, ScoreEntry]:
     """Scores by name, as a widget is given them; None for the built-in ones that all records can be scored by.
 
@@ -196,7 +196,7 @@ def list_entries(
 
 
 # By record and by the score's function, both weakly: what is known goes with either.
-_known: WeakKeyDictionary[CrossAttention, WeakKeyDictionary[Any, dict[Any, Computation]]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[AttentionData, WeakKeyDictionary[Any, dict[Any, Computation]]] = WeakKeyDictionary()
 _known_lock = threading.Lock()
 # Those that a thread was asked to compute and that are not done.
 _underway: set[Computation] = set()
@@ -227,7 +227,7 @@ def _copy(grid: torch.Tensor) -> torch.Tensor:
     return copy
 
 
-def _known_of(record: CrossAttention, entry: ScoreEntry) -> dict[Any, Computation]:
+def _known_of(record: AttentionData, entry: ScoreEntry) -> dict[Any, Computation]:
     functions = _known.setdefault(record, WeakKeyDictionary())
     try:
         return functions.setdefault(entry.score.function, {})

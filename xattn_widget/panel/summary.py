@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 import torch
 
-from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.panel.score_entries import ScoreEntry
+from xattn_widget.record.data import AttentionData
 
 RANKED = 3
 
 
-def rank_heads(record: CrossAttention, entry: ScoreEntry) -> list[tuple[int, int, float]]:
+def rank_heads(record: AttentionData, entry: ScoreEntry) -> list[tuple[int, int, float]]:
     """(layer, head, value) of every head, best first by the score's direction; undefined values last.
 
     All are undefined where the score could not be computed.
@@ -27,7 +27,7 @@ def rank_heads(record: CrossAttention, entry: ScoreEntry) -> list[tuple[int, int
     return sorted(ranked, key=lambda item: (not math.isfinite(item[2]), sign * item[2]))
 
 
-def summarise(record: CrossAttention, entry: ScoreEntry, texts: Mapping[str, str], more: str) -> str:
+def summarise(record: AttentionData, entry: ScoreEntry, texts: Mapping[str, str], more: str) -> str:
     """What is shown, in words.
 
     Args:

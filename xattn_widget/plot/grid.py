@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from matplotlib.axes import Axes
@@ -12,24 +12,20 @@ from matplotlib.image import AxesImage
 
 from xattn_widget.plot.heatmap import COLOURS
 from xattn_widget.plot.labels import written
-
-if TYPE_CHECKING:
-    from xattn_widget.cross_attention import CrossAttention
-    from xattn_widget.scores import Score
+from xattn_widget.record.data import AttentionData
+from xattn_widget.scores import Score, find_score
 
 # Up to this many heads a layer the values are written into the cells.
 _WRITTEN = 12
 
 
 def plot_grid(
-    record: CrossAttention,
+    record: AttentionData,
     score: str | Score | Callable[..., Any],
     ax: Axes | None = None,
     **parameters: Any,
 ) -> Axes:
     """Draw the grid of a score's values with its signature; see :meth:`CrossAttention.plot`."""
-    from xattn_widget.scores import find_score
-
     found = find_score(score)
     values = found.of_record(record, **parameters)
     if values.dim() != 2:

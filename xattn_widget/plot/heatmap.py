@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from matplotlib.axes import Axes
 
 from xattn_widget.plot.labels import label_fonts, label_room, set_labels, shown
 from xattn_widget.plot.picking import mean_weights, picked_heads
-
-if TYPE_CHECKING:
-    from xattn_widget.cross_attention import CrossAttention
+from xattn_widget.record.data import AttentionData
 
 # Perceptually even and readable with colour blindness (Nuñez, Anderton & Renslow 2018).
 COLOURS = "cividis"
@@ -21,7 +18,7 @@ _LABELS = 40
 
 
 def plot_heatmap(
-    record: CrossAttention,
+    record: AttentionData,
     layer: int | None = None,
     head: int | None = None,
     heads: Sequence[tuple[int, int]] | None = None,
@@ -44,7 +41,7 @@ def plot_heatmap(
     return ax
 
 
-def figure_size(record: CrossAttention, weights: torch.Tensor) -> tuple[float, float]:
+def figure_size(record: AttentionData, weights: torch.Tensor) -> tuple[float, float]:
     """Width and height in inches with room for every cell, for the labels, and for a scale beside them."""
     height, width = weights.shape
     return (
@@ -53,7 +50,7 @@ def figure_size(record: CrossAttention, weights: torch.Tensor) -> tuple[float, f
     )
 
 
-def draw_heatmap(ax: Axes, record: CrossAttention, weights: torch.Tensor, *, warn: bool = True) -> None:
+def draw_heatmap(ax: Axes, record: AttentionData, weights: torch.Tensor, *, warn: bool = True) -> None:
     """``[target, source]`` weights with their labels, into axes."""
     ax.imshow(weights.numpy(), cmap=COLOURS, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     fonts = label_fonts([*record.source_tokens, *record.target_tokens], warn=warn)
@@ -65,5 +62,5 @@ def draw_heatmap(ax: Axes, record: CrossAttention, weights: torch.Tensor, *, war
     ax.set(xlabel="source", ylabel=f"target ({record.reading})")
 
 
-def _unit(record: CrossAttention) -> str:
+def _unit(record: AttentionData) -> str:
     return "share of the value norms" if "contributions" in record.steps else "attention weight"

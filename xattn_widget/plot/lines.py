@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -12,9 +11,7 @@ from matplotlib.lines import Line2D
 
 from xattn_widget.plot.labels import label_fonts, shown
 from xattn_widget.plot.picking import mean_weights, picked_heads
-
-if TYPE_CHECKING:
-    from xattn_widget.cross_attention import CrossAttention
+from xattn_widget.record.data import AttentionData
 
 # Okabe & Ito's colours, as in the widget; yellow is darkened, for it would vanish on white.
 HEAD_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#c2ad00")
@@ -22,7 +19,7 @@ _WIDTH = 4.0
 
 
 def plot_lines(
-    record: CrossAttention,
+    record: AttentionData,
     layer: int | None = None,
     head: int | None = None,
     heads: Sequence[tuple[int, int]] | None = None,
@@ -72,7 +69,7 @@ def plot_lines(
     return ax
 
 
-def _write_tokens(ax: Axes, record: CrossAttention, places: list[list[float]]) -> None:
+def _write_tokens(ax: Axes, record: AttentionData, places: list[list[float]]) -> None:
     """Tokens as tick labels of both sides, for which any layout leaves room."""
     ax.set(xlim=(0, 1), ylim=(1, 0), xticks=[])
     other = ax.secondary_yaxis("right")

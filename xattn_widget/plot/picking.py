@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
+from xattn_widget.record.data import AttentionData
 from xattn_widget.record.heads import head_pairs, missing_head_hint
-
-if TYPE_CHECKING:
-    from xattn_widget.cross_attention import CrossAttention
 
 
 def picked_heads(
-    record: CrossAttention,
+    record: AttentionData,
     layer: int | None,
     head: int | None,
     heads: Sequence[tuple[int, int]] | None,
@@ -48,7 +45,7 @@ def picked_heads(
     return [(layer, head)], _title([(layer, head)])
 
 
-def mean_weights(record: CrossAttention, heads: Sequence[tuple[int, int]]) -> torch.Tensor:
+def mean_weights(record: AttentionData, heads: Sequence[tuple[int, int]]) -> torch.Tensor:
     """``[target, source]`` mean over the heads."""
     return torch.stack([record.weights[pair] for pair in heads]).mean(0)
 
@@ -57,7 +54,7 @@ def _title(heads: Sequence[tuple[int, int]]) -> str:
     return f"layer {heads[0][0]}, head {heads[0][1]}" if len(heads) == 1 else f"mean of {len(heads)} heads"
 
 
-def _check(record: CrossAttention, layer: int, head: int) -> None:
+def _check(record: AttentionData, layer: int, head: int) -> None:
     hint = missing_head_hint(layer, head, record.layers, record.heads)
     if not 0 <= layer < record.layers:
         raise ValueError(f"layer must be 0 to {record.layers - 1}, got {layer}{hint}")

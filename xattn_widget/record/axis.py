@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 Span = tuple[int, int]
@@ -117,21 +117,6 @@ class Axis:
             text=self.text,
             spans=spans,
         )
-
-    def with_words(self, words: Sequence[str]) -> Axis:
-        """The axis with these words (such as the tokens of a gold alignment) in place of those it found.
-
-        Pieces go to words by the characters of the text that they stand for, whatever its spaces, case and Unicode
-        forms; a piece that spells none of them (an unknown token) goes with its neighbor. A word that no piece spells
-        keeps its number and has no position.
-
-        Raises:
-            TypeError: one string in place of a list of them.
-            ValueError: the words are not those of this text.
-        """
-        from xattn_widget.inputs.text.assigning import assign_words
-
-        return replace(self, groups=assign_words(self, words), words=tuple(words))
 
     def select(self, positions: Sequence[int]) -> Axis:
         """The axis of these positions alone. Words that had no position before stay too."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, TypeVar, get_args
 
 import torch
 
-from xattn_widget.cross_attention import CrossAttention, Reading
 from xattn_widget.record.axis import NO_WORD, Axis
+from xattn_widget.record.data import AttentionData, Reading
 
 # Rows of weights that were given in half precision are this far from 1 at most.
 _TOLERANCE = 0.01
@@ -17,6 +17,7 @@ _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 # The steps after which a row sums to 1, or is NaN where it had nothing to divide by.
 _NORMALIZING = ("renormalize", "contributions")
 _STEPS = ("words", "drop", *_NORMALIZING)
+Data = TypeVar("Data", bound=AttentionData)
 
 
 class _Field(NamedTuple):
@@ -91,26 +92,27 @@ _RECORD = {
 }
 
 
-def read_records(content: Any, tensors: Mapping[str, torch.Tensor]) -> list[CrossAttention]:
+def read_records(content: Any, tensors: Mapping[str, torch.Tensor], kind: type[Data]) -> list[Data]:
     """The records of a file.
 
     Args:
         content: what the file's JSON holds.
         tensors: the file's tensors by name.
+        kind: the class of the records.
 
     Raises:
         ValueError: something is not as ``save`` writes it; the message says where.
     """
     _check_fields(content, _CONTENT, "the file")
     left = dict(tensors)
-    records = [_read_record(fields, left, index) for index, fields in enumerate(content["records"])]
+    records = [_read_record(fields, left, index, kind) for index, fields in enumerate(content["records"])]
     if left:
         raise ValueError(f"the tensor {min(left)!r} belongs to no record")
     check_hypotheses(records)
     return records
 
 
-def check_hypotheses(records: Sequence[CrossAttention]) -> None:
+def check_hypotheses(records: Sequence[AttentionData]) -> None:
     """Raise unless the records may stand in one n-best list.
 
     Raises:
@@ -125,7 +127,7 @@ def check_hypotheses(records: Sequence[CrossAttention]) -> None:
                 raise ValueError(f"records 0 and {index} are not hypotheses for one sentence: they differ in {name}")
 
 
-def check_values(record: CrossAttention, whole_rows: bool = False) -> None:
+def check_values(record: AttentionData, whole_rows: bool = False) -> None:
     """Raise unless the numbers of a record are what its fields say they are.
 
     Rows may sum to less than 1: where special tokens were dropped, where a model shares its softmax with
@@ -162,12 +164,12 @@ def check_values(record: CrossAttention, whole_rows: bool = False) -> None:
             raise ValueError(f"importance by {method!r} must be finite")
 
 
-def has_whole_rows(record: CrossAttention) -> bool:
+def has_whole_rows(record: AttentionData) -> bool:
     """Whether all rows that are defined sum to 1."""
     return not bool((record.weights.sum(-1) < 1 - _TOLERANCE).any())
 
 
-def _read_record(fields: Any, left: dict[str, torch.Tensor], index: int) -> CrossAttention:
+def _read_record(fields: Any, left: dict[str, torch.Tensor], index: int, kind: type[Data]) -> Data:
     """Record ``index`` of a file; its tensors are taken out of ``left``."""
     name = f"record {index}"
     _check_fields(fields, _RECORD, name)
@@ -184,7 +186,7 @@ def _read_record(fields: Any, left: dict[str, torch.Tensor], index: int) -> Cros
     weights = take("weights", True)
     assert weights is not None
     try:
-        record = CrossAttention(
+        record = kind(
             weights=weights,
             source=_read_axis(fields["source"], "the source"),
             targets={reading: _read_axis(axis, f"target {reading!r}") for reading, axis in fields["targets"].items()},

@@ -5,25 +5,26 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.files.writing import whole_file
+from xattn_widget.record.data import AttentionData
 from xattn_widget.record.schema import check_hypotheses, check_values, has_whole_rows, read_records
 
 _KEY = "xattn_widget"
 _FORMAT = 1
+Data = TypeVar("Data", bound=AttentionData)
 
 
-def save(record: CrossAttention, path: str | Path) -> Path:
+def save(record: AttentionData, path: str | Path) -> Path:
     """Save a record and its hypotheses; see :meth:`CrossAttention.save`."""
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to save {path.name} in")
-    records = record.hypotheses or (record,)
+    records: tuple[AttentionData, ...] = record.hypotheses or (record,)
     try:
         check_hypotheses(records)
         for each in records:
@@ -62,8 +63,8 @@ def save(record: CrossAttention, path: str | Path) -> Path:
     return path
 
 
-def load(path: str | Path) -> CrossAttention:
-    """Load a record that :meth:`CrossAttention.save` wrote.
+def load(path: str | Path, kind: type[Data]) -> Data:
+    """Load a record as ``kind``; see :func:`xattn_widget.load`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -78,7 +79,7 @@ def load(path: str | Path) -> CrossAttention:
             f"{path} is not a record of format {_FORMAT}: it was not written by record.save, or by a newer version"
         )
     try:
-        records = read_records(content, tensors)
+        records = read_records(content, tensors, kind)
     except ValueError as error:
         raise ValueError(f"{path} is damaged, or record.save did not write it: {error}") from error
     return records[0] if len(records) == 1 else replace(records[0], hypotheses=tuple(records))

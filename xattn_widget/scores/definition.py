@@ -6,17 +6,15 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 
 from xattn_widget._version import __version__
 from xattn_widget.messages.hints import nearest
+from xattn_widget.record.data import AttentionData
 from xattn_widget.scores.signatures import code_hash, place, printed
 from xattn_widget.scores.special import apply_policy, checked_policy
-
-if TYPE_CHECKING:
-    from xattn_widget.cross_attention import CrossAttention
 
 Direction = Literal["higher", "lower"]
 Scope = Literal["head", "layer", "model"]
@@ -74,7 +72,7 @@ class Score:
         """What it takes beside attention and masks: of ``"source_special"``, ``"value_norms"``, ``"importance"``."""
         return tuple(name for name in INPUTS if name in {parameter.name for parameter in self._arguments})
 
-    def missing(self, record: CrossAttention) -> str | None:
+    def missing(self, record: AttentionData) -> str | None:
         """What this score needs and the record does not hold, or None."""
         held = {"value_norms": record.value_norms is not None, "importance": bool(record.importance)}
         return next((name for name in self.needs if not held.get(name, True)), None)
@@ -251,7 +249,7 @@ class Score:
         return f"score {self.name!r}" + ("" if self.is_builtin else f" ({place(self.function)})")
 
     def of_record(
-        self, record: CrossAttention, *, special: str | None = None, reduce: Reduce | None = None, **parameters: Any
+        self, record: AttentionData, *, special: str | None = None, reduce: Reduce | None = None, **parameters: Any
     ) -> torch.Tensor:
         """The score of each head of a record; see :meth:`CrossAttention.score`."""
         result = self(

@@ -6,14 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 
+from xattn_widget.record.data import AttentionData
 from xattn_widget.scores.masking import Kept
-
-if TYPE_CHECKING:
-    from xattn_widget.cross_attention import CrossAttention
+from xattn_widget.scores.special import apply_policy
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +40,7 @@ class MarginalReference:
         return digest.hexdigest()[:8]
 
 
-def reference_marginals(records: Sequence[CrossAttention], *, special: str = "keep") -> MarginalReference:
+def reference_marginals(records: Sequence[AttentionData], *, special: str = "keep") -> MarginalReference:
     """The source marginals of records, as the reference set of ``marginal_divergence``.
 
     Args:
@@ -52,8 +50,6 @@ def reference_marginals(records: Sequence[CrossAttention], *, special: str = "ke
     Raises:
         ValueError: no records, or records of different models.
     """
-    from xattn_widget.scores.special import apply_policy
-
     if not records:
         raise ValueError("a reference set needs at least one record")
     shapes = {tuple(record.weights.shape[:2]) for record in records}

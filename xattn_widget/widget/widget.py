@@ -6,7 +6,7 @@ import base64
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anywidget
 import torch
@@ -126,12 +126,12 @@ class CrossAttentionWidget(View, anywidget.AnyWidget):
     @property
     def records(self) -> list[CrossAttention]:
         """What can be shown, in the order of the sentence picker."""
-        return list(self._records)
+        return cast("list[CrossAttention]", list(self._records))
 
     @property
     def record(self) -> CrossAttention:
         """The record that is shown."""
-        return self._records[self.sentence]
+        return cast("CrossAttention", self._records[self.sentence])
 
     def add_score(
         self, score: str | Score | Callable[..., Any], *, special: str | None = None, **parameters: Any

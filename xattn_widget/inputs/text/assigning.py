@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from xattn_widget.inputs.text.matching import common_characters, join_bytes, letters, runs
@@ -15,8 +16,22 @@ _BYTES = re.compile(r"(<0x[0-9A-Fa-f]{2}>)+")
 _TELLING = 3
 
 
-def assign_words(axis: Axis, words: Sequence[str]) -> tuple[int, ...]:
-    """For each position the index of its word; see :meth:`Axis.with_words`."""
+def assign_words(axis: Axis, words: Sequence[str]) -> Axis:
+    """The axis with these words (such as the tokens of a gold alignment) instead of those it found.
+
+    Pieces go to words by the characters of the text that they stand for, whatever its spaces, case and Unicode forms.
+    A piece that spells none of them (an unknown token) goes with its neighbor. A word that no piece spells keeps its
+    number and has no position.
+
+    Raises:
+        TypeError: one string instead of a list of them.
+        ValueError: the words are not those of this text.
+    """
+    return replace(axis, groups=_groups(axis, words), words=tuple(words))
+
+
+def _groups(axis: Axis, words: Sequence[str]) -> tuple[int, ...]:
+    """The index of its word for each position."""
     if isinstance(words, str):
         raise TypeError(f"words must be a list of strings, got one string: pass {words!r:.60}.split()")
     for number, word in enumerate(words):

@@ -1,0 +1,261 @@
+"""Attention with its axes, and what can be made of it with tensors alone: ``AttentionData``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self, TypeVar, get_args
+
+import torch
+
+from xattn_widget.record.axis import Axis, Word
+
+Reading = Literal["output", "input"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AttentionData:
+    """The data of a record: attention, its axes, and what was derived from it.
+
+    :class:`xattn_widget.CrossAttention` describes the fields, and adds what needs scores, alignments and pictures.
+
+    Raises:
+        ValueError: the shapes of weights and axes do not fit each other.
+    """
+
+    weights: torch.Tensor
+    source: Axis
+    targets: dict[Reading, Axis]
+    reading: Reading = "output"
+    logprobs: torch.Tensor | None = None
+    generated: bool = False
+    sequence_score: float | None = None
+    model: str = ""
+    hypotheses: tuple[Self, ...] = ()
+    value_norms: torch.Tensor | None = None
+    importance: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    steps: tuple[str, ...] = ()
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.weights.dim() != 4 or self.weights.numel() == 0:
+            raise ValueError(
+                "weights must be [layers, heads, target, source], none of them 0, got a tensor of shape "
+                f"{list(self.weights.shape)}"
+            )
+        if self.reading not in self.targets:
+            raise ValueError(f"reading {self.reading!r} has no target axis; there are {sorted(self.targets)}")
+        expected = {(len(target), len(self.source)) for target in self.targets.values()}
+        if expected != {tuple(self.weights.shape[2:])}:
+            raise ValueError(
+                f"weights have {self.weights.shape[2]} target rows and {self.weights.shape[3]} source columns, but the "
+                f"axes have (target, source) = {sorted(expected)}"
+            )
+        if self.logprobs is not None and tuple(self.logprobs.shape) != (self.weights.shape[2],):
+            raise ValueError(f"logprobs must be [target] = [{self.weights.shape[2]}], got {list(self.logprobs.shape)}")
+        if self.value_norms is not None and self.value_norms.shape != self.weights.shape:
+            raise ValueError(
+                f"value_norms must have the weights' shape {list(self.weights.shape)}, got "
+                f"{list(self.value_norms.shape)}"
+            )
+        for method, grid in self.importance.items():
+            if grid.shape != self.weights.shape[:2]:
+                raise ValueError(
+                    f"importance by {method!r} must be [layers, heads] = {list(self.weights.shape[:2])}, got "
+                    f"{list(grid.shape)}"
+                )
+        object.__setattr__(self, "weights", self.weights.detach().to("cpu", torch.float32))
+
+    def __repr__(self) -> str:
+        texts = " -> ".join(repr(axis.preview()) for axis in (self.source, self.target))
+        target, source = self.weights.shape[2:]
+        return (
+            f"{type(self).__name__}({texts}: {self.layers} layers of {self.heads} heads, {target} target rows by "
+            f"{source} source columns, target {'generated' if self.generated else 'given'})"
+        )
+
+    @classmethod
+    def from_tokens(
+        cls, weights: torch.Tensor, source_tokens: Sequence[str], target_tokens: Sequence[str], **fields: Any
+    ) -> Self:
+        """A record of attention that comes from elsewhere, with a string for each position.
+
+        Args:
+            weights: ``[layers, heads, target, source]``.
+            source_tokens: a display string for each source position.
+            target_tokens: a display string for each target position.
+            fields: further fields of the record, such as ``logprobs``.
+        """
+        return cls(
+            weights=torch.as_tensor(weights),
+            source=Axis(tuple(source_tokens)),
+            targets={"output": Axis(tuple(target_tokens))},
+            **fields,
+        )
+
+    @property
+    def layers(self) -> int:
+        """Number of layers with cross-attention."""
+        return self.weights.shape[0]
+
+    @property
+    def heads(self) -> int:
+        """Number of heads a layer."""
+        return self.weights.shape[1]
+
+    @property
+    def target(self) -> Axis:
+        """The axis of target positions under the present reading."""
+        return self.targets[self.reading]
+
+    @property
+    def source_tokens(self) -> list[str]:
+        """A display string for each source position."""
+        return list(self.source.labels)
+
+    @property
+    def target_tokens(self) -> list[str]:
+        """A display string for each target position, by the present reading."""
+        return list(self.target.labels)
+
+    @property
+    def source_special(self) -> torch.Tensor:
+        """``[source]`` bool, True at special tokens."""
+        return torch.tensor(self.source.special, dtype=torch.bool)
+
+    @property
+    def target_special(self) -> torch.Tensor:
+        """``[target]`` bool, True at special tokens of the present reading."""
+        return torch.tensor(self.target.special, dtype=torch.bool)
+
+    @property
+    def source_words(self) -> list[Word]:
+        """The source words with their positions."""
+        return self.source.word_spans()
+
+    @property
+    def target_words(self) -> list[Word]:
+        """The target words with their positions, by the present reading."""
+        return self.target.word_spans()
+
+    def read_as(self, reading: Reading) -> Self:
+        """The record with its rows labelled by the token predicted (``"output"``) or read (``"input"``).
+
+        Raises:
+            ValueError: another word, or a record whose rows were merged into words under the other reading.
+        """
+        if reading not in get_args(Reading):
+            raise ValueError(f"reading must be 'output' or 'input', got {reading!r}")
+        if reading not in self.targets:
+            raise ValueError(
+                f"this record has no {reading!r} reading: its rows were merged or made under {self.reading!r}. "
+                f"Call read_as({reading!r}) before words()"
+            )
+        return self.changed(lambda data: replace(data, reading=reading))
+
+    def words(self) -> Self:
+        """The record with subwords merged into words: sum over source pieces, mean over target pieces.
+
+        Rows stay distributions. Special tokens stay positions of their own. The log-probability of a word is the sum
+        of its pieces'. The result has the present reading only. Every hypothesis of an n-best list is merged.
+        """
+        return self.changed(_merge_words)
+
+    def drop_special(self, *, renormalize: bool = True) -> Self:
+        """The record without the rows and columns of special tokens.
+
+        Args:
+            renormalize: divide each row by its sum over the columns that are left, so that it is a distribution again;
+                a row that had no weight there becomes NaN (undefined).
+
+        Raises:
+            ValueError: nothing would be left.
+        """
+        return self.changed(lambda data: _drop_special(data, renormalize))
+
+    def contributions(self) -> Self:
+        """The record with value norms in place of attention weights, each row divided by its sum.
+
+        What a source position contributes by a head depends on its value vector too: a sink takes much weight and gives
+        little. Scores, alignments, pictures and the widget then show contributions; signatures say so.
+
+        Raises:
+            ValueError: the record holds no value norms.
+
+        Source: Kobayashi et al. 2020.
+        """
+        return self.changed(_contributions)
+
+    def changed(self, change: Callable[[Self], Self]) -> Self:
+        """The result of ``change``, made of this and of every hypothesis of its n-best list.
+
+        Raises:
+            Exception: what ``change`` raises, with a note that names the hypothesis.
+        """
+        if not self.hypotheses:
+            return change(self)
+        changed = []
+        for rank, hypothesis in enumerate(self.hypotheses):
+            try:
+                changed.append(change(hypothesis))
+            except Exception as error:
+                error.add_note(f"This is about hypothesis {rank + 1} of {len(self.hypotheses)}.")
+                raise
+        return replace(changed[0], hypotheses=tuple(changed))
+
+
+Data = TypeVar("Data", bound=AttentionData)
+
+
+def _merge_words(data: Data) -> Data:
+    source_units, target_units = data.source.units(), data.target.units()
+    alone = len(target_units) == len(data.target) and len(source_units) == len(data.source)
+    if alone and "words" in data.steps:
+        return data  # merged before
+
+    def merged(matrices: torch.Tensor) -> torch.Tensor:
+        matrices = torch.stack([matrices[..., unit].sum(-1) for unit in source_units], dim=-1)
+        return torch.stack([matrices[..., unit, :].mean(-2) for unit in target_units], dim=-2)
+
+    logprobs = data.logprobs
+    if logprobs is not None:
+        logprobs = torch.stack([logprobs[unit].sum() for unit in target_units])
+    return replace(
+        data,
+        weights=merged(data.weights),
+        source=data.source.merge_words(),
+        targets={data.reading: data.target.merge_words()},
+        logprobs=logprobs,
+        value_norms=None if data.value_norms is None else merged(data.value_norms),
+        steps=(*data.steps, "words"),
+    )
+
+
+def _drop_special(data: Data, renormalize: bool) -> Data:
+    rows = [position for position, special in enumerate(data.target.special) if not special]
+    columns = [position for position, special in enumerate(data.source.special) if not special]
+    if not rows or not columns:
+        side = "source" if not columns else "target"
+        raise ValueError(f"every position of the {side} is a special token: nothing would be left")
+    weights = data.weights[:, :, rows][..., columns]
+    if renormalize:
+        weights = weights / weights.sum(-1, keepdim=True)
+    return replace(
+        data,
+        weights=weights,
+        source=data.source.select(columns),
+        targets={data.reading: data.target.select(rows)},
+        logprobs=None if data.logprobs is None else data.logprobs[rows],
+        value_norms=None if data.value_norms is None else data.value_norms[:, :, rows][..., columns],
+        steps=(*data.steps, "renormalize" if renormalize else "drop"),
+    )
+
+
+def _contributions(data: Data) -> Data:
+    if data.value_norms is None:
+        raise ValueError("this record holds no value norms: make it with extract(..., value_norms=True)")
+    return replace(
+        data,
+        weights=data.value_norms / data.value_norms.sum(-1, keepdim=True),
+        steps=(*data.steps, "contributions"),
+    )
