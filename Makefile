@@ -43,7 +43,7 @@ test-fast: $(VENV)/.installed js ## the Python unit tests alone: no notebook, br
 	$(PY) -m pytest -m "not browser and not notebook and not packaging" $(PYTEST_ARGS)
 
 # Neither has what the notebooks, the browser, the packaging and Ray need.
-UNIT_TESTS := -m "not packaging" --ignore tests/browser --ignore tests/test_notebooks.py --ignore tests/test_corpus_ray.py
+UNIT_TESTS := -m "not packaging" --ignore tests/browser --ignore tests/test_notebooks.py --ignore tests/corpus/test_ray.py
 
 test-oldest: $(OLDEST)/.installed js ## the Python unit tests with the oldest releases that pyproject.toml names
 	PYTHONPATH=$(CURDIR) $(OLDEST)/bin/python -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)

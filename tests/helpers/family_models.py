@@ -1,6 +1,6 @@
 """A tiny random model of every encoder-decoder family of transformers, with inputs that are padded where it takes that.
 
-python tests/family_models.py        # the README's table: family, attention modules, largest difference, remark
+python tests/helpers/family_models.py        # the README's table: family, attention modules, largest difference, remark
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 if __name__ == "__main__":  # the package itself, where it is not installed
-    sys.path.insert(0, str(Path(__file__).parent.parent))
+    sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
 import transformers as tf

@@ -248,7 +248,7 @@ def test_paths_through_nothing_are_refused():
 @pytest.fixture(scope="module")
 def measured():
     """examples/alignment/measure.py, which is no package, and the demo model's records on the gold."""
-    path = Path(__file__).parent.parent / "examples" / "alignment" / "measure.py"
+    path = Path(__file__).parents[2] / "examples" / "alignment" / "measure.py"
     spec = importlib.util.spec_from_file_location("measure", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

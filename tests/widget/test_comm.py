@@ -15,7 +15,7 @@ from widget_messages import ask, listen, record
 from xattn_widget import CrossAttentionWidget, show_cross_attention
 from xattn_widget.panel.protocol import ACTIONS, REQUESTS
 
-TYPES = Path(__file__).parent.parent / "js" / "src" / "types.ts"
+TYPES = Path(__file__).parents[2] / "js" / "src" / "types.ts"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import subprocess
 import sys
 import warnings
@@ -79,15 +80,23 @@ def test_a_score_that_uses_a_global_changes_with_it(monkeypatch):
 
 def test_signatures_are_the_same_in_every_process():
     program = (
-        "import test_corpus_identity as here\n"
+        "import test_identity as here\n"
         "from functools import partial\n"
         "powers = here.Powers(2.0)\n"
         "for each in (here.sharper(2.0), partial(here.with_power, power=2.0), powers, powers.method):\n"
         "    print(here.score(name='own')(each).signature())\n"
     )
-    folder = str(Path(__file__).parent)
+    folder = Path(__file__).parent
+    path = os.pathsep.join([str(folder.parent / "helpers"), os.environ.get("PYTHONPATH", "")])
     outputs = [
-        subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         for _ in range(2)
     ]
     assert outputs[0] == outputs[1]

@@ -1,0 +1,113 @@
+"""The folders of the package: which may import which, and that tests stand where the code stands."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import xattn_widget
+
+PACKAGE = Path(xattn_widget.__file__).parent
+TESTS = Path(__file__).parent
+# Each folder or module imports only those above it, and modules of its own folder.
+ORDER = [
+    "_version",
+    "_compat",
+    "messages",
+    "files",
+    "record",
+    "capturing",
+    "inputs",
+    "scores",
+    "alignment",
+    "plot",
+    "panel",
+    "cross_attention",
+    "extraction",
+    "corpus",
+    "widget",
+    "demo",
+    "cli",
+]
+# The same inside the corpus folder.
+CORPUS = [
+    "sources",
+    "duplicates",
+    "memory",
+    "fingerprints",
+    "job",
+    "store",
+    "engine",
+    "selecting",
+    "comparing",
+    "scoring",
+]
+# These collect the public names of what lies below them.
+DOORS = ("__init__", "__main__")
+
+
+def modules():
+    """The package's files by dotted name, without the package's own name."""
+    return {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in PACKAGE.rglob("*.py")
+    }
+
+
+def imported(path, known):
+    """What a file imports of the package, inside functions and for types too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            names = [(f"{node.module}.{alias.name}", node.module) for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [(alias.name, alias.name) for alias in node.names]
+        for full, module in names:
+            if f"{module}.".startswith("xattn_widget."):
+                full, module = (name.removeprefix("xattn_widget").removeprefix(".") for name in (full, module))
+                yield full if full in known else module or "__init__"
+
+
+KNOWN = modules()
+EDGES = {name: set(imported(path, KNOWN)) for name, path in KNOWN.items()}
+
+
+def test_the_top_level_holds_the_planned_modules_and_folders_alone():
+    found = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert found == {*ORDER, *DOORS}
+
+
+@pytest.mark.parametrize("name", sorted(set(KNOWN) - set(DOORS)))
+def test_imports_point_one_way(name):
+    top = name.split(".")[0]
+    for other in EDGES[name]:
+        assert other.split(".")[0] in ORDER[: ORDER.index(top) + 1], f"{name} imports {other}"
+
+
+@pytest.mark.parametrize("name", sorted(name for name in KNOWN if name.startswith("corpus.")))
+def test_imports_inside_the_corpus_folder_point_one_way(name):
+    part = name.split(".")[1]
+    for other in EDGES[name]:
+        if other.startswith("corpus."):
+            assert other.split(".")[1] in CORPUS[: CORPUS.index(part) + 1], f"{name} imports {other}"
+        assert other != "corpus", f"{name} imports the folder that it is in"
+
+
+def test_no_modules_import_each_other():
+    """No cycle, not even through imports for types or inside functions."""
+    left = {name: others & set(EDGES) - {name} for name, others in EDGES.items()}
+    while free := {name for name, others in left.items() if not others & set(left)}:
+        left = {name: others for name, others in left.items() if name not in free}
+    assert not left
+
+
+def test_test_folders_are_those_of_the_package():
+    beside = {"browser", "benchmarks", "helpers"}
+    folders = {path.parent.relative_to(TESTS).parts[0] for path in TESTS.rglob("*/test_*.py")} - beside
+    assert folders <= {name for name in ORDER if (PACKAGE / name).is_dir()}
+
+
+def test_no_file_is_too_long_to_read():
+    sources = [*PACKAGE.rglob("*.py"), *TESTS.rglob("*.py")]
+    assert [path.name for path in sources if path.read_text(encoding="utf-8").count("\n") > 410] == []
