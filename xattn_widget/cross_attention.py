@@ -26,30 +26,29 @@ PlotKind = Literal["heatmap", "lines", "grid"]
 class CrossAttention(AttentionData):
     """Cross-attention of every layer and head over one sentence pair.
 
-    Its fields and properties are those of :class:`xattn_widget.record.data.AttentionData`:
-
     Attributes:
         weights: ``[layers, heads, target, source]`` float32 tensor on the CPU; each row is a distribution.
         source: the axis of source positions.
         targets: the axis of target positions by reading. Row ``i`` belongs to one decoder state: under ``"output"``
-            it is labelled by the token which that state predicts, under ``"input"`` by the token which it has read.
-        reading: which of the two labels the rows now.
+            it is labeled by the token that this state predicts, under ``"input"`` by the token that it has just read.
+        reading: the reading that currently labels the rows.
         logprobs: ``[target]`` natural-log probabilities of the predicted tokens, or None.
-        generated: True where the model generated the target, False where it was given (teacher forcing).
-        sequence_score: the score by which beam search ranked the target in an n-best list (log-probability by length to
-            the power of the length penalty, as ``generate`` gives it), or None.
-        model: name of the model's class, for titles.
-        hypotheses: the n-best list, best first and this record first, where more than one hypothesis was asked for.
+        generated: True if the model generated the target, False if it was given (teacher forcing).
+        sequence_score: the score by which beam search ranked the target in an n-best list (log-probability divided by
+            length to the power of the length penalty, as in ``generate``), or None.
+        model: the name of the model's class, for titles.
+        hypotheses: the n-best list, best first, if more than one hypothesis was requested; otherwise empty. The first
+            hypothesis is this record.
         value_norms: ``[layers, heads, target, source]`` norms of what each source position contributes (see
-            :attr:`Capture.value_norms`), or None where they were not asked for.
+            :attr:`Capture.value_norms`), or None if they were not requested.
         importance: ``[layers, heads]`` by method: how much the loss on this target depends on each head (see
-            :func:`head_importance`); empty where it was not asked for.
-        steps: what was made of the attention as captured, in order, as signatures name it: ``"words"``, ``"drop"``,
-            ``"renormalize"``, ``"contributions"``.
-        arguments: what the model's forward was given beside token ids, by name, as parts of this sentence; not saved.
+            :func:`head_importance`); empty if it was not requested.
+        steps: the changes made to the attention since it was captured, in order, as named in signatures: ``"words"``,
+            ``"drop"``, ``"renormalize"``, ``"contributions"``.
+        arguments: further arguments of the model's forward for this sentence, by name; not saved.
 
     Raises:
-        ValueError: the shapes of weights and axes do not fit each other.
+        ValueError: the shapes of weights and axes do not match.
     """
 
     def with_words(self, *, source: Sequence[str] | None = None, target: Sequence[str] | None = None) -> Self:
@@ -59,7 +58,7 @@ class CrossAttention(AttentionData):
         ``"Das ist 's ."`` fits ``"Das ist's."``. Words may be missing, added or spelled differently here and there.
 
         Args:
-            source: the source words in order; as they are when left out.
+            source: the source words in order; unchanged by default.
             target: the target words in order, for both readings.
 
         Raises:
@@ -93,21 +92,21 @@ class CrossAttention(AttentionData):
         reduce: Reduce | None = None,
         **parameters: Any,
     ) -> torch.Tensor:
-        """A score of every head, ``[layers, heads]`` float tensor; NaN where it is undefined.
+        """A score of every head, a ``[layers, heads]`` float tensor; NaN where it is undefined.
 
-        Its attribute ``signature`` says what was computed.
+        Its ``signature`` says what was computed.
 
         Args:
             score: the name of a built-in score, a score made with ``@score``, or a plain function
                 ``fn(attention, source_mask, target_mask, **parameters) -> [layers, heads]``.
             special: ``"keep"``, ``"drop"`` or ``"renormalize"`` special tokens (see ``xattn_widget.scores``).
-            reduce: the mean of the grid over its ``"layers"`` (``[heads]``) or ``"heads"`` (``[layers]``); NaN where
-                one of the values is. The same head of two layers is unrelated: the grid is what a model does.
+            reduce: return the mean over ``"layers"`` (``[heads]``) or ``"heads"`` (``[layers]``); NaN where one of the
+                values is NaN. The same head number in two layers means nothing in common.
             parameters: the score's own parameters.
 
         Raises:
-            ValueError: an unknown name, policy or reduction, something that the score needs and the record does not
-                hold, or a function that returns another shape.
+            ValueError: an unknown name, policy or reduction, a score that needs what the record does not hold, or a
+                function that returns another shape.
             TypeError: a parameter that the score does not have.
         """
         return find_score(score).of_record(self, special=special, reduce=reduce, **parameters)
@@ -122,23 +121,23 @@ class CrossAttention(AttentionData):
         aggregate: Literal["mean", "max"] = "mean",
         at_least: float | None = None,
     ) -> list[tuple[int, int]]:
-        """Word alignment links (source word, target word), counted from 0, by one head or several together.
+        """Word alignment links (source word, target word), counted from 0, by one head or several combined.
 
-        Rows are target words by the present reading: which reading aligns better differs between layers (see
+        Rows are target words under the current reading. Which reading aligns better differs between layers (see
         :meth:`read_as` and :func:`best_alignment_heads`). Special tokens are never linked.
 
         Args:
-            heads: a (layer, head) pair or a list of them; all heads when left out.
+            heads: a (layer, head) pair or a list of them; all heads by default.
             method: ``"argmax"``, ``"mutual"``, ``"threshold"``, ``"mass"``, ``"assignment"`` or ``"monotone"``, see
                 :func:`xattn_widget.alignment.align_weights`.
-            words: link words (of ``source_words`` and ``target_words``), or else tokens by their position.
-            special: with ``"keep"`` special tokens compete, so that a word whose weight is on the end of sentence has
-                no link; ``"drop"`` leaves them out; ``"renormalize"`` also makes the rest of each row sum to 1.
+            words: if True, link words (of ``source_words`` and ``target_words``); otherwise tokens by position.
+            special: with ``"keep"`` special tokens compete, so that a word whose weight is on the end-of-sentence token
+                gets no link; ``"drop"`` leaves them out; ``"renormalize"`` also rescales each row to sum to 1.
             aggregate: ``"mean"`` or ``"max"`` over the heads.
-            at_least: leave out links of less weight, see :func:`xattn_widget.alignment.align_weights`.
+            at_least: leave out links with less weight, see :func:`xattn_widget.alignment.align_weights`.
 
         Raises:
-            ValueError: an unknown method, policy or aggregate, or a head that is not there.
+            ValueError: an unknown method, policy or aggregate, or a head that does not exist.
         """
         return align_record(
             self, heads, method=method, words=words, special=special, aggregate=aggregate, at_least=at_least
@@ -156,26 +155,27 @@ class CrossAttention(AttentionData):
     ) -> Axes:
         """Draw the record with matplotlib, for a paper or a notebook.
 
-        Colours are told apart with any colour vision. Labels are drawn in fonts that have their characters,
-        right-to-left scripts joined and in order; a warning says where that cannot be had. Save with
-        ``ax.figure.savefig(path)`` as PNG, SVG or PDF.
+        Colors can be told apart with any color vision. Labels are drawn in fonts that have their characters, with
+        right-to-left scripts shaped and ordered; a warning says where that is impossible. Save as PNG, SVG or PDF with
+        ``ax.figure.savefig(path)``.
 
         Args:
-            layer: which layer (from 0), or None for the mean over all.
-            head: which head (from 0), or None for the mean over the layer's heads.
-            kind: ``"heatmap"``: target rows by source columns. ``"lines"``: tokens in two columns and a line a weight.
-                ``"grid"``: all heads, coloured by a score.
-            heads: several (layer, head) pairs in place of layer and head: their mean, or lines of a colour each.
-            ax: matplotlib axes to draw into; made when left out.
-            options: ``threshold`` (0.05) for ``"lines"``: lighter lines are left out. For ``"grid"``: ``score`` (a name
-                or function), ``special`` and the score's own parameters.
+            layer: the layer (from 0), or None for the mean over all heads.
+            head: the head (from 0), or None for the mean over the heads of the layer.
+            kind: ``"heatmap"``: target rows by source columns. ``"lines"``: tokens in two columns, one line per weight.
+                ``"grid"``: all heads, colored by a score.
+            heads: several (layer, head) pairs instead of layer and head. A heatmap shows their mean; lines get one
+                color per head.
+            ax: matplotlib axes to draw into; created by default.
+            options: ``threshold`` (default 0.05) for ``"lines"``: weights below it are left out. For ``"grid"``:
+                ``score`` (a name or function), ``special`` and the parameters of the score.
 
         Returns:
             The axes drawn into.
 
         Raises:
-            ValueError: another kind, a head that is not there or without its layer.
-            TypeError: an option that this kind does not take.
+            ValueError: an unknown kind, a head that does not exist, or a head without its layer.
+            TypeError: an option that this kind does not have.
         """
         from xattn_widget import plot
 
@@ -194,7 +194,7 @@ class CrossAttention(AttentionData):
         return draw(self, layer, head, heads, ax=ax, **options)
 
     def to_html(self, path: str | Path, *, max_bytes: int | None = None, **view: Any) -> Path:
-        """Write a page that shows this record in the widget's own panel, offline and without a kernel.
+        """Write a page that shows this record in the panel, offline and without a kernel.
 
         Args:
             path: the file to write.

@@ -130,6 +130,6 @@ def test_an_output_that_is_an_input_is_refused(tmp_path: Path) -> None:
     path.write_text("table")
     link.symlink_to(path)
     for output in (path, link, tmp_path / "." / "scored.parquet"):
-        with pytest.raises(ValueError, match="name another output"):
+        with pytest.raises(ValueError, match="choose another output path"):
             refuse_to_overwrite(output, path)
     refuse_to_overwrite(tmp_path / "new.csv", path)

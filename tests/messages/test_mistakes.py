@@ -83,12 +83,15 @@ class Processor:
 
 MODELS = {
     "a list": (lambda model, tokenizer: [model, model], "got list: pass one model at a time"),
-    "both": (lambda model, tokenizer: (model, tokenizer), r"got tuple: pass the model and the tokenizer one after"),
+    "both": (
+        lambda model, tokenizer: (model, tokenizer),
+        r"got tuple: pass the model and the tokenizer as two arguments",
+    ),
     "a class": (lambda model, tokenizer: type(model), r"model = MarianMTModel.from_pretrained\(name\)"),
-    "a configuration": (lambda model, tokenizer: model.config, "MarianConfig: that is a configuration without weights"),
-    "weights": (lambda model, tokenizer: model.state_dict(), "those are weights without a model"),
+    "a configuration": (lambda model, tokenizer: model.config, "MarianConfig: this is a configuration without weights"),
+    "weights": (lambda model, tokenizer: model.state_dict(), "these are weights without a model"),
     "a wrapper": (lambda model, tokenizer: torch.nn.DataParallel(model), r"DataParallel: pass its \.module"),
-    "a processor": (lambda model, tokenizer: Processor(tokenizer), "Processor: that is a processor"),
+    "a processor": (lambda model, tokenizer: Processor(tokenizer), "Processor: this is a processor"),
     "None": (lambda model, tokenizer: None, "got NoneType"),
 }
 

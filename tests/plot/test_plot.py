@@ -17,8 +17,8 @@ from matplotlib.text import Text
 from xattn_widget import CrossAttention, load_demo, plot_distribution, score, score_corpus
 from xattn_widget.corpus import grids
 from xattn_widget.plot import labels
-from xattn_widget.plot.heatmap import COLOURS
-from xattn_widget.plot.lines import HEAD_COLOURS
+from xattn_widget.plot.heatmap import COLORS
+from xattn_widget.plot.lines import HEAD_COLORS
 
 GERMAN = ["Gestern", "habe", "ich", "geschlafen", "</s>"]
 ENGLISH = ["Yesterday", "I", "slept", "</s>"]
@@ -67,7 +67,7 @@ def test_every_cell_of_a_heat_map_has_the_colour_of_its_weight():
     record = record_of()
     ax = record.plot(1, 2)
     image = pixels(ax.figure)
-    colours = matplotlib.colormaps[COLOURS]
+    colours = matplotlib.colormaps[COLORS]
     for row in range(4):
         for column in range(5):
             expected = np.array(colours(float(record.weights[1, 2, row, column]), bytes=True)[:3], dtype=int)
@@ -79,7 +79,7 @@ def test_lines_join_the_tokens_of_each_weight_above_the_threshold():
     ax = record.plot(kind="lines", heads=[(0, 1), (1, 2)], threshold=0.2)
     drawn = [each for each in ax.collections if isinstance(each, LineCollection)]
     assert len(drawn) == 2
-    for (layer, head), lines, colour in zip([(0, 1), (1, 2)], drawn, HEAD_COLOURS, strict=False):
+    for (layer, head), lines, colour in zip([(0, 1), (1, 2)], drawn, HEAD_COLORS, strict=False):
         expected = (record.weights[layer, head] >= 0.2).nonzero().tolist()
         ends = [(round(segment[1][1] * 4 - 0.5), round(segment[0][1] * 5 - 0.5)) for segment in lines.get_segments()]
         assert ends == [tuple(cell) for cell in expected]

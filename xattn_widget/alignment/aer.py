@@ -1,4 +1,4 @@
-"""Alignments compared with gold: alignment error rate, precision, recall and F1 over a corpus."""
+"""Compare alignments with gold: alignment error rate, precision, recall and F1 over a corpus."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from typing import Any, NamedTuple
 
 from xattn_widget.alignment.pharaoh import GoldAlignment, Link
 
-# One sentence pair's links, or those of many.
+# The links of one sentence pair, or of a corpus.
 Links = GoldAlignment | Iterable[Link]
 Corpus = Links | Sequence[Links]
 
 
 class AlignmentScores(NamedTuple):
-    """How alignments agree with gold over a corpus, counts summed over its sentence pairs.
+    """Agreement of alignments with gold over a corpus. Counts are summed over sentence pairs.
 
     ``A`` are the predicted links, ``S`` the sure and ``P`` the possible gold links (the sure ones among them).
 
     Attributes:
-        aer: alignment error rate ``1 - (|A & S| + |A & P|) / (|A| + |S|)``, in [0, 1], low is good; NaN without links.
+        aer: alignment error rate ``1 - (|A & S| + |A & P|) / (|A| + |S|)``, in [0, 1], lower is better; NaN without
+            links.
         precision: ``|A & P| / |A|``; NaN where nothing was predicted.
         recall: ``|A & S| / |S|``; NaN where nothing is sure.
         f1: harmonic mean of precision and recall.
         predicted: ``|A|``.
         sure: ``|S|``.
         possible: ``|P|``.
-        sentences: how many sentence pairs.
+        sentences: the number of sentence pairs.
     """
 
     aer: float
@@ -43,17 +44,18 @@ def alignment_error_rate(predicted: Corpus, sure: Corpus, possible: Corpus | Non
     """Alignment error rate ``1 - (|A & S| + |A & P|) / (|A| + |S|)`` of one sentence pair or of a corpus.
 
     Args:
-        predicted: links (source word, target word) of a sentence pair, as ``record.align()`` gives them, or a list of
-            such for a corpus.
-        sure: the sure gold links in the same form, or what :func:`read_pharaoh` gives, which holds the possible too.
-        possible: the possible gold links; the sure ones count among them whether or not they are listed.
+        predicted: links (source word, target word) of a sentence pair, as returned by ``record.align()``, or a list of
+            them, one per sentence pair.
+        sure: the sure gold links in the same form, or the result of :func:`read_pharaoh`, which includes possible
+            links.
+        possible: the possible gold links. Sure links always count as possible, listed or not.
 
     Returns:
-        A number in [0, 1], low is good; NaN where there are neither predicted nor sure links.
+        A number in [0, 1], lower is better; NaN if there are neither predicted nor sure links.
 
     Raises:
-        ValueError: predictions and gold of different numbers of sentence pairs.
-        TypeError: something that is no pair of whole numbers.
+        ValueError: predictions and gold have different numbers of sentence pairs.
+        TypeError: a link is not a pair of whole numbers.
 
     Source: Och & Ney 2003.
     """
@@ -68,21 +70,23 @@ def alignment_scores(predicted: Corpus, sure: Corpus, possible: Corpus | None = 
     answers, gold = _corpus(predicted, "predicted"), _corpus(sure, "sure")
     if len(answers) != len(gold):
         raise ValueError(
-            f"there are {len(answers)} predicted alignments and {len(gold)} gold ones: one for each is needed"
+            f"there are {len(answers)} predicted alignments and {len(gold)} gold ones: give one of each for each pair"
         )
     if possible is not None:
         more = _corpus(possible, "possible")
         if len(more) != len(gold):
-            raise ValueError(f"there are {len(gold)} sure and {len(more)} possible alignments: one for each is needed")
+            raise ValueError(
+                f"there are {len(gold)} sure and {len(more)} possible alignments: give one of each per sentence pair"
+            )
         gold = [
-            GoldAlignment(each.sure, each.possible | other.possible) for each, other in zip(gold, more, strict=True)
+            GoldAlignment(first.sure, first.possible | other.possible) for first, other in zip(gold, more, strict=True)
         ]
     total = in_sure = in_possible = 0
-    for answer, each in zip(answers, gold, strict=True):
+    for answer, expected in zip(answers, gold, strict=True):
         total += len(answer.possible)
-        in_sure += len(answer.possible & each.sure)
-        in_possible += len(answer.possible & each.possible)
-    all_sure = sum(len(each.sure) for each in gold)
+        in_sure += len(answer.possible & expected.sure)
+        in_possible += len(answer.possible & expected.possible)
+    all_sure = sum(len(alignment.sure) for alignment in gold)
     precision, recall = _share(in_possible, total), _share(in_sure, all_sure)
     f1 = 0.0 if precision + recall == 0 else 2 * precision * recall / (precision + recall)
     return AlignmentScores(
@@ -92,7 +96,7 @@ def alignment_scores(predicted: Corpus, sure: Corpus, possible: Corpus | None = 
         f1=f1,
         predicted=total,
         sure=all_sure,
-        possible=sum(len(each.possible) for each in gold),
+        possible=sum(len(alignment.possible) for alignment in gold),
         sentences=len(gold),
     )
 
@@ -107,19 +111,19 @@ def _corpus(links: Corpus, name: str) -> list[GoldAlignment]:
         return [links]
     items: list[Any] = list(links)
     if not items and isinstance(links, list):
-        # An empty list is a sentence pair without links: so is what record.align() gives of a head that aligns nothing.
+        # record.align() returns an empty list for a head that aligns nothing: one sentence pair without links.
         return [GoldAlignment(frozenset(), frozenset())]
     if isinstance(links, set | frozenset) or (items and _is_link(items[0])):
         return [_sentence(items, name)]
-    return [each if isinstance(each, GoldAlignment) else _sentence(_listed(each), name) for each in items]
+    return [item if isinstance(item, GoldAlignment) else _sentence(_listed(item), name) for item in items]
 
 
 def _is_link(item: Any) -> bool:
-    return isinstance(item, tuple | list) and len(item) == 2 and all(hasattr(each, "__index__") for each in item)
+    return isinstance(item, tuple | list) and len(item) == 2 and all(hasattr(number, "__index__") for number in item)
 
 
 def _listed(links: Any) -> list[Any]:
-    # What is no list of links is left for the error to show.
+    # Anything else is passed on as it is, for the error message to show.
     return list(links) if isinstance(links, Iterable) and not isinstance(links, str) else [links]
 
 

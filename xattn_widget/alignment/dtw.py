@@ -5,38 +5,42 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-# Where the best path to a cell comes from. Of equal ones the first wins.
+# Where the best path to a cell comes from. In a tie the first wins.
 _BOTH, _TARGET, _SOURCE = 0, 1, 2
 
 
 def monotone_path(weights: torch.Tensor) -> torch.Tensor:
-    """The path from the first to the last cell, never back on either side, that has the largest sum of weights.
+    """The path from the first to the last cell that never goes back on either side and has the largest sum of weights.
 
-    It is dynamic time warping with the cost ``-weights``, as openai-whisper times words with: steps go to the next
-    target row, the next source column, or both. Each row and column is on the path at least once. Where all weights are
-    positive, a detour over more cells gains: take off their mean first, as ``record.align(method="monotone")`` does.
+    This is dynamic time warping with the cost ``-weights``, which openai-whisper uses to time words: a step goes to the
+    next target row, the next source column, or both. The path visits each row and column at least once. If all weights
+    are positive, a detour over more cells pays off: subtract their mean first, as ``record.align(method="monotone")``
+    does.
 
-    Time and memory are proportional to ``target * source``. Cells are computed an anti-diagonal at a time in numpy, for
-    the well-kept libraries of this algorithm ask for numba or are under the GPL.
+    Time and memory are proportional to ``target * source``. Cells are computed one anti-diagonal at a time in numpy,
+    because the maintained libraries for this algorithm need numba or are licensed under the GPL.
 
     Args:
-        weights: ``[target, source]``, any real numbers but NaN.
+        weights: ``[target, source]``, any real numbers except NaN.
 
     Returns:
         ``[steps, 2]`` integer tensor of (target, source) positions in order.
 
     Raises:
-        ValueError: no matrix, an empty one, or one that holds NaN.
+        ValueError: ``weights`` is not a matrix, is empty, or holds NaN.
 
     Source: Sakoe & Chiba 1978.
     """
     if weights.dim() != 2 or weights.numel() == 0:
         raise ValueError(f"weights must be [target, source], neither of them 0, got {list(weights.shape)}")
     if weights.isnan().any():
-        raise ValueError("weights hold NaN (rows without weight on the columns that are left?): no path can be told")
+        raise ValueError(
+            "weights hold NaN, so there is no path: rows without weight on the remaining columns become NaN when "
+            "they are renormalized"
+        )
     gains = weights.detach().cpu().double().numpy()
     rows, columns = gains.shape
-    # Skewed: anti-diagonal d holds the cells (t, d - t), at position t + 1; position 0 and what is unset stay -inf.
+    # Anti-diagonal d holds the cells (t, d - t) at position t + 1. Position 0 and unset cells stay -inf.
     total = np.full((rows + columns - 1, rows + 1), -np.inf)
     came = np.zeros((rows + columns - 1, rows + 1), dtype=np.int8)
     total[0, 1] = gains[0, 0]

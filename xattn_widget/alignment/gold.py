@@ -1,4 +1,4 @@
-"""Reference alignments (gold or silver) that the widget lays over attention, and how picked heads fare by them."""
+"""Reference alignments (gold or silver) drawn over attention, and how well picked heads agree with them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Reference:
     """The links of one sentence pair.
 
     Attributes:
-        gold: the links (source, target) that an alignment must have, and those that it may have.
-        words: whether links are of words, or of token positions (targets as they are predicted).
+        gold: the sure links (source, target), and the possible ones.
+        words: True if links are between words; False if they are between token positions (target tokens as predicted).
     """
 
     gold: GoldAlignment
     words: bool
 
     def describe(self) -> dict[str, Any]:
-        """What the front end draws of it."""
+        """The links as the front end draws them."""
         links = [[source, target, (source, target) in self.gold.sure] for source, target in sorted(self.gold.possible)]
         return {"links": links, "words": self.words}
 
@@ -37,16 +37,17 @@ def read_references(
     """A reference (or None) for each record.
 
     Args:
-        references: None; or for one record its links, for a list of records a list of such, None where there is none.
-            Links are a Pharaoh string (``"0-0 1p2"``), (source, target) pairs, or an object with ``sure`` and
-            ``possible`` pairs.
-        records: the records, hypotheses not taken apart.
-        single: whether one record was given, and no list.
-        words: whether links are of words, or of token positions.
+        references: None; the links of one record; or for a list of records a list of links, None for a record
+            without a reference. Links are a Pharaoh string (``"0-0 1p2"``), (source, target) pairs, or an object with
+            ``sure`` and ``possible`` pairs.
+        records: the records, each with its hypotheses inside.
+        single: True if one record was given rather than a list.
+        words: True if links are between words, False if between token positions.
 
     Raises:
-        TypeError: something that is no alignment.
-        ValueError: another number of references than of records, or a link to a word that is not there.
+        TypeError: something that is not an alignment.
+        ValueError: the number of references differs from the number of records, or a link names a word that does not
+            exist.
     """
     if references is None:
         return [None] * len(records)
@@ -54,8 +55,12 @@ def read_references(
     if isinstance(given, str) or not isinstance(given, Sequence):
         raise TypeError(f"reference must be a list with an alignment (or None) for each record, got {given!r:.60}")
     if len(given) != len(records):
-        raise ValueError(f"there are {len(records)} records and {len(given)} references: give one for each, or None")
-    return [None if each is None else _read(each, record, words) for each, record in zip(given, records, strict=True)]
+        raise ValueError(
+            f"there are {len(records)} records and {len(given)} references: give one (or None) for each record"
+        )
+    return [
+        None if links is None else _read(links, record, words) for links, record in zip(given, records, strict=True)
+    ]
 
 
 def _read(value: Any, record: AttentionData, words: bool) -> Reference:
@@ -90,14 +95,14 @@ def _pairs(value: Any) -> list[Link]:
 def fare(
     record: AttentionData, reference: Reference, heads: Iterable[Sequence[int]], aggregate: Literal["mean", "max"]
 ) -> dict[str, Any]:
-    """Alignment error rate, precision and recall of heads by a reference, as the front end shows them.
+    """Alignment error rate, precision and recall of heads against a reference, as the front end shows them.
 
     The links are those of :meth:`CrossAttention.align`, the numbers those of
-    :func:`xattn_widget.alignment.alignment_scores`; a number without a meaning is None.
+    :func:`xattn_widget.alignment.alignment_scores`; undefined numbers are None.
     """
     links = align_record(record, [(layer, head) for layer, head in heads], words=reference.words, aggregate=aggregate)
     if not reference.words and record.reading == "input":
-        # What a row has read is what the row above it predicted.
+        # The token that a row reads is the token that the row above predicts.
         links = [(source, target - 1) for source, target in links if target > 0]
     found = alignment_scores(frozenset(links), reference.gold)
     unit = "word" if reference.words else "token"
@@ -105,6 +110,6 @@ def fare(
     return {
         **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
         "links": found.predicted,
-        "method": f"the source {unit} of largest weight for each target {unit}, {aggregate} of the picked heads, rows "
-        f"by the {record.reading} reading, special tokens left out",
+        "method": f"the source {unit} with the largest weight for each target {unit}, {aggregate} of the picked heads, "
+        f"rows labeled by the {record.reading} reading, special tokens left out",
     }

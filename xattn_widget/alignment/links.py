@@ -16,7 +16,7 @@ from xattn_widget.scores.special import checked_policy
 Method = Literal["argmax", "mutual", "threshold", "mass", "assignment", "monotone"]
 Heads = tuple[int, int] | Sequence[tuple[int, int]] | None
 
-# What `at_least` is where it is left out: a weight, or for "mass" a share of the row.
+# The default of `at_least`: a weight, or for "mass" a share of the row.
 _AT_LEAST = {"argmax": 0.0, "mutual": 0.0, "threshold": 0.25, "mass": 0.5, "assignment": 0.0, "monotone": 0.0}
 
 
@@ -24,21 +24,23 @@ def align_weights(weights: torch.Tensor, method: Method = "argmax", *, at_least:
     """Links (source, target) of one attention matrix, in order.
 
     Args:
-        weights: ``[target, source]``, each row a distribution or what is left of one. NaN counts as no weight.
-        method: how links are read off:
+        weights: ``[target, source]``, each row a distribution or part of one. NaN counts as zero weight.
+        method: how links are chosen:
 
-            - ``"argmax"``: each target position with its largest weight (the first of equal ones);
-            - ``"mutual"``: those of them that are the largest of their column too, fewer and surer;
+            - ``"argmax"``: for each target position the source position with the largest weight (the first in a tie);
+            - ``"mutual"``: only those ``"argmax"`` links that are also the largest of their column: fewer and more
+              precise;
             - ``"threshold"``: all weights of at least ``at_least``;
-            - ``"mass"``: for each target position the fewest source positions, largest first, that together hold
-              ``at_least`` of its row;
+            - ``"mass"``: for each target position the fewest source positions, largest first, that together hold a
+              share ``at_least`` of its row;
             - ``"assignment"``: one to one, with the largest sum of weights (needs scipy);
-            - ``"monotone"``: the monotone path of largest weight above the rows' means (see :func:`monotone_path`).
-        at_least: leave out links of less weight (for ``"mass"``: the share of a row); 0.25 for ``"threshold"``, half
-            for ``"mass"``, 0 for the others where left out. Links without any weight are never given.
+            - ``"monotone"``: the monotone path with the largest sum of weights above the row means (see
+              :func:`monotone_path`).
+        at_least: leave out links with less weight (for ``"mass"``: the share of a row). The default is 0.25 for
+            ``"threshold"``, 0.5 for ``"mass"`` and 0 otherwise. Links with zero weight are never returned.
 
     Raises:
-        ValueError: an unknown method, weights that are no matrix, or ``at_least`` outside [0, 1].
+        ValueError: an unknown method, weights that are not a matrix, or ``at_least`` outside [0, 1].
         ImportError: ``"assignment"`` without scipy.
     """
     if method not in get_args(Method):
@@ -64,13 +66,13 @@ def align_weights(weights: torch.Tensor, method: Method = "argmax", *, at_least:
     elif method == "mass":
         ordered, order = weights.double().sort(dim=1, descending=True, stable=True)
         before = ordered.cumsum(1) - ordered
-        needed = before < least * ordered.sum(1, keepdim=True) - 1e-6  # rounding does not ask for one more
+        needed = before < least * ordered.sum(1, keepdim=True) - 1e-6  # tolerate rounding
         chosen.scatter_(1, order, needed)
         least = 0.0
     elif method == "assignment":
         chosen[_assignment(weights)] = True
     else:
-        # Above the row's mean: among weights that are all positive a detour over more cells would gain.
+        # Subtract row means: with positive weights alone, a detour over more cells would pay off.
         chosen[tuple(monotone_path(weights - weights.mean(1, keepdim=True)).T)] = True
     chosen &= (weights >= least) & (weights > 0)
     return sorted((source, target) for target, source in chosen.nonzero().tolist())
@@ -97,7 +99,7 @@ def align_record(
     aggregate: str = "mean",
     at_least: float | None = None,
 ) -> list[Link]:
-    """The links of a record's heads; see :meth:`CrossAttention.align`."""
+    """The links of a record by some of its heads; see :meth:`CrossAttention.align`."""
     policy = checked_policy(special)
     merged = record.words() if words else record
     weights = _picked(merged, heads, aggregate)
@@ -108,7 +110,7 @@ def align_record(
         rows, columns = (dict(enumerate(side.values())) for side in (rows, columns))
         if policy == "renormalize":
             weights = weights / weights.sum(1, keepdim=True)
-    # With "keep" special tokens compete for links, and what they win is no link.
+    # With "keep" special tokens compete for links, and links that they win are dropped.
     return sorted(
         (columns[source], rows[target])
         for source, target in align_weights(weights, method, at_least=at_least)
@@ -126,7 +128,7 @@ def _numbered(numbers: Sequence[int], special: Sequence[bool]) -> dict[int, int]
 
 
 def _picked(record: AttentionData, heads: Heads, aggregate: str) -> torch.Tensor:
-    """``[target, source]`` weights of the heads together."""
+    """``[target, source]`` weights of the heads combined."""
     if aggregate not in ("mean", "max"):
         raise ValueError(f"aggregate must be 'mean' or 'max' (over the heads), got {aggregate!r}")
     if heads is None:

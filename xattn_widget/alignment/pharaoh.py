@@ -30,7 +30,7 @@ class GoldAlignment(NamedTuple):
 
     Attributes:
         sure: the links that an alignment must have.
-        possible: the links that it may have, the sure ones among them.
+        possible: the links that it may have, including the sure ones.
     """
 
     sure: frozenset[Link]
@@ -43,8 +43,8 @@ class GoldAlignment(NamedTuple):
 def read_pharaoh(path: str | Path, *, first: int = 0) -> list[GoldAlignment]:
     """Read alignments, one per line; an empty line is a sentence pair without links.
 
-    A warning is given where the file seems to count from 1 and is read as counting from 0: it has no word 0, and most
-    of its sentences link word 1.
+    Warns if the file seems to count from 1 but is read as counting from 0: it has no word 0, and most of its sentences
+    link word 1.
 
     Args:
         path: a text file of ``source-target`` (sure) and ``sourceptarget`` (possible) links, in UTF-8, or in UTF-16 or
@@ -55,7 +55,7 @@ def read_pharaoh(path: str | Path, *, first: int = 0) -> list[GoldAlignment]:
         An alignment for each line.
 
     Raises:
-        ValueError: something that is not a link, a word before the first, or another encoding.
+        ValueError: something that is not a link, a word number below ``first``, or another encoding.
     """
     _check_first(first)
     found = [
@@ -64,38 +64,38 @@ def read_pharaoh(path: str | Path, *, first: int = 0) -> list[GoldAlignment]:
     ]
     if first == 0 and _seems_to_count_from_one(found):
         warnings.warn(
-            f"{path} is read as counting words from 0, and no word 0 is linked in it: if it counts from 1, read it "
-            "with first=1",
+            f"{path} is read as counting words from 0, but it links no word 0: if it counts from 1, read it with "
+            "first=1",
             stacklevel=2,
         )
     return found
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a text file. Nothing but a line feed (or one behind a carriage return) ends a line, as in a corpus.
+    """The lines of a text file. Only a line feed, alone or after a carriage return, ends a line, as in a corpus.
 
-    In a file that has no line feed at all a carriage return does: old Macs wrote it.
+    In a file without any line feed a carriage return ends a line (classic Mac OS).
     """
     data = path.read_bytes()
     encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
-        problem = "it has NUL characters, as UTF-16 without a byte-order mark has" if "\0" in text else ""
+        problem = "it has NUL characters, like UTF-16 without a byte-order mark" if "\0" in text else ""
     except UnicodeDecodeError as error:
         problem = str(error)
     if problem:
         raise ValueError(
             f"{path} cannot be read as {encoding.removesuffix('-sig').upper()} ({problem}): save it as UTF-8"
         )
-    text = text.replace("\ufeff", "")  # files that were put together have marks inside
+    text = text.replace("\ufeff", "")  # concatenated files have byte-order marks inside
     lines = text.split("\n" if "\n" in text else "\r")
     return lines if lines[-1] else lines[:-1]
 
 
 def _seems_to_count_from_one(alignments: Sequence[GoldAlignment]) -> bool:
-    """Whether no link has a word 0, and the least words are 1 on both sides and linked in most sentences.
+    """Whether no link has a word 0, the lowest word is 1 on both sides, and most sentences link a word 1.
 
-    One link alone says nothing.
+    A single link is no evidence.
     """
     linked = [alignment.possible for alignment in alignments if alignment.possible]
     if sum(map(len, linked)) < 2:
@@ -106,10 +106,10 @@ def _seems_to_count_from_one(alignments: Sequence[GoldAlignment]) -> bool:
 
 
 def parse_pharaoh(line: str, name: str, *, first: int = 0) -> GoldAlignment:
-    """The alignment that a line holds; ``name`` says in an error which line it is.
+    """The alignment in a line; ``name`` names the line in errors.
 
     Raises:
-        ValueError: something that is not a link, or a word before the first.
+        ValueError: something that is not a link, or a word number below ``first``.
     """
     sure: set[Link] = set()
     possible: set[Link] = set()
@@ -119,7 +119,7 @@ def parse_pharaoh(line: str, name: str, *, first: int = 0) -> GoldAlignment:
             raise ValueError(f"{name} has {text!r}, expected links such as 0-1 or 0p1")
         link = int(match[1]) - first, int(match[3]) - first
         if min(link) < 0:
-            raise ValueError(f"{name} has {text!r}: its words count from 0, read it with first=0")
+            raise ValueError(f"{name} has {text!r}: its words count from 0; read it with first=0")
         (sure if match[2] == "-" else possible).add(link)
     return GoldAlignment(frozenset(sure), frozenset(sure | possible))
 
@@ -129,8 +129,8 @@ def write_pharaoh(path: str | Path, alignments: Sequence[GoldAlignment | Iterabl
 
     Args:
         path: the file to write.
-        alignments: for each sentence pair its links, as ``record.align()`` gives them, or a :class:`GoldAlignment`.
-        first: the number that the first word gets, 0 or 1.
+        alignments: the links of each sentence pair, as returned by ``record.align()``, or a :class:`GoldAlignment`.
+        first: the number of the first word, 0 or 1.
 
     Returns:
         The path written.
@@ -144,7 +144,7 @@ def write_pharaoh(path: str | Path, alignments: Sequence[GoldAlignment | Iterabl
 
 
 def format_pharaoh(alignment: GoldAlignment | Iterable[Link], *, first: int = 0) -> str:
-    """One alignment as a line, without its end."""
+    """One alignment as a line, without a line break."""
     if isinstance(alignment, GoldAlignment):
         sure, links = alignment.sure, alignment.possible | alignment.sure
     else:

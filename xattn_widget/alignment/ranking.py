@@ -1,4 +1,4 @@
-"""Which heads align best, and under which reading: by gold, or without it by what predicts it."""
+"""Rank heads by how well they align, under each reading: by gold, or without gold by a predictor of it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class HeadAlignment(NamedTuple):
     Attributes:
         layer: counted from 0.
         head: counted from 0.
-        reading: whether its rows are labelled by the token predicted (``"output"``) or read (``"input"``).
-        value: what it was ranked by.
+        reading: whether its rows are labeled by the token predicted (``"output"``) or read (``"input"``).
+        value: the value that it was ranked by.
         measure: what the value is: ``"aer"``, ``"one_to_one"`` or the name of a score.
     """
 
@@ -42,32 +42,32 @@ def best_alignment_heads(
     special: str = "renormalize",
     words: bool = True,
 ) -> list[HeadAlignment]:
-    """Every head under every reading, the best aligner first.
+    """Every head under every reading, best aligner first.
 
-    With gold, heads are ranked by their alignment error rate. Without it they are ranked by what predicts it: by
-    default the share of words with a mutual link (see ``record.align``), a link counting
-    ``(1 - distance from the diagonal)^2``. Sharp one-to-one heads align in one of the two readings, and nearness to the
-    diagonal tells in which. It is a guess: on the demo model and the 50 sentence pairs of ``examples/alignment``, where
-    it was chosen, its rank correlation with the error rate is .62 and its first two heads are the best two. It expects
-    languages that mostly go the same way.
+    With gold, heads are ranked by their alignment error rate. Without it, they are ranked by a value that predicts the
+    error rate: by default the share of words with a mutual link (see ``record.align``), where a link counts
+    ``(1 - distance from the diagonal)^2``. Sharp one-to-one heads align under one of the two readings, and the distance
+    from the diagonal shows which. This is a guess: on the demo model and the 50 sentence pairs of
+    ``examples/alignment``, on which it was chosen, its rank correlation with the error rate is .62 and its first two
+    heads are the best two. It assumes languages with mostly the same word order.
 
     Args:
-        records: of one model, on sentence pairs whose targets were given (teacher forcing) where there is gold; with
-            the gold's words (see ``record.with_words``).
+        records: records of one model. For gold, the targets must be the gold targets (teacher forcing), with the words
+            that gold counts (see ``record.with_words``).
         sure: gold links for each record, as :func:`alignment_error_rate` takes them.
         possible: further gold links.
-        by: without gold: a score to rank by in place of the default, best by its direction first, of the records'
-            words; a score sees no reading beyond which rows are special.
-        method: how links are read off a head, see ``record.align``.
+        by: without gold, a score to rank by instead of the default, computed on the records' words. A score depends on
+            the reading only through the special rows.
+        method: how links are chosen, see ``record.align``.
         special: policy for special tokens, see ``record.align``.
         words: align words, or else tokens.
 
     Returns:
-        One entry for each layer, head and reading that all records have; undefined values last.
+        One entry per layer, head and reading that all records have; undefined values last.
 
     Raises:
-        ValueError: no records, records of different models, gold of another number of sentence pairs, or ``by`` beside
-            gold.
+        ValueError: no records, records of different models, gold with another number of sentence pairs, or both gold
+            and ``by``.
     """
     records = list(records)
     if not records:
@@ -108,7 +108,7 @@ def best_alignment_heads(
 
 
 def _one_to_one(records: list[AttentionData], head: tuple[int, int], special: str, words: bool) -> float:
-    """Share of words with a mutual link, weighed by its nearness to the diagonal squared."""
+    """Share of words with a mutual link, weighted by the squared nearness to the diagonal."""
     linked, total = 0.0, 0
     for record in records:
         source = len(record.source_words) if words else len(record.source)

@@ -1,4 +1,4 @@
-"""The German-English model that ships in the package, so that everything can be tried without a download."""
+"""The German-English model that ships with the package, to try everything without a download."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ FOLDER = Path(__file__).parent / "model"
 def load_demo() -> tuple[MarianMTModel, MarianTokenizer]:
     """The demo model and its tokenizer: a small MarianMT, German to English, 3+3 layers of 8 heads.
 
-    It is made for everyday sentences of up to some twenty words; see the model card beside the weights for what it was
-    trained on and how well it translates. Nothing is downloaded.
+    It translates everyday sentences of up to about twenty words. The model card next to the weights describes its
+    training data and quality. Nothing is downloaded.
 
     Returns:
-        ``(model, tokenizer)``; the model in float32 and evaluation mode, with the attention that transformers chooses.
+        ``(model, tokenizer)``; the model is in float32 and evaluation mode, with the default attention implementation.
     """
     with warnings.catch_warnings():
-        # MarianTokenizer asks for sacremoses, which it does not use when it tokenizes.
+        # MarianTokenizer recommends sacremoses, but does not use it for tokenization.
         warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
         tokenizer = MarianTokenizer.from_pretrained(FOLDER)
-    # from_pretrained would draw a bar for eight megabytes.
+    # A progress bar for eight megabytes would only be noise.
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:

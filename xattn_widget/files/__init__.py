@@ -1,1 +1,1 @@
-"""Files that are written whole or not at all, and the formats that more than one layer writes."""
+"""Atomic file writes, and the text formats that several layers write."""

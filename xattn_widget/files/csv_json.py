@@ -1,4 +1,4 @@
-"""CSV and JSON that every reader takes: cells of any text, and numbers that JSON has."""
+"""Write CSV and JSON that any reader accepts, whatever the text and numbers are."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import IO, Any
 
 from xattn_widget.messages.characters import well_formed
 
-# A cell that begins so is a formula to a spreadsheet; the wide forms are, where keyboards have them.
+# Spreadsheets take a cell that starts with one of these for a formula. Some accept the full-width forms too.
 _FORMULA = re.compile("[=+\\-@\t\r\n＝＋－＠]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def csv_writer(file: IO[str], spreadsheet: bool = False) -> Callable[[Iterable[Any]], object]:
-    """A function that writes a row of cells as CSV (RFC 4180, lines end with CR LF).
+    """A function that writes one row of cells as CSV (RFC 4180, lines end with CR LF).
 
     Args:
-        file: where to, opened with ``newline=""``.
-        spreadsheet: write an apostrophe before each text that a spreadsheet would take for a formula (one that begins
-            with ``=``, ``+``, ``-``, ``@``, a tab or a line break), and every text in quotes. Such cells do not read
-            back as they were.
+        file: the file to write to, opened with ``newline=""``.
+        spreadsheet: put an apostrophe before text that a spreadsheet would take for a formula (text that starts with
+            ``=``, ``+``, ``-``, ``@``, a tab or a line break), and quote all text. Such cells cannot be read back
+            unchanged.
     """
-    # With this line end the module quotes cells that hold CR or LF; with a bare LF it leaves CR as it is.
+    # With this line terminator the csv module quotes cells that hold CR or LF; with a bare LF it would not quote CR.
     writer = csv.writer(file, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC if spreadsheet else csv.QUOTE_MINIMAL)
 
     def cell(value: Any) -> Any:
@@ -37,10 +37,10 @@ def csv_writer(file: IO[str], spreadsheet: bool = False) -> Callable[[Iterable[A
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
-    """JSON of a value; lone surrogates are escaped, since UTF-8 has no bytes for them.
+    """A value as JSON. Lone surrogates are escaped, because UTF-8 cannot encode them.
 
     Raises:
-        ValueError: a number that JSON does not have.
+        ValueError: a number that JSON cannot represent (NaN or infinity).
     """
     separators = (",", ":") if indent is None else None
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators)

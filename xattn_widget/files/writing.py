@@ -1,4 +1,4 @@
-"""Write a file whole or not at all: under a temporary name beside its own, renamed once it is complete."""
+"""Write files atomically: under a temporary name, renamed once the file is complete."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-# What a process that was killed leaves behind ends with this.
+# Files left behind by a killed process have this suffix.
 UNFINISHED = ".writing"
-# Files in these folders are what the process has open, and not names that could be given to another file.
+# Files in these folders are open streams of the process. They cannot be replaced by renaming.
 _STREAMS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
 
 
 @contextmanager
 def whole_file(path: str | Path, folder: Path | None = None, *, follow_links: bool = True) -> Iterator[IO[bytes]]:
-    """A binary file to write and read, which takes the place of ``path`` when the block ends without an error.
+    """A binary file to write and read, which replaces ``path`` when the block ends without an error.
 
-    Until then, and after an error, ``path`` is what it was. The permissions of a file that is replaced are kept. A
-    device or pipe, such as ``/dev/stdout``, is written to directly.
+    Until then, and after an error, ``path`` is unchanged. A replaced file keeps its permissions. A device or pipe, such
+    as ``/dev/stdout``, is written to directly.
 
     Args:
         path: the file to write.
-        folder: where the unfinished file is, on the same disk; beside ``path`` when left out.
-        follow_links: write to the file that a link at ``path`` names; otherwise the link itself is replaced.
+        folder: where to keep the unfinished file, on the same disk; next to ``path`` by default.
+        follow_links: if ``path`` is a symbolic link, write to its target; otherwise replace the link itself.
 
     Raises:
         OSError: the file cannot be written. The error names ``path``.
     """
     path = Path(path)
     if path.parent in _STREAMS or (path.exists() and not path.is_file() and not path.is_dir()):
-        with path.open("ab") as file:  # appending leaves what the shell has written there
+        with path.open("ab") as file:  # appending keeps what the shell has already written
             yield file
         return
     if follow_links:
@@ -45,14 +45,14 @@ def whole_file(path: str | Path, folder: Path | None = None, *, follow_links: bo
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     replaces = path.is_file() and not path.is_symlink()
-    if replaces and not os.access(path, os.W_OK):  # renaming would replace what its owner has protected
+    if replaces and not os.access(path, os.W_OK):  # renaming would replace a file that its owner has protected
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-    # A random name, so that two writers of one path do not share it, and a short one, so that a long path has room.
+    # A random name, so that two writers of one path do not collide; a short one, to stay within path length limits.
     unfinished = (folder or path.parent) / f".{secrets.token_hex(8)}{UNFINISHED}"
     try:
         with unfinished.open("x+b") as file:
             if replaces:
-                with contextlib.suppress(OSError):  # not every disk has permissions
+                with contextlib.suppress(OSError):  # not every file system has permissions
                     shutil.copymode(path, unfinished)
             yield file
             file.flush()
@@ -67,12 +67,14 @@ def whole_file(path: str | Path, folder: Path | None = None, *, follow_links: bo
 
 
 def refuse_to_overwrite(output: str | Path, *inputs: str | Path) -> None:
-    """Raise unless ``output`` is a different file from all ``inputs``, whatever links lead to them.
+    """Raise if ``output`` is the same file as one of ``inputs``, also through links.
 
     Raises:
         ValueError: writing the output would destroy an input.
     """
     for path in inputs:
-        with contextlib.suppress(OSError):  # a file that does not exist is not another one
+        with contextlib.suppress(OSError):  # a file that does not exist cannot be overwritten
             if os.path.samefile(output, path):
-                raise ValueError(f"{output} is the input {path} itself, which it would overwrite: name another output")
+                raise ValueError(
+                    f"{output} is the same file as the input {path} and would overwrite it: choose another output path"
+                )

@@ -1,1 +1,1 @@
-"""What messages are made of: characters made visible, suggestions, and hints for common mistakes."""
+"""Building blocks of error messages: visible characters, suggestions, and hints for common mistakes."""

@@ -1,4 +1,4 @@
-"""Mistakes in calls of the functions that take a model: what each error says to pass instead."""
+"""Common mistakes in calls: what the error should tell the caller to pass instead."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GENERATION -= {"self", "kwargs", "inputs"}
 
 
 def argument_hint(name: str, value: Any, known: Iterable[str]) -> str:
-    """What to write instead of an argument of a name that is not known."""
+    """What to write instead of an argument with an unknown name."""
     known = list(known)
     if "generation" in known and (name in _GENERATION or not nearest(name, known)):
         meant = name if name in _GENERATION else next(iter(nearest(name, _GENERATION)), None)
@@ -33,7 +33,7 @@ def argument_hint(name: str, value: Any, known: Iterable[str]) -> str:
 
 
 def with_checked_arguments(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Make a function name the argument that was meant where it is called with one that it does not have."""
+    """Decorate a function so that an unknown keyword argument raises an error with a suggestion."""
     known = inspect.signature(function).parameters
 
     @functools.wraps(function)
@@ -58,7 +58,7 @@ def check_generation(generation: Any) -> None:
 
 
 def generation_hint(name: str, value: Any, taken: Iterable[str]) -> str:
-    """What was meant by an argument that neither generate nor the forward, which has ``taken``, knows; or ""."""
+    """A suggestion for an argument that neither ``generate`` nor the forward (which takes ``taken``) has; or ""."""
     near = nearest(name, _GENERATION | set(taken))
     return f": did you mean generation={{{near[0]!r}: {value!r:.40}}}?" if near else ""
 
@@ -71,41 +71,41 @@ def _is_tokenizer(thing: Any) -> bool:
 
 
 def _other_kind(thing: Any, kind: str, loader: str) -> str:
-    """What to do about something that is neither a model nor a tokenizer; "" where that is not known."""
+    """What to do with something that is neither a model nor a tokenizer; "" where there is nothing to suggest."""
     if isinstance(thing, str | PathLike):
         return f": load it by its name, {kind} = {loader}.from_pretrained({fspath(thing)!r})"
     if isinstance(thing, type):
         loads = thing.__name__ if hasattr(thing, "from_pretrained") else loader
-        return f": that is a class, load one with {kind} = {loads}.from_pretrained(name)"
+        return f": this is a class; load an instance with {kind} = {loads}.from_pretrained(name)"
     if isinstance(thing, PreTrainedConfig):
-        return f": that is a configuration without weights, load the model with {loader}.from_pretrained(name)"
+        return f": this is a configuration without weights; load the model with {loader}.from_pretrained(name)"
     if isinstance(thing, list | tuple):
-        several = [each for each in thing if isinstance(each, nn.Module)]
-        if len(several) == 1 and any(map(_is_tokenizer, thing)):
-            return ": pass the model and the tokenizer one after the other, with * before what holds both"
+        models = [item for item in thing if isinstance(item, nn.Module)]
+        if len(models) == 1 and any(map(_is_tokenizer, thing)):
+            return ": pass the model and the tokenizer as two arguments, or unpack the pair with *"
         return f": pass one {kind} at a time" if thing else ": it is empty"
-    if isinstance(thing, Mapping) and any(isinstance(each, torch.Tensor) for each in thing.values()):
-        return f": those are weights without a model, load them with {loader}.from_pretrained(folder)"
+    if isinstance(thing, Mapping) and any(isinstance(value, torch.Tensor) for value in thing.values()):
+        return f": these are weights without a model; load them with {loader}.from_pretrained(folder)"
     return ""
 
 
 def model_hint(thing: Any) -> str:
-    """What to pass instead of something that is not a model, after the name of its type."""
+    """What to pass instead of something that is not a model. It follows the name of the type in an error."""
     if _is_tokenizer(thing):
-        return ": that is a tokenizer. Are model and tokenizer swapped? The model comes first, then its tokenizer"
-    # A model compiled by torch.compile passes each attribute on, a pipeline and PEFT's wrapper have the model.
+        return ": this is a tokenizer. Are model and tokenizer swapped? The model comes first, then its tokenizer"
+    # torch.compile's module, pipelines and wrappers hold the model in one of these attributes.
     for name in ("_orig_mod", "model", "module"):
         if isinstance(_plain(thing, name), nn.Module):
             return f": pass its .{name}"
     if hasattr(thing, "tokenizer"):
-        return ": that is a processor, which holds a tokenizer. The model comes first"
+        return ": this is a processor, which holds a tokenizer. The model comes first"
     return _other_kind(thing, "model", "AutoModelForSeq2SeqLM")
 
 
 def tokenizer_hint(thing: Any) -> str:
-    """What to pass instead of something that is not a tokenizer, after the name of its type."""
+    """What to pass instead of something that is not a tokenizer. It follows the name of the type in an error."""
     if isinstance(thing, PreTrainedModel):
-        return ": that is a model. Are model and tokenizer swapped? The model comes first, then its tokenizer"
+        return ": this is a model. Are model and tokenizer swapped? The model comes first, then its tokenizer"
     if not isinstance(thing, type) and _is_tokenizer(getattr(thing, "tokenizer", None)):
         return ": pass its .tokenizer"
     if type(thing).__module__.partition(".")[0] == "tokenizers":
@@ -120,23 +120,23 @@ def _plain(thing: Any, name: str) -> Any:
 def sentences_hint(thing: Any) -> str:
     """What to pass instead of something that is neither a string nor a list of strings."""
     if isinstance(thing, bytes | bytearray):
-        return ": decode it, such as with .decode('utf-8')"
+        return ": decode it, for example with .decode('utf-8')"
     if isinstance(thing, PathLike):
-        return ": read it first, such as with .read_text(encoding='utf-8') (score_corpus reads files)"
+        return ": read it first, for example with .read_text(encoding='utf-8'); score_corpus reads files itself"
     if isinstance(thing, torch.Tensor) or hasattr(thing, "input_ids") or ("input_ids" in _keys(thing)):
-        return ": pass text, not ids; tokenizer.batch_decode(ids, skip_special_tokens=True) makes text of them"
+        return ": pass text, not ids; tokenizer.batch_decode(ids, skip_special_tokens=True) turns ids into text"
     if isinstance(thing, Mapping):
         return ": pass one of its values"
     if hasattr(thing, "columns") or hasattr(thing, "column_names"):
-        return ": pass one of its columns as a list, such as list(table['source'])"
+        return ": pass one of its columns as a list, for example list(table['source'])"
     if hasattr(thing, "tolist"):
         return ": pass its .tolist()"
     if hasattr(thing, "to_pylist"):
         return ": pass its .to_pylist()"
     if isinstance(thing, tuple) and len(thing) == 2:
-        return ": pass sources and targets as two lists, such as sources, targets = zip(*pairs)"
-    if isinstance(thing, Sequence) and thing and all(isinstance(each, str) for each in thing):
-        return ": a sentence is one string, not a list of its words; join them, such as with ' '.join(words)"
+        return ": pass sources and targets as two lists, for example sources, targets = zip(*pairs)"
+    if isinstance(thing, Sequence) and thing and all(isinstance(item, str) for item in thing):
+        return ": a sentence is one string, not a list of words; join them, for example with ' '.join(words)"
     if isinstance(thing, Iterable):
         return ": pass list(...) of it"
     return ""

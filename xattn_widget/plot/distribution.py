@@ -1,4 +1,4 @@
-"""How a score of each head is distributed over a corpus."""
+"""The distribution of a score over a corpus, for each head."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 
 from xattn_widget.plot.labels import written
 
-# How many heads' numbers an axis has room for.
+# The number of head labels that an axis has room for.
 _NUMBERS = 96
-# Two that are told apart with any colour vision and in grey: neighbouring layers.
-_LAYER_COLOURS = ("#0072b2", "#e69f00")
+# Neighboring layers alternate between two colors that anyone can tell apart, also in gray.
+_LAYER_COLORS = ("#0072b2", "#e69f00")
 
 
 def plot_distribution(
@@ -23,27 +23,27 @@ def plot_distribution(
     label: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a score's distribution over sentences, a box a head, layer by layer.
+    """Draw the distribution of a score over sentences: one box per head, layer by layer.
 
-    A box spans the quartiles, its line is the median, its whiskers reach the 5th and 95th percentile; sentences where
-    the score is undefined are left out.
+    A box spans the quartiles, its line is the median, and its whiskers reach the 5th and 95th percentiles. Sentences
+    where the score is undefined are left out.
 
     Args:
-        values: ``[sentences, layers, heads]``, as ``xattn_widget.corpus.grids(table, name)`` has them of a corpus,
-            or a list of what ``record.score`` gives for each sentence.
-        label: what the values are; the signature of the first where they are a list from ``record.score``.
-        ax: matplotlib axes to draw into; made when left out.
+        values: ``[sentences, layers, heads]``, as returned by ``xattn_widget.corpus.grids(table, name)`` for a corpus,
+            or a list with the result of ``record.score`` for each sentence.
+        label: the title; by default the signature of the scores.
+        ax: matplotlib axes to draw into; created by default.
 
     Returns:
         The axes drawn into.
 
     Raises:
-        ValueError: values of another shape, or of sentences scored in different ways.
+        ValueError: values of another shape, or scores with different signatures.
     """
-    signatures = sorted({str(getattr(each, "signature", "score")) for each in values})
+    signatures = sorted({str(getattr(grid, "signature", "score")) for grid in values})
     if len(signatures) > 1:
         raise ValueError(f"the sentences were scored in different ways: {', '.join(signatures)}")
-    grids = np.stack([np.asarray(each, dtype=float) for each in values]) if len(values) else np.zeros((0, 0, 0))
+    grids = np.stack([np.asarray(grid, dtype=float) for grid in values]) if len(values) else np.zeros((0, 0, 0))
     if grids.ndim != 3 or grids.size == 0:
         raise ValueError(f"values must be [sentences, layers, heads], none of them 0, got {list(grids.shape)}")
     layers, heads = int(grids.shape[1]), int(grids.shape[2])
@@ -61,15 +61,15 @@ def plot_distribution(
             showfliers=False,
             patch_artist=True,
             manage_ticks=False,
-            boxprops={"facecolor": _LAYER_COLOURS[layer % 2], "alpha": 0.6, "linewidth": 0.6},
+            boxprops={"facecolor": _LAYER_COLORS[layer % 2], "alpha": 0.6, "linewidth": 0.6},
             medianprops={"color": "black", "linewidth": 1.4},
             whiskerprops={"linewidth": 0.8},
             capprops={"linewidth": 0.8},
         )
-    step = -(-layers * heads // _NUMBERS)  # thinned, so that the numbers never overlap
+    step = -(-layers * heads // _NUMBERS)  # thinned out, so that numbers never overlap
     places = [(_place(layer, head, heads), head) for layer in range(layers) for head in range(0, heads, step)]
     ax.set_xticks([place for place, _ in places], [str(head) for _, head in places], fontsize=7)
-    ax.xaxis.remove_overlapping_locs = False  # a layer's name may stand under a head's number
+    ax.xaxis.remove_overlapping_locs = False  # the label of a layer may be under that of a head
     ax.set_xticks([_place(layer, (heads - 1) / 2, heads) for layer in range(layers)], minor=True)
     ax.set_xticklabels([f"layer {layer}" for layer in range(layers)], minor=True, fontsize=9)
     ax.tick_params(axis="x", which="minor", length=0, pad=16)

@@ -1,4 +1,4 @@
-"""The heads of a model as a grid, layers down and heads across, coloured by a score."""
+"""The heads of a model as a grid, layers down and heads across, colored by a score."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
-from xattn_widget.plot.heatmap import COLOURS
+from xattn_widget.plot.heatmap import COLORS
 from xattn_widget.plot.labels import written
 from xattn_widget.record.data import AttentionData
 from xattn_widget.scores import Score, find_score
 
-# Up to this many heads a layer the values are written into the cells.
+# Up to this many heads per layer, values are written into the cells.
 _WRITTEN = 12
 
 
@@ -47,9 +47,9 @@ def plot_grid(
 
 
 def draw_grid(ax: Axes, values: torch.Tensor) -> AxesImage:
-    """``[layers, heads]`` values into axes; undefined ones stay grey."""
+    """``[layers, heads]`` values into axes; undefined values stay gray."""
     ax.set_facecolor("0.85")
-    image = ax.imshow(values.numpy(), cmap=COLOURS, aspect="auto", interpolation="nearest")
+    image = ax.imshow(values.numpy(), cmap=COLORS, aspect="auto", interpolation="nearest")
     ax.set(xlabel="head", ylabel="layer")
     ax.set_xticks(range(0, values.shape[1], max(1, values.shape[1] // 16)))
     ax.set_yticks(range(0, values.shape[0], max(1, values.shape[0] // 16)))

@@ -1,4 +1,4 @@
-"""A heat map of attention with tokens on both sides."""
+"""A heatmap of attention with tokens on both sides."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from xattn_widget.plot.labels import label_fonts, label_room, set_labels, shown
 from xattn_widget.plot.picking import mean_weights, picked_heads
 from xattn_widget.record.data import AttentionData
 
-# Perceptually even and readable with colour blindness (Nuñez, Anderton & Renslow 2018).
-COLOURS = "cividis"
-# Beyond this many labels on a side they are thinned, so that they never overlap.
+# Perceptually uniform and readable with color blindness (Nuñez, Anderton & Renslow 2018).
+COLORS = "cividis"
+# With more labels than this on a side, only some are drawn, so that they never overlap.
 _LABELS = 40
 
 
@@ -24,7 +24,7 @@ def plot_heatmap(
     heads: Sequence[tuple[int, int]] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the mean of heads as a heat map; see :meth:`CrossAttention.plot`."""
+    """Draw the mean of heads as a heatmap; see :meth:`CrossAttention.plot`."""
     pairs, title = picked_heads(record, layer, head, heads)
     weights = mean_weights(record, pairs)
     own_figure = ax is None
@@ -42,7 +42,7 @@ def plot_heatmap(
 
 
 def figure_size(record: AttentionData, weights: torch.Tensor) -> tuple[float, float]:
-    """Width and height in inches with room for every cell, for the labels, and for a scale beside them."""
+    """Width and height in inches, with room for every cell, the labels and a color bar."""
     height, width = weights.shape
     return (
         min(2.6 + label_room(record.target_tokens) + 0.3 * width, 14),
@@ -52,7 +52,7 @@ def figure_size(record: AttentionData, weights: torch.Tensor) -> tuple[float, fl
 
 def draw_heatmap(ax: Axes, record: AttentionData, weights: torch.Tensor, *, warn: bool = True) -> None:
     """``[target, source]`` weights with their labels, into axes."""
-    ax.imshow(weights.numpy(), cmap=COLOURS, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    ax.imshow(weights.numpy(), cmap=COLORS, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     fonts = label_fonts([*record.source_tokens, *record.target_tokens], warn=warn)
     for axis, labels in ((ax.xaxis, record.source_tokens), (ax.yaxis, record.target_tokens)):
         step = max(1, -(-len(labels) // _LABELS))

@@ -1,4 +1,4 @@
-"""Token labels in pictures: cut to length, in fonts that have their characters, whatever the script."""
+"""Token labels in pictures: cut to length, in fonts that have their characters, in any script."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from matplotlib import font_manager, ft2font, rcParams
 
 from xattn_widget.messages.characters import visible
 
-# A longer label is cut: it would leave no room for the picture.
+# Longer labels are cut, since they would leave no room for the picture.
 _LENGTH = 24
-# What leaves something to see: no space, and nothing that a font need not have.
+# Characters that are visible: not spaces, and none that fonts may leave out.
 _SEEN = re.compile(
     r"[^\s\u00ad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\uffa0"
     r"\U000e0000-\U000e0fff]"
@@ -24,33 +24,33 @@ _SEEN = re.compile(
 
 
 def shown(label: str) -> str:
-    """The label as it is drawn: cut to length."""
-    # Where nothing could be seen, not even a box, the code points are.
+    """The label as it is drawn, cut to length."""
+    # Labels without any visible character are written as code points.
     text = visible(label) if _SEEN.search(label) else " ".join(f"U+{ord(character):04X}" for character in label[:4])
     cut = text if len(text) <= _LENGTH else text[: _LENGTH - 1] + "…"
     return written(cut)
 
 
 def written(text: str) -> str:
-    """A text as matplotlib writes it: nothing that breaks a file, and a dollar sign does not start a formula."""
+    """A text made safe for matplotlib: no characters that break a file, and no dollar sign that starts a formula."""
     return visible(text).replace("$", r"\$")
 
 
 def label_room(labels: Iterable[str], size: float = 8) -> float:
-    """How much room labels need beside a picture, in inches, where letters are ``size`` points high."""
+    """The room that labels need beside a picture, in inches, for a font of ``size`` points."""
     return 0.75 * size / 72 * max((len(shown(label)) for label in labels), default=0)
 
 
 def label_fonts(labels: Iterable[str], *, warn: bool = True) -> list[str]:
-    """Font families for these labels: matplotlib's own, and behind them installed ones that have what it lacks.
+    """Font families for these labels: matplotlib's own, then installed fonts that have the characters it lacks.
 
-    Warns where no installed font has a character (it is drawn as a box), and where matplotlib is too old to shape and
-    order right-to-left scripts (before 3.11).
+    Warns if no installed font has a character (it is drawn as a box), and if matplotlib is too old to shape and order
+    right-to-left scripts (before 3.11).
     """
     characters = {character for label in labels for character in visible(label) if _SEEN.match(character)}
     family = rcParams["font.family"]
-    own = [family] if isinstance(family, str) else list(family)
-    missing = characters - _characters(font_manager.findfont(font_manager.FontProperties(family=own)))
+    configured = [family] if isinstance(family, str) else list(family)
+    missing = characters - _characters(font_manager.findfont(font_manager.FontProperties(family=configured)))
     fallbacks = []
     while missing:
         name, found = max(
@@ -64,22 +64,22 @@ def label_fonts(labels: Iterable[str], *, warn: bool = True) -> list[str]:
         missing -= found
     if missing and warn:
         warnings.warn(
-            f"no installed font has {''.join(sorted(missing))!r:.40} ({_scripts(missing)}), drawn as boxes here. "
+            f"no installed font has {''.join(sorted(missing))!r:.40} ({_scripts(missing)}): they are drawn as boxes. "
             "Install a font that has them, such as Noto Sans CJK for Chinese, Japanese and Korean, and restart",
             UserWarning,
             stacklevel=_caller_level(),
         )
     if warn and not hasattr(ft2font, "__libraqm_version__") and any(map(_is_right_to_left, characters)):
         warnings.warn(
-            "matplotlib before 3.11 neither joins nor orders right-to-left letters: upgrade it for these labels",
+            "matplotlib before 3.11 does not shape or order right-to-left scripts: upgrade matplotlib for these labels",
             UserWarning,
             stacklevel=_caller_level(),
         )
-    return [*own, *fallbacks]
+    return [*configured, *fallbacks]
 
 
 def set_labels(texts: Sequence[Any], fonts: list[str]) -> None:
-    """Draw matplotlib texts in the first of the fonts that has each character."""
+    """Set the fonts of matplotlib texts: each character is drawn in the first font that has it."""
     for text in texts:
         text.set_fontfamily(fonts)
 
@@ -89,12 +89,12 @@ def _is_right_to_left(character: str) -> bool:
 
 
 def _scripts(characters: Iterable[str]) -> str:
-    """The scripts of characters, by the first word of their names, e.g. ``CJK, HIRAGANA``."""
+    """The scripts of characters, named by the first word of their Unicode names, e.g. ``CJK, HIRAGANA``."""
     return ", ".join(sorted({unicodedata.name(character, "unnamed").split()[0] for character in characters}))
 
 
 def _installed() -> list[tuple[str, str]]:
-    """Name and file of each upright font of ordinary weight, in order."""
+    """Name and file of each upright font of regular weight, sorted."""
     return sorted(
         {
             (entry.name, entry.fname)
@@ -108,12 +108,12 @@ def _installed() -> list[tuple[str, str]]:
 def _characters(path: str) -> frozenset[str]:
     try:
         return frozenset(map(chr, font_manager.get_font(path).get_charmap()))
-    except (OSError, RuntimeError):  # a broken font file is no reason not to draw
+    except (OSError, RuntimeError):  # ignore broken font files
         return frozenset()
 
 
 def _caller_level() -> int:
-    """How far up the stack the first caller outside this package stands, for warnings."""
+    """The stack level of the first caller outside this package, for warnings."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("xattn_widget"):
         level, frame = level + 1, frame.f_back

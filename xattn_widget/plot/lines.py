@@ -1,4 +1,4 @@
-"""Source and target tokens in two columns, with a line for each weight between them."""
+"""Source and target tokens in two columns, with one line per weight."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from xattn_widget.plot.labels import label_fonts, shown
 from xattn_widget.plot.picking import mean_weights, picked_heads
 from xattn_widget.record.data import AttentionData
 
-# Okabe & Ito's colours, as in the widget; yellow is darkened, for it would vanish on white.
-HEAD_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#c2ad00")
+# The palette of Okabe & Ito, as in the widget; yellow is darker, since it is hard to see on white.
+HEAD_COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#c2ad00")
 _WIDTH = 4.0
 
 
@@ -28,8 +28,8 @@ def plot_lines(
 ) -> Axes:
     """Draw lines between tokens; see :meth:`CrossAttention.plot`."""
     pairs, title = picked_heads(record, layer, head, heads)
-    # Named heads have a colour each; a layer's or all heads, and more than there are colours, are drawn as their mean.
-    by_head = heads is not None and len(pairs) <= len(HEAD_COLOURS)
+    # Named heads get one color each. A whole layer, all heads, or more heads than colors are drawn as their mean.
+    by_head = heads is not None and len(pairs) <= len(HEAD_COLORS)
     groups = [[pair] for pair in pairs] if by_head else [pairs]
     if ax is None:
         from matplotlib import pyplot
@@ -37,16 +37,16 @@ def plot_lines(
         longest = max(len(record.source), len(record.target))
         _, ax = pyplot.subplots(figsize=(4.6, min(0.9 + 0.26 * longest, 14)), layout="constrained")
     places = [
-        [(index + 0.5) / len(axis) for index in range(len(axis))]  # both columns from top to bottom
+        [(index + 0.5) / len(axis) for index in range(len(axis))]  # both columns span the full height
         for axis in (record.source, record.target)
     ]
-    for group, colour in zip(groups, HEAD_COLOURS, strict=False):
+    for group, color in zip(groups, HEAD_COLORS, strict=False):
         weights = mean_weights(record, group).nan_to_num(0.0)
         cells = (weights >= max(threshold, 1e-6)).nonzero().tolist()
         ax.add_collection(
             LineCollection(
                 [[(0, places[0][source]), (1, places[1][target])] for target, source in cells],
-                colors=[(*to_rgb(colour), 0.15 + 0.85 * float(weights[target, source])) for target, source in cells],
+                colors=[(*to_rgb(color), 0.15 + 0.85 * float(weights[target, source])) for target, source in cells],
                 linewidths=[_WIDTH * float(weights[target, source]) for target, source in cells],
                 capstyle="round",
             )
@@ -56,8 +56,8 @@ def plot_lines(
         title = ""
         ax.legend(
             handles=[
-                Line2D([], [], color=colour, linewidth=3, label=f"layer {layer}, head {head}")
-                for (layer, head), colour in zip(pairs, HEAD_COLOURS, strict=False)
+                Line2D([], [], color=color, linewidth=3, label=f"layer {layer}, head {head}")
+                for (layer, head), color in zip(pairs, HEAD_COLORS, strict=False)
             ],
             loc="upper center",
             bbox_to_anchor=(0.5, 0.0),
@@ -70,7 +70,7 @@ def plot_lines(
 
 
 def _write_tokens(ax: Axes, record: AttentionData, places: list[list[float]]) -> None:
-    """Tokens as tick labels of both sides, for which any layout leaves room."""
+    """Write tokens as tick labels on both sides, so that any layout leaves room for them."""
     ax.set(xlim=(0, 1), ylim=(1, 0), xticks=[])
     other = ax.secondary_yaxis("right")
     fonts = label_fonts([*record.source_tokens, *record.target_tokens])

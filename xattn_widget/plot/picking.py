@@ -1,4 +1,4 @@
-"""Which heads a picture shows: one, a layer's, several, or all."""
+"""The heads that a picture shows: one, those of a layer, several, or all."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def picked_heads(
     head: int | None,
     heads: Sequence[tuple[int, int]] | None,
 ) -> tuple[list[tuple[int, int]], str]:
-    """(layer, head) pairs, and their title.
+    """The (layer, head) pairs to show, and their title.
 
     Raises:
-        ValueError: a layer or head that is not there, a head without its layer, or ``heads`` beside either.
+        ValueError: a layer or head that does not exist, a head without its layer, or ``heads`` together with either.
     """
     if heads is not None:
         if layer is not None or head is not None:
@@ -32,16 +32,19 @@ def picked_heads(
         return pairs, _title(pairs)
     if layer is None:
         if head is not None:
-            raise ValueError(f"head {head} of which layer? The same head of other layers is unrelated: give layer too")
-        return [(each, other) for each in range(record.layers) for other in range(record.heads)], "mean of all heads"
+            raise ValueError(
+                f"head {head} of which layer? The same head in other layers is unrelated: give the layer too"
+            )
+        pairs = [(row, column) for row in range(record.layers) for column in range(record.heads)]
+        return pairs, "mean of all heads"
     for name, number in (("layer", layer), ("head", head)):
         if number is not None and not hasattr(number, "__index__"):
             raise ValueError(
-                f"{name} must be a whole number, got {number!r:.80}; several go into heads=[(layer, head)]"
+                f"{name} must be a whole number, got {number!r:.80}; pass several as heads=[(layer, head), ...]"
             )
     _check(record, layer, head or 0)
     if head is None:
-        return [(layer, each) for each in range(record.heads)], f"layer {layer}, mean of its heads"
+        return [(layer, column) for column in range(record.heads)], f"layer {layer}, mean of its heads"
     return [(layer, head)], _title([(layer, head)])
 
 

@@ -1,4 +1,4 @@
-"""A scored corpus in the notebook: each head's distribution, the worst sentences, and one of them in the widget."""
+"""A scored corpus in a notebook: the distribution of each head, the worst sentences, and one of them in the widget."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from xattn_widget.corpus.store.tables import METADATA, corpus_info, grids, score
 from xattn_widget.inputs.arguments import Extras, make_extras
 from xattn_widget.inputs.text.sides import TextModel, pair_model
 from xattn_widget.panel.markup import element
-from xattn_widget.plot import COLOURS
+from xattn_widget.plot import COLORS
 from xattn_widget.widget.show import show_cross_attention
 
 logger = logging.getLogger("xattn_widget")
@@ -38,9 +38,11 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
     """The view that :func:`show_corpus` makes.
 
     Attributes:
-        score, head: menus of what is shown and ranked by.
-        picture: the distribution of each head's score.
-        sentences: the worst sentences, a list to click; its value is a row of the table, or None.
+        score: the menu of scores.
+        head: the menu of heads to rank by; its value ends the name of a column,
+            ``".layer2.head5"``, or is "" for the mean of all heads.
+        picture: the distribution of the score for each head.
+        sentences: the list of the worst sentences, to click; its value is a row of the table, or None.
         opened: the widget of the sentence that is open, or None.
     """
 
@@ -54,7 +56,7 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
         forward: Mapping[str, Any] | None = None,
     ) -> None:
         self._table, self._count = table, count
-        # How a sentence is shown: with the model, its tokenizers and what it is given beside token ids.
+        # Shows a sentence with the model, its tokenizers and the arguments of its forward.
         self._show = partial(show_cross_attention, model, tokenizer, target_tokenizer=target_tokenizer, forward=forward)
         self.opened: Any = None
         names = score_names(table)
@@ -63,13 +65,10 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
         layers, heads = grids(table.slice(0, 0), names[0]).shape[1:]
         text_model = pair_model(model, tokenizer, target_tokenizer)
         _check_pair(table, (layers, heads), text_model, make_extras(model, None, forward))
-        of_heads = [
-            (f"layer {layer}, head {head}", f".layer{layer}.head{head}")
-            for layer in range(layers)
-            for head in range(heads)
-        ]
+        self._pairs = {f".layer{layer}.head{head}": (layer, head) for layer in range(layers) for head in range(heads)}
         wide = ipywidgets.Layout(width="auto")
         self.score = ipywidgets.Dropdown(options=names, description="score")
+        of_heads = [(f"layer {layer}, head {head}", column) for column, (layer, head) in self._pairs.items()]
         self.head = ipywidgets.Dropdown(options=[(_ALL, ""), *of_heads], description="rank by")
         self.picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
         self.sentences = ipywidgets.Select(layout=wide)
@@ -96,7 +95,7 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
         self._summary = f"{len(worst)} worst of {len(known)} sentences, {extreme} {name} first" + (
             f"; {missing} without a value" if missing else ""
         )
-        self._note.value = element("span", {}, self._summary)  # a score's name is whatever the file says
+        self._note.value = element("span", {}, self._summary)  # the name of a score is whatever the file says
         texts = self._table["source"].take(pa.array(worst, pa.int64())).to_pylist()
         options = [(f"{values[row]:#.3g}  {text}", int(row)) for row, text in zip(worst, texts, strict=True)]
         self.sentences.options, self.sentences.rows = options, min(10, max(2, len(options)))
@@ -111,19 +110,14 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
             self._place.children = ()
             return
         cells = self._table.slice(row, 1).select(["source", "target"]).to_pylist()[0]
-        view: dict[str, Any] = {}
-        if self.head.value:
-            view["layer"], view["head"] = (int(part[5 if "layer" in part else 4 :]) for part in self._parts())
+        view: dict[str, Any] = {"heads": [self._pairs[self.head.value]]} if self.head.value else {}
         self.opened = self._show(cells["source"], cells["target"], **view)
         if self.score.value in [entry["name"] for entry in self.opened.score_list]:
             self.opened.score_name = self.score.value
         self._place.children = (self.opened,)
 
-    def _parts(self) -> list[str]:
-        return str(self.head.value).strip(".").split(".")
-
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """The widget, with the picture for where no widget runs."""
+        """The widget, with the picture for places where no widget runs."""
         bundle = super()._repr_mimebundle_(**options)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         data["image/png"] = base64.b64encode(self.picture.value).decode()
@@ -141,26 +135,26 @@ def show_corpus(
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
 ) -> CorpusView:
-    """Look at a scored corpus in a notebook: each head's distribution, and the worst sentences, to click.
+    """Look at a scored corpus in a notebook: the distribution of each head, and the worst sentences, to click.
 
-    A sentence that is clicked opens below in the cross-attention widget, its target as it stands in the table.
+    A click opens a sentence below in the cross-attention widget, with the target from the table.
 
     Args:
-        table: what ``score_corpus`` returned, or the path of the Parquet file that it wrote.
-        model: the model that it was scored with. A warning is logged where its weights, configuration or number type
-            are others.
+        table: the result of ``score_corpus``, or the path of the Parquet file that it wrote.
+        model: the model that the table was scored with. Logs a warning if its weights, configuration or number type
+            differ.
         tokenizer: its tokenizer.
-        worst: how many sentences are listed.
-        target_tokenizer: the tokenizer of the targets, where it is another one.
-        forward: further arguments of the model's forward with which the table was scored, see :func:`score_corpus`.
+        worst: the number of sentences to list.
+        target_tokenizer: the tokenizer of the targets, if it is a different one.
+        forward: further arguments of the model's forward that the table was scored with, see :func:`score_corpus`.
 
     Returns:
-        The view; as the last expression of a cell it is shown.
+        The view, which a cell shows as its last expression.
 
     Raises:
         TypeError: not a model or a tokenizer of transformers.
-        ValueError: a table without scores, a model with other layers or heads than the table has, another model's
-            tokenizer, or a ``worst`` that is no positive whole number.
+        ValueError: a table without scores, a model with other layers or heads than the table, the tokenizer of another
+            model, or a ``worst`` that is not a positive whole number.
     """
     check_positive(worst, "worst")
     if isinstance(table, str | PathLike):
@@ -169,30 +163,30 @@ def show_corpus(
 
 
 def _check_pair(table: pa.Table, scored: tuple[int, int], text_model: TextModel, extras: Extras) -> None:
-    """Tell a table of another model: else a sentence that is clicked would show what was not scored, or fail."""
+    """Detect the table of another model: a clicked sentence would show what was not scored, or fail."""
     model = text_model.model
-    own, _ = probe_model(text_model, extras)
+    shape, _ = probe_model(text_model, extras)
     kind = type(model).__name__
-    if own != scored:
+    if shape != scored:
         raise ValueError(
-            f"the table has {scored[0]} layers of {scored[1]} heads and this {kind} has {own[0]} layers of {own[1]}: "
-            "pass the model that the table was scored with"
+            f"the table has {scored[0]} layers of {scored[1]} heads and this {kind} has {shape[0]} layers of "
+            f"{shape[1]}: pass the model that the table was scored with"
         )
     if METADATA not in (table.schema.metadata or {}):
         return
     before = corpus_info(table).get("job", {}).get("model")
-    now = f"{kind} {model_fingerprint(model)}"  # as describe_job has it
+    now = f"{kind} {model_fingerprint(model)}"  # the form of describe_job
     if before not in (None, now):
         logger.warning(
             "the table was scored with another model (%s, this is %s): weights, configuration or number type differ, "
-            "and a sentence that is opened may not show what was scored",
+            "and an opened sentence may not show what was scored",
             before,
             now,
         )
 
 
 def distribution_picture(table: pa.Table, name: str) -> bytes:
-    """A picture (PNG) of how a score is distributed over the corpus: a panel a layer, a column a head, dark for few."""
+    """A picture (PNG) of the distribution of a score over the corpus: one plot per layer, one column per head."""
     values = grids(table, name)
     layers, heads = values.shape[1:]
     finite = values[np.isfinite(values)]
@@ -206,12 +200,14 @@ def distribution_picture(table: pa.Table, name: str) -> bytes:
         if layer >= layers:
             ax.set_axis_off()
             continue
-        each = [values[:, layer, head] for head in range(heads)]
-        counts = np.stack([np.histogram(head[np.isfinite(head)], edges)[0] for head in each], axis=1)
-        shares = counts / np.maximum(counts.max(0), 1)  # of a head's fullest bin
+        columns_of_layer = [values[:, layer, head] for head in range(heads)]
+        counts = np.stack([np.histogram(head[np.isfinite(head)], edges)[0] for head in columns_of_layer], axis=1)
+        shares = counts / np.maximum(counts.max(0), 1)  # relative to the fullest bin of the head
         box = (-0.5, heads - 0.5, edges[0], edges[-1])
-        ax.imshow(shares, origin="lower", aspect="auto", extent=box, cmap=COLOURS, vmin=0, vmax=1)
-        medians = [np.median(head[np.isfinite(head)]) if np.isfinite(head).any() else np.nan for head in each]
+        ax.imshow(shares, origin="lower", aspect="auto", extent=box, cmap=COLORS, vmin=0, vmax=1)
+        medians = [
+            np.median(head[np.isfinite(head)]) if np.isfinite(head).any() else np.nan for head in columns_of_layer
+        ]
         ax.plot(range(heads), medians, "_", color="#D55E00", markersize=9, markeredgewidth=2)
         ax.set_title(f"layer {layer}", fontsize=9)
         ax.set_xticks(range(0, heads, max(1, heads // 8)))
