@@ -44,8 +44,8 @@ def test_the_error_rate_is_that_of_the_formula():
         "precision": 1.0,
         "recall": 1.0,
         "links": 3,
-        "method": "the source word with the largest weight for each target word, mean of the picked heads, rows labeled by "
-        "the output reading, special tokens left out",
+        "method": "the source word with the largest weight for each target word, mean of the picked heads, "
+        "rows labeled by the output reading, special tokens left out",
     }
     # Head 1 links 1-0 1-1 1-2: one is sure, one more possible.
     reply = fare(widget, [[0, 1]])
