@@ -1,11 +1,11 @@
-"""Which sentences are worth labelling? Active learning by coverage, likelihood and random choice, in minutes.
+"""Which sentences are worth labeling? Active learning by coverage, likelihood and random choice, in minutes.
 
     python examples/active_learning.py [PAIRS.tsv] [--seeds N] [--rounds N] [--budget N] [--pool N] [--test N]
 
-PAIRS.tsv has a source and a target a line (German and English for the demo model); without it a small grammar makes
-pairs up. The model to be improved is the demo model with noise added to its weights, in the place of one that has
-learned little. In each round every strategy chooses sentences of the pool, gets their targets, trains on all that it
-has by now, and is measured by chrF on test sentences. Each seed draws its own noise, pool, test and training order.
+PAIRS.tsv has one source and one target per line (German and English for the demo model). Without it, a small grammar
+makes up pairs. The model to improve is the demo model with noise added to its weights, which stands for a model with
+little training. In each round every strategy chooses sentences of the pool, gets their targets, trains on all targets it
+has so far, and is measured by chrF on test sentences. Each seed draws its own noise, pool, test and training order.
 """
 
 import argparse
@@ -28,20 +28,20 @@ STRATEGIES = ("coverage, best head", "coverage, all heads", "likelihood", "rando
 
 @dataclass(frozen=True)
 class Settings:
-    """How large the study is."""
+    """The size of the study."""
 
     seeds: int = 3
     rounds: int = 2
-    budget: int = 50  # sentences a round
+    budget: int = 50  # sentences per round
     pool: int = 300
     test: int = 100
-    labelled: int = 60  # sentences with targets from the start, on which the best head is found
+    labeled: int = 60  # sentences with targets from the start, on which the best head is found
     epochs: int = 2
     noise: float = 0.5  # of each weight matrix's standard deviation
     longest: int = 40  # tokens of a translation
 
 
-QUICK = Settings(seeds=2, rounds=1, budget=4, pool=16, test=6, labelled=8, epochs=1, longest=8)
+QUICK = Settings(seeds=2, rounds=1, budget=4, pool=16, test=6, labeled=8, epochs=1, longest=8)
 
 
 def read_pairs(path: str | Path) -> list[Pair]:
@@ -137,17 +137,17 @@ def quality(model: Any, tokenizer: Any, pairs: list[Pair], longest: int) -> floa
     return float(sacrebleu.corpus_chrf(table["target"].to_pylist(), [[target for _, target in pairs]]).score)
 
 
-def best_head(model: Any, tokenizer: Any, labelled: list[Pair], longest: int) -> str:
+def best_head(model: Any, tokenizer: Any, labeled: list[Pair], longest: int) -> str:
     """The head whose coverage penalty falls most surely as chrF rises, on sentences whose target is known."""
-    table = score(model, tokenizer, [source for source, _ in labelled], longest)
-    found = compare(table, [target for _, target in labelled]).to_pylist()
+    table = score(model, tokenizer, [source for source, _ in labeled], longest)
+    found = compare(table, [target for _, target in labeled]).to_pylist()
     heads = [each for each in found if each["layer"] is not None and each["correlation"] == each["correlation"]]
     best = min(heads, key=lambda each: each["correlation"])
     return f"coverage_penalty.layer{best['layer']}.head{best['head']}"
 
 
 def choose(strategy: str, table: pa.Table, head: str, budget: int, seed: int) -> list[int]:
-    """The rows of the pool's table that a strategy wants to have labelled."""
+    """The rows of the pool's table that a strategy wants to have labeled."""
     if strategy == "coverage, best head":
         chosen = select(table, head, budget)
     elif strategy == "coverage, all heads":
@@ -167,14 +167,14 @@ def run(pairs: list[Pair], settings: Settings) -> Any:
     demo, tokenizer = load_demo()
     results = np.empty((len(STRATEGIES), settings.seeds, settings.rounds + 1))
     for seed in range(settings.seeds):
-        drawn = random.Random(seed).sample(pairs, settings.labelled + settings.pool + settings.test)
-        labelled, rest = drawn[: settings.labelled], drawn[settings.labelled :]
+        drawn = random.Random(seed).sample(pairs, settings.labeled + settings.pool + settings.test)
+        labeled, rest = drawn[: settings.labeled], drawn[settings.labeled :]
         whole_pool, test = rest[: settings.pool], rest[settings.pool :]
         start = forgetful_model(demo, settings.noise, seed)
         results[:, seed, 0] = quality(start, tokenizer, test, settings.longest)
-        head = best_head(start, tokenizer, labelled, settings.longest)
+        head = best_head(start, tokenizer, labeled, settings.longest)
         for index, strategy in enumerate(STRATEGIES):
-            model, known, pool = start, list(labelled), list(whole_pool)
+            model, known, pool = start, list(labeled), list(whole_pool)
             for number in range(1, settings.rounds + 1):
                 table = score(model, tokenizer, [source for source, _ in pool], settings.longest)
                 rows = choose(strategy, table, head, settings.budget, seed)
@@ -218,7 +218,7 @@ def report(results: Any) -> str:
 
 
 def draw(results: Any, budget: int) -> Any:
-    """The gain in chrF by the number of labelled sentences, with intervals over the seeds."""
+    """The gain in chrF by the number of labeled sentences, with intervals over the seeds."""
     from matplotlib import pyplot
 
     mean, half = intervals(gains(results))
@@ -229,7 +229,7 @@ def draw(results: Any, budget: int) -> Any:
         axes.errorbar(
             places, mean[index], half[index], label=strategy, color=colour, capsize=3, marker="o", markersize=4
         )
-    axes.set(xlabel="sentences labelled", ylabel="gain in chrF, 95 % interval over the seeds")
+    axes.set(xlabel="sentences labeled", ylabel="gain in chrF, 95 % interval over the seeds")
     axes.axhline(0, color="0.7", linewidth=0.8, zorder=0)
     axes.legend(fontsize=8, frameon=False)
     return figure
@@ -243,7 +243,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=getattr(Settings, name))
     options = parser.parse_args()
     settings = Settings(**{name: getattr(options, name) for name in sizes})
-    needed = settings.labelled + settings.pool + settings.test
+    needed = settings.labeled + settings.pool + settings.test
     pairs = read_pairs(options.path) if options.path else make_pairs(needed)
     if len(pairs) < needed:
         parser.error(f"{needed} pairs are needed, there are {len(pairs)}: give a smaller --pool or --test")

@@ -1,4 +1,4 @@
-"""Write demo.html, the widget on the demo model as a page of its own, and name the best and worst heads.
+"""Write demo.html, a page that shows the demo model in the widget, and name the best and worst heads.
 
 python examples/demo.py [PATH]
 """

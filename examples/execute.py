@@ -1,9 +1,9 @@
-"""Run the example notebooks and write them back with outputs that every viewer shows.
+"""Run the example notebooks and save them with outputs that every viewer can show.
 
     python examples/execute.py
 
-Widget state is left out (a saved widget is dead without its kernel, and some viewers refuse a part of the state): the
-static picture that the widget carries stands in its place.
+Widget state is left out, because a saved widget is dead without its kernel and some viewers reject the state. The static
+picture of the widget is kept instead.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
 
 
 def strip_widgets(notebook: nbformat.NotebookNode) -> None:
-    """Leave the picture and the text of each widget, and nothing that names this run."""
+    """Keep the picture and the text of each widget, and nothing that identifies this run."""
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         cell.pop("id", None)
@@ -44,7 +44,7 @@ def main() -> None:
         notebook = nbformat.read(path, as_version=4)
         execute(notebook, folder)
         strip_widgets(notebook)
-        notebook.nbformat_minor = 4  # without cell ids, which would change with every run
+        notebook.nbformat_minor = 4  # without cell ids, which would change in every run
         with whole_file(path) as file:
             file.write((nbformat.writes(notebook) + "\n").encode())
         print(path)

@@ -1,4 +1,4 @@
-"""Measure which head, layer and reading of the demo model align best with the links made by hand.
+"""Measure which head, layer and reading of the demo model agree best with the hand-made links.
 
 python examples/alignment/measure.py
 """
@@ -56,7 +56,9 @@ def main() -> None:
     for method in METHODS:
         mean = alignment_scores([record.align(last, method=method) for record in records], gold)
         single = alignment_scores([record.align(best[0][:2], method=method) for record in top], gold)
-        numbers = " | ".join(f"{each.aer:.3f} | {each.precision:.3f} | {each.recall:.3f}" for each in (mean, single))
+        numbers = " | ".join(
+            f"{scores.aer:.3f} | {scores.precision:.3f} | {scores.recall:.3f}" for scores in (mean, single)
+        )
         print(f"| {method} | {numbers.replace(' | ', ' | ', 2)} |")
 
 

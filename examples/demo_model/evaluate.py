@@ -2,7 +2,7 @@
 
     python examples/demo_model/evaluate.py --pairs tatoeba.deu-eng.test.tsv
 
-``--pairs`` is a tab-separated file of German and English; ``--model`` another folder than the packaged model's.
+``--pairs`` is a tab-separated file of German and English; ``--model`` is the folder of another model than the packaged one.
 """
 
 import argparse
@@ -18,7 +18,7 @@ BATCH = 64
 
 
 def translate(model: MarianMTModel, tokenizer: MarianTokenizer, sentences: list[str], beams: int) -> list[str]:
-    """Translations in the order of the sentences, which are run by length."""
+    """Translations in the order of the sentences. Batches have sentences of similar length."""
     order = sorted(range(len(sentences)), key=lambda index: len(sentences[index]))
     translations = [""] * len(sentences)
     for start in range(0, len(order), BATCH):
