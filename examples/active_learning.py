@@ -4,8 +4,8 @@
 
 PAIRS.tsv has one source and one target per line (German and English for the demo model). Without it, a small grammar
 makes up pairs. The model to improve is the demo model with noise added to its weights, which stands for a model with
-little training. In each round every strategy chooses sentences of the pool, gets their targets, trains on all targets it
-has so far, and is measured by chrF on test sentences. Each seed draws its own noise, pool, test and training order.
+little training. In each round every strategy chooses sentences of the pool, gets their targets, trains on all targets
+it has so far, and is measured by chrF on test sentences. Each seed draws its own noise, pool, test and training order.
 """
 
 import argparse

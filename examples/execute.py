@@ -2,8 +2,8 @@
 
     python examples/execute.py
 
-Widget state is left out, because a saved widget is dead without its kernel and some viewers reject the state. The static
-picture of the widget is kept instead.
+Widget state is left out, because a saved widget is dead without its kernel and some viewers reject the state. The
+static picture of the widget is kept instead.
 """
 
 from pathlib import Path

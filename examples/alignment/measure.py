@@ -59,7 +59,7 @@ def main() -> None:
         numbers = " | ".join(
             f"{scores.aer:.3f} | {scores.precision:.3f} | {scores.recall:.3f}" for scores in (mean, single)
         )
-        print(f"| {method} | {numbers.replace(' | ', ' | ', 2)} |")
+        print(f"| {method} | {numbers} |")
 
 
 if __name__ == "__main__":
