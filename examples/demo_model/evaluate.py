@@ -2,7 +2,7 @@
 
     python examples/demo_model/evaluate.py --pairs tatoeba.deu-eng.test.tsv
 
-``--pairs`` is a tab-separated file of German and English; ``--model`` is the folder of a model other than the demo model.
+``--pairs`` is a tab-separated file of German and English; ``--model`` is the folder of another model.
 """
 
 import argparse
