@@ -11,7 +11,7 @@ from xattn_widget.alignment.dtw import monotone_path
 from xattn_widget.alignment.pharaoh import Link
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.heads import check_heads, head_pairs, whole_numbers
-from xattn_widget.scores.special import checked_policy
+from xattn_widget.record.special import checked_policy
 
 Method = Literal["argmax", "mutual", "threshold", "mass", "assignment", "monotone"]
 Heads = tuple[int, int] | Sequence[tuple[int, int]] | None

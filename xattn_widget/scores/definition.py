@@ -13,8 +13,8 @@ import torch
 from xattn_widget._version import __version__
 from xattn_widget.messages.hints import nearest
 from xattn_widget.record.data import AttentionData
+from xattn_widget.record.special import apply_policy, checked_policy
 from xattn_widget.scores.signatures import code_hash, place, printed
-from xattn_widget.scores.special import apply_policy, checked_policy
 
 Direction = Literal["higher", "lower"]
 Scope = Literal["head", "layer", "model"]

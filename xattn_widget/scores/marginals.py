@@ -10,8 +10,8 @@ from functools import cached_property
 import torch
 
 from xattn_widget.record.data import AttentionData
+from xattn_widget.record.special import apply_policy
 from xattn_widget.scores.masking import Kept
-from xattn_widget.scores.special import apply_policy
 
 
 @dataclass(frozen=True, eq=False)
