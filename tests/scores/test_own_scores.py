@@ -175,11 +175,11 @@ def draws_lots(attention, source_mask, target_mask):
 @pytest.mark.parametrize(
     ("function", "options", "broken"),
     [
-        (forgets_padding, {"batched": True}, "another number padded in a batch than alone"),
-        (needs_two_rows, {}, r"gives no number a head for attention .* \[2, 3, 1, 1\]"),
+        (forgets_padding, {"batched": True}, "a different value padded in a batch than alone"),
+        (needs_two_rows, {}, r"does not return one number per head for attention .* \[2, 3, 1, 1\]"),
         (looks_at_other_heads, {}, r"scope is not 'head': say @score\(scope='layer'\)"),
         (looks_at_other_layers, {"scope": "layer"}, r"scope is not 'layer': say @score\(scope='model'\)"),
-        (draws_lots, {}, "gives two numbers for one input"),
+        (draws_lots, {}, "returns two different numbers for one input"),
     ],
 )
 def test_the_check_names_the_property_that_fails(function, options, broken):

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 
 from xattn_widget.record.data import AttentionData
-from xattn_widget.record.special import apply_policy
+from xattn_widget.record.special import apply_policy, checked_policy
 from xattn_widget.scores.masking import Kept
 
 
@@ -52,6 +52,7 @@ def reference_marginals(records: Sequence[AttentionData], *, special: str = "kee
     """
     if not records:
         raise ValueError("a reference set needs at least one record")
+    policy = checked_policy(special)
     shapes = {tuple(record.weights.shape[:2]) for record in records}
     if len(shapes) > 1:
         raise ValueError(f"records must come from one model, got [layers, heads] = {sorted(shapes)}")
@@ -63,14 +64,14 @@ def reference_marginals(records: Sequence[AttentionData], *, special: str = "kee
             torch.ones(record.weights.shape[2], dtype=torch.bool),
             record.source_special,
             record.target_special,
-            special,
+            policy,
         )
         if rows.any() and columns.any():
             marginals.append(weights[:, :, rows][..., columns].double().mean(-2))
             lengths.append(int(rows.sum()))
     if not marginals:
         raise ValueError(f"special={special!r} leaves nothing of any record")
-    return MarginalReference(tuple(marginals), tuple(lengths), special)
+    return MarginalReference(tuple(marginals), tuple(lengths), policy)
 
 
 def distance_to_reference(kept: Kept, reference: MarginalReference, nearest: int, length_window: float) -> torch.Tensor:

@@ -67,4 +67,4 @@ def importance(
             f"importance by {method!r} was not measured (there is {', '.join(map(repr, importance)) or 'none'}): "
             f"use extract(..., importance={method!r})"
         )
-    return importance[method].to(attention)
+    return importance[method].to(attention, copy=True)  # the values must not share the record's memory
