@@ -34,7 +34,7 @@ class ScoreGrid(torch.Tensor):
 
     A grid works wherever a tensor does, and ``numpy.asarray`` makes an array of it. Copies, conversions, and parts
     taken by whole numbers and slices keep ``signature`` and ``direction``. Every other operation returns a plain
-    tensor, because its result is no longer a value of the score. ``pickle`` keeps the class; ``torch.load`` returns
+    tensor, because its result is no longer a value of the score (in place, it changes the grid itself). ``pickle`` keeps the class; ``torch.load`` returns
     what ``torch.save`` wrote as a plain tensor with the same attributes, also where this package is not installed.
 
     Attributes:
