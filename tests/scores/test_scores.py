@@ -36,7 +36,7 @@ KNOWN = {
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_fixtures_have_their_known_values(name):
-    attention = torch.stack(list(FIXTURES.values()))[None]  # one layer, a head a fixture
+    attention = torch.stack(list(FIXTURES.values()))[None]  # one layer, one head per fixture
     values = (
         getattr(scores, name)(attention, eps=1e-8) if name == "coverage_penalty" else getattr(scores, name)(attention)
     )

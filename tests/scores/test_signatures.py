@@ -8,7 +8,7 @@ from xattn_widget import CrossAttention, scores
 from xattn_widget.record.axis import Axis
 
 
-def test_a_reference_stands_in_the_signature_and_must_fit():
+def test_the_signature_names_the_reference_set_which_must_fit():
     records = [record_of(random_attention((2, 2, 4, 5), seed), source_special={4}) for seed in range(3)]
     reference = scores.reference_marginals(records, special="renormalize")
     signature = records[0].score("marginal_divergence", special="renormalize", reference=reference).signature
@@ -33,7 +33,7 @@ def test_a_grid_is_reduced_over_layers_or_heads_and_says_so():
         record.score("entropy", reduce="mean")
 
 
-def test_contributions_put_norms_in_the_place_of_weights():
+def test_contributions_replace_weights_by_norms():
     record = record_of(random_attention((2, 3, 4, 5), 0))
     contributions = record.contributions()
     expected = record.value_norms / record.value_norms.sum(-1, keepdim=True)
@@ -45,7 +45,7 @@ def test_contributions_put_norms_in_the_place_of_weights():
         CrossAttention.from_tokens(record.weights, list("abcde"), list("wxyz")).contributions()
 
 
-def test_a_signature_names_what_was_made_of_the_record():
+def test_a_signature_names_the_steps_that_changed_the_record():
     record = record_of(random_attention((1, 1, 3, 3), 0), source_special={2}, target_special={2})
     made = record.words().drop_special()
     assert "|record:words+renormalize|" in made.score("entropy").signature
@@ -55,7 +55,7 @@ def test_a_signature_names_what_was_made_of_the_record():
     assert "|reading:input|record:words|" in read.words().score("entropy").signature
 
 
-def test_signatures_say_what_makes_the_number_again():
+def test_signatures_name_everything_that_determines_a_number():
     record = record_of(random_attention((1, 1, 3, 3), 0))
     version = scores.coverage_penalty.signature().rpartition("|v:")[2]
     assert record.score("coverage_penalty").signature == f"coverage_penalty|special:keep|eps:1e-08|v:{version}"
@@ -64,7 +64,7 @@ def test_signatures_say_what_makes_the_number_again():
     )
 
 
-def test_the_signature_names_the_reading_where_rows_were_chosen_by_it():
+def test_the_signature_names_the_reading_if_it_decided_which_rows_count():
     labels = Axis(("a", "b"), special=(False, True))
     record = CrossAttention(
         random_attention((1, 1, 2, 2), 0), Axis(("x", "y")), {"output": labels, "input": labels}, reading="input"

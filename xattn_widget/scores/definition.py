@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, Literal, get_args
 
 import torch
@@ -239,10 +240,7 @@ class Score:
                 results.append(torch.full(weights.shape[:-2], torch.nan, dtype=weights.dtype, device=weights.device))
                 continue
             kept_inputs = {
-                name: INPUTS[name].part(
-                    map_tensors(lambda tensor, number=number: tensor[number], value),
-                    {"target": target, "source": source},
-                )
+                name: INPUTS[name].part(map_tensors(itemgetter(number), value), {"target": target, "source": source})
                 for name, value in inputs.items()
             }
             results.append(self._call(kept, source[source], target[target], kept_inputs, parameters))

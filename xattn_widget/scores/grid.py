@@ -34,8 +34,9 @@ class ScoreGrid(torch.Tensor):
 
     A grid works wherever a tensor does, and ``numpy.asarray`` makes an array of it. Copies, conversions, and parts
     taken by whole numbers and slices keep ``signature`` and ``direction``. Every other operation returns a plain
-    tensor, because its result is no longer a value of the score (in place, it changes the grid itself). ``pickle`` keeps the class; ``torch.load`` returns
-    what ``torch.save`` wrote as a plain tensor with the same attributes, also where this package is not installed.
+    tensor, because its result is no longer a value of the score; an operation in place changes the grid itself.
+    ``pickle`` keeps the class. ``torch.load`` reads what ``torch.save`` wrote as a plain tensor with the same
+    attributes, even if this package is not installed.
 
     Attributes:
         signature: how the values were computed, see :meth:`Score.signature`.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Literal, get_args
 
 import torch
@@ -93,7 +94,7 @@ class ScoreInput:
         for axis, index in indices.items():
             if axis in self.axes:
                 behind = [slice(None)] * (len(self.axes) - self.axes.index(axis) - 1)
-                value = map_tensors(lambda tensor, at=(..., index, *behind): tensor[at], value)
+                value = map_tensors(itemgetter((..., index, *behind)), value)
         return value
 
     def example(self, attention: torch.Tensor, generator: torch.Generator) -> Any:
