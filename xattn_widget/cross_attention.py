@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-import torch
-
 from xattn_widget.alignment.links import Method, align_record
 from xattn_widget.inputs.text.assigning import assign_words
 from xattn_widget.record import storage
 from xattn_widget.record.data import AttentionData
-from xattn_widget.scores import Score, find_score
-from xattn_widget.scores.definition import Reduce
+from xattn_widget.scores import Score, ScoreGrid, find_score
+from xattn_widget.scores.grid import GridAxis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,12 +87,12 @@ class CrossAttention(AttentionData):
         score: str | Score | Any,
         *,
         special: str | None = None,
-        reduce: Reduce | None = None,
+        reduce: GridAxis | None = None,
         **parameters: Any,
-    ) -> torch.Tensor:
+    ) -> ScoreGrid:
         """A score of every head, a ``[layers, heads]`` float tensor; NaN where it is undefined.
 
-        Its ``signature`` says what was computed.
+        Its ``signature`` says what was computed, see :class:`xattn_widget.scores.ScoreGrid`.
 
         Args:
             score: the name of a built-in score, a score made with ``@score``, or a plain function

@@ -1,4 +1,4 @@
-"""Scores that users write: called right whatever the batch, tried out, and told what is wrong with them."""
+"""Scores that users write: right in any batch, tested by check_score, with errors that say what is wrong."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_a_score_that_writes_into_its_input_does_not_reach_the_record():
     assert torch.equal(record.weights, before)
 
 
-def test_wrong_shapes_names_and_parameters_are_told():
+def test_wrong_shapes_names_and_parameters_are_reported():
     record = record_of(random_attention((2, 3, 4, 5), 5))
     with pytest.raises(ValueError, match=r"line \d+ of .*test_own_scores.*returned shape \[2, 3, 4\].*\[2, 3\]"):
         record.score(lambda attention, source_mask, target_mask: attention.mean(-1))
@@ -90,7 +90,7 @@ def test_the_line_that_returns_is_named():
         record_of(random_attention((2, 3, 4, 5), 5)).score(many_lines)
 
 
-def test_an_error_inside_tells_the_shapes_and_how_to_write_numpy():
+def test_an_error_inside_gets_a_note_with_the_shapes_and_how_to_write_numpy():
     def in_numpy(attention, source_mask, target_mask):
         return np.max(attention, axis=-1).mean(axis=-1)
 
@@ -106,7 +106,7 @@ def test_an_error_inside_tells_the_shapes_and_how_to_write_numpy():
 def test_numpy_functions_get_arrays_batched_too():
     @score(numpy=True, batched=True)
     def in_numpy(attention, source_mask, target_mask):
-        assert all(type(each) is np.ndarray for each in (attention, source_mask, target_mask))
+        assert all(type(argument) is np.ndarray for argument in (attention, source_mask, target_mask))
         inside = target_mask[..., None, None, :]
         largest = (attention * source_mask[..., None, None, None, :]).max(-1)
         largest = np.where(inside, largest, 0)  # what is outside may be NaN
@@ -125,26 +125,26 @@ def test_a_score_that_asks_for_special_tokens_or_norms_gets_them():
     check_score(mass_of_special)
 
 
-def test_names_that_every_score_has_are_taken():
+def test_names_that_every_score_has_are_reserved():
     with pytest.raises(TypeError, match="'reduce', which every score has"):
         score(lambda attention, source_mask, target_mask, reduce=None: attention)
 
 
-def test_arrays_stand_in_a_signature_by_their_hash():
+def test_a_signature_has_the_hash_of_an_array():
     @score
-    def weighed(attention, source_mask, target_mask, *, by=None):
+    def weighted(attention, source_mask, target_mask, *, by=None):
         return (attention * by).sum(-1).mean(-1)
 
     record = record_of(random_attention((2, 3, 4, 5), 5))
-    ones, twos = record.score(weighed, by=torch.ones(5)), record.score(weighed, by=2 * torch.ones(5))
+    ones, twos = record.score(weighted, by=torch.ones(5)), record.score(weighted, by=2 * torch.ones(5))
     assert "|by:5/" in ones.signature
     assert ones.signature != twos.signature
 
 
 @pytest.mark.parametrize("name", scores.BUILTIN)
 def test_the_built_in_scores_pass_the_check(name):
-    held = check_score(scores.BUILTIN[name])
-    assert any("padded batch" in each for each in held)
+    properties = check_score(scores.BUILTIN[name])
+    assert any("padded batch" in text for text in properties)
 
 
 def test_the_check_passes_a_users_score_and_takes_parameters():
@@ -168,18 +168,18 @@ def looks_at_other_layers(attention, source_mask, target_mask):
     return attention.amax(-1).mean(-1) - attention.amax(-1).mean()
 
 
-def draws_lots(attention, source_mask, target_mask):
+def draws_random_numbers(attention, source_mask, target_mask):
     return attention.amax(-1).mean(-1) + torch.rand(attention.shape[:-2])
 
 
 @pytest.mark.parametrize(
     ("function", "options", "broken"),
     [
-        (forgets_padding, {"batched": True}, "another number padded in a batch than alone"),
-        (needs_two_rows, {}, r"gives no number a head for attention .* \[2, 3, 1, 1\]"),
+        (forgets_padding, {"batched": True}, "a different value padded in a batch than alone"),
+        (needs_two_rows, {}, r"does not return one number per head for attention .* \[2, 3, 1, 1\]"),
         (looks_at_other_heads, {}, r"scope is not 'head': say @score\(scope='layer'\)"),
         (looks_at_other_layers, {"scope": "layer"}, r"scope is not 'layer': say @score\(scope='model'\)"),
-        (draws_lots, {}, "gives two numbers for one input"),
+        (draws_random_numbers, {}, "returns two different numbers for one input"),
     ],
 )
 def test_the_check_names_the_property_that_fails(function, options, broken):

@@ -1,4 +1,4 @@
-"""Values of scores in a widget: computed once, beside the message loop, freed with their record, failing alone."""
+"""Values of scores in a widget: computed once, outside the message loop, freed with the record; errors stay apart."""
 
 import gc
 import json
@@ -18,7 +18,7 @@ from xattn_widget.scores import Score
 def wait_for(condition, seconds=20):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
+        assert time.monotonic() < end, "the condition was not met in time"
         time.sleep(0.005)
 
 
@@ -55,26 +55,26 @@ def test_a_score_is_computed_once_for_each_record_whoever_asks(tmp_path):
     widget.embed()
     widget.export(tmp_path / "a.html")
     assert counted.calls == 1
-    # Another widget of the same record is another view of it.
+    # Another widget of the same record shares its values.
     assert torch.equal(CrossAttentionWidget(attention, scores=[slow]).scores(), attention.weights.amax((-1, -2)))
     assert counted.calls == 1
     CrossAttentionWidget(record(seed=2), scores=[slow]).summary()
     assert counted.calls == 2
-    # Adding it again says that it may have changed.
+    # Adding the score again means that it may have changed.
     widget.add_score(slow)
     assert counted.calls == 3
     widget.add_score(slow, special="drop")
     assert counted.calls == 4
 
 
-def test_a_slow_score_is_computed_beside_the_message_loop():
+def test_a_slow_score_is_computed_outside_the_message_loop():
     counted = Counted()
     counted.go.clear()
     widget = CrossAttentionWidget([record(), record(seed=1)], scores=[counted.make(), "entropy"])
     sent = listen(widget)
     widget._handle_custom_msg({"id": "slow", "kind": "scores", "sentence": 0, "name": "slow"}, [])
     assert [content for content, _ in sent] == [{"computing": "slow"}]
-    # Everything else is answered meanwhile: rows, other scores, and a second view that asks for the same.
+    # Meanwhile everything else is answered: rows, other scores, and a second view that asks for the same score.
     widget._handle_custom_msg({"id": "row", "kind": "row", "sentence": 0, "heads": [[0, 0]], "target": 0}, [])
     assert sent[-1][0] == {"id": "row"}
     widget._handle_custom_msg({"id": "other", "kind": "scores", "sentence": 1, "name": "entropy"}, [])
@@ -88,7 +88,7 @@ def test_a_slow_score_is_computed_beside_the_message_loop():
     assert threading.current_thread() not in counted.threads
 
 
-def test_who_asks_from_python_meanwhile_waits_for_the_same_values():
+def test_a_call_from_python_waits_for_the_values_that_are_being_computed():
     counted = Counted()
     counted.go.clear()
     widget = CrossAttentionWidget(record(), scores=[counted.make()])
@@ -99,7 +99,7 @@ def test_who_asks_from_python_meanwhile_waits_for_the_same_values():
     assert counted.calls == 1
 
 
-def test_many_threads_ask_and_one_computes():
+def test_only_one_of_many_threads_computes():
     counted = Counted()
     widget = CrossAttentionWidget(record(), scores=[counted.make()])
     results, start = [], threading.Barrier(8)
@@ -117,7 +117,7 @@ def test_many_threads_ask_and_one_computes():
     assert counted.calls == 1
 
 
-def test_an_interrupted_score_is_computed_by_who_asks_next():
+def test_an_interrupted_score_is_computed_at_the_next_request():
     calls = []
 
     @score
@@ -199,15 +199,15 @@ def test_one_score_that_fails_fails_alone(tmp_path, name):
         widget.scores(name)
 
 
-def test_agreement_computes_its_rows_by_blocks():
+def test_agreement_computes_its_rows_in_blocks():
     weights = torch.rand(2, 4, 64, 64, generator=torch.Generator().manual_seed(0)).mul(8).softmax(-1)
     attention = CrossAttention.from_tokens(weights.repeat(1, 4, 1, 1), ["a"] * 64, ["b"] * 64)
     with torch.profiler.profile(profile_memory=True) as profile:
         values = attention.score("agreement")
     largest = max(event.self_cpu_memory_usage for event in profile.events())
     assert largest <= attention.weights.numel() * 4  # no copy in double precision
-    own = attention.weights.double()
-    others = (own.sum(1, keepdim=True) - own) / 15
-    middle = (own + others) / 2
-    divergence = ((own * (own / middle).log2()).sum(-1) + (others * (others / middle).log2()).sum(-1)) / 2
+    weights = attention.weights.double()
+    others = (weights.sum(1, keepdim=True) - weights) / 15
+    middle = (weights + others) / 2
+    divergence = ((weights * (weights / middle).log2()).sum(-1) + (others * (others / middle).log2()).sum(-1)) / 2
     assert torch.allclose(values, (1 - divergence.mean(-1)).float(), atol=1e-6)

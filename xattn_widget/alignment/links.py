@@ -11,7 +11,7 @@ from xattn_widget.alignment.dtw import monotone_path
 from xattn_widget.alignment.pharaoh import Link
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.heads import check_heads, head_pairs, whole_numbers
-from xattn_widget.scores.special import checked_policy
+from xattn_widget.record.special import checked_policy, cut
 
 Method = Literal["argmax", "mutual", "threshold", "mass", "assignment", "monotone"]
 Heads = tuple[int, int] | Sequence[tuple[int, int]] | None
@@ -106,11 +106,9 @@ def align_record(
     columns = _numbered(merged.source.groups if words else range(len(merged.source)), merged.source.special)
     rows = _numbered(merged.target.groups if words else range(len(merged.target)), merged.target.special)
     if policy != "keep":
-        weights = weights[list(rows)][:, list(columns)]
+        weights = cut(weights, list(rows), list(columns), policy)
         rows, columns = (dict(enumerate(side.values())) for side in (rows, columns))
-        if policy == "renormalize":
-            weights = weights / weights.sum(1, keepdim=True)
-    # With "keep" special tokens compete for links, and links that they win are dropped.
+    # With "keep" special tokens compete for links, and a link to one is left out.
     return sorted(
         (columns[source], rows[target])
         for source, target in align_weights(weights, method, at_least=at_least)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +22,8 @@ from xattn_widget.inputs.text.sides import Side, TextModel
 from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.messages.mistakes import check_generation
 from xattn_widget.scores import Score, find_score
+from xattn_widget.scores.checking import splits_by_layer
+from xattn_widget.scores.inputs import INPUTS
 
 # Of the model's output distribution over a sentence's target; see ``score_corpus``.
 STATISTICS = ("logprob_sum", "logprob_mean", "logprob_min", "margin", "output_entropy")
@@ -161,16 +162,6 @@ def _samples(model: Any, generation: Mapping[str, Any] | None) -> bool:
     return bool(generation.get("do_sample", config.do_sample))
 
 
-def uses_value_norms(score: Score) -> bool:
-    """Whether the score asks for the norms of the weighted values."""
-    return "value_norms" in inspect.signature(score.function).parameters
-
-
-def uses_special(score: Score) -> bool:
-    """Whether the score measures special source tokens."""
-    return "source_special" in inspect.signature(score.function).parameters
-
-
 def check_positive(value: Any, name: str) -> None:
     """Raise a ValueError unless the value is a whole number above 0."""
     if not (isinstance(value, int) and value > 0):
@@ -227,22 +218,9 @@ def _probe(text_model: TextModel, extras: Extras) -> Pair:
 
 
 def _check_score(score: Score, special: str, heads: int) -> bool:
-    """Try a score on random attention; whether the value of a layer is the same without the other layers."""
+    """Raise where a job cannot compute a score; else whether it may be computed layer by layer."""
     score.signature(special=special)  # an unknown policy raises here
-    if uses_special(score) and special == "renormalize":
-        raise ValueError(
-            f"{score.name} measures special tokens, which special='renormalize' takes away: use 'keep' or 'drop'"
-        )
-    if "importance" in inspect.signature(score.function).parameters:
-        raise ValueError(f"{score.name} needs a backward pass, which a corpus job does not run: use head_importance")
-    generator = torch.Generator().manual_seed(0)
-    attention = torch.randn((2, 3, heads, 5, 7), generator=generator).mul(3).softmax(-1)
-    source_mask, target_mask = torch.ones(2, 7, dtype=torch.bool), torch.ones(2, 5, dtype=torch.bool)
-    extra: dict[str, Any] = {"source_special": torch.arange(7).expand(2, 7) == 6} if uses_special(score) else {}
-    norms: dict[str, Any] = {"value_norms": attention} if uses_value_norms(score) else {}
-    whole = score(attention, source_mask, target_mask, **extra, **norms)
-    layers = []
-    for layer in torch.split(attention, 1, dim=1):
-        norms = {"value_norms": layer} if norms else {}
-        layers.append(score(layer, source_mask, target_mask, **extra, **norms))
-    return torch.allclose(whole, torch.cat(layers, dim=1), rtol=1e-5, atol=1e-6, equal_nan=True)
+    for name in score.needs:
+        if INPUTS[name].outside_jobs:
+            raise ValueError(f"{score.name} {INPUTS[name].outside_jobs}")
+    return splits_by_layer(score, heads)

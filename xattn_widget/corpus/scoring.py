@@ -34,6 +34,7 @@ from xattn_widget.corpus.store.tables import corpus_info, make_schema
 from xattn_widget.inputs.text.encoding import refuse_pair
 from xattn_widget.inputs.text.sides import pair_model
 from xattn_widget.messages.mistakes import with_checked_arguments
+from xattn_widget.record.special import Special
 
 logger = logging.getLogger("xattn_widget")
 
@@ -54,7 +55,7 @@ def score_corpus(
     id_column: str | int | None = None,
     generation: Mapping[str, Any] | None = None,
     statistics: Sequence[str] | str = (),
-    special: Literal["keep", "drop", "renormalize"] = "keep",
+    special: Special = "keep",
     max_length: int | None = None,
     batch_tokens: int = 4096,
     window: int = 4096,

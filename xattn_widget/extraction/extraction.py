@@ -12,12 +12,13 @@ from transformers import PreTrainedModel
 from xattn_widget.capturing.checks import unknown
 from xattn_widget.capturing.recorder import capture_here
 from xattn_widget.cross_attention import CrossAttention
-from xattn_widget.extraction.importance import Method, check_method, importance_sums
+from xattn_widget.extraction.importance import check_method, importance_sums
 from xattn_widget.inputs.columns import Layout, check_share, find_layout
 from xattn_widget.inputs.pairs import Pair, evaluating, forward_inputs, paired_batches, predicted_logprobs
 from xattn_widget.inputs.text.sides import TextModel, pair_model
 from xattn_widget.messages.mistakes import with_checked_arguments
 from xattn_widget.record.data import Reading
+from xattn_widget.scores.inputs import ImportanceMethod
 
 
 @overload
@@ -32,7 +33,7 @@ def extract(
     reading: Reading = "output",
     truncation: bool = False,
     value_norms: bool = False,
-    importance: Method | None = None,
+    importance: ImportanceMethod | None = None,
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
 ) -> CrossAttention: ...
@@ -50,7 +51,7 @@ def extract(
     reading: Reading = "output",
     truncation: bool = False,
     value_norms: bool = False,
-    importance: Method | None = None,
+    importance: ImportanceMethod | None = None,
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
 ) -> list[CrossAttention]: ...
@@ -68,7 +69,7 @@ def extract(
     reading: Reading = "output",
     truncation: bool = False,
     value_norms: bool = False,
-    importance: Method | None = None,
+    importance: ImportanceMethod | None = None,
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
 ) -> CrossAttention | list[CrossAttention]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from transformers import PreTrainedModel
 
-from xattn_widget._version import __version__
 from xattn_widget.capturing.ablation import ablate_here
 from xattn_widget.capturing.blocks import Block, Cleanup
 from xattn_widget.capturing.hooks import altering
@@ -18,8 +17,8 @@ from xattn_widget.capturing.threads import CallingThread, Scope
 from xattn_widget.inputs.pairs import Pair, evaluating, forward_inputs, paired_batches, predicted_logprobs
 from xattn_widget.inputs.text.sides import pair_model
 from xattn_widget.messages.mistakes import with_checked_arguments
-
-Method = Literal["gradient", "ablation"]
+from xattn_widget.scores import ScoreGrid, importance
+from xattn_widget.scores.inputs import ImportanceMethod
 
 
 @with_checked_arguments
@@ -28,14 +27,14 @@ def head_importance(
     tokenizer: Any,
     source: str | Sequence[str],
     target: str | Sequence[str] | None = None,
-    method: Method = "gradient",
+    method: ImportanceMethod = "gradient",
     *,
     generation: Mapping[str, Any] | None = None,
     batch_size: int = 16,
     truncation: bool = False,
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
-) -> torch.Tensor:
+) -> ScoreGrid:
     """How much the loss on sentences depends on each cross-attention head, ``[layers, heads]``.
 
     The loss of a sentence is the sum over its target tokens of their negative log-probability, read by teacher forcing.
@@ -56,7 +55,7 @@ def head_importance(
         forward: further arguments of the model's forward, see :func:`xattn_widget.extract`.
 
     Returns:
-        ``[layers, heads]`` float32 tensor on the CPU, in nats a target position, with a ``signature`` as scores have.
+        ``[layers, heads]`` float32 grid on the CPU, in nats per target position, as the score ``importance`` has it.
 
     Raises:
         ValueError: an unknown method, and what :func:`xattn_widget.extract` raises.
@@ -75,14 +74,12 @@ def head_importance(
                 positions += sum(len(pair.predicted) for pair in part)
     if total is None:
         raise ValueError("source is empty: head importance needs at least one sentence")
-    result = (total / positions).float()
-    result.signature = f"importance|special:keep|method:{method}|v:{__version__}"  # type: ignore[attr-defined]
-    return result
+    return ScoreGrid((total / positions).float(), importance.signature(method=method), importance.direction)
 
 
 def check_method(method: str) -> None:
     """Raise for another word than a method's."""
-    if method not in get_args(Method):
+    if method not in get_args(ImportanceMethod):
         raise ValueError(f"method must be 'gradient' or 'ablation', got {method!r}")
 
 

@@ -25,7 +25,7 @@ def summary_picture(record: AttentionData, heads: Sequence[Sequence[int]], aggre
         aggregate: ``"mean"`` or ``"max"`` over them.
         entry: the score of the grid; one that cannot be computed leaves it grey, and the title says so.
     """
-    grid = entry.outcome(record).grid
+    grid: torch.Tensor | None = entry.outcome(record).grid
     title = f"{entry.name} ({entry.score.direction} is better)" if grid is not None else f"{entry.name} failed"
     if grid is None:
         grid = torch.full((record.layers, record.heads), torch.nan)

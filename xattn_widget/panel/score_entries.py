@@ -10,16 +10,15 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import torch
-
 from xattn_widget.messages.characters import visible, well_formed
 from xattn_widget.panel.background import Background
 from xattn_widget.record.data import AttentionData
-from xattn_widget.scores import BUILTIN, Score, find_score
+from xattn_widget.scores import BUILTIN, Score, ScoreGrid, find_score
 
 # A second one, so that a score that takes long does not keep the others waiting.
 _threads = Background("xattn-widget-scores", count=2)
@@ -32,21 +31,21 @@ logger = logging.getLogger("xattn_widget")
 class Outcome:
     """What came of computing a score: its ``[layers, heads]`` grid, or the error in words."""
 
-    grid: torch.Tensor | None
+    grid: ScoreGrid | None
     error: str = ""
 
     def reply(self) -> dict[str, Any]:
         """As the page is told of it."""
         if self.grid is None:
             return {"error": self.error}
-        return {"values": finite(self.grid.tolist()), "signature": self.grid.signature}  # type: ignore[attr-defined]
+        return {"values": finite(self.grid.tolist()), "signature": self.grid.signature}
 
 
 class Computation:
     """One score of one record. Whoever runs it first computes it; everyone else waits for the outcome."""
 
-    def __init__(self, compute: Callable[[], torch.Tensor]) -> None:
-        self._compute: Callable[[], torch.Tensor] | None = compute
+    def __init__(self, compute: Callable[[], ScoreGrid]) -> None:
+        self._compute: Callable[[], ScoreGrid] | None = compute
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._thread = 0
@@ -125,14 +124,14 @@ class ScoreEntry:
             "signature": well_formed(self.score.signature(special=self.special, **self.parameters)),
         }
 
-    def grid(self, record: AttentionData) -> torch.Tensor:
-        """``[layers, heads]`` values of a record, with their ``signature``; a copy.
+    def grid(self, record: AttentionData) -> ScoreGrid:
+        """``[layers, heads]`` values of a record; a copy.
 
         Raises:
             Exception: whatever the score raises. It is computed again then, so that the error has its traceback.
         """
         grid = self.outcome(record).grid
-        return self._compute(record) if grid is None else _copy(grid)
+        return self._compute(record) if grid is None else deepcopy(grid)
 
     def outcome(self, record: AttentionData) -> Outcome:
         """The values or the error, computed here unless they are known."""
@@ -156,7 +155,7 @@ class ScoreEntry:
         with _known_lock:
             _known_of(record, self).pop(self._key, None)
 
-    def _compute(self, record: AttentionData) -> torch.Tensor:
+    def _compute(self, record: AttentionData) -> ScoreGrid:
         return self.score.of_record(record, special=self.special, **self.parameters)
 
     def _computation(self, record: AttentionData) -> Computation:
@@ -220,13 +219,6 @@ def finite(values: Any) -> Any:
     return values if math.isfinite(values) else None
 
 
-def _copy(grid: torch.Tensor) -> torch.Tensor:
-    """The grid in memory of its own: it may be a view of the weights, which it would keep."""
-    copy = grid.clone()
-    copy.signature = grid.signature  # type: ignore[attr-defined]
-    return copy
-
-
 def _known_of(record: AttentionData, entry: ScoreEntry) -> dict[Any, Computation]:
     functions = _known.setdefault(record, WeakKeyDictionary())
     try:
@@ -254,9 +246,10 @@ class _ById:
         return id(self.value)
 
 
-def _outcome_of(compute: Callable[[], torch.Tensor]) -> Outcome:
+def _outcome_of(compute: Callable[[], ScoreGrid]) -> Outcome:
     try:
-        return Outcome(_copy(compute()))
+        # A copy: the grid may be a view of the weights, which it would keep alive.
+        return Outcome(deepcopy(compute()))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: what a score does must end nothing but the score

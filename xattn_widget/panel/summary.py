@@ -19,7 +19,7 @@ def rank_heads(record: AttentionData, entry: ScoreEntry) -> list[tuple[int, int,
 
     All are undefined where the score could not be computed.
     """
-    grid = entry.outcome(record).grid
+    grid: torch.Tensor | None = entry.outcome(record).grid
     if grid is None:
         grid = torch.full((record.layers, record.heads), torch.nan)
     sign = -1 if entry.score.direction == "higher" else 1

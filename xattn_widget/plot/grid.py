@@ -40,7 +40,7 @@ def plot_grid(
     if heads_written(values):
         _write_values(ax, values, image)
     ax.set_title(written(f"{found.name} ({found.direction} is better)"), fontsize=10)
-    ax.set_xlabel(f"head\n{written(values.signature)}", fontsize=7)  # type: ignore[attr-defined]
+    ax.set_xlabel(f"head\n{written(values.signature)}", fontsize=7)
     if ax.figure is not None:
         ax.figure.colorbar(image, ax=ax, pad=0.02).ax.tick_params(labelsize=8)
     return ax

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, TypeVar, get_args
 import torch
 
 from xattn_widget.record.axis import Axis, Word
+from xattn_widget.record.special import Special, cut
 
 Reading = Literal["output", "input"]
 
@@ -171,7 +172,8 @@ class AttentionData:
         Raises:
             ValueError: nothing would be left.
         """
-        return self.changed(lambda data: _drop_special(data, renormalize))
+        policy: Special = "renormalize" if renormalize else "drop"
+        return self.changed(lambda data: _drop_special(data, policy))
 
     def contributions(self) -> Self:
         """The record with value norms in place of attention weights, each row divided by its sum.
@@ -231,23 +233,21 @@ def _merge_words(data: Data) -> Data:
     )
 
 
-def _drop_special(data: Data, renormalize: bool) -> Data:
+def _drop_special(data: Data, policy: Special) -> Data:
     rows = [position for position, special in enumerate(data.target.special) if not special]
     columns = [position for position, special in enumerate(data.source.special) if not special]
     if not rows or not columns:
         side = "source" if not columns else "target"
         raise ValueError(f"every position of the {side} is a special token: nothing would be left")
-    weights = data.weights[:, :, rows][..., columns]
-    if renormalize:
-        weights = weights / weights.sum(-1, keepdim=True)
     return replace(
         data,
-        weights=weights,
+        weights=cut(data.weights, rows, columns, policy),
         source=data.source.select(columns),
         targets={data.reading: data.target.select(rows)},
         logprobs=None if data.logprobs is None else data.logprobs[rows],
-        value_norms=None if data.value_norms is None else data.value_norms[:, :, rows][..., columns],
-        steps=(*data.steps, "renormalize" if renormalize else "drop"),
+        # Norms are not distributions.
+        value_norms=None if data.value_norms is None else cut(data.value_norms, rows, columns, "drop"),
+        steps=(*data.steps, policy),
     )
 
 

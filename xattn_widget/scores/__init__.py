@@ -4,12 +4,12 @@ Each score maps attention ``[..., layers, heads, target, source]`` to ``[..., la
 attention of one head, ``t`` runs over the target rows that count and ``s`` over the source columns that count;
 ``T`` and ``S`` are their numbers and ``c_s = sum_t A[t, s]`` is the coverage of a source token.
 
-Special tokens (end of sentence, language codes) may be kept (``special="keep"``, the default), dropped, or dropped
-with each row divided by what is left of it (``"renormalize"``): three different scores, which the signature tells
-apart. Values that are undefined are NaN.
+Special tokens (end of sentence, language codes) are kept (``special="keep"``, the default), dropped, or dropped with
+the rest of each row divided by its sum (``"renormalize"``): three different scores, which the signature tells apart.
+Undefined values are NaN.
 
-Each score is right on a batch with masks, and on any part of the layers that holds its ``scope``: all depend on one
-head alone, but for ``agreement``, which needs all heads of a layer, and ``marginal_divergence`` with a reference set,
+Each score is right on a batch with masks, and on any part of the layers that contains its ``scope``: all depend on one
+head alone, except ``agreement``, which needs all heads of a layer, and ``marginal_divergence`` with a reference set,
 which needs the layers and heads of that set. ``sink_mass`` needs ``source_special``, ``value_norm`` the norms that
 capturing keeps on request, and ``importance`` what was measured with the model (see ``Score.needs``).
 """
@@ -20,39 +20,34 @@ from collections.abc import Callable
 from typing import Any
 
 from xattn_widget.messages.hints import did_you_mean
+from xattn_widget.scores import coverage, norms, order, redundancy, sharpness
 from xattn_widget.scores.checking import check_score
-from xattn_widget.scores.coverage import coverage_penalty, ignored_source, marginal_divergence, overcoverage
 from xattn_widget.scores.decorator import score
 from xattn_widget.scores.definition import Score
+from xattn_widget.scores.grid import ScoreGrid
 from xattn_widget.scores.marginals import MarginalReference, reference_marginals
-from xattn_widget.scores.norms import alignment_norm, importance, value_norm
-from xattn_widget.scores.order import diagonality, monotonicity
-from xattn_widget.scores.redundancy import agreement
-from xattn_widget.scores.sharpness import confidence, distraction, entropy, sink_mass
 
-BUILTIN: dict[str, Score] = {
-    each.name: each
-    for each in (
-        coverage_penalty,
-        overcoverage,
-        ignored_source,
-        entropy,
-        confidence,
-        distraction,
-        marginal_divergence,
-        sink_mass,
-        monotonicity,
-        diagonality,
-        agreement,
-        alignment_norm,
-        value_norm,
-        importance,
-    )
-}
+# The built-in scores in the order of lists and menus. To add one, write its function and add a line here.
+coverage_penalty = coverage.coverage_penalty
+overcoverage = coverage.overcoverage
+ignored_source = coverage.ignored_source
+entropy = sharpness.entropy
+confidence = sharpness.confidence
+distraction = sharpness.distraction
+marginal_divergence = coverage.marginal_divergence
+sink_mass = sharpness.sink_mass
+monotonicity = order.monotonicity
+diagonality = order.diagonality
+agreement = redundancy.agreement
+alignment_norm = norms.alignment_norm
+value_norm = norms.value_norm
+importance = norms.importance
+
+BUILTIN: dict[str, Score] = {thing.name: thing for thing in dict(globals()).values() if isinstance(thing, Score)}
 
 
 def find_score(name_or_function: str | Score | Callable[..., Any]) -> Score:
-    """The score of this name, or a function made a score.
+    """The built-in score with this name, or a score made from a function.
 
     Raises:
         ValueError: no built-in score has the name.
@@ -74,22 +69,10 @@ __all__ = [
     "BUILTIN",
     "MarginalReference",
     "Score",
-    "agreement",
-    "alignment_norm",
+    "ScoreGrid",
     "check_score",
-    "confidence",
-    "coverage_penalty",
-    "diagonality",
-    "distraction",
-    "entropy",
     "find_score",
-    "ignored_source",
-    "importance",
-    "marginal_divergence",
-    "monotonicity",
-    "overcoverage",
     "reference_marginals",
     "score",
-    "sink_mass",
-    "value_norm",
+    *BUILTIN,
 ]

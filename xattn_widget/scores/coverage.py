@@ -1,4 +1,4 @@
-"""Scores of coverage: how much attention each source token got over the whole target."""
+"""Scores of coverage: how much attention each source token receives over the whole target."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def coverage_penalty(
 ) -> torch.Tensor:
     """Coverage penalty: ``-(1/S) sum_s log(clamp(c_s, eps, 1))`` with the coverage ``c_s = sum_t A[t, s]``.
 
-    In ``[0, -log eps]``; high where source tokens were left out. ``eps`` decides the ranking of sentences with one
-    dead token. Good for finding omissions; not by itself for ranking heads: a uniform head has a perfect penalty (0)
-    when there are at least as many target as source tokens. Read it beside ``entropy``.
+    In ``[0, -log eps]``; high if source tokens were left out. ``eps`` decides how sentences with a source token
+    without attention rank. Good for finding omissions. Not enough to rank heads: a uniform head has a perfect penalty
+    (0) if there are at least as many target as source tokens. Read it together with ``entropy``.
 
     Source: Wu et al. 2016 (GNMT, eq. 14), in the per-length form of Peris & Casacuberta 2018.
     """
@@ -29,17 +29,17 @@ def coverage_penalty(
 def overcoverage(
     attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, by_length: bool = False
 ) -> torch.Tensor:
-    """Coverage beyond one: ``(1/S) sum_s max(c_s - 1, 0)``; with ``by_length`` of ``c_s * S / T`` in place of ``c_s``.
+    """Coverage above one: ``(1/S) sum_s max(c_s - 1, 0)``; with ``by_length``, ``c_s * S / T`` instead of ``c_s``.
 
-    In ``[0, inf)``; high where the same source tokens are read again and again, as in repetitions, or where a sink
-    takes the mass. The plain form grows with ``T / S``: use ``by_length`` to compare sentences.
+    In ``[0, inf)``; high if the same source tokens are read again and again, as in repetitions, or if a sink takes the
+    mass. The plain form grows with ``T / S``: use ``by_length`` to compare sentences.
 
     Source: the coverage term of OpenNMT's summary penalty (Gehrmann et al. 2018).
     """
     kept = keep(attention, source_mask, target_mask)
     coverage = kept.coverage()
     if by_length:
-        coverage = coverage * (kept.columns.sum(-1, keepdim=True) / kept.rows.sum(-1, keepdim=True))
+        coverage = coverage * (kept.source_length() / kept.target_length())
     return kept.mean_over_columns((coverage - 1).clamp(min=0))
 
 
@@ -49,7 +49,7 @@ def ignored_source(
 ) -> torch.Tensor:
     """Share of source tokens whose coverage ``c_s = sum_t A[t, s]`` is below ``threshold``.
 
-    In ``[0, 1]``; high where words were omitted. A count: it does not say how far below.
+    In ``[0, 1]``; high if words were omitted. It counts tokens, and does not say how far below they are.
 
     Source: Bérard et al. 2019.
     """
@@ -68,22 +68,22 @@ def marginal_divergence(
     nearest: int = 4,
     length_window: float = 0.1,
 ) -> torch.Tensor:
-    """How far the marginal ``p_s = c_s / T`` is from the uniform one, or from those of a reference set.
+    """Distance of the marginal ``p_s = c_s / T`` from the uniform one, or from those of a reference set.
 
     Without ``reference``: the total variation ``0.5 sum_s |p_s - 1/S|``, in ``[0, 1 - 1/S]``. With it: the mean of the
-    1-D Wasserstein distances ``sum_s |P_s - Q_s|`` (``P``, ``Q`` cumulated over the source positions) to the
-    ``nearest`` marginals of the same head among reference sentences whose target length is less than
-    ``length_window`` (a share) away, or among all where there is none; in ``[0, inf)``, in source positions.
+    1-D Wasserstein distances ``sum_s |P_s - Q_s|`` (``P`` and ``Q`` are cumulative over the source positions) to the
+    ``nearest`` marginals of the same head. These are chosen among the reference sentences whose target length differs
+    by less than the share ``length_window``, or among all if there are none. In ``[0, inf)``, in source positions.
 
-    High where the sentence is anomalous (hallucination, omission). Good for ranking sentences by one head; among heads,
-    a uniform one has the best value to uniform.
+    High for anomalous sentences (hallucination, omission). Good for ranking sentences by one head. Without a reference
+    set it ranks a uniform head best.
 
     Args:
         attention: ``[..., layers, heads, target, source]``.
         source_mask: ``[..., source]``.
         target_mask: ``[..., target]``.
         reference: from :func:`xattn_widget.scores.reference_marginals`, of good translations by the same model.
-        nearest: how many reference sentences count.
+        nearest: the number of reference sentences to compare with.
         length_window: see above.
 
     Source: Guerreiro et al. 2023 (Wass-to-Unif and Wass-to-Data).
@@ -91,6 +91,6 @@ def marginal_divergence(
     kept = keep(attention, source_mask, target_mask)
     if reference is not None:
         return distance_to_reference(kept, reference, nearest, length_window)
-    marginal = kept.coverage() / kept.rows.sum(-1, keepdim=True)
-    uniform = 1 / kept.columns.sum(-1, keepdim=True)
-    return 0.5 * ((marginal - uniform).abs() * kept.columns).sum(-1)
+    marginal = kept.coverage() / kept.target_length()
+    uniform = 1 / kept.source_length()
+    return 0.5 * ((marginal - uniform).abs() * kept.source_mask).sum(-1)

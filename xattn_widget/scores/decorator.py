@@ -6,7 +6,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any, get_args, overload
 
-from xattn_widget.scores.definition import INPUTS, MASK_ARGUMENTS, RESERVED, Direction, Scope, Score
+from xattn_widget.scores.definition import MASK_ARGUMENTS, RESERVED, Scope, Score
+from xattn_widget.scores.grid import Direction
+from xattn_widget.scores.inputs import INPUTS
 
 
 @overload
@@ -38,7 +40,7 @@ def score(
 ) -> Score | Callable[[Callable[..., Any]], Score]:
     """Make a function a score, as ``@score`` or ``@score(direction="lower")``.
 
-    The function takes ``(attention, source_mask, target_mask, **parameters)`` and returns one number a head::
+    The function takes ``(attention, source_mask, target_mask, **parameters)`` and returns one number per head::
 
         @score(direction="lower")
         def first_token_mass(attention, source_mask, target_mask):
@@ -46,26 +48,26 @@ def score(
 
     It is called sentence by sentence with ``attention`` ``[layers, heads, target, source]`` of the rows and columns
     that count, so that it may ignore the masks. With ``batched=True`` it is called with leading batch axes and masks
-    ``[..., source]`` and ``[..., target]``, which it must honour. A function that also names ``source_special``,
-    ``value_norms`` or ``importance`` among its arguments gets them. :func:`check_score` tries it out.
+    ``[..., source]`` and ``[..., target]``, which it must honor. A function that also names ``source_special``,
+    ``value_norms`` or ``importance`` among its arguments receives them. :func:`check_score` tests it.
 
-    What it costs: a call a sentence is what most users want; over a large corpus ``batched=True`` saves the calls. With
-    ``numpy=True`` the attention is copied off the GPU if it is on one, and the function runs on one CPU core: fine for
-    looking at records, a brake on a corpus job.
+    Costs: one call per sentence suits most uses; over a large corpus ``batched=True`` saves calls. With ``numpy=True``
+    the attention is copied from the GPU, if it is on one, and the function runs on one CPU core: fine for looking at
+    records, slow in a corpus job.
 
     Args:
         function: the function; its first docstring line is the description.
-        name: the score's name; the function's own when left out.
+        name: the score's name; by default the function's.
         direction: which values rank best, ``"higher"`` or ``"lower"``.
         description: one line for people.
         batched: see above.
-        numpy: the function takes and gives numpy arrays.
-        scope: ``"head"`` where a head's number depends on that head alone, ``"layer"`` or ``"model"`` where it needs
-            all heads of its layer or all layers; jobs that see one layer at a time go by it.
+        numpy: whether the function takes and returns numpy arrays.
+        scope: ``"head"`` if the value of a head depends on this head alone, ``"layer"`` or ``"model"`` if it needs all
+            heads of its layer or all layers. A job that sees one layer at a time relies on it.
 
     Raises:
-        TypeError: the function cannot be called with the three arguments, or a parameter has a name that is taken.
-        ValueError: a direction or scope that is none.
+        TypeError: the function cannot be called with the three arguments, or a parameter has a reserved name.
+        ValueError: an unknown direction or scope.
     """
     if direction not in get_args(Direction):
         raise ValueError(f"direction must be 'higher' or 'lower' (which values rank best), got {direction!r}")
@@ -87,9 +89,9 @@ def score(
             raise TypeError(
                 f"score {title!r} must take (attention, source_mask, target_mask, **parameters): {error}"
             ) from None
-        if taken := [each for each in parameters if each in RESERVED]:
+        if reserved := [parameter for parameter in parameters if parameter in RESERVED]:
             raise TypeError(
-                f"score {title!r} has a parameter {taken[0]!r}, which every score has: give it another name"
+                f"score {title!r} has a parameter {reserved[0]!r}, which every score has: give it another name"
             )
         text = description if description is not None else (inspect.getdoc(function) or "").partition("\n")[0]
         return Score(function, title, direction, text, batched, numpy, scope)

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, Literal, get_args
 
 import torch
@@ -13,20 +14,14 @@ import torch
 from xattn_widget._version import __version__
 from xattn_widget.messages.hints import nearest
 from xattn_widget.record.data import AttentionData
+from xattn_widget.record.special import Special, apply_policy, checked_policy
+from xattn_widget.scores.grid import Direction, GridAxis, ScoreGrid
+from xattn_widget.scores.inputs import INPUTS, map_tensors
 from xattn_widget.scores.signatures import code_hash, place, printed
-from xattn_widget.scores.special import apply_policy, checked_policy
 
-Direction = Literal["higher", "lower"]
 Scope = Literal["head", "layer", "model"]
-Reduce = Literal["layers", "heads"]
 
 MASK_ARGUMENTS = ("attention", "source_mask", "target_mask")
-# What a score gets beside attention and masks where its function asks for it by name, and how to come by it.
-INPUTS = {
-    "source_special": "pass source_special, a bool for each source column (True = special)",
-    "value_norms": "use extract(..., value_norms=True), or pass value_norms as capture(...).value_norms has them",
-    "importance": "use extract(..., importance='gradient'), or pass {'gradient': head_importance(...)}",
-}
 RESERVED = ("special", "target_special", "reduce")
 
 
@@ -36,14 +31,14 @@ class Score:
 
     Attributes:
         function: ``fn(attention, source_mask, target_mask, **parameters) -> [..., layers, heads]``.
-        name: what it is called in lists, tables and signatures.
+        name: its name in lists, tables and signatures.
         direction: which values rank best, ``"higher"`` or ``"lower"``.
         description: one line for people.
-        batched: the function takes leading batch axes and honours the masks by itself. Otherwise it is called sentence
-            by sentence with the kept rows and columns only, so that it may ignore the masks.
-        numpy: the function takes and gives numpy arrays in place of tensors.
-        scope: what the number of a head depends on: the ``"head"`` alone, all heads of its ``"layer"``, or the whole
-            ``"model"``. A score may be computed on any part of the layers (and heads) that holds its scope.
+        batched: whether the function takes leading batch axes and honors the masks. Otherwise it is called sentence by
+            sentence with the rows and columns that count, so that it may ignore the masks.
+        numpy: whether the function takes and returns numpy arrays instead of tensors.
+        scope: what the value of a head depends on: only the ``"head"``, all heads of its ``"layer"``, or the whole
+            ``"model"``. A score may be computed on any part of the layers (and heads) that contains its scope.
     """
 
     function: Callable[..., Any]
@@ -69,13 +64,20 @@ class Score:
 
     @cached_property
     def needs(self) -> tuple[str, ...]:
-        """What it takes beside attention and masks: of ``"source_special"``, ``"value_norms"``, ``"importance"``."""
-        return tuple(name for name in INPUTS if name in {parameter.name for parameter in self._arguments})
+        """The inputs that it takes besides attention and masks: names of ``xattn_widget.scores.inputs.INPUTS``."""
+        arguments = {parameter.name for parameter in self._arguments}
+        return tuple(name for name in INPUTS if name in arguments)
+
+    @property
+    def policies(self) -> tuple[Special, ...]:
+        """The policies for special tokens that make sense for it."""
+        return tuple(
+            policy for policy in get_args(Special) if all(policy in INPUTS[name].policies for name in self.needs)
+        )
 
     def missing(self, record: AttentionData) -> str | None:
-        """What this score needs and the record does not hold, or None."""
-        held = {"value_norms": record.value_norms is not None, "importance": bool(record.importance)}
-        return next((name for name in self.needs if not held.get(name, True)), None)
+        """The first input that this score needs and the record does not hold, or None."""
+        return next((name for name in self.needs if INPUTS[name].from_record(record) is None), None)
 
     def __call__(
         self,
@@ -83,39 +85,72 @@ class Score:
         source_mask: torch.Tensor | None = None,
         target_mask: torch.Tensor | None = None,
         *,
-        source_special: torch.Tensor | None = None,
-        target_special: torch.Tensor | None = None,
-        value_norms: torch.Tensor | None = None,
-        importance: Mapping[str, torch.Tensor] | None = None,
         special: str | None = None,
-        reduce: Reduce | None = None,
-        **parameters: Any,
-    ) -> torch.Tensor:
+        reduce: GridAxis | None = None,
+        **inputs_and_parameters: Any,
+    ) -> ScoreGrid:
         """The score of each head.
 
         Args:
             attention: ``[..., layers, heads, target, source]``.
-            source_mask: ``[..., source]`` bool, True for the columns that count; all when left out.
-            target_mask: ``[..., target]`` bool, True for the rows that count; all when left out.
-            source_special: ``[..., source]`` bool, True at special tokens; for scores and policies that ask for it.
-            target_special: ``[..., target]`` bool, True at special tokens; for policies.
-            value_norms: ``[..., layers, heads, target, source]``, for scores that ask for it.
-            importance: ``[..., layers, heads]`` by method, for scores that ask for it.
+            source_mask: ``[..., source]`` bool, True for the columns that count; by default all count.
+            target_mask: ``[..., target]`` bool, True for the rows that count; by default all count.
             special: ``"keep"`` (the default), ``"drop"`` or ``"renormalize"`` special tokens.
-            reduce: the mean over ``"layers"`` (``[..., heads]``) or ``"heads"`` (``[..., layers]``); NaN where
-                one value is.
-            parameters: the score's own parameters.
+            reduce: take the mean over ``"layers"`` (``[..., heads]``) or ``"heads"`` (``[..., layers]``); NaN where
+                one of the values is.
+            inputs_and_parameters: the score's own parameters, and what it or the policy needs:
+
+                - ``source_special``: ``[..., source]`` bool, True at special tokens;
+                - ``target_special``: ``[..., target]`` bool, True at special tokens, for policies;
+                - ``value_norms``: ``[..., layers, heads, target, source]``;
+                - ``importance``: a mapping from the method to ``[..., layers, heads]``.
+
+                An input that the score does not need is ignored.
 
         Returns:
-            ``[..., layers, heads]`` float tensor on the attention's device, NaN where the score is undefined. Its
-            attribute ``signature`` says what was computed.
+            ``[..., layers, heads]`` grid on the attention's device, NaN where the score is undefined.
 
         Raises:
-            TypeError: a parameter that the score does not have.
-            ValueError: an unknown policy or reduction, shapes that do not fit, something that the score needs and did
-                not get, or a function that does not return one number a head.
+            TypeError: the score has no such parameter.
+            ValueError: an unknown policy or reduction, shapes that do not fit, a missing input, or a function that does
+                not return one number per head.
         """
-        signature = self.signature(special=special, reduce=reduce, **parameters)
+        values = self.compute(
+            attention, source_mask, target_mask, special=special, reduce=reduce, **inputs_and_parameters
+        )
+        _, parameters = _split(inputs_and_parameters)
+        return self._grid(values, self.signature(special=special, reduce=reduce, **parameters), reduce)
+
+    def of_record(
+        self, record: AttentionData, *, special: str | None = None, reduce: GridAxis | None = None, **parameters: Any
+    ) -> ScoreGrid:
+        """The score of each head of a record; see :meth:`CrossAttention.score`."""
+        self._check(special, reduce, parameters)  # before they meet the record's own inputs
+        signature = self.signature(
+            special=special, reading=record.reading, steps=record.steps, reduce=reduce, **parameters
+        )
+        special_tokens = {"source_special": record.source_special, "target_special": record.target_special}
+        inputs = special_tokens | {name: INPUTS[name].from_record(record) for name in self.needs}
+        values = self.compute(record.weights, special=special, reduce=reduce, **inputs, **parameters)
+        return self._grid(values, signature, reduce)
+
+    def _grid(self, values: torch.Tensor, signature: str, reduce: GridAxis | None) -> ScoreGrid:
+        axes = [axis for axis in get_args(GridAxis) if axis != reduce]
+        return ScoreGrid(values, signature, self.direction, axes[max(0, len(axes) - values.dim()) :])
+
+    def compute(
+        self,
+        attention: torch.Tensor,
+        source_mask: torch.Tensor | None = None,
+        target_mask: torch.Tensor | None = None,
+        *,
+        special: str | None = None,
+        reduce: GridAxis | None = None,
+        **inputs_and_parameters: Any,
+    ) -> torch.Tensor:
+        """The values alone, a plain tensor; arguments and errors are those of calling the score."""
+        given, parameters = _split(inputs_and_parameters)
+        policy = self._check(special, reduce, parameters)
         attention = torch.as_tensor(attention)
         if attention.dim() < 2 or not attention.is_floating_point():
             raise ValueError(
@@ -129,38 +164,30 @@ class Score:
         *_, rows, columns = attention.shape
         source_mask = _mask(source_mask, columns, "source_mask", attention.device)
         target_mask = _mask(target_mask, rows, "target_mask", attention.device)
-        given = {"source_special": source_special, "value_norms": value_norms, "importance": importance}
+        for name, length in (("source_special", columns), ("target_special", rows)):
+            if given.get(name) is not None:
+                given[name] = _mask(given[name], length, name, attention.device)
+            elif policy != "keep":
+                raise ValueError(f"special={policy!r} needs source_special and target_special")
         for name in self.needs:
-            if given[name] is None:
-                raise ValueError(f"{self.name} needs {name}: {INPUTS[name]}")
-        inputs: dict[str, Any] = {name: given[name] for name in self.needs}
-        if checked_policy(special) != "keep":
-            if source_special is None or target_special is None:
-                raise ValueError(f"special={special!r} needs source_special and target_special")
-            source_special = _mask(source_special, columns, "source_special", attention.device)
-            target_special = _mask(target_special, rows, "target_special", attention.device)
-            attention, kept_source, target_mask = apply_policy(
-                attention, source_mask, target_mask, source_special, target_special, special
+            if given.get(name) is None:
+                raise ValueError(f"{self.name} needs {name}: {INPUTS[name].missing}")
+        inputs = {name: INPUTS[name].fit(given[name], attention, name) for name in self.needs}
+        if policy != "keep":
+            attention, remaining, target_mask = apply_policy(
+                attention, source_mask, target_mask, given["source_special"], given["target_special"], policy
             )
-            # What measures special columns sees them under every policy.
-            source_mask = source_mask if "source_special" in self.needs else kept_source
-        if "source_special" in inputs:
-            inputs["source_special"] = _mask(inputs["source_special"], columns, "source_special", attention.device)
-        if "value_norms" in inputs and inputs["value_norms"].shape != attention.shape:
-            raise ValueError(
-                f"value_norms must have the attention's shape {list(attention.shape)}, got "
-                f"{list(inputs['value_norms'].shape)}"
-            )
-        compute = self._call if self.batched else self._sentence_by_sentence
+            if not any(INPUTS[name].measures_special for name in self.needs):
+                source_mask = remaining
+        compute = self._call if self.batched else self._call_by_sentence
         result = compute(attention, source_mask, target_mask, inputs, parameters)
-        if "importance" not in self.needs:
-            # Nothing can be said of a sentence of which nothing counts.
-            some = (source_mask.any(-1) & target_mask.any(-1))[..., None, None]
-            result = torch.where(some, result, torch.nan)
+        if all(INPUTS[name].looks_at_tokens for name in self.needs):
+            # A sentence without any row or column that counts has no value.
+            counts = (source_mask.any(-1) & target_mask.any(-1))[..., None, None]
+            result = torch.where(counts, result, torch.nan)
         result = result.reshape(shape)
         if reduce is not None:
             result = result.mean(-2 if reduce == "layers" else -1)
-        result.signature = signature  # type: ignore[attr-defined]
         return result
 
     def _call(
@@ -177,9 +204,10 @@ class Score:
         if not self.is_builtin:
             # Copies: a function that works in place must not reach the record.
             arguments = [argument.clone() for argument in arguments]
+            keywords = {name: map_tensors(torch.clone, value) for name, value in keywords.items()}
         if self.numpy:
-            arguments = [argument.cpu().numpy() for argument in arguments]
-            keywords = {name: _as_numpy(value) for name, value in keywords.items()}
+            arguments = [_as_numpy(argument) for argument in arguments]
+            keywords = {name: map_tensors(_as_numpy, value) for name, value in keywords.items()}
         try:
             value = self.function(*arguments, **keywords, **parameters)
         except Exception as error:
@@ -191,7 +219,7 @@ class Score:
             raise
         return self._checked(value, attention)
 
-    def _sentence_by_sentence(
+    def _call_by_sentence(
         self,
         attention: torch.Tensor,
         source_mask: torch.Tensor,
@@ -201,29 +229,21 @@ class Score:
     ) -> torch.Tensor:
         batch = attention.shape[:-4]
         rows, columns = attention.shape[-2:]
-        flat = attention.reshape(-1, *attention.shape[len(batch) :])
+        sentences = attention.reshape(-1, *attention.shape[-4:])
         sources = source_mask.expand(*batch, columns).reshape(-1, columns)
         targets = target_mask.expand(*batch, rows).reshape(-1, rows)
+        inputs = {name: INPUTS[name].sentences(value, attention) for name, value in inputs.items()}
         results = []
-        for index, (weights, source, target) in enumerate(zip(flat, sources, targets, strict=True)):
+        for number, (weights, source, target) in enumerate(zip(sentences, sources, targets, strict=True)):
             kept = weights[..., target, :][..., source]
             if kept.numel() == 0:
                 results.append(torch.full(weights.shape[:-2], torch.nan, dtype=weights.dtype, device=weights.device))
                 continue
-            own = dict(inputs)
-            if "source_special" in own:
-                own["source_special"] = (
-                    inputs["source_special"].expand(*batch, columns).reshape(-1, columns)[index][source]
-                )
-            if "value_norms" in own:
-                norms = inputs["value_norms"].reshape(flat.shape)[index]
-                own["value_norms"] = norms[..., target, :][..., source]
-            if "importance" in own:
-                own["importance"] = {
-                    method: values.expand(attention.shape[:-2]).reshape(-1, *attention.shape[-4:-2])[index]
-                    for method, values in inputs["importance"].items()
-                }
-            results.append(self._call(kept, source[source], target[target], own, parameters))
+            kept_inputs = {
+                name: INPUTS[name].part(map_tensors(itemgetter(number), value), {"target": target, "source": source})
+                for name, value in inputs.items()
+            }
+            results.append(self._call(kept, source[source], target[target], kept_inputs, parameters))
         return torch.stack(results).reshape(attention.shape[:-2])
 
     def _checked(self, value: Any, attention: torch.Tensor) -> torch.Tensor:
@@ -237,7 +257,7 @@ class Score:
             ) from error
         if tuple(result.shape) != expected:
             raise ValueError(
-                f"{self._where()} returned shape {list(result.shape)}, expected one number a head: "
+                f"{self._where()} returned shape {list(result.shape)}, expected one number per head: "
                 f"[layers, heads] = {list(expected)}. Reduce the target and source axes (the last two), "
                 "e.g. with .mean((-2, -1))"
             )
@@ -247,25 +267,6 @@ class Score:
 
     def _where(self) -> str:
         return f"score {self.name!r}" + ("" if self.is_builtin else f" ({place(self.function)})")
-
-    def of_record(
-        self, record: AttentionData, *, special: str | None = None, reduce: Reduce | None = None, **parameters: Any
-    ) -> torch.Tensor:
-        """The score of each head of a record; see :meth:`CrossAttention.score`."""
-        result = self(
-            record.weights,
-            source_special=record.source_special,
-            target_special=record.target_special,
-            value_norms=record.value_norms,
-            importance=record.importance or None,
-            special=special,
-            reduce=reduce,
-            **parameters,
-        )
-        result.signature = self.signature(  # type: ignore[attr-defined]
-            special=special, reading=record.reading, steps=record.steps, reduce=reduce, **parameters
-        )
-        return result
 
     @property
     def is_builtin(self) -> bool:
@@ -278,24 +279,20 @@ class Score:
         special: str | None = None,
         reading: str = "output",
         steps: tuple[str, ...] = (),
-        reduce: Reduce | None = None,
+        reduce: GridAxis | None = None,
         **parameters: Any,
     ) -> str:
-        """What makes a number of this score again, e.g. ``coverage_penalty|special:keep|eps:1e-08|v:0.1.0``.
+        """What identifies the computation of a value, e.g. ``coverage_penalty|special:keep|eps:1e-08|v:0.1.0``.
 
-        A user's score also carries a hash of its code and of the values that this uses. The reading is named where rows
-        were chosen by it, what was made of the record (``record:words+renormalize``) where it is not as captured, and
-        the reduction where there is one.
+        A user's score also carries a hash of its code and of the values that the code uses. The signature names the
+        reading if it decided which rows count, the steps that changed the record (``record:words+renormalize``) if
+        there were any, and the reduction if there is one.
+
+        Raises:
+            TypeError: the score has no such parameter.
+            ValueError: an unknown policy or reduction, or a policy that makes no sense for the score.
         """
-        self._check_parameters(parameters)
-        policy = checked_policy(special)
-        if policy == "renormalize" and {"source_special", "value_norms"} & set(self.needs):
-            why = "measures special tokens" if "source_special" in self.needs else "measures norms, no distributions"
-            raise ValueError(f"{self.name} {why}: special='renormalize' has no meaning for it, use 'keep' or 'drop'")
-        if policy != "keep" and "importance" in self.needs:
-            raise ValueError(f"{self.name} does not look at tokens: special={special!r} has no meaning for it")
-        if reduce is not None and reduce not in get_args(Reduce):
-            raise ValueError(f"reduce must be 'layers' or 'heads' (the axis to take the mean over), got {reduce!r}")
+        policy = self._check(special, reduce, parameters)
         parts = [self.name, f"special:{policy}"]
         if reading != "output" and (policy != "keep" or set(steps) - {"contributions"}):
             parts.append(f"reading:{reading}")
@@ -308,23 +305,38 @@ class Score:
             parts.append(f"code:{code_hash(self.function)}")
         return "|".join([*parts, f"v:{__version__}"])
 
-    def _check_parameters(self, parameters: dict[str, Any]) -> None:
+    def _check(self, special: str | None, reduce: str | None, parameters: Mapping[str, Any]) -> Special:
+        """The policy, once it and everything else that was asked for is known to make sense."""
         accepts_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in self._arguments)
         unknown = [name for name in parameters if name not in self.parameters]
         if unknown and not accepts_any:
-            own = ", ".join(self.parameters) or "no parameters"
+            known = ", ".join(self.parameters) or "no parameters"
             near = nearest(unknown[0], [*self.parameters, "special", "reduce"])
             hint = f": did you mean {near[0]!r}?" if near else ""
-            raise TypeError(f"{self.name} has no parameter {unknown[0]!r}; it has {own}{hint}")
+            raise TypeError(f"{self.name} has no parameter {unknown[0]!r}; it has {known}{hint}")
+        policy = checked_policy(special)
+        for name in self.needs:
+            if policy not in INPUTS[name].policies:
+                raise ValueError(
+                    f"{self.name} {INPUTS[name].policies_reason}: special={policy!r} has no meaning for it, use "
+                    f"{' or '.join(map(repr, self.policies))}"
+                )
+        if reduce is not None and reduce not in get_args(GridAxis):
+            raise ValueError(f"reduce must be 'layers' or 'heads' (the axis to take the mean over), got {reduce!r}")
+        return policy
 
 
 _NUMPY_NOTE = ", a torch tensor; if the function is written in numpy, say @score(numpy=True)"
 
 
-def _as_numpy(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _as_numpy(each) for name, each in value.items()}
-    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
+def _split(inputs_and_parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Inputs and the score's own parameters, apart."""
+    inputs = {name: value for name, value in inputs_and_parameters.items() if name in INPUTS or name in RESERVED}
+    return inputs, {name: value for name, value in inputs_and_parameters.items() if name not in inputs}
+
+
+def _as_numpy(tensor: torch.Tensor) -> Any:
+    return tensor.detach().cpu().numpy()
 
 
 def _mask(mask: torch.Tensor | None, length: int, name: str, device: torch.device) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Marginals of a reference set, and how far others are from them (for ``marginal_divergence``)."""
+"""Marginals of a reference set, and the distance from them (for ``marginal_divergence``)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from functools import cached_property
 import torch
 
 from xattn_widget.record.data import AttentionData
+from xattn_widget.record.special import apply_policy, checked_policy
 from xattn_widget.scores.masking import Kept
-from xattn_widget.scores.special import apply_policy
 
 
 @dataclass(frozen=True, eq=False)
 class MarginalReference:
-    """Source marginals of reference sentences; make it with :func:`reference_marginals`.
+    """Source marginals of reference sentences; :func:`reference_marginals` makes it.
 
     Attributes:
-        marginals: for each sentence ``[layers, heads, source]``, float64.
-        target_lengths: for each sentence how many target rows it has.
-        special: what was done with special tokens.
+        marginals: ``[layers, heads, source]`` float64 for each sentence.
+        target_lengths: the number of target rows of each sentence.
+        special: the policy for special tokens.
     """
 
     marginals: tuple[torch.Tensor, ...]
@@ -29,7 +29,7 @@ class MarginalReference:
     special: str
 
     def __str__(self) -> str:
-        """How it stands in signatures: the policy, how many sentences, and a hash of the numbers."""
+        """Its form in signatures: the policy, the number of sentences, and a hash of the numbers."""
         return f"{self.special}/{len(self.marginals)}/{self._hash}"
 
     @cached_property
@@ -44,14 +44,15 @@ def reference_marginals(records: Sequence[AttentionData], *, special: str = "kee
     """The source marginals of records, as the reference set of ``marginal_divergence``.
 
     Args:
-        records: records of one model on sentences that it translates well, some hundreds of them.
+        records: some hundred records of one model, on sentences that it translates well.
         special: ``"keep"``, ``"drop"`` or ``"renormalize"``; use the same in the score.
 
     Raises:
-        ValueError: no records, or records of different models.
+        ValueError: no records, records of different models, or nothing but special tokens.
     """
     if not records:
         raise ValueError("a reference set needs at least one record")
+    policy = checked_policy(special)
     shapes = {tuple(record.weights.shape[:2]) for record in records}
     if len(shapes) > 1:
         raise ValueError(f"records must come from one model, got [layers, heads] = {sorted(shapes)}")
@@ -63,14 +64,14 @@ def reference_marginals(records: Sequence[AttentionData], *, special: str = "kee
             torch.ones(record.weights.shape[2], dtype=torch.bool),
             record.source_special,
             record.target_special,
-            special,
+            policy,
         )
         if rows.any() and columns.any():
             marginals.append(weights[:, :, rows][..., columns].double().mean(-2))
             lengths.append(int(rows.sum()))
     if not marginals:
-        raise ValueError(f"special={special!r} leaves nothing of any record")
-    return MarginalReference(tuple(marginals), tuple(lengths), special)
+        raise ValueError(f"special={special!r} leaves no row or no column of any record: use 'keep'")
+    return MarginalReference(tuple(marginals), tuple(lengths), policy)
 
 
 def distance_to_reference(kept: Kept, reference: MarginalReference, nearest: int, length_window: float) -> torch.Tensor:
@@ -80,14 +81,14 @@ def distance_to_reference(kept: Kept, reference: MarginalReference, nearest: int
     expected = tuple(reference.marginals[0].shape[:2])
     if grid != expected:
         raise ValueError(
-            f"the reference set has [layers, heads] = {list(expected)}, the attention {list(grid)}: give all layers at "
-            "once, and a reference of the same model"
+            f"the reference set has [layers, heads] = {list(expected)}, the attention {list(grid)}: pass all layers at "
+            "once, and a reference set of the same model"
         )
     if nearest < 1:
         raise ValueError(f"nearest must be at least 1, got {nearest}")
     width = max(kept.attention.shape[-1], *(marginal.shape[-1] for marginal in reference.marginals))
-    lengths = kept.rows.sum(-1)  # [..., 1, 1], or no axes
-    marginal = _left_aligned(kept) / kept.rows.sum(-1, keepdim=True)
+    lengths = kept.target_mask.sum(-1)  # [..., 1, 1], or no axes
+    marginal = _left_aligned(kept) / kept.target_length()
     cumulated = torch.nn.functional.pad(marginal, (0, width - marginal.shape[-1])).cumsum(-1)
     distances, near = [], []
     for other, length in zip(reference.marginals, reference.target_lengths, strict=True):
@@ -103,7 +104,7 @@ def distance_to_reference(kept: Kept, reference: MarginalReference, nearest: int
 
 
 def _left_aligned(kept: Kept) -> torch.Tensor:
-    """The coverage of the columns that count, moved to the left without gaps; zeros behind them."""
+    """The coverage of the columns that count, moved to the left without gaps, followed by zeros."""
     coverage = kept.coverage()
-    order = (kept.columns == 0).to(torch.uint8).sort(dim=-1, stable=True).indices
+    order = (kept.source_mask == 0).to(torch.uint8).sort(dim=-1, stable=True).indices
     return coverage.gather(-1, order.expand(coverage.shape))

@@ -1,4 +1,4 @@
-"""Scores of size: norms of the attention matrix, of what it carries, and of what the loss loses with a head."""
+"""Scores of size: norms of the attention matrix, of what a head writes, and its share in the loss."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from xattn_widget.scores.masking import keep
 def alignment_norm(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
     """``(sum_s ||A[:, s]||_2) / S + (sum_t ||A[t, :]||_2) / T``: norms of columns and of rows, averaged.
 
-    In ``(0, 1 + sqrt(T / S)]``; 2 for a one-to-one alignment. High where rows are sharp (second term) and spread over
-    all columns (first term): sharp rows on one column lose the first, a uniform head both. Good for finding aligning
-    heads without gold; grows with ``T / S``: compare heads on the same sentences.
+    In ``(0, 1 + sqrt(T / S)]``; 2 for a one-to-one alignment. High if rows are sharp (second term) and cover all
+    columns (first term): sharp rows on one column lower the first term, a uniform head has neither. Good for finding
+    aligning heads without gold. It grows with ``T / S``: compare heads on the same sentences.
 
     Source: Yeh et al. 2025 (speech).
     """
@@ -30,12 +30,12 @@ def alignment_norm(attention: torch.Tensor, source_mask: torch.Tensor, target_ma
 def value_norm(
     attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, value_norms: torch.Tensor
 ) -> torch.Tensor:
-    """Mean over target rows of ``sum_s ||A[t, s] f(x_s)||_2``, ``f`` the head's value and output projection.
+    """Mean over target rows of ``sum_s ||A[t, s] f(x_s)||_2``; ``f`` is the head's value and output projection.
 
-    In ``[0, inf)``, in the units of the decoder's state: how much the head writes; attention only says from where. A
-    head that parks its mass on a token of small values (a sink) is low, however sharp it is. Needs the norms, which
-    ``extract(..., value_norms=True)`` and ``capture(model, value_norms=True)`` keep. Not comparable between models.
-    To see, score or align by the norms in place of the weights, use ``record.contributions()``.
+    In ``[0, inf)``, in the units of the decoder's state: how much the head writes, while attention only says from
+    where. A head that puts its mass on a token with small values (a sink) is low, however sharp it is. Needs the norms,
+    which ``extract(..., value_norms=True)`` and ``capture(model, value_norms=True)`` keep. Not comparable between
+    models. To show, score or align the norms instead of the weights, use ``record.contributions()``.
 
     Source: Kobayashi et al. 2020.
     """
@@ -52,19 +52,19 @@ def importance(
     importance: Mapping[str, torch.Tensor],
     method: str = "gradient",
 ) -> torch.Tensor:
-    """How much the loss on the target depends on the head, in nats a target position.
+    """How much the loss on the target depends on the head, in nats per target position.
 
-    ``"gradient"``: ``E |sum_d g_d o_d|`` over target positions, ``o`` the head's output and ``g`` the loss's gradient
-    by it, in ``[0, inf)``. ``"ablation"``: the loss with the head's output set to zero, minus the loss, by target
-    tokens; negative where the model does better without the head. :func:`xattn_widget.head_importance`
-    measures it over sentences, ``extract(..., importance="gradient")`` keeps each sentence's in its record, which this
-    score reads. The attention itself plays no part in it.
+    ``"gradient"``: ``E |sum_d g_d o_d|`` over target positions, with the head's output ``o`` and the gradient ``g`` of
+    the loss with respect to it, in ``[0, inf)``. ``"ablation"``: the loss with the head's output set to zero, minus the
+    loss, per target token; negative if the model does better without the head. This score reads what
+    ``extract(..., importance="gradient")`` measured on the sentence and keeps in the record;
+    :func:`xattn_widget.head_importance` measures over many sentences. The attention itself plays no part in it.
 
     Source: Michel et al. 2019; Voita et al. 2019.
     """
     if method not in importance:
         raise ValueError(
-            f"importance by {method!r} was not measured (there is {', '.join(map(repr, importance)) or 'none'}): "
+            f"importance by {method!r} was not measured (only {', '.join(map(repr, importance)) or 'nothing'} was): "
             f"use extract(..., importance={method!r})"
         )
-    return importance[method].to(attention)
+    return importance[method].to(attention, copy=True)  # values must not share the record's memory

@@ -1,4 +1,4 @@
-"""Scores of a head beside others: whether it repeats its layer."""
+"""Scores that compare a head with the others of its layer."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import torch
 from xattn_widget.scores.decorator import score
 from xattn_widget.scores.masking import keep
 
-# Numbers that stay in a processor's cache.
+# Numbers that fit into a processor's cache.
 _BLOCK = 2**15
 
 
 @score(direction="lower", batched=True, scope="layer", description="high: looks where the layer's other heads look")
 def agreement(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
-    """``1 - JS(A, mean of the layer's other heads)``, the Jensen-Shannon divergence to base 2, mean over target rows.
+    """``1 - JS(A, mean of the layer's other heads)``: Jensen-Shannon divergence in bits, mean over target rows.
 
-    In ``[0, 1]``; high where the head looks where the others look (redundant: it may be pruned), low where it does
-    something of its own (good or bad). Undefined (NaN) for a layer of one head. Needs all heads of the layer.
+    In ``[0, 1]``; high if the head looks where the others look (redundant: it may be pruned), low if it does something
+    different (good or bad). Undefined (NaN) for a layer of one head. Needs all heads of the layer.
 
     Source: Li et al. 2018; Clark et al. 2019.
     """
@@ -28,30 +28,34 @@ def agreement(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: t
 
 
 def _divergence(attention: torch.Tensor) -> torch.Tensor:
-    """``[layers, heads, target]`` divergence of each row from the others' mean; ``[layers, heads, target, source]``.
+    """``[layers, heads, target]`` divergence of each row of ``[layers, heads, target, source]`` from the others' mean.
 
-    Some rows at a time: a large model in double precision is gigabytes, which would be read and written ten times.
+    It takes some rows at a time: the weights of a large model in double precision are gigabytes, which would be read
+    and written ten times.
     """
     _, heads, rows, columns = attention.shape
     block = _BLOCK if attention.device.type == "cpu" else 64 * _BLOCK
     parts = [
-        torch.cat([_row_divergence(some) for some in torch.split(layers, max(1, block // (heads * columns)), -2)], -1)
+        torch.cat([_row_divergence(part) for part in torch.split(layers, max(1, block // (heads * columns)), -2)], -1)
         for layers in torch.split(attention, max(1, block // (heads * rows * columns)))
     ]
     return torch.cat(parts)
 
 
 def _row_divergence(attention: torch.Tensor) -> torch.Tensor:
-    # Small differences of logarithms: in double precision, where the device has it.
-    own = attention if attention.device.type == "mps" else attention.double()
-    heads = own.shape[-3]
-    others = (own.sum(-3, keepdim=True) - own).clamp_(min=0).div_(heads - 1) if heads > 1 else own * torch.nan
-    middle = (own + others).div_(2)
-    nats = _entropy(middle) - (_entropy(own) + _entropy(others)) / 2
+    # Differences of logarithms are small: they need double precision, if the device has it.
+    weights = attention if attention.device.type == "mps" else attention.double()
+    heads = weights.shape[-3]
+    if heads > 1:
+        others = (weights.sum(-3, keepdim=True) - weights).clamp_(min=0).div_(heads - 1)
+    else:
+        others = weights * torch.nan
+    middle = (weights + others).div_(2)
+    nats = _entropy(middle) - (_entropy(weights) + _entropy(others)) / 2
     return nats.clamp_(min=0) / math.log(2)
 
 
 def _entropy(weights: torch.Tensor) -> torch.Tensor:
-    """Entropy of rows in nats. ``torch.special.entr`` is the same and takes three times as long on the CPU."""
+    """Entropy of rows in nats; equal to ``torch.special.entr``, which takes three times as long on the CPU."""
     smallest = torch.finfo(weights.dtype).tiny
     return -(weights * weights.clamp(min=smallest).log_()).sum(-1)

@@ -1,4 +1,4 @@
-"""Scores of single rows, averaged over the target: how sharp they are, and where their mass sits."""
+"""Scores of single rows, averaged over the target: how sharp they are, and where their mass lies."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import torch
 from xattn_widget.scores.decorator import score
 from xattn_widget.scores.masking import keep
 
-# A row whose weights differ by less than this share of its largest is uniform: float32 has no more digits.
+# A row is uniform if its weights differ by less than this share of the largest: float32 has no more digits.
 _UNIFORM = 1e-6
 
 
 @score(direction="lower", batched=True, description="0: each row on one token; 1: spread evenly")
 def entropy(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
-    """Mean over target rows of the row's entropy by its maximum: ``-sum_s A log A / log S``.
+    """Mean over target rows of the row's entropy divided by its maximum: ``-sum_s A log A / log S``.
 
-    In ``[0, 1]``; low where rows are sharp. Undefined (NaN) for one source token. Good for telling focused from
-    scattered heads; a head that sits on the end of sentence is perfectly sharp: read it beside ``sink_mass``.
+    In ``[0, 1]``; low if rows are sharp. Undefined (NaN) for one source token. Good for telling focused from scattered
+    heads. A head that looks only at the end of the sentence is perfectly sharp: read it together with ``sink_mass``.
 
     Source: Ghader & Monz 2017.
     """
     kept = keep(attention, source_mask, target_mask)
-    sizes = kept.columns.sum(-1, keepdim=True)
+    sizes = kept.source_length()
     values = torch.special.entr(kept.attention).sum(-1) / sizes.log()
     return kept.mean_over_rows(torch.where(sizes > 1, values, torch.nan))
 
@@ -30,7 +30,7 @@ def entropy(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: tor
 def confidence(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
     """Mean over target rows of the largest weight: ``max_s A[t, s]``.
 
-    In ``[1/S, 1]``; high where rows are sharp. As ``entropy``, it does not see where the mass sits. Its lower end
+    In ``[1/S, 1]``; high if rows are sharp. Like ``entropy``, it does not see where the mass lies. Its lower bound
     depends on the length: compare heads on the same sentences.
 
     Source: Voita et al. 2019.
@@ -44,14 +44,14 @@ def distraction(attention: torch.Tensor, source_mask: torch.Tensor, target_mask:
     """Minus the mean over target rows of the row's kurtosis ``mean_s d^4 / (mean_s d^2)^2``, ``d = A - mean_s A``.
 
     Pearson's kurtosis (3 for a normal distribution; Fisher's is 3 less). Between ``-(S - 2 + 1/(S-1))`` (each row on
-    one token) and -1; high where rows are scattered. Undefined (NaN) where a row is uniform, and for one source
-    token. It grows with the source's length: good for ranking sentences of one length, less so across lengths.
+    one token) and -1; high if rows are scattered. Undefined (NaN) if a row is uniform, and for one source token. The
+    kurtosis grows with the source's length: good for ranking sentences of one length, less so across lengths.
 
     Source: Peris & Casacuberta 2018.
     """
     kept = keep(attention, source_mask, target_mask).wide()
-    sizes = kept.columns.sum(-1, keepdim=True)
-    away = (kept.attention - kept.attention.sum(-1, keepdim=True) / sizes[..., None]) * kept.columns[..., None, :]
+    sizes = kept.source_length()
+    away = (kept.attention - kept.attention.sum(-1, keepdim=True) / sizes[..., None]) * kept.source_mask[..., None, :]
     squares = away.square()
     kurtosis = squares.square().sum(-1) * sizes / squares.sum(-1).square()
     uniform = away.abs().amax(-1) <= _UNIFORM * kept.attention.abs().amax(-1)
@@ -68,8 +68,8 @@ def sink_mass(
 ) -> torch.Tensor:
     """Mean over target rows of the mass on special source tokens (end of sentence, language codes).
 
-    In ``[0, 1]``; where it is high, what the other scores say of content words is weak. ``special="drop"`` leaves
-    special target rows out; the special columns are what is measured and always count.
+    In ``[0, 1]``; if it is high, the other scores say little about content words. ``special="drop"`` leaves out special
+    target rows; the special columns are what is measured, and always count.
 
     Source: Kobayashi et al. 2020; Ferrando & Costa-jussà 2021.
     """

@@ -1,4 +1,4 @@
-"""How a score's function and its parameters are named in signatures and in errors."""
+"""Names of a score's function and parameters in signatures and errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 
 
 def printed(value: Any) -> str:
-    """A parameter's value as it stands in a signature; arrays by a hash of their numbers."""
+    """A parameter's value in a signature; a hash of the numbers for an array."""
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().numpy()
     if isinstance(value, np.ndarray):
@@ -25,21 +25,27 @@ def printed(value: Any) -> str:
 
 
 def code_hash(function: Any) -> str:
-    """Eight digits that change with a function's source and with the values that it uses from around it.
+    """Eight digits that change with a function's source and with the values that it uses from outside.
 
-    Those are its closure's, the globals that it names, what a ``functools.partial`` binds, and the attributes of an
-    object that is called, or whose method is: numbers, texts, arrays, functions and what holds them. Of functions of
-    other packages only the name counts, and of other objects (a model, a table) only the type.
+    These are the values of its closure, the globals that it names, what a ``functools.partial`` binds, and the
+    attributes of an object that is called or whose method is called: numbers, texts, arrays, functions, and containers
+    of them. Functions of other packages count by name only, and other objects (a model, a table) by type only.
     """
-    return hashlib.sha256(_told(function, (), None).encode()).hexdigest()[:8]
+    return hashlib.sha256(_describe(function, (), None).encode()).hexdigest()[:8]
 
 
-def _told(thing: Any, within: tuple[int, ...], package: str | None) -> str:
-    """A text that is the same in every process; of what holds itself only that it does."""
+def _describe(thing: Any, within: tuple[int, ...], package: str | None) -> str:
+    """A text that is the same in every process.
+
+    Args:
+        thing: a function or a value that it uses.
+        within: ``id`` of every object around it, to stop at one that contains itself.
+        package: the top-level package of the function; None at the start.
+    """
     if id(thing) in within:
         return "itself"
     within = (*within, id(thing))
-    tell = functools.partial(_told, within=within, package=package)
+    describe = functools.partial(_describe, within=within, package=package)
     if isinstance(thing, np.generic):
         thing = thing.item()
     if thing is None or isinstance(thing, bool | int | float | complex | str | bytes):
@@ -47,27 +53,27 @@ def _told(thing: Any, within: tuple[int, ...], package: str | None) -> str:
     if isinstance(thing, torch.Tensor | np.ndarray):
         return printed(thing)
     if isinstance(thing, list | tuple):
-        return f"[{', '.join(tell(each) for each in thing)}]"
+        return f"[{', '.join(describe(item) for item in thing)}]"
     if isinstance(thing, set | frozenset):
-        return f"{{{', '.join(sorted(tell(each) for each in thing))}}}"
+        return f"{{{', '.join(sorted(describe(item) for item in thing))}}}"
     if isinstance(thing, dict):
-        return f"{{{', '.join(f'{tell(key)}: {tell(value)}' for key, value in thing.items())}}}"
+        return f"{{{', '.join(f'{describe(key)}: {describe(value)}' for key, value in thing.items())}}}"
     if isinstance(thing, functools.partial):
-        return f"partial {tell([thing.func, thing.args, thing.keywords])}"
+        return f"partial {describe([thing.func, thing.args, thing.keywords])}"
     if inspect.ismethod(thing):
-        return f"method {tell([thing.__func__, getattr(thing.__self__, '__dict__', None)])}"
+        return f"method {describe([thing.__func__, getattr(thing.__self__, '__dict__', None)])}"
     if inspect.isfunction(thing) and package in (None, _package(thing)):
         around = inspect.getclosurevars(thing)
         values = dict(around.nonlocals) | dict(around.globals)
-        return _source(thing) + (_told(values, within, _package(thing)) if values else "")
+        return _source(thing) + (_describe(values, within, _package(thing)) if values else "")
     name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
     if name is not None:  # a class, a module, a function in C
         return f"{getattr(thing, '__module__', '')}.{name}"
     kind = type(thing)
     if isinstance(thing, torch.nn.Module) or not callable(thing) or not hasattr(thing, "__dict__"):
         return kind.__qualname__
-    code = [each for each in vars(kind).values() if inspect.isfunction(each)]
-    return f"{kind.__qualname__} {tell([*code, vars(thing)])}"
+    methods = [member for member in vars(kind).values() if inspect.isfunction(member)]
+    return f"{kind.__qualname__} {describe([*methods, vars(thing)])}"
 
 
 def _package(function: Any) -> str:
@@ -83,7 +89,7 @@ def _source(function: Any) -> str:
 
 
 def place(function: Callable[..., Any]) -> str:
-    """Where a function returns, e.g. ``line 4 of Cell In[3]``; where it begins if it returns in several lines."""
+    """The line of a function's return, e.g. ``line 4 of Cell In[3]``; its first line if it has several returns."""
     code = getattr(function, "__code__", None)
     if code is None:
         return ""
@@ -97,7 +103,7 @@ def place(function: Callable[..., Any]) -> str:
 
 
 def _file_or_cell(filename: str) -> str:
-    # A notebook's cells are compiled under names of temporary files, which say nothing to their author.
+    # A notebook compiles its cells under names of temporary files, which mean nothing to their author.
     interactive = sys.modules.get("IPython")
     shell = interactive.get_ipython() if interactive is not None else None
     cell = shell.compile.format_code_name(filename) if shell is not None else None

@@ -14,10 +14,11 @@ from xattn_widget.capturing.hooks import listen
 from xattn_widget.capturing.intercepting import intercept
 from xattn_widget.capturing.recorder import ROW_SUM_TOLERANCE
 from xattn_widget.capturing.threads import CallingThread, Scope
-from xattn_widget.corpus.job import Job, uses_special, uses_value_norms
+from xattn_widget.corpus.job import Job
 from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
 from xattn_widget.inputs.text.sides import Side, TextModel
 from xattn_widget.scores import Score
+from xattn_widget.scores.inputs import INPUTS
 
 
 class Results(NamedTuple):
@@ -30,10 +31,16 @@ class Results(NamedTuple):
 
 class _Masks(NamedTuple):
     source: torch.Tensor  # [batch, source], True at tokens
-    target: torch.Tensor  # [batch, target]
-    kept_source: torch.Tensor  # those which count under the policy for special tokens
-    kept_target: torch.Tensor
-    special: torch.Tensor  # [batch, source], True at special tokens
+    target: torch.Tensor  # [batch, target], True at tokens
+    source_special: torch.Tensor  # [batch, source], True at special tokens
+    target_special: torch.Tensor  # [batch, target], True at special tokens
+
+
+class _Layers(NamedTuple):
+    """What scores read of some layers."""
+
+    weights: torch.Tensor  # [batch, layers, heads, target, source]
+    inputs: dict[str, Any]  # captured inputs by name, [batch, layers, ...]
 
 
 class _HeadReachedError(Exception):
@@ -51,7 +58,9 @@ class Forward:
         self._text_model, self._model, self._job = text_model, text_model.model, job
         self._masks: _Masks | None = None  # of the forward under way
         self._grids: list[torch.Tensor] = []
-        self._whole: list[tuple[torch.Tensor, torch.Tensor | None]] = []  # weights, where a score needs all layers
+        self._whole: list[_Layers] = []  # where a score needs all layers
+        needed = {name for score in job.scores for name in score.needs}
+        self._captured = [name for name in INPUTS if name in needed and INPUTS[name].captured]
         self._problems: list[str | None] = []
 
     def listen(self, cleanup: Cleanup) -> None:
@@ -86,11 +95,7 @@ class Forward:
         source, source_special = _tokens([pair.source for pair in pairs], self._text_model.source)
         target, target_special = _tokens([pair.predicted for pair in pairs], self._text_model.target)
         lists = layout.mask(source, True), target, layout.mask(source_special, True), target_special
-        device = self._model.device
-        tokens, rows, special, special_rows = (torch.tensor(each, device=device) for each in lists)
-        if self._job.special == "keep":
-            return _Masks(tokens, rows, tokens, rows, special)
-        return _Masks(tokens, rows, tokens & ~special, rows & ~special_rows, special)
+        return _Masks(*(torch.tensor(flags, device=self._model.device) for flags in lists))
 
     def _before_head(self, scope: Scope, run: Callable[..., Any], *args: Any) -> Any:
         # Where the head's module embeds the decoder's input too, its first call is not the one that ends the forward.
@@ -103,12 +108,12 @@ class Forward:
         if self._masks is None:  # generating
             return
         weights = self._checked(call)
-        norms = call.value_norms if any(map(uses_value_norms, self._job.scores)) else None
+        inputs = {name: getattr(call, name)[:, None] for name in self._captured}
+        layer = _Layers(weights[:, None], inputs)
         if not all(self._job.layered):
-            self._whole.append((weights, norms))
-        layer, layer_norms = weights[:, None], None if norms is None else norms[:, None]
+            self._whole.append(layer)
         grids = [
-            self._score(score, layer, layer_norms, self._masks)[:, 0]
+            self._score(score, layer, self._masks)[:, 0]
             for score, layered in zip(self._job.scores, self._job.layered, strict=True)
             if layered
         ]
@@ -155,29 +160,25 @@ class Forward:
         outside = weights[..., columns].masked_fill(self._masks.source[:, None, None, columns], 0).sum(-1)
         return float(torch.where(self._masks.target[:, None], outside, 0).max())
 
-    def _score(self, score: Score, weights: torch.Tensor, norms: torch.Tensor | None, masks: _Masks) -> torch.Tensor:
-        """``[batch, layers, heads]`` of one score of weights ``[batch, layers, heads, target, source]``."""
-        extra: dict[str, Any] = {"value_norms": norms} if uses_value_norms(score) else {}
-        source = masks.kept_source
-        if uses_special(score):
-            # What measures special columns sees them under every policy.
-            extra["source_special"], source = masks.special, masks.source
-        if self._job.special == "renormalize":
-            weights = torch.where(source[:, None, None, None], weights, 0.0)
-            weights = weights / weights.sum(-1, keepdim=True)
-        return score(weights, source, masks.kept_target, **extra).float()
+    def _score(self, score: Score, layers: _Layers, masks: _Masks) -> torch.Tensor:
+        """``[batch, layers, heads]`` float32 values of one score."""
+        return score.compute(
+            layers.weights,
+            masks.source,
+            masks.target,
+            source_special=masks.source_special,
+            target_special=masks.target_special,
+            special=self._job.special,
+            **layers.inputs,
+        ).float()
 
     def _collect(self, masks: _Masks, batch: int) -> torch.Tensor:
         """``[scores, batch, layers, heads]`` of what the layers gave, and of the scores that need all layers."""
         layered = iter(torch.stack(self._grids, dim=2))
-        weights = norms = None
-        if self._whole:
-            weights = torch.stack([each for each, _ in self._whole], dim=1)
-            kept = [each for _, each in self._whole if each is not None]
-            norms = torch.stack(kept, dim=1) if kept else None
+        whole = _together(self._whole) if self._whole else None
         self._whole = []
         grids = [
-            next(layered) if by_layer else self._score(score, weights, norms, masks)  # type: ignore[arg-type]
+            self._score(score, whole, masks) if whole and not by_layer else next(layered)
             for score, by_layer in zip(self._job.scores, self._job.layered, strict=True)
         ]
         return torch.stack(grids) if grids else torch.empty(0, batch, *self._job.shape)
@@ -204,6 +205,11 @@ class Forward:
     def _note(self, broken: torch.Tensor, problem: str) -> None:
         for row in torch.nonzero(broken)[:, 0].tolist():
             self._problems[row] = self._problems[row] or problem
+
+
+def _together(parts: list[_Layers]) -> _Layers:
+    inputs = {name: torch.cat([part.inputs[name] for part in parts], dim=1) for name in parts[0].inputs}
+    return _Layers(torch.cat([part.weights for part in parts], dim=1), inputs)
 
 
 def _tokens(rows: list[list[int]], side: Side) -> tuple[list[list[bool]], list[list[bool]]]:

@@ -1,0 +1,150 @@
+"""What a score may ask for besides attention and masks: one entry of ``INPUTS`` for each kind of input.
+
+A score asks for an input by naming it among its arguments. Everything else about an input is read here: by scores when
+they are called, by :func:`check_score`, and by corpus jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Literal, get_args
+
+import torch
+
+from xattn_widget.record.data import AttentionData
+from xattn_widget.record.special import Special
+
+InputAxis = Literal["layers", "heads", "target", "source"]
+Indices = Mapping[InputAxis, slice | torch.Tensor]
+ImportanceMethod = Literal["gradient", "ablation"]
+
+
+@dataclass(frozen=True)
+class ScoreInput:
+    """One kind of input: a tensor, or tensors by key.
+
+    Attributes:
+        axes: which axes of attention ``[..., layers, heads, target, source]`` it has, in this order.
+        missing: how to get it, for the error of a score that did not.
+        from_record: takes it from a record; returns None where the record does not hold it.
+        boolean: whether it holds flags.
+        keys: the keys where it is a mapping of tensors.
+        captured: whether the forward yields it layer by layer, as the attribute of ``CrossAttentionCall`` with the name
+            of the input. Its first axis is ``"layers"`` then.
+        outside_jobs: why a corpus job cannot compute a score that needs it; "" if it can.
+        policies: the policies for special tokens that make sense for a score that needs it.
+        policies_reason: why the others do not, such as ``"measures special tokens"``.
+        measures_special: whether it is the special source tokens that are measured: their columns count under every
+            policy.
+    """
+
+    axes: tuple[InputAxis, ...]
+    missing: str
+    from_record: Callable[[AttentionData], Any]
+    boolean: bool = False
+    keys: tuple[str, ...] = ()
+    captured: bool = False
+    outside_jobs: str = ""
+    policies: tuple[Special, ...] = get_args(Special)
+    policies_reason: str = ""
+    measures_special: bool = False
+
+    @property
+    def looks_at_tokens(self) -> bool:
+        """Whether it has a value for each token of a side."""
+        return bool({"target", "source"} & set(self.axes))
+
+    def fit(self, value: Any, attention: torch.Tensor, name: str) -> Any:
+        """The value on the attention's device, with the attention's batch axes.
+
+        Args:
+            value: ``[..., *axes]``, with or without batch axes.
+            attention: ``[..., layers, heads, target, source]``.
+            name: the input's name, for the error.
+
+        Raises:
+            ValueError: the shape is not the attention's.
+        """
+        shape = self._shape(attention)
+        expected = (*attention.shape[:-4], *shape)
+
+        def fit_tensor(tensor: torch.Tensor) -> torch.Tensor:
+            tensor = torch.as_tensor(tensor, device=attention.device)
+            problem = ValueError(
+                f"{name} must be [..., {', '.join(self.axes)}] = {list(expected)} as the attention, got "
+                f"{list(tensor.shape)}"
+            )
+            if tuple(tensor.shape[-len(shape) :]) != shape:
+                raise problem
+            try:
+                return (tensor.bool() if self.boolean else tensor).expand(expected)
+            except RuntimeError:
+                raise problem from None
+
+        return map_tensors(fit_tensor, value)
+
+    def sentences(self, value: Any, attention: torch.Tensor) -> Any:
+        """What :meth:`fit` returned, with its batch axes as one: ``[sentences, *axes]``."""
+        return map_tensors(lambda tensor: tensor.reshape(-1, *self._shape(attention)), value)
+
+    def part(self, value: Any, indices: Indices) -> Any:
+        """The part of ``[..., *axes]`` at these indices (masks or slices); axes without an index are whole."""
+        for axis, index in indices.items():
+            if axis in self.axes:
+                behind = [slice(None)] * (len(self.axes) - self.axes.index(axis) - 1)
+                value = map_tensors(itemgetter((..., index, *behind)), value)
+        return value
+
+    def example(self, attention: torch.Tensor, generator: torch.Generator) -> Any:
+        """A random value for attention ``[layers, heads, target, source]``; flags are True at the last position."""
+        shape = self._shape(attention)
+
+        def tensor() -> torch.Tensor:
+            if self.boolean:
+                return (torch.arange(shape[-1]) == shape[-1] - 1).repeat(*shape[:-1], 1)
+            return torch.rand(shape, generator=generator)
+
+        return {key: tensor() for key in self.keys} if self.keys else tensor()
+
+    def _shape(self, attention: torch.Tensor) -> tuple[int, ...]:
+        sizes = dict(zip(get_args(InputAxis), attention.shape[-4:], strict=True))
+        return tuple(sizes[axis] for axis in self.axes)
+
+
+def map_tensors(function: Callable[..., Any], value: Any, *others: Any) -> Any:
+    """The function's value for a tensor (and the others like it), or for each tensor of a mapping."""
+    if isinstance(value, Mapping):
+        return {key: function(tensor, *(other[key] for other in others)) for key, tensor in value.items()}
+    return function(value, *others)
+
+
+INPUTS = {
+    "source_special": ScoreInput(
+        axes=("source",),
+        missing="pass source_special, a bool for each source column (True = special)",
+        from_record=lambda record: record.source_special,
+        boolean=True,
+        policies=("keep", "drop"),
+        policies_reason="measures special tokens",
+        measures_special=True,
+    ),
+    "value_norms": ScoreInput(
+        axes=("layers", "heads", "target", "source"),
+        missing="use extract(..., value_norms=True), or pass value_norms from capture(...).value_norms",
+        from_record=lambda record: record.value_norms,
+        captured=True,
+        policies=("keep", "drop"),
+        policies_reason="measures norms, which are not distributions",
+    ),
+    "importance": ScoreInput(
+        axes=("layers", "heads"),
+        missing="use extract(..., importance='gradient'), or pass {'gradient': head_importance(...)}",
+        from_record=lambda record: record.importance or None,
+        keys=get_args(ImportanceMethod),
+        outside_jobs="needs a backward pass, which a corpus job does not run: use head_importance",
+        policies=("keep",),
+        policies_reason="does not look at tokens",
+    ),
+}
