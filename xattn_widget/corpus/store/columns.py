@@ -14,7 +14,7 @@ from xattn_widget.corpus.sources.cells import is_missing
 from xattn_widget.corpus.store import parquet
 from xattn_widget.corpus.store.tables import grids, score_names
 from xattn_widget.messages.hints import nearest
-from xattn_widget.record.heads import head_pairs, missing_head_hint
+from xattn_widget.record.heads import check_heads, head_pairs
 
 _NAME = re.compile(r"(?P<score>.+?)(?:\.layer(?P<layer>\d+))?(?:\.head(?P<head>\d+))?")
 
@@ -51,10 +51,9 @@ def column_values(table: pa.Table, name: str, heads: Sequence[tuple[int, int]] |
     layer, head = (None if match[part] is None else int(match[part]) for part in ("layer", "head"))
     if heads is not None:
         pairs = head_pairs(heads)
-        for each in pairs:
-            _check_head(score, grid, *each)
+        check_heads(pairs, *grid.shape[1:], score)
         return np.stack([grid[:, layer, head] for layer, head in pairs]).mean(0)
-    _check_head(score, grid, layer or 0, head or 0)
+    check_heads([(layer or 0, head or 0)], *grid.shape[1:], score)
     if layer is not None:
         grid = grid[:, layer : layer + 1]
     if head is not None:
@@ -100,15 +99,6 @@ def cells(column: Any) -> list[Any]:
     return [None if is_missing(each) else each for each in values]
 
 
-def _check_head(score: str, grid: Any, layer: int, head: int) -> None:
-    layers, heads = grid.shape[1:]
-    if not (0 <= layer < layers and 0 <= head < heads):
-        raise ValueError(
-            f"{score} has no layer {layer} head {head}: layers are 0 to {layers - 1}, heads are 0 to {heads - 1}"
-            f"{missing_head_hint(layer, head, layers, heads)}"
-        )
-
-
 def _numeric(table: pa.Table) -> list[str]:
     kinds = (pa.types.is_floating, pa.types.is_integer)
     return [field.name for field in table.schema if any(kind(field.type) for kind in kinds) and field.name != "id"]
@@ -121,12 +111,6 @@ def _numbers(table: pa.Table, name: str) -> Any:
 
 
 def average_ranks(values: Any) -> Any:
-    """``[n]`` ranks from 1, of equal values the mean of their ranks."""
-    order = np.argsort(values, kind="stable")
-    place = np.empty(len(values), dtype=np.intp)
-    place[order] = np.arange(len(values))
-    ordered = values[order]
-    starts = np.r_[True, ordered[1:] != ordered[:-1]]
-    group = starts.cumsum()[place]
-    bounds = np.r_[np.nonzero(starts)[0], len(values)]
-    return 0.5 * (bounds[group] + bounds[group - 1] + 1)
+    """``[n]`` ranks from 1; equal values share the mean of their ranks."""
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[group]
