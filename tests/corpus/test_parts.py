@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
 from pathlib import Path
+from unittest.mock import Mock
 
 import pyarrow.parquet as pq
 import pytest
@@ -241,6 +243,16 @@ def test_a_call_that_begins_as_another_ends_gets_the_output(demo, output, monkey
     assert not parts(output).exists()
 
 
+def test_a_disk_without_file_locks_is_reported_before_anything_is_scored(demo, output, monkeypatch, forwards):
+    import fcntl
+
+    monkeypatch.setattr(fcntl, "flock", Mock(side_effect=OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))))
+    with pytest.raises(OSError, match=r"cannot lock .*parts.lock: No locks available\. Write to a disk whose"):
+        score_corpus(*demo, SENTENCES, output=output, **OPTIONS)
+    assert len(forwards) == 1  # of the probe
+    assert not output.exists()
+
+
 def test_an_iterator_that_comes_late_is_compared_with_the_output(demo, output, monkeypatch):
     from xattn_widget.corpus import scoring
 
@@ -278,7 +290,7 @@ def test_flipped_bits_of_a_window_or_the_manifest_are_errors_or_harmless(demo, o
         try:
             score_corpus(*demo, SENTENCES, output=output, **OPTIONS)
         except ValueError as error:
-            renamed = name == "manifest.json" and "cannot go on" in str(error)  # a field has another name
+            renamed = name == "manifest.json" and "cannot resume" in str(error)  # a field has another name
             assert renamed or name in str(error)  # noqa: PT017 - an error or harmless
             assert "remove" in str(error)  # noqa: PT017
         else:

@@ -163,10 +163,10 @@ def test_another_job_is_refused_in_the_middle_and_at_the_end(demo, tmp_path, cha
     output = tmp_path / "scored.parquet"
     break_off(demo, output)
     changed = OPTIONS | change
-    with pytest.raises(ValueError, match=f"cannot go on.*{message}.*Make the same call"):
+    with pytest.raises(ValueError, match=f"cannot resume.*{message}.*Make the same call"):
         score_corpus(*demo, iter(SENTENCES), output=output, **changed)
     score_corpus(*demo, iter(SENTENCES), output=output, **OPTIONS)
-    with pytest.raises(FileExistsError, match=f"of another job: {message}"):
+    with pytest.raises(FileExistsError, match=f"belongs to another job: {message}"):
         score_corpus(*demo, iter(SENTENCES), output=output, **changed)
 
 
@@ -190,7 +190,7 @@ def test_other_data_are_refused(demo, tmp_path):
     output = tmp_path / "scored.parquet"
     other = [*SENTENCES[:20], "Etwas anderes.", *SENTENCES[21:]]
     break_off(demo, output)
-    with pytest.raises(ValueError, match="rows 16 to 31 are not those of the run that was broken off"):
+    with pytest.raises(ValueError, match="rows 16 to 31 differ from those of the interrupted run"):
         score_corpus(*demo, iter(other), output=output, **OPTIONS)
     with pytest.raises(ValueError, match="data was an iterator, now it is 300 rows"):
         score_corpus(*demo, SENTENCES, output=output, **OPTIONS)
@@ -208,7 +208,7 @@ def test_other_data_are_refused(demo, tmp_path):
 def test_what_is_no_corpus_is_not_overwritten(demo, tmp_path):
     output = tmp_path / "scored.parquet"
     output.write_text("my thesis")
-    with pytest.raises(FileExistsError, match="exists and is no scored corpus"):
+    with pytest.raises(FileExistsError, match="exists and is not a scored corpus"):
         score_corpus(*demo, SENTENCES, output=output, **OPTIONS)
     assert output.read_text() == "my thesis"
 
@@ -287,5 +287,5 @@ def test_damaged_parts_are_told(demo, tmp_path):
         score_corpus(*demo, iter(SENTENCES), output=output, **OPTIONS)
     first.write_bytes(kept)
     (parts(output) / "manifest.json").write_text("")
-    with pytest.raises(ValueError, match=r"manifest\.json is damaged.*to start again"):
+    with pytest.raises(ValueError, match=r"manifest\.json is damaged.*to start over"):
         score_corpus(*demo, iter(SENTENCES), output=output, **OPTIONS)

@@ -98,6 +98,42 @@ def test_columns_are_read_by_name(kind, tmp_path):
         assert list(rows.read()) == expected
 
 
+class ArrowStream:
+    """A stream of Arrow data of a library that nobody here knows, or a table if it has a length."""
+
+    columns = ("source",)
+
+    def __init__(self, table):
+        self.table = table
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+class ArrowTable(ArrowStream):
+    def __len__(self):
+        return len(self.table)
+
+
+def test_whatever_hands_out_arrow_data_is_read_and_streams_once():
+    data = pa.table({"source": GERMAN, "target": ENGLISH})
+    for sources, once in ((ArrowTable(data), False), (ArrowStream(data), True)):
+        rows = open_rows(sources, target_column="target")
+        assert rows.once == once
+        assert list(rows.read()) == plain(GERMAN, ENGLISH)
+        if not once:
+            assert list(rows.read()) == plain(GERMAN, ENGLISH)
+    with pytest.raises(ValueError, match=r"ArrowStream has no column 'de'; it has 'source', 'target'"):
+        read(ArrowStream(data), source_column="de")
+
+
+def test_a_stream_is_not_lost_to_a_wrong_column():
+    stream = pa.table({"source": GERMAN}).to_reader(max_chunksize=3)
+    with pytest.raises(ValueError, match="no column 'de'"):
+        read(stream, source_column="de")
+    assert read(stream) == plain(GERMAN)
+
+
 @pytest.mark.parametrize(
     "kind",
     ["pandas", "polars", "Arrow", "dataset", "streamed dataset", "csv", "tsv", "parquet", "dicts"],
@@ -210,7 +246,7 @@ def test_a_source_that_cannot_be_read_says_why(sources, targets, columns, error,
 
 def test_files_that_are_not_what_their_name_says(tmp_path):
     for name, content, message in [
-        ("a.parquet", b"no", "is no Parquet file"),
+        ("a.parquet", b"no", "is not a Parquet file"),
         ("a.csv", b"", "is empty: there is not even a header line"),
         ("a.txt", "Ja.".encode("utf-16"), "is UTF-16: convert it"),
     ]:
