@@ -111,7 +111,7 @@ def test_strata_get_their_shares(table):
     even = select(with_column, "entropy", 40, strata="domain")
     assert sum(domains[row] == "news" for row in rows_of(even)) == 30
     assert "in news" in " ".join(chosen["reason"].to_pylist())
-    with pytest.raises(ValueError, match="no row of stratum 'sport' can be chosen; there are 'web', 'news'"):
+    with pytest.raises(ValueError, match="no row of stratum 'sport' can be chosen; the strata are 'web', 'news'"):
         select(table, "entropy", 40, strata=domains, shares={"news": 0.5, "sport": 0.5})
 
 
@@ -123,7 +123,7 @@ def test_random_draws_are_made_again_by_their_seed(table):
     assert not failed & set(first)
     often = [row for seed in range(60) for row in rows_of(select(table, "random", 20, seed=seed))]
     counts = np.bincount(often, minlength=POOL)[sorted(set(range(POOL)) - failed)]
-    # Each of the 188 rows is expected 6.4 times; no row is left out or favoured beyond chance.
+    # Each of the 188 rows is expected 6.4 times; no row is left out or favored beyond chance.
     assert scipy.stats.chisquare(counts).pvalue > 1e-4
 
 
@@ -184,7 +184,7 @@ def test_heads_go_with_the_bare_names_of_a_combination(table):
 def test_a_row_without_a_source_is_never_chosen(duplicates):
     table = pa.table({"source": ["Der Hund.", None, "Das Buch.", None], "value": [1.0, 4.0, 2.0, 3.0]})
     assert rows_of(select(table, "value", 2, duplicates=duplicates)) == [2, 0]
-    with pytest.raises(ValueError, match="and 2 can be chosen of the table's 4"):
+    with pytest.raises(ValueError, match="but only 2 of the table's 4 can be chosen"):
         select(table, "value", 3, duplicates=duplicates)
 
 
@@ -203,7 +203,9 @@ def test_duplicates_are_left_out_as_asked():
     assert rows_of(select(table, "value", 2)) == [0, 3]
     assert rows_of(select(table, "value", 3, duplicates="exact")) == [0, 2, 3]
     assert rows_of(select(table, "value", 4, duplicates="keep")) == [0, 1, 2, 3]
-    with pytest.raises(ValueError, match="asks for 3 sentences, and 2 can be chosen of 4 without duplicates: lower it"):
+    with pytest.raises(
+        ValueError, match="asks for 3 sentences, but only 2 of 4 can be chosen without duplicates: lower it"
+    ):
         select(table, "value", 3)
 
 
@@ -238,7 +240,7 @@ def test_near_duplicates_are_those_of_a_comparison_of_all_pairs(word_lists, simi
         ({"by": "entropy.layer2"}, "entropy has no layer 2 head 0: layers are 0 to 1, heads are 0 to 2"),
         (
             {"by": "entropy.layer0", "heads": [(0, 0)]},
-            "bare name .coverage_penalty, entropy., and by names entropy.layer0",
+            "name of a score alone .coverage_penalty, entropy., and by names entropy.layer0",
         ),
         ({"by": "logprob_mean", "heads": [(0, 1)]}, "and by names logprob_mean: leave heads out"),
         ({"by": "random", "heads": [(0, 1)]}, "and by names random: leave heads out"),
@@ -250,18 +252,18 @@ def test_near_duplicates_are_those_of_a_comparison_of_all_pairs(word_lists, simi
         ({"by": []}, "by must name a column"),
         ({"order": "high"}, "order must be 'highest' or 'lowest'"),
         *(({"budget": bad}, "budget must be a positive whole number") for bad in [0, -1, 2.5, "5", None, True]),
-        ({"budget": 189}, "asks for 189 sentences, and 18. can be chosen"),
+        ({"budget": 189}, "asks for 189 sentences, but only 18. of the table's 200 can be chosen"),
         ({"duplicates": "drop"}, "duplicates must be 'near', 'exact' or 'keep'"),
         ({"similarity": 0}, "similarity must be above 0"),
         *(({"length_bins": bad}, "length_bins must be a positive whole number") for bad in [0, 2.5, "3"]),
-        ({"shares": {"a": 1}}, "shares are of strata"),
+        ({"shares": {"a": 1}}, "shares belong to strata"),
         ({"strata": ["a"] * POOL, "shares": {"a": 0.4}}, "sum to 1"),
         *(
             ({"strata": ["a", "b"] * 100, "shares": {"a": 0.5, "b": bad}}, "shares must be numbers of 0 or more")
             for bad in [float("nan"), "half", -0.5]
         ),
-        ({"strata": ["a"]}, "strata must have a value a row"),
-        ({"strata": "entropy"}, "strata must name a column of labels or be a value a row, got 'entropy'"),
+        ({"strata": ["a"]}, "strata must have one value per row"),
+        ({"strata": "entropy"}, "strata must be the name of a column of labels or one value per row, got 'entropy'"),
         ({"strata": "nosuch"}, "got 'nosuch'; the table has id, source, target, source_length, logprob_mean, error"),
         ({"strata": [["a"]] * POOL}, "strata must be labels such as text or whole numbers, got list"),
         ({"match": pa.table({"source_length": [1]})}, "match goes with by='random'"),
@@ -275,7 +277,9 @@ def test_a_bad_choice_says_what_to_do(table, options, message):
 @pytest.mark.parametrize("options", [{}, {"length_bins": 3}, {"strata": "target"}, {"by": "random"}])
 def test_an_empty_table_has_too_few_sentences_however_they_are_chosen(table, demo, options):
     for empty in (table.slice(0, 0), score_corpus(*demo, [], scores="entropy")):
-        with pytest.raises(ValueError, match=r"asks for 5 sentences, and 0 can be chosen of the table's 0 .*lower it"):
+        with pytest.raises(
+            ValueError, match=r"asks for 5 sentences, but only 0 of the table's 0 can be chosen .*lower it"
+        ):
             select(empty, **({"by": "entropy", "budget": 5} | options))
 
 
@@ -306,7 +310,7 @@ def test_a_path_or_a_thing_that_is_no_table_is_refused_alike(table, tmp_path):
 
 def test_a_table_without_sources_cannot_be_told_duplicates_by(table):
     bare = table.drop_columns("source")
-    with pytest.raises(ValueError, match="no source, which duplicates are told by: pass duplicates='keep'"):
+    with pytest.raises(ValueError, match="no sources to compare for duplicates: pass duplicates='keep'"):
         select(bare, "entropy", 5)
     assert rows_of(select(bare, "entropy", 5, duplicates="keep")) == rows_of(select(table, "entropy", 5))
 
