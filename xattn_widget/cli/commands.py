@@ -1,116 +1,25 @@
-"""The command line: ``xattn-widget score``, ``select`` and ``show``."""
+"""The commands ``score``, ``select`` and ``show``."""
 
 from __future__ import annotations
 
 import io
-import json
-import logging
-import re
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
+from xattn_widget.cli.errors import Commands, naming_options, run
+from xattn_widget.cli.models import load_model, load_tokenizer
+from xattn_widget.cli.options import POSITIVE, ColumnName, Names, Orders, Setting
 from xattn_widget.files.writing import refuse_to_overwrite, whole_file
 
 _MODEL_HELP = "Folder (or hub name) of the model and its tokenizer; 'demo' is the German-English one in the package."
-# An argument of score_corpus in a message, where it is not within quotes or a longer word.
-_ARGUMENT = re.compile(
-    r"(?<![\w'\"./-])(?P<name>(?:source|target|id)_column|max_record_bytes|max_length|batch_tokens|on_error)\b"
-    r"(?:=(?P<value>'[^']*'|\w+))?(?!['\"]|\.\w)"
-)
-_TARGET_HELP = "Folder (or hub name) of the targets' tokenizer, where it is another one."
-_POSITIVE = click.IntRange(min=1)
+_TARGET_HELP = "Folder (or hub name) of the targets' tokenizer, if it is a different one."
+_GENERATION_HELP = "Setting of generate, such as num_beams=4; repeatable."
 
 
-class _List(click.ParamType):  # type: ignore[type-arg]
-    """Names with commas between them."""
-
-    name = "name,name,..."
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> list[str]:
-        """The names."""
-        if isinstance(value, list):
-            return value
-        names = [part.strip() for part in value.split(",") if part.strip()]
-        if not names:
-            self.fail(f"{value!r} names nothing: give names with commas between them", param, ctx)
-        return names
-
-
-class _Orders(_List):
-    """Names with an order each, where it is given: ``name:lowest,name``."""
-
-    name = "name[:order],..."
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """``{name: order}``, with an empty order where none is given."""
-        if isinstance(value, dict):
-            return value
-        orders = {}
-        for each in super().convert(value, param, ctx):
-            name, _, order = each.partition(":")
-            if not name or order not in ("", "highest", "lowest"):
-                self.fail(f"{each!r} is no name, name:highest or name:lowest", param, ctx)
-            orders[name] = order
-        if "random" in orders and len(orders) > 1:
-            self.fail(f"random stands alone, got {value!r}", param, ctx)
-        return orders
-
-
-class _Column(click.ParamType):  # type: ignore[type-arg]
-    """A column's name, or its number in a file without a header."""
-
-    name = "column"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str | int:
-        """A number where it is one."""
-        text = str(value)
-        return int(text) if text.isascii() and text.isdigit() else text
-
-
-class _Setting(click.ParamType):  # type: ignore[type-arg]
-    """A setting ``name=value`` with the value in JSON, or else as text."""
-
-    name = "name=value"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Any]:
-        """Name and value."""
-        if isinstance(value, tuple):
-            return value
-        name, equals, text = value.partition("=")
-        if not equals:
-            self.fail(f"{value!r} is no name=value, such as num_beams=4", param, ctx)
-        try:
-            return name, json.loads(text.replace("True", "true").replace("False", "false"))
-        except json.JSONDecodeError:
-            return name, text
-
-
-class _Interrupted(click.ClickException):
-    exit_code = 130
-
-
-class _Commands(click.Group):
-    """Tells an end of a file from an interrupt, which click does not, and what an interrupted command leaves."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except EOFError as error:
-            raise click.ClickException(str(error) or "a file is cut short") from error
-        except KeyboardInterrupt:
-            click.echo(err=True)  # below the ^C
-            goes_on = "; the same call goes on where it was" if ctx.invoked_subcommand == "score" else ""
-            raise _Interrupted(f"interrupted{goes_on}") from None
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="xattn-widget", prog_name="xattn-widget")
 def cli() -> None:
     """Score, choose and look at the cross-attention of encoder-decoder models.
@@ -123,7 +32,7 @@ def cli() -> None:
           --output chosen.csv
       xattn-widget show --model DIR "Ich habe das Buch gelesen." --output page.html
 
-    Exit codes: 0 done, 1 it failed, 2 the call is wrong, 130 interrupted. Errors are one line on stderr.
+    Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted. Errors are one line on stderr.
     """
 
 
@@ -132,36 +41,32 @@ def cli() -> None:
 @click.option("--model", "model_name", required=True, metavar="DIR", help=_MODEL_HELP)
 @click.option("--target-tokenizer", metavar="DIR", help=_TARGET_HELP)
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Parquet file to write.")
-@click.option("--scores", type=_List(), help="Scores of every head.  [default: six built-in ones]")
-@click.option("--statistics", type=_List(), help="logprob_sum, logprob_mean, logprob_min, margin, output_entropy.")
-@click.option("--source-column", type=_Column(), help="Column of the sentences.  [default: source]")
-@click.option(
-    "--target-column", type=_Column(), help="Column of given targets; without targets the model generates them."
-)
-@click.option("--id-column", type=_Column(), help="Column to keep as id; else rows are numbered from 0.")
+@click.option("--scores", type=Names(), help="Scores to compute for every head.  [default: six built-in ones]")
+@click.option("--statistics", type=Names(), help="logprob_sum, logprob_mean, logprob_min, margin, output_entropy.")
+@click.option("--source-column", type=ColumnName(), help="Column of the sentences.  [default: source]")
+@click.option("--target-column", type=ColumnName(), help="Column of given targets; without targets, the model "
+              "generates them.")  # fmt: skip
+@click.option("--id-column", type=ColumnName(), help="Column to keep as the id; by default, rows are numbered from 0.")
 @click.option("--targets", type=click.Path(path_type=Path), help="File of given targets, one for each source.")
-@click.option(
-    "--generation", type=_Setting(), multiple=True, help="Setting of generate, such as num_beams=4; repeatable."
-)
+@click.option("--generation", type=Setting(), multiple=True, help=_GENERATION_HELP)
 @click.option("--special", type=click.Choice(["keep", "drop", "renormalize"]), default="keep", show_default=True,
-              help="What is done with special tokens.")  # fmt: skip
-@click.option("--max-length", type=_POSITIVE, help="Most tokens a side.  [default: what the model has positions for]")
-@click.option(
-    "--batch-tokens", type=_POSITIVE, default=4096, show_default=True, help="Most tokens of a forward, with padding."
-)
-@click.option(
-    "--window", type=_POSITIVE, default=4096, show_default=True, help="Rows that are sorted and stored together."
-)
-@click.option("--max-record-bytes", type=_POSITIVE, help="Most bytes of a line or record; larger ones are not read.  "
+              help="What to do with special tokens.")  # fmt: skip
+@click.option("--max-length", type=POSITIVE, help="Most tokens per side.  [default: as many as the model supports]")
+@click.option("--batch-tokens", type=POSITIVE, default=4096, show_default=True,
+              help="Most tokens in a batch, including padding.")  # fmt: skip
+@click.option("--window", type=POSITIVE, default=4096, show_default=True,
+              help="How many rows to sort by length and store together.")  # fmt: skip
+@click.option("--max-record-bytes", type=POSITIVE, help="Most bytes of a line or record; larger ones are not read.  "
               "[default: 4194304]")  # fmt: skip
 @click.option("--on-error", type=click.Choice(["record", "raise"]), default="record", show_default=True,
-              help="Note sentences that cannot be scored and go on, or stop at the first.")  # fmt: skip
-@click.option("--device", default="cpu", show_default=True, help="Where the model runs, such as cuda.")
-@click.option("--dtype", default="auto", show_default=True, help="Its number type, such as bfloat16.")
-@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
-@click.option("--workers", type=_POSITIVE, help="Of the ray engine.")
-@click.option("--address", help="Of a running Ray cluster.  [default: a local one is started]")
-@click.option("--quiet", is_flag=True, help="No progress bar and no summary.")
+              help="Record sentences that cannot be scored and continue, or stop at the first.")  # fmt: skip
+@click.option("--device", default="cpu", show_default=True, help="Device to run the model on, such as cuda.")
+@click.option("--dtype", default="auto", show_default=True, help="Number type of the model, such as bfloat16.")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+              help="Score in this process, or on a Ray cluster.")  # fmt: skip
+@click.option("--workers", type=POSITIVE, help="Number of workers of the ray engine.")
+@click.option("--address", help="Address of a running Ray cluster.  [default: a local one is started]")
+@click.option("--quiet", is_flag=True, help="Show no progress bar and no summary.")
 def score(
     sources: Path,
     model_name: str,
@@ -174,10 +79,10 @@ def score(
 ) -> None:
     """Score every head for each sentence of SOURCES.
 
-    SOURCES is a file of text with one sentence per line, CSV, TSV, JSON Lines, Parquet, Feather or Arrow, which may be
-    packed with gzip, bzip2, xz or zstd, or alone in a zip.
+    SOURCES is a file: text with one sentence per line, CSV, TSV, JSON Lines, Parquet, Feather or Arrow. It may be
+    packed with gzip, bzip2, xz or zstd, or be the only file in a zip.
 
-    Run again after a break, the same call goes on where it was. OUTPUT has its name only when it is whole.
+    The same call resumes a run that was interrupted. OUTPUT gets its name only once it is complete.
 
     \b
     Examples:
@@ -188,14 +93,15 @@ def score(
     """
     for option in ("workers", "address"):
         if options[option] is not None and options["engine"] == "local":
-            raise click.UsageError(f"--{option} goes with --engine ray, the local engine runs in this process")
-    from xattn_widget.corpus import corpus_info, score_corpus
+            raise click.UsageError(f"--{option} requires --engine ray: the local engine runs in this process")
+    from xattn_widget.corpus.scoring import score_corpus
+    from xattn_widget.corpus.store.tables import corpus_info
 
     _check_names(options["scores"] or [], options["statistics"] or [])
     generation = dict(options.pop("generation")) or None
     given = {name: value for name, value in options.items() if value is not None}
-    model, tokenizer = _load(model_name, device, dtype)
-    with _naming_options():
+    model, tokenizer = load_model(model_name, device, dtype)
+    with naming_options():
         path = score_corpus(
             model,
             tokenizer,
@@ -203,7 +109,7 @@ def score(
             output=output,
             generation=generation,
             progress=False if quiet else None,
-            target_tokenizer=_load_tokenizer(target_tokenizer),
+            target_tokenizer=load_tokenizer(target_tokenizer),
             **given,
         )
     if quiet:
@@ -215,25 +121,22 @@ def score(
 
 @cli.command()
 @click.argument("table", type=click.Path(path_type=Path))
-@click.option("--by", required=True, type=_Orders(), metavar="NAME[:ORDER],...",
-              help="Column or score, e.g. coverage_penalty, entropy.layer2.head5, logprob_mean:lowest, or random; "
+@click.option("--by", required=True, type=Orders(), metavar="NAME[:ORDER],...",
+              help="Column or score, such as coverage_penalty, entropy.layer2.head5 or logprob_mean:lowest, or random; "
                    "several are combined by rank.")  # fmt: skip
-@click.option("--budget", required=True, type=_POSITIVE, help="How many sentences.")
-@click.option(
-    "--output", type=click.Path(path_type=Path), help="CSV or Parquet file to write.  [default: CSV on stdout]"
-)
-@click.option("--lowest", is_flag=True, help="Lowest values first, in place of highest.")
-@click.option("--length-bins", type=_POSITIVE, help="Choose within this many bins of source length.")
-@click.option("--strata", help="Choose within each value of this column, in proportion.")
+@click.option("--budget", required=True, type=POSITIVE, help="How many sentences to choose.")
+@click.option("--output", type=click.Path(path_type=Path), help="CSV or Parquet file to write.  "
+              "[default: CSV on stdout]")  # fmt: skip
+@click.option("--lowest", is_flag=True, help="Prefer the lowest values instead of the highest.")
+@click.option("--length-bins", type=POSITIVE, help="Choose from this many bins of source length, in proportion.")
+@click.option("--strata", help="Choose from the rows of each value of this column, in proportion.")
 @click.option("--duplicates", type=click.Choice(["near", "exact", "keep"]), default="near", show_default=True,
-              help="Which duplicates of chosen sentences are left out.")  # fmt: skip
-@click.option(
-    "--match", type=click.Path(path_type=Path), help="With --by random: a chosen Parquet file whose lengths to have."
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random draws.")
-@click.option(
-    "--spreadsheet", is_flag=True, help="CSV for a spreadsheet: texts that begin like a formula get an apostrophe."
-)
+              help="Which duplicates of chosen sentences to leave out.")  # fmt: skip
+@click.option("--match", type=click.Path(path_type=Path), help="With --by random: a Parquet file of chosen sentences "
+              "whose lengths to reproduce.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of random draws.")
+@click.option("--spreadsheet", is_flag=True, help="Write CSV for spreadsheets: texts that look like formulas get an "
+              "apostrophe.")  # fmt: skip
 def select(
     table: Path,
     by: dict[str, str],
@@ -243,7 +146,7 @@ def select(
     spreadsheet: bool,
     **options: Any,
 ) -> None:
-    """Choose sentences of TABLE, a file that 'score' wrote: those to label, with the reason for each.
+    """Choose sentences to label from TABLE, a file that 'score' wrote, with the reason for each.
 
     \b
     Examples:
@@ -254,18 +157,18 @@ def select(
     """
     import pyarrow.parquet as pq
 
-    from xattn_widget.corpus import select as choose
+    from xattn_widget.corpus.selecting import select as select_rows
 
     _check_output(output, ".csv", ".parquet")
     if spreadsheet and output is not None and output.suffix.lower() != ".csv":
-        raise click.UsageError(f"--spreadsheet is for CSV, and --output is {output}")
+        raise click.UsageError(f"--spreadsheet requires a CSV file, but --output is {output}")
     if not table.is_file():
         raise FileNotFoundError(f"there is no file {table}: make one with 'xattn-widget score'")
     if output is not None:
         refuse_to_overwrite(output, table, *([] if match is None else [match]))
     default = "lowest" if lowest else "highest"
     orders = {name: order or default for name, order in by.items()}
-    chosen = choose(table, orders, match=match, **options)  # type: ignore[arg-type]
+    chosen = select_rows(table, orders, match=match, **options)  # type: ignore[arg-type]
     if output is None:
         _write_csv(chosen, sys.stdout, spreadsheet)
         return
@@ -284,12 +187,9 @@ def select(
 @click.option("--model", "model_name", required=True, metavar="DIR", help=_MODEL_HELP)
 @click.option("--target-tokenizer", metavar="DIR", help=_TARGET_HELP)
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="HTML page to write; it works offline.")
-@click.option(
-    "--target", "targets", multiple=True, help="Given target, one for each sentence; else they are generated."
-)
-@click.option(
-    "--generation", type=_Setting(), multiple=True, help="Setting of generate, such as num_beams=4; repeatable."
-)
+@click.option("--target", "targets", multiple=True, help="Given target, one for each sentence; by default, the model "
+              "generates them.")  # fmt: skip
+@click.option("--generation", type=Setting(), multiple=True, help=_GENERATION_HELP)
 @click.option("--words", is_flag=True, help="Merge subwords into words.")
 def show(
     sentences: tuple[str, ...],
@@ -306,35 +206,20 @@ def show(
     Example:
       xattn-widget show --model demo "Ich habe das Buch gelesen." --output page.html
     """
-    from xattn_widget import show_cross_attention
+    from xattn_widget.widget.show import show_cross_attention
 
     _check_output(output, ".html", ".htm")
-    model, tokenizer = _load(model_name, "cpu", "auto")
+    model, tokenizer = load_model(model_name, "cpu", "auto")
     widget = show_cross_attention(
         model,
         tokenizer,
         list(sentences),
         list(targets) or None,
         generation=dict(generation) or None,
-        target_tokenizer=_load_tokenizer(target_tokenizer),
+        target_tokenizer=load_tokenizer(target_tokenizer),
         words=words,
     )
     click.echo(widget.to_html(output))
-
-
-@contextmanager
-def _naming_options() -> Iterator[None]:
-    """Tell of a wrong call in the words of the command line: ``--source-column de`` for ``source_column='de'``."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        message = _ARGUMENT.sub(_option, str(error))
-        raise click.ClickException(message) from error
-
-
-def _option(match: re.Match[str]) -> str:
-    name, value = match["name"].replace("_", "-"), (match["value"] or "").strip("'")
-    return f"--{name} {value}".rstrip()
 
 
 def _write_csv(table: Any, file: IO[str], spreadsheet: bool) -> None:
@@ -357,7 +242,7 @@ def _check_names(scores: list[str], statistics: list[str]) -> None:
             raise click.BadParameter(str(error), param_hint="--scores") from None
     for name in statistics:
         if name not in STATISTICS:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(STATISTICS)}", param_hint="--statistics")
+            raise click.BadParameter(f"{name!r} is not one of {', '.join(STATISTICS)}", param_hint="--statistics")
 
 
 def _check_output(output: Path | None, *suffixes: str) -> None:
@@ -366,66 +251,9 @@ def _check_output(output: Path | None, *suffixes: str) -> None:
     if output.suffix.lower() not in suffixes:
         raise click.UsageError(f"--output {output} must end with {' or '.join(suffixes)}")
     if not output.absolute().parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {output.parent} to write {output.name} in")
-
-
-def _load(name: str, device: str, dtype: str) -> tuple[Any, Any]:
-    """The model and tokenizer in a folder, or of the hub."""
-    import torch
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-    from transformers.utils.logging import disable_progress_bar
-
-    from xattn_widget.demo import FOLDER
-
-    disable_progress_bar()  # type: ignore[no-untyped-call]
-    # It tells of each try to reach the hub. What transformers logs stays, say that weights are missing and drawn anew.
-    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
-    kind = dtype if dtype == "auto" else getattr(torch, dtype, None)
-    if not (kind == "auto" or isinstance(kind, torch.dtype)):
-        raise click.UsageError(f"--dtype {dtype} is no number type of torch, such as float32 or bfloat16")
-    place = FOLDER if name == "demo" else name
-    if not Path(place).is_dir() and (Path(place).is_absolute() or name.count("/") > 1 or name.startswith(".")):
-        raise FileNotFoundError(f"there is no folder {place}: pass a model's folder or its name on a hub (owner/name)")
-    if Path(place).is_dir() and not Path(place, "config.json").is_file():
-        raise FileNotFoundError(f"the folder {place} holds no model: there is no config.json")
-    try:
-        model = AutoModelForSeq2SeqLM.from_pretrained(place, dtype=torch.float32 if name == "demo" else kind)
-        tokenizer = AutoTokenizer.from_pretrained(place)
-    except Exception as error:  # of any kind, and few name the model
-        what = "" if Path(place).is_dir() else "is no folder here, and from the hub it "
-        raise click.ClickException(f"--model {name} {what}could not be loaded: {error}") from error
-    return model.to(device).eval(), tokenizer
-
-
-def _load_tokenizer(name: str | None) -> Any:
-    """The tokenizer in a folder, or of the hub; None where none is named."""
-    from transformers import AutoTokenizer
-
-    if name is None:
-        return None
-    try:
-        return AutoTokenizer.from_pretrained(name)
-    except Exception as error:  # of any kind, and few name the tokenizer
-        raise click.ClickException(f"--target-tokenizer {name} could not be loaded: {error}") from error
+        raise FileNotFoundError(f"there is no folder {output.parent} to write {output.name} in: create it first")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit code. Errors are one line on stderr."""
-    warnings.simplefilter("ignore")
-    try:
-        code = cli.main(args=arguments, prog_name="xattn-widget", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return 2
-    except click.ClickException as error:
-        return _fail(error.format_message(), error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("interrupted", 130)
-    except Exception as error:
-        return _fail(str(error) or type(error).__name__, 1)
-    return code if isinstance(code, int) else 0
-
-
-def _fail(message: str, code: int) -> int:
-    click.echo(f"xattn-widget: {' '.join(message.split())}", err=True)
-    return code
+    """Run the command line; returns the exit code."""
+    return run(cli, arguments)
