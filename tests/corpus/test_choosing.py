@@ -44,7 +44,7 @@ def best(values, count):
     ],
 )
 @pytest.mark.parametrize("order", ["highest", "lowest"])
-def test_the_most_wanted_come_first(table, by, value, order):
+def test_rows_come_in_order_of_preference(table, by, value, order):
     chosen = select(table, by, 25, order=order)
     values = value(grids(table, "coverage_penalty").astype(float))
     assert rows_of(chosen) == best(values if order == "highest" else -values, 25)
@@ -65,7 +65,7 @@ def test_a_set_of_heads_and_a_column_of_numbers(table):
     assert rows_of(select(table, "logprob_mean", 10, order="lowest")) == best(-numbers, 10)
 
 
-def test_a_combination_goes_by_the_mean_rank(table):
+def test_a_combination_uses_the_mean_rank(table):
     chosen = select(table, {"coverage_penalty.layer0.head0": "highest", "logprob_mean": "lowest"}, 15)
     first = grids(table, "coverage_penalty").astype(float)[:, 0, 0]
     second = np.array([np.nan if each is None else each for each in table["logprob_mean"].to_pylist()])
@@ -83,7 +83,7 @@ def test_a_file_is_read_by_its_columns(table, tmp_path):
     assert chosen.equals(select(table, "entropy.layer1", 12))
 
 
-def test_within_length_bins_each_has_its_part(table):
+def test_each_length_bin_gets_its_part(table):
     chosen = select(table, "entropy", 40, length_bins=4)
     lengths = table["source_length"].to_numpy()
     eligible = np.flatnonzero(np.array(table["error"].is_null()))
@@ -115,7 +115,7 @@ def test_strata_get_their_shares(table):
         select(table, "entropy", 40, strata=domains, shares={"news": 0.5, "sport": 0.5})
 
 
-def test_random_draws_are_made_again_by_their_seed(table):
+def test_random_draws_are_reproduced_by_their_seed(table):
     first, again, other = (rows_of(select(table, "random", 50, seed=seed)) for seed in (1, 1, 2))
     assert first == again != other
     assert len(set(first)) == 50
@@ -142,7 +142,7 @@ def test_matched_random_sentences_have_the_lengths_of_the_choice(table):
     assert sorted(nearest["source_length"].to_pylist()) == lengths[:40].tolist()
 
 
-def test_the_file_of_a_choice_is_matched_as_the_choice_is(table, tmp_path):
+def test_match_may_be_the_file_of_a_choice(table, tmp_path):
     choice = select(table, "entropy", 10)
     pq.write_table(choice, tmp_path / "chosen.parquet")
     assert select(table, "random", 10, match=tmp_path / "chosen.parquet").equals(
@@ -163,19 +163,19 @@ def test_strata_of_any_kind_of_column_are_the_same(table):
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), np.float32("nan"), pd.NA, pd.NaT])
-def test_rows_without_a_stratum_are_one_of_their_own(table, missing):
+def test_rows_without_a_stratum_form_their_own(table, missing):
     labels = ["news" if row % 4 else missing for row in range(POOL)]
     chosen = select(table, "entropy", 40, strata=labels)
     assert sum(row % 4 == 0 for row in rows_of(chosen)) == 10
     reasons = [why for row, why in zip(rows_of(chosen), chosen["reason"].to_pylist(), strict=True) if row % 4 == 0]
     assert all("sentences in no stratum" in why for why in reasons)
-    of_none = select(table, "entropy", 20, strata=labels, shares={None: 1.0})
-    assert all(row % 4 == 0 for row in rows_of(of_none))
+    unlabeled = select(table, "entropy", 20, strata=labels, shares={None: 1.0})
+    assert all(row % 4 == 0 for row in rows_of(unlabeled))
     column = table.append_column("domain", pa.array([None if row % 4 == 0 else "news" for row in range(POOL)]))
     assert select(column, "entropy", 40, strata="domain").equals(chosen)
 
 
-def test_heads_go_with_the_bare_names_of_a_combination(table):
+def test_heads_apply_to_the_scores_of_a_combination(table):
     chosen = select(table, ["entropy", "logprob_mean"], 10, heads=[(0, 1)])
     assert rows_of(chosen) == rows_of(select(table, ["entropy.layer0.head1", "logprob_mean"], 10))
 
@@ -215,7 +215,7 @@ def test_duplicates_are_left_out_as_asked():
     ),
     st.sampled_from([0.3, 0.5, 0.8, 1.0]),
 )
-def test_near_duplicates_are_those_of_a_comparison_of_all_pairs(word_lists, similarity):
+def test_near_duplicates_are_those_found_by_comparing_all_pairs(word_lists, similarity):
     texts = [" ".join(words) for words in word_lists]
     kept = []
     for text in texts:
@@ -283,7 +283,7 @@ def test_an_empty_table_has_too_few_sentences_however_they_are_chosen(table, dem
             select(empty, **({"by": "entropy", "budget": 5} | options))
 
 
-def test_what_a_file_lacks_is_said_with_all_that_it_has(table, tmp_path):
+def test_a_missing_column_of_a_file_is_reported_with_all_its_columns(table, tmp_path):
     path = tmp_path / "scored.parquet"
     pq.write_table(table, path)
     with pytest.raises(ValueError, match="it has coverage_penalty, entropy, source_length, logprob_mean"):
@@ -292,7 +292,7 @@ def test_what_a_file_lacks_is_said_with_all_that_it_has(table, tmp_path):
         select(path, "entropy", 5, strata="nosuch")
 
 
-def test_a_path_or_a_thing_that_is_no_table_is_refused_alike(table, tmp_path):
+def test_files_and_objects_that_are_not_tables_are_refused(table, tmp_path):
     path = tmp_path / "scored.csv"
     path.write_text("a,b")
     for call in (
@@ -308,14 +308,14 @@ def test_a_path_or_a_thing_that_is_no_table_is_refused_alike(table, tmp_path):
         compare([1.0], metric="logprob_mean")
 
 
-def test_a_table_without_sources_cannot_be_told_duplicates_by(table):
+def test_a_table_without_sources_has_no_duplicates_to_leave_out(table):
     bare = table.drop_columns("source")
     with pytest.raises(ValueError, match="no sources to compare for duplicates: pass duplicates='keep'"):
         select(bare, "entropy", 5)
     assert rows_of(select(bare, "entropy", 5, duplicates="keep")) == rows_of(select(table, "entropy", 5))
 
 
-def test_a_file_that_is_not_there_is_named(table):
+def test_a_file_that_does_not_exist_is_named(table):
     for call in (
         lambda: select("none.parquet", "entropy", 5),
         lambda: select(table, "random", 5, match="none.parquet"),
