@@ -27,7 +27,7 @@ _ARROW_MAGIC = b"ARROW1"
 def read_parquet(
     path: Path, packing: str | None, columns: Sequence[Column], limit: int
 ) -> Callable[[], Iterable[Cells]]:
-    """Prepare to read columns of a Parquet file; what is returned starts reading.
+    """A function that reads columns of a Parquet file, after checking that they exist and hold text.
 
     The rows of a row group are broken if one of its pages would take too much memory.
 
@@ -76,7 +76,7 @@ def _survey_group(file: Any, chunks: list[Chunk], paths: Sequence[tuple[str, ...
 def read_arrow(
     path: Path, packing: str | None, columns: Sequence[Column], limit: int, *, is_stream: bool
 ) -> Callable[[], Iterable[Cells]]:
-    """Prepare to read columns of an Arrow file (Feather is one) or stream; what is returned starts reading.
+    """A function that reads columns of an Arrow file (Feather is one) or stream, after checking file and columns.
 
     Raises:
         ValueError: the file is damaged, a batch would take too much memory, or a column does not exist or holds no

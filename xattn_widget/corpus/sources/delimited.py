@@ -1,8 +1,8 @@
 """Read lines, and records of CSV and TSV, in time linear in the file's size and in constant memory.
 
-The csv module does not do: its limit on the size of a cell is global to the process, it reports an oversized record
-only after reading it, and after a quote that is never closed, the rest of the file would have to be read again for
-each line.
+The csv module is not up to this: its limit on the size of a cell is global to the process, it reports an oversized
+record only after reading it, and after a quote that is never closed, the rest of the file would have to be read again
+for each line.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from xattn_widget.corpus.sources.cells import Broken, oversized
 _BOM = b"\xef\xbb\xbf"
 _SKIPPED = 2**16
 
-# What is inside quotes, up to the closing quote or the end of the text. Quantifiers are possessive, so that nothing is
-# tried twice.
+# The text inside quotes, up to the closing quote or the end. Quantifiers are possessive: nothing is tried twice.
 _QUOTED = rb'[^"]*+(?:""[^"]*+)*+'
 _CELL = rb'(?:"' + _QUOTED + rb'"|[^",\r\n][^,\r\n]*+|)'
 _FIRST_CELL, _MORE_CELLS = re.compile(_CELL), re.compile(rb"(?:," + _CELL + rb")*+")

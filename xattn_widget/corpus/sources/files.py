@@ -51,7 +51,7 @@ def is_file(data: Any) -> bool:
 
 
 def read_file(data: Any, columns: Sequence[Column], limit: int) -> Callable[[], Iterable[Cells]]:
-    """Prepare to read columns of a file; what is returned starts reading and gives a tuple of cells per record.
+    """A function that reads columns of a file and gives a tuple of cells per record, after checking the columns.
 
     The content decides the format and compression if it begins with a signature, and otherwise the suffix does:
     ``.csv``, ``.tsv``, or lines of text for any other. A column given as a number means that a CSV or TSV file has no

@@ -66,7 +66,7 @@ def _is(data: Any, module: str, *names: str) -> bool:
 
 
 def read_frame(data: Any, columns: Sequence[Column], limit: int) -> Callable[[], Iterable[Cells]]:
-    """Prepare to read columns of a frame; what is returned starts reading and gives a tuple of cells per row.
+    """A function that reads columns of a frame and gives a tuple of cells per row, after checking the columns.
 
     Raises:
         TypeError: ``data`` is a dictionary of datasets.
@@ -88,7 +88,7 @@ def read_frame(data: Any, columns: Sequence[Column], limit: int) -> Callable[[],
 
 
 def read_series(data: Any, columns: Sequence[Column], limit: int) -> Callable[[], Iterable[Cells]]:
-    """Prepare to read a series or an Arrow array, as :func:`read_frame` does; a row has one cell.
+    """The same for a series or an Arrow array, with one cell per row.
 
     Raises:
         ValueError: it holds no text.
@@ -253,7 +253,7 @@ def _read_pandas(data: Any, columns: Sequence[Column]) -> Callable[[], Iterable[
 
 
 def _pandas_column(data: Any, column: Column, where: str) -> Callable[[], Iterator[Any]]:
-    """Prepare to read a column, or a field of the dictionaries in a column."""
+    """A function that reads a column, or a field of the dictionaries in a column."""
     names, name = list(data.columns), column.name
     parents = [label for label in names if isinstance(label, str) and str(name).startswith(f"{label}.")]
     if isinstance(name, int) or name in names or not parents:

@@ -120,7 +120,7 @@ def seekable(path: Path, packing: str | None) -> Iterator[Any]:
 
 
 def packed_name(path: Path, packing: str | None) -> Path:
-    """The name of what is packed: in a zip its own if it has a suffix, or else the path without the packing suffix."""
+    """The name of the file inside: in a zip its own if it has a suffix, otherwise the path without its suffix."""
     if packing == "zip":
         with _open_archive(path) as archive:
             inside = Path(_only_file(path, archive).filename)

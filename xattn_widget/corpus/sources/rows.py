@@ -209,7 +209,7 @@ def _in_step(sources: Iterable[Cells], targets: Iterable[Cells]) -> Iterator[tup
             ended, going = ("sources", "targets") if source is _ENDED else ("targets", "sources")
             raise ValueError(
                 f"there must be one target for each source: the {ended} end after {number} rows, the {going} go on. "
-                "Pass as many of each"
+                "Pass sources and targets of equal number"
             )
         yield source, target
 
@@ -257,7 +257,7 @@ def _can_be_read_again(data: Any) -> bool:
 
 
 def _text(cell: Any, side: str) -> tuple[str | None, str | None]:
-    """The text of a cell, and what is wrong with it if anything is."""
+    """The text of a cell, and its error; either may be None."""
     if isinstance(cell, Broken):
         return None, str(cell)
     if isinstance(cell, bytes):

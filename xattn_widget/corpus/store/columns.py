@@ -20,7 +20,7 @@ _NAME = re.compile(r"(?P<score>.+?)(?:\.layer(?P<layer>\d+))?(?:\.head(?P<head>\
 
 
 def score_of(name: str) -> str:
-    """The score in a name: ``"entropy"`` in ``"entropy.layer3"``; another column's name as it is."""
+    """The score in a name: ``"entropy"`` in ``"entropy.layer3"``; the name itself if it is a column's."""
     match = _NAME.fullmatch(name)
     return match["score"] if match else name
 
