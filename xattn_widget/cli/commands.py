@@ -42,7 +42,8 @@ def cli() -> None:
 @click.option("--target-tokenizer", metavar="DIR", help=_TARGET_HELP)
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Parquet file to write.")
 @click.option("--scores", type=Names(), help="Scores to compute for every head.  [default: six built-in ones]")
-@click.option("--statistics", type=Names(), help="logprob_sum, logprob_mean, logprob_min, margin, output_entropy.")
+@click.option("--statistics", type=Names(), help="Statistics of the output: logprob_sum, logprob_mean, "
+              "logprob_min, margin, output_entropy.")  # fmt: skip
 @click.option("--source-column", type=ColumnName(), help="Column of the sentences.  [default: source]")
 @click.option("--target-column", type=ColumnName(), help="Column of given targets; without targets, the model "
               "generates them.")  # fmt: skip
