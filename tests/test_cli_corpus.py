@@ -104,28 +104,40 @@ def test_a_page_is_written(run, tmp_path):
         ("score none.csv --model demo --output s.parquet", 1, "there is no file none.csv"),
         ("score pool.csv --model demo --output none/s.parquet", 1, "there is no folder none to write s.parquet in"),
         ("score pool.csv --model demo --output s.parquet", 1, "no column 'source'; it has 'nr', 'de', 'en'"),
-        ("score pool.csv --model . --output s.parquet", 1, "the folder . holds no model"),
+        ("score pool.csv --model . --output s.parquet", 1, "the folder . contains no model"),
         ("score pool.csv --model ./none --output s.parquet", 1, "there is no folder ./none"),
         (
             "score pool.csv --source-column de --model demo --scores entropie --output s.parquet",
             2,
             "Invalid value for --scores: no built-in score is called 'entropie'; did you mean 'entropy'",
         ),
-        ("score pool.csv --model demo --scores , --output s.parquet", 2, "'--scores': ',' names nothing"),
-        ("score pool.csv --model demo --statistics margni --output s.parquet", 2, "'margni' is none of logprob_sum"),
+        ("score pool.csv --model demo --scores , --output s.parquet", 2, "'--scores': ',' contains no names"),
+        ("score pool.csv --model demo --statistics margni --output s.parquet", 2, "'margni' is not one of logprob_sum"),
         ("score pool.csv --model demo --window 0 --output s.parquet", 2, "'--window': 0 is not in the range x>=1"),
         ("score pool.csv --model demo --batch-tokens 0 --output s.parquet", 2, "'--batch-tokens': 0 is not in"),
         ("score pool.csv --model demo --max-length 0 --output s.parquet", 2, "'--max-length': 0 is not in"),
-        ("score pool.csv --model demo --workers 2 --output s.parquet", 2, "--workers goes with --engine ray"),
-        ("score pool.csv --model demo --address auto --output s.parquet", 2, "--address goes with --engine ray"),
+        ("score pool.csv --model demo --workers 2 --output s.parquet", 2, "--workers requires --engine ray"),
+        ("score pool.csv --model demo --address auto --output s.parquet", 2, "--address requires --engine ray"),
         ("select s.parquet --by entropy --budget 0", 2, "'--budget': 0 is not in the range x>=1"),
         ("select s.parquet --by entropy --budget 1 --length-bins 0", 2, "'--length-bins': 0 is not in"),
         ("select s.parquet --by random --budget 1 --seed -1", 2, "'--seed': -1 is not in the range x>=0"),
-        ("select s.parquet --by entropy:up --budget 1", 2, "'entropy:up' is no name, name:highest or name:lowest"),
-        ("select s.parquet --by random,entropy --budget 1", 2, "random stands alone, got 'random,entropy'"),
-        ("select s.parquet --by , --budget 1", 2, "'--by': ',' names nothing: give names with commas"),
-        ("score pool.csv --model demo --dtype float7 --output s.parquet", 2, "--dtype float7 is no number type"),
-        ("score pool.csv --model demo --generation beams --output s.parquet", 2, "'beams' is no name=value"),
+        (
+            "select s.parquet --by entropy:up --budget 1",
+            2,
+            "'entropy:up' is not of the form name, name:highest or name:lowest",
+        ),
+        (
+            "select s.parquet --by random,entropy --budget 1",
+            2,
+            "random cannot be combined with other names, got 'random,entropy'",
+        ),
+        ("select s.parquet --by , --budget 1", 2, "'--by': ',' contains no names: give names separated by commas"),
+        ("score pool.csv --model demo --dtype float7 --output s.parquet", 2, "--dtype float7 is not a number type"),
+        (
+            "score pool.csv --model demo --generation beams --output s.parquet",
+            2,
+            "'beams' is not of the form name=value",
+        ),
         ("score pool.csv --model demo", 2, "Missing option '--output'"),
         ("score pool.csv --model demo --outptu s.parquet", 2, "No such option"),
         ("select none.parquet --by entropy --budget 1", 1, "there is no file none.parquet"),
@@ -143,7 +155,7 @@ def test_errors_are_one_line_and_a_code(run, pool, command, code, message):
     assert message in err
 
 
-def test_a_file_that_is_cut_short_is_no_interrupt(run, tmp_path):
+def test_a_truncated_file_is_not_an_interrupt(run, tmp_path):
     whole = gzip.compress("\n".join(made_up(200)).encode())
     (tmp_path / "cut.txt.gz").write_bytes(whole[: len(whole) // 2])
     code, out, err = run("score", "cut.txt.gz", "--model", "demo", "--output", "x.parquet")
@@ -169,7 +181,7 @@ def test_a_file_that_is_cut_short_is_no_interrupt(run, tmp_path):
         ("pool.txt", "Ja.\n", "--max-record-bytes 2 --on-error raise", "larger than 2 bytes, the value of --max-rec"),
     ],
 )  # fmt: skip
-def test_a_wrong_call_is_told_in_the_words_of_the_command_line(run, tmp_path, name, content, options, message):
+def test_errors_use_the_names_of_the_command_line(run, tmp_path, name, content, options, message):
     (tmp_path / name).write_text(content)
     code, out, err = run("score", name, "--model", "demo", "--output", "s.parquet", *options.split())
     assert (code, out, err.count("\n")) == (1, "", 1)
@@ -195,8 +207,8 @@ def test_formats_and_the_limit_of_a_record_on_the_command_line(run, tmp_path):
     assert 0 < failed < 8
 
 
-def test_the_end_of_any_other_file_is_no_interrupt_either(run, monkeypatch):
-    monkeypatch.setattr("xattn_widget.cli._load", Mock(side_effect=EOFError("the weights end early")))
+def test_the_end_of_any_other_file_is_not_an_interrupt_either(run, monkeypatch):
+    monkeypatch.setattr("xattn_widget.cli.commands.load_model", Mock(side_effect=EOFError("the weights end early")))
     result = run("show", "--model", "x", "Ja.", "--output", "page.html")
     assert result == (1, "", "xattn-widget: the weights end early\n")
 
@@ -204,17 +216,17 @@ def test_the_end_of_any_other_file_is_no_interrupt_either(run, monkeypatch):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("score pool.csv --model x --output s.parquet", "interrupted; the same call goes on where it was"),
+        ("score pool.csv --model x --output s.parquet", "interrupted; the same call resumes it"),
         ("show --model x Ja. --output page.html", "interrupted"),
     ],
 )
-def test_only_scoring_goes_on_after_an_interrupt(run, monkeypatch, command, message):
-    monkeypatch.setattr("xattn_widget.cli._load", Mock(side_effect=KeyboardInterrupt))
+def test_only_scoring_resumes_after_an_interrupt(run, monkeypatch, command, message):
+    monkeypatch.setattr("xattn_widget.cli.commands.load_model", Mock(side_effect=KeyboardInterrupt))
     code, out, err = run(*command.split())
     assert (code, out, err.lstrip()) == (130, "", f"xattn-widget: {message}\n")
 
 
-def test_an_interrupt_of_the_imports_is_told_in_one_line(tmp_path):
+def test_an_interrupt_during_the_imports_is_reported_in_one_line(tmp_path):
     (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
     result = subprocess.run(
         [sys.executable, "-m", "xattn_widget"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
@@ -222,8 +234,8 @@ def test_an_interrupt_of_the_imports_is_told_in_one_line(tmp_path):
     assert (result.returncode, result.stderr) == (130, "xattn-widget: interrupted\n")
 
 
-def test_a_model_that_no_hub_gives_is_told_in_one_line(tmp_path):
-    # Nobody listens at the address, as without a network; the pauses between the tries are left out.
+def test_a_model_that_the_hub_lacks_is_reported_in_one_line(tmp_path):
+    # Nothing listens at the address, as if there were no network; the pauses between attempts are skipped.
     program = """
 import sys, time
 time.sleep = lambda seconds: None
@@ -240,7 +252,7 @@ sys.exit(main("score pool.txt --model nosuchmodel --output s.parquet".split()))
         check=False,
     )
     assert (result.returncode, result.stdout) == (1, "")
-    line = r"xattn-widget: --model nosuchmodel is no folder here, and from the hub it could not be loaded: [^\n]+\n"
+    line = r"xattn-widget: --model nosuchmodel is not a folder here and could not be loaded from the hub: [^\n]+\n"
     assert re.fullmatch(line, result.stderr), result.stderr
 
 
@@ -273,7 +285,7 @@ def test_it_runs_as_a_program(tmp_path):
     assert "Traceback" not in result.stderr
 
 
-def test_an_interrupted_run_says_so_and_goes_on(run, tmp_path):
+def test_an_interrupted_run_says_so_and_resumes(run, tmp_path):
     sources = made_up(3000)
     (tmp_path / "pool.txt").write_text("\n".join(sources) + "\n")
     arguments = ["score", "pool.txt", "--targets", "pool.txt", "--model", "demo", "--scores", "entropy"]
@@ -283,7 +295,7 @@ def test_an_interrupted_run_says_so_and_goes_on(run, tmp_path):
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell's background jobs, and so these tests in one, have interrupts ignored.
+        # The background jobs of a shell ignore interrupts, and so would these tests.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
@@ -292,7 +304,7 @@ def test_an_interrupted_run_says_so_and_goes_on(run, tmp_path):
     program.send_signal(signal.SIGINT)
     _, error = program.communicate(timeout=60)
     assert program.returncode == 130
-    assert error.lstrip() == "xattn-widget: interrupted; the same call goes on where it was\n"  # below the ^C
+    assert error.lstrip() == "xattn-widget: interrupted; the same call resumes it\n"  # below the ^C
     windows = set(tmp_path.glob("s.parquet.parts/window-*.parquet"))
     assert 2 <= len(windows) < 94
 

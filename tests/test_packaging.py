@@ -74,7 +74,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     expected = {name for name in files_of("xattn_widget") if not name.startswith("xattn_widget/static/")} | BUILT
     # The demo model, py.typed and every module are among them.
     assert {name for name in names if not name.startswith(info)} == expected
-    assert "xattn_widget/py.typed" in names
+    assert {"xattn_widget/py.typed", "xattn_widget/__init__.pyi"} <= names
     assert f"{info}/licenses/LICENSE" in names
     with zipfile.ZipFile(wheel) as archive:
         for name in BUILT:
@@ -162,6 +162,18 @@ def test_import_is_light() -> None:
     took, *heavy = result.stdout.strip().split("|")
     print(f"import xattn_widget: {took}")  # shown, not asserted: the machine may be busy
     assert heavy == []
+
+
+def test_public_names_are_listed_and_there_and_no_other() -> None:
+    import xattn_widget
+
+    assert {"score_corpus", "scores", "show_cross_attention", "__version__"} <= set(dir(xattn_widget))
+    for name in dir(xattn_widget):
+        thing = getattr(xattn_widget, name)
+        # A folder or module of the same name must not hide a function.
+        assert name in ("scores", "__version__") or callable(thing), name
+    with pytest.raises(AttributeError, match="scoer"):
+        xattn_widget.scoer  # noqa: B018
 
 
 def test_one_version_number() -> None:

@@ -4,12 +4,12 @@ import sys
 
 
 def main() -> int:
-    """Run the command line; the exit code."""
+    """Run the command line; returns the exit code."""
     try:
         from xattn_widget.cli import main
 
         return main()
-    except KeyboardInterrupt:  # while the imports ran
+    except KeyboardInterrupt:  # during the imports
         print("xattn-widget: interrupted", file=sys.stderr)
         return 130
 

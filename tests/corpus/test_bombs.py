@@ -1,4 +1,4 @@
-"""Files and records that would take all memory or time are read within bounds; counted in bytes and in calls."""
+"""Files and records that would exhaust memory or time are read within bounds, counted in bytes and calls."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read(path, **options):
 
 @contextmanager
 def at_most(limit):
-    """Fails if Python or Arrow hold more than ``limit`` bytes at any time inside the block."""
+    """Fails if Python or Arrow allocate more than ``limit`` bytes at any time inside the block."""
     before = pa.default_memory_pool()
     pool = pa.proxy_memory_pool(before)
     pa.set_memory_pool(pool)
@@ -49,7 +49,7 @@ def at_most(limit):
 
 
 def calls_of(function):
-    """How many Python functions and generators were entered in a call."""
+    """How many Python functions and generators a call enters."""
     counts = Counter()
     sys.setprofile(lambda frame, event, argument: counts.update([event]))
     try:
@@ -148,15 +148,15 @@ def test_one_text_in_many_rows_is_in_memory_once(tmp_path):
     for each in sources:
         with at_most(24 * MEGA):
             assert sum(len(row.source) == MEGA // 2 for row in open_rows(each).read()) == 200
-    # Windows are cut by size as well, and their number is known beforehand.
-    with at_most(72 * MEGA):  # of 100; there are two windows at a time
+    # Windows are limited by size as well, and their number is known beforehand.
+    with at_most(72 * MEGA):  # of 100 in all; two windows are in memory at a time
         rows = open_rows(sources[1])
         windows = [(window.number, window.first, len(window.rows)) for window in cut_windows(rows.read(), 4096)]
         assert windows == [(0, 0, 64), (1, 64, 64), (2, 128, 64), (3, 192, 8)]
         assert survey(rows).windows == 4
 
 
-def test_long_rows_are_scored_in_windows_of_fewer(demo, monkeypatch, tmp_path):
+def test_long_rows_are_scored_in_smaller_windows(demo, monkeypatch, tmp_path):
     monkeypatch.setattr("xattn_widget.corpus.sources.rows._WINDOW_CHARACTERS", 60)
     whole = score_corpus(*demo, GERMAN, ENGLISH, "entropy", max_length=50)
     assert whole["source"].to_pylist() == GERMAN
@@ -182,7 +182,7 @@ def test_long_texts_are_encoded_a_few_at_a_time(demo, monkeypatch):
 
 
 @pytest.mark.parametrize("use_dictionary", [True, False])
-def test_a_page_of_parquet_that_is_too_large_is_not_unpacked(use_dictionary, tmp_path):
+def test_a_parquet_page_that_is_too_large_is_not_unpacked(use_dictionary, tmp_path):
     options = {"compression": "zstd", "use_dictionary": use_dictionary}
     path = tmp_path / "pool.parquet"
     with pq.ParquetWriter(path, pa.schema([("source", pa.string())]), **options) as writer:
@@ -215,7 +215,7 @@ def test_an_arrow_batch_that_is_too_large_is_not_unpacked(compression, tmp_path)
     ):
         read(path, max_record_bytes=MEGA)
     assert [row.source for row in read(path, max_record_bytes=2 * MEGA)] == ["Ja.", None]
-    # Where nothing is packed, batches are not copied, unless they come out of a packed file.
+    # Batches that are not compressed are not copied either, unless the file is packed.
     plain = written(tmp_path / "plain.feather", table, compression="uncompressed")
     with at_most(8 * MEGA):
         assert [row.source for row in read(plain, max_record_bytes=MEGA)] == ["Ja.", None]
@@ -224,7 +224,7 @@ def test_an_arrow_batch_that_is_too_large_is_not_unpacked(compression, tmp_path)
         read(tmp_path / "plain.feather.gz", max_record_bytes=MEGA)
 
 
-def test_what_unpacks_to_far_more_than_data_would_is_not_kept_on_the_disk(tmp_path):
+def test_a_file_that_unpacks_to_far_more_than_data_would_is_not_written_to_disk(tmp_path):
     path = tmp_path / "pool.parquet.zst"
     with pa.CompressedOutputStream(str(path), "zstd") as file:
         file.write(b"PAR1\0")
@@ -278,7 +278,7 @@ CELL = st.text(
 @given(st.lists(st.tuples(CELL, CELL)), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_csv_is_read_as_the_csv_module_writes_it(tmp_path_factory, pairs, end, minimal):
     text = io.StringIO(newline="")
-    # The module does not always quote a carriage return.
+    # The csv module does not always quote a carriage return.
     quoting = (
         csv.QUOTE_MINIMAL if minimal and not any("\r" in cell for pair in pairs for cell in pair) else csv.QUOTE_ALL
     )
@@ -289,7 +289,7 @@ def test_csv_is_read_as_the_csv_module_writes_it(tmp_path_factory, pairs, end, m
 
 
 def reference(text):
-    """What the csv module makes of the lines of a file, where each broken record gives up its first line."""
+    """What the csv module reads from the lines of a file, skipping only the first line of each broken record."""
     lines = io.StringIO(text, newline="\n").readlines()
     while lines:
         taken = iter(lines)

@@ -44,7 +44,7 @@ def best(values, count):
     ],
 )
 @pytest.mark.parametrize("order", ["highest", "lowest"])
-def test_the_most_wanted_come_first(table, by, value, order):
+def test_rows_come_in_order_of_preference(table, by, value, order):
     chosen = select(table, by, 25, order=order)
     values = value(grids(table, "coverage_penalty").astype(float))
     assert rows_of(chosen) == best(values if order == "highest" else -values, 25)
@@ -65,7 +65,7 @@ def test_a_set_of_heads_and_a_column_of_numbers(table):
     assert rows_of(select(table, "logprob_mean", 10, order="lowest")) == best(-numbers, 10)
 
 
-def test_a_combination_goes_by_the_mean_rank(table):
+def test_a_combination_uses_the_mean_rank(table):
     chosen = select(table, {"coverage_penalty.layer0.head0": "highest", "logprob_mean": "lowest"}, 15)
     first = grids(table, "coverage_penalty").astype(float)[:, 0, 0]
     second = np.array([np.nan if each is None else each for each in table["logprob_mean"].to_pylist()])
@@ -83,7 +83,7 @@ def test_a_file_is_read_by_its_columns(table, tmp_path):
     assert chosen.equals(select(table, "entropy.layer1", 12))
 
 
-def test_within_length_bins_each_has_its_part(table):
+def test_each_length_bin_gets_its_part(table):
     chosen = select(table, "entropy", 40, length_bins=4)
     lengths = table["source_length"].to_numpy()
     eligible = np.flatnonzero(np.array(table["error"].is_null()))
@@ -111,11 +111,11 @@ def test_strata_get_their_shares(table):
     even = select(with_column, "entropy", 40, strata="domain")
     assert sum(domains[row] == "news" for row in rows_of(even)) == 30
     assert "in news" in " ".join(chosen["reason"].to_pylist())
-    with pytest.raises(ValueError, match="no row of stratum 'sport' can be chosen; there are 'web', 'news'"):
+    with pytest.raises(ValueError, match="no row of stratum 'sport' can be chosen; the strata are 'web', 'news'"):
         select(table, "entropy", 40, strata=domains, shares={"news": 0.5, "sport": 0.5})
 
 
-def test_random_draws_are_made_again_by_their_seed(table):
+def test_random_draws_are_reproduced_by_their_seed(table):
     first, again, other = (rows_of(select(table, "random", 50, seed=seed)) for seed in (1, 1, 2))
     assert first == again != other
     assert len(set(first)) == 50
@@ -123,7 +123,7 @@ def test_random_draws_are_made_again_by_their_seed(table):
     assert not failed & set(first)
     often = [row for seed in range(60) for row in rows_of(select(table, "random", 20, seed=seed))]
     counts = np.bincount(often, minlength=POOL)[sorted(set(range(POOL)) - failed)]
-    # Each of the 188 rows is expected 6.4 times; no row is left out or favoured beyond chance.
+    # Each of the 188 rows is expected 6.4 times; no row is left out or favored beyond chance.
     assert scipy.stats.chisquare(counts).pvalue > 1e-4
 
 
@@ -142,7 +142,7 @@ def test_matched_random_sentences_have_the_lengths_of_the_choice(table):
     assert sorted(nearest["source_length"].to_pylist()) == lengths[:40].tolist()
 
 
-def test_the_file_of_a_choice_is_matched_as_the_choice_is(table, tmp_path):
+def test_match_may_be_the_file_of_a_choice(table, tmp_path):
     choice = select(table, "entropy", 10)
     pq.write_table(choice, tmp_path / "chosen.parquet")
     assert select(table, "random", 10, match=tmp_path / "chosen.parquet").equals(
@@ -163,19 +163,19 @@ def test_strata_of_any_kind_of_column_are_the_same(table):
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), np.float32("nan"), pd.NA, pd.NaT])
-def test_rows_without_a_stratum_are_one_of_their_own(table, missing):
+def test_rows_without_a_stratum_form_their_own(table, missing):
     labels = ["news" if row % 4 else missing for row in range(POOL)]
     chosen = select(table, "entropy", 40, strata=labels)
     assert sum(row % 4 == 0 for row in rows_of(chosen)) == 10
     reasons = [why for row, why in zip(rows_of(chosen), chosen["reason"].to_pylist(), strict=True) if row % 4 == 0]
     assert all("sentences in no stratum" in why for why in reasons)
-    of_none = select(table, "entropy", 20, strata=labels, shares={None: 1.0})
-    assert all(row % 4 == 0 for row in rows_of(of_none))
+    unlabeled = select(table, "entropy", 20, strata=labels, shares={None: 1.0})
+    assert all(row % 4 == 0 for row in rows_of(unlabeled))
     column = table.append_column("domain", pa.array([None if row % 4 == 0 else "news" for row in range(POOL)]))
     assert select(column, "entropy", 40, strata="domain").equals(chosen)
 
 
-def test_heads_go_with_the_bare_names_of_a_combination(table):
+def test_heads_apply_to_the_scores_of_a_combination(table):
     chosen = select(table, ["entropy", "logprob_mean"], 10, heads=[(0, 1)])
     assert rows_of(chosen) == rows_of(select(table, ["entropy.layer0.head1", "logprob_mean"], 10))
 
@@ -184,7 +184,7 @@ def test_heads_go_with_the_bare_names_of_a_combination(table):
 def test_a_row_without_a_source_is_never_chosen(duplicates):
     table = pa.table({"source": ["Der Hund.", None, "Das Buch.", None], "value": [1.0, 4.0, 2.0, 3.0]})
     assert rows_of(select(table, "value", 2, duplicates=duplicates)) == [2, 0]
-    with pytest.raises(ValueError, match="and 2 can be chosen of the table's 4"):
+    with pytest.raises(ValueError, match="but only 2 of the table's 4 can be chosen"):
         select(table, "value", 3, duplicates=duplicates)
 
 
@@ -203,7 +203,9 @@ def test_duplicates_are_left_out_as_asked():
     assert rows_of(select(table, "value", 2)) == [0, 3]
     assert rows_of(select(table, "value", 3, duplicates="exact")) == [0, 2, 3]
     assert rows_of(select(table, "value", 4, duplicates="keep")) == [0, 1, 2, 3]
-    with pytest.raises(ValueError, match="asks for 3 sentences, and 2 can be chosen of 4 without duplicates: lower it"):
+    with pytest.raises(
+        ValueError, match="asks for 3 sentences, but only 2 of 4 can be chosen without duplicates: lower it"
+    ):
         select(table, "value", 3)
 
 
@@ -213,7 +215,7 @@ def test_duplicates_are_left_out_as_asked():
     ),
     st.sampled_from([0.3, 0.5, 0.8, 1.0]),
 )
-def test_near_duplicates_are_those_of_a_comparison_of_all_pairs(word_lists, similarity):
+def test_near_duplicates_are_those_found_by_comparing_all_pairs(word_lists, similarity):
     texts = [" ".join(words) for words in word_lists]
     kept = []
     for text in texts:
@@ -238,7 +240,7 @@ def test_near_duplicates_are_those_of_a_comparison_of_all_pairs(word_lists, simi
         ({"by": "entropy.layer2"}, "entropy has no layer 2 head 0: layers are 0 to 1, heads are 0 to 2"),
         (
             {"by": "entropy.layer0", "heads": [(0, 0)]},
-            "bare name .coverage_penalty, entropy., and by names entropy.layer0",
+            "name of a score alone .coverage_penalty, entropy., and by names entropy.layer0",
         ),
         ({"by": "logprob_mean", "heads": [(0, 1)]}, "and by names logprob_mean: leave heads out"),
         ({"by": "random", "heads": [(0, 1)]}, "and by names random: leave heads out"),
@@ -250,18 +252,18 @@ def test_near_duplicates_are_those_of_a_comparison_of_all_pairs(word_lists, simi
         ({"by": []}, "by must name a column"),
         ({"order": "high"}, "order must be 'highest' or 'lowest'"),
         *(({"budget": bad}, "budget must be a positive whole number") for bad in [0, -1, 2.5, "5", None, True]),
-        ({"budget": 189}, "asks for 189 sentences, and 18. can be chosen"),
+        ({"budget": 189}, "asks for 189 sentences, but only 18. of the table's 200 can be chosen"),
         ({"duplicates": "drop"}, "duplicates must be 'near', 'exact' or 'keep'"),
         ({"similarity": 0}, "similarity must be above 0"),
         *(({"length_bins": bad}, "length_bins must be a positive whole number") for bad in [0, 2.5, "3"]),
-        ({"shares": {"a": 1}}, "shares are of strata"),
+        ({"shares": {"a": 1}}, "shares belong to strata"),
         ({"strata": ["a"] * POOL, "shares": {"a": 0.4}}, "sum to 1"),
         *(
             ({"strata": ["a", "b"] * 100, "shares": {"a": 0.5, "b": bad}}, "shares must be numbers of 0 or more")
             for bad in [float("nan"), "half", -0.5]
         ),
-        ({"strata": ["a"]}, "strata must have a value a row"),
-        ({"strata": "entropy"}, "strata must name a column of labels or be a value a row, got 'entropy'"),
+        ({"strata": ["a"]}, "strata must have one value per row"),
+        ({"strata": "entropy"}, "strata must be the name of a column of labels or one value per row, got 'entropy'"),
         ({"strata": "nosuch"}, "got 'nosuch'; the table has id, source, target, source_length, logprob_mean, error"),
         ({"strata": [["a"]] * POOL}, "strata must be labels such as text or whole numbers, got list"),
         ({"match": pa.table({"source_length": [1]})}, "match goes with by='random'"),
@@ -275,11 +277,13 @@ def test_a_bad_choice_says_what_to_do(table, options, message):
 @pytest.mark.parametrize("options", [{}, {"length_bins": 3}, {"strata": "target"}, {"by": "random"}])
 def test_an_empty_table_has_too_few_sentences_however_they_are_chosen(table, demo, options):
     for empty in (table.slice(0, 0), score_corpus(*demo, [], scores="entropy")):
-        with pytest.raises(ValueError, match=r"asks for 5 sentences, and 0 can be chosen of the table's 0 .*lower it"):
+        with pytest.raises(
+            ValueError, match=r"asks for 5 sentences, but only 0 of the table's 0 can be chosen .*lower it"
+        ):
             select(empty, **({"by": "entropy", "budget": 5} | options))
 
 
-def test_what_a_file_lacks_is_said_with_all_that_it_has(table, tmp_path):
+def test_a_missing_column_of_a_file_is_reported_with_all_its_columns(table, tmp_path):
     path = tmp_path / "scored.parquet"
     pq.write_table(table, path)
     with pytest.raises(ValueError, match="it has coverage_penalty, entropy, source_length, logprob_mean"):
@@ -288,7 +292,7 @@ def test_what_a_file_lacks_is_said_with_all_that_it_has(table, tmp_path):
         select(path, "entropy", 5, strata="nosuch")
 
 
-def test_a_path_or_a_thing_that_is_no_table_is_refused_alike(table, tmp_path):
+def test_files_and_objects_that_are_not_tables_are_refused(table, tmp_path):
     path = tmp_path / "scored.csv"
     path.write_text("a,b")
     for call in (
@@ -304,14 +308,14 @@ def test_a_path_or_a_thing_that_is_no_table_is_refused_alike(table, tmp_path):
         compare([1.0], metric="logprob_mean")
 
 
-def test_a_table_without_sources_cannot_be_told_duplicates_by(table):
+def test_a_table_without_sources_has_no_duplicates_to_leave_out(table):
     bare = table.drop_columns("source")
-    with pytest.raises(ValueError, match="no source, which duplicates are told by: pass duplicates='keep'"):
+    with pytest.raises(ValueError, match="no sources to compare for duplicates: pass duplicates='keep'"):
         select(bare, "entropy", 5)
     assert rows_of(select(bare, "entropy", 5, duplicates="keep")) == rows_of(select(table, "entropy", 5))
 
 
-def test_a_file_that_is_not_there_is_named(table):
+def test_a_file_that_does_not_exist_is_named(table):
     for call in (
         lambda: select("none.parquet", "entropy", 5),
         lambda: select(table, "random", 5, match="none.parquet"),

@@ -1,4 +1,4 @@
-"""Columns of any source: nested ones are read everywhere, those without text and names that fit nothing are refused."""
+"""Columns of any source: nested ones are read; columns without text and names that match nothing are refused."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_nested_fields_are_read_by_their_path(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_a_name_with_a_dot_comes_before_a_nested_field(kind, tmp_path):
+def test_a_name_with_a_dot_takes_precedence_over_a_nested_field(kind, tmp_path):
     rows = [{"a": {"b": "nested", "c.d": "deep"}, "a.b": "named"}]
     assert [row.source for row in read(SOURCES[kind](rows, tmp_path), source_column="a.b")] == ["named"]
     assert [row.source for row in read(SOURCES[kind](rows, tmp_path), source_column="a.c.d")] == ["deep"]
@@ -98,7 +98,7 @@ def test_columns_without_text_are_refused_with_the_fix(kind, column, message, tm
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "Arrow", "dataset", "parquet", "Arrow file"])
 @pytest.mark.parametrize("value", [1.5, True, ["Ja."], datetime.date(2020, 1, 1), {"a": 1}])
-def test_no_type_but_text_is_taken(kind, value, tmp_path):
+def test_only_text_is_accepted(kind, value, tmp_path):
     rows = [{"source": "Ja.", "target": value}, {"source": "Nein.", "target": value}]
     with pytest.raises(ValueError, match=r"column 'target' of .* not text: name a column of text with target_column"):
         read(SOURCES[kind](rows, tmp_path), target_column="target")
@@ -122,7 +122,7 @@ def test_sentences_that_are_numbers_are_refused(demo, numbers):
         score_corpus(*demo, numbers, iter(["Yes."] * 2), scores="entropy")
 
 
-def test_a_few_cells_that_are_no_text_are_rows():
+def test_a_few_cells_that_are_not_text_are_rows():
     for sources in ([5, "Ja."], iter([5, "Ja."]), pd.Series([5, "Ja."])):
         assert [row.error for row in read(sources)] == ["source is not text but int", None]
     frame = pd.DataFrame({"source": [None, {"a": 1}, "Ja."]})
@@ -165,7 +165,7 @@ def test_a_column_is_a_name_or_a_number(wrong):
             read([{"source": "Ja."}], **{name: wrong})
 
 
-def test_a_field_that_not_every_object_has_is_missing_there(tmp_path):
+def test_a_field_that_an_object_lacks_is_missing_there(tmp_path):
     rows = [{"id": 1}, {"source": "Ja."}]
     for sources in (rows, iter(rows), json_file(rows, tmp_path / "pool.jsonl")):
         found = read(sources, id_column="id")
@@ -179,7 +179,7 @@ def test_a_message_lists_no_more_names_than_can_be_read(tmp_path):
     assert len(str(caught.value)) < 2000
 
 
-def test_no_more_rows_are_taken_ahead_than_it_takes_to_find_text():
+def test_rows_are_read_ahead_only_until_there_is_text():
     def rows():
         yield None
         yield "Ja."

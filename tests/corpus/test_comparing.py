@@ -49,14 +49,14 @@ def test_correlations_are_scipys(table):
         assert each["low"] < each["correlation"] < each["high"]
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say():
-    held = []
-    for seed in range(60):  # of independent columns the truth is 0
+def test_intervals_contain_the_truth_as_often_as_they_should():
+    hits = []
+    for seed in range(60):  # the columns are independent: the true correlation is 0
         quality = np.random.default_rng(seed + 1000).normal(size=60)
-        held += [
+        hits += [
             each["low"] <= 0 <= each["high"] for each in compare(make_table(60, seed=seed), metric=quality).to_pylist()
         ]
-    assert 0.92 < np.mean(held) < 0.98
+    assert 0.92 < np.mean(hits) < 0.98
 
 
 def test_the_interval_is_the_published_one(table):
@@ -74,7 +74,7 @@ def test_a_column_that_is_the_quality_correlates_fully_and_a_constant_one_not_at
     assert np.isnan([last["correlation"], last["low"], last["high"]]).all()
 
 
-def test_gold_translations_are_compared_by_chrf_or_a_metric_of_ones_own():
+def test_gold_translations_are_compared_by_chrf_or_a_custom_metric():
     with one_thread():
         table = score_corpus(*Pair(*load_demo()), [*GERMAN, ""], scores=["coverage_penalty"])
     gold = [*ENGLISH, "Nothing."]
@@ -82,8 +82,8 @@ def test_gold_translations_are_compared_by_chrf_or_a_metric_of_ones_own():
     assert compare(table, gold).equals(compare(table, metric=[*chrf, float("nan")]))
     assert compare(table, gold)["rows"].to_pylist() == [8] * 24
     lengths = [abs(len(t.as_py()) - len(g)) for t, g in zip(table["target"], ENGLISH, strict=False)]
-    own = compare(table, gold, lambda target, reference: abs(len(target) - len(reference)))
-    assert own.equals(compare(table, metric=[*lengths, float("nan")]))
+    custom = compare(table, gold, lambda target, reference: abs(len(target) - len(reference)))
+    assert custom.equals(compare(table, metric=[*lengths, float("nan")]))
 
 
 def test_references_and_quality_of_any_kind_of_column_are_the_same(table):
@@ -116,12 +116,16 @@ def test_an_empty_table_gives_an_empty_frame_with_all_its_columns(table, demo):
     ("arguments", "error", "message"),
     [
         ({}, ValueError, "pass gold"),
-        ({"gold": ["a"]}, ValueError, "one reference a row: the table has 200 rows, gold 1"),
-        ({"metric": [1.0]}, ValueError, "one quality a row: the table has 200 rows, got 1"),
-        ({"gold": ["a"] * POOL, "metric": "chrf"}, TypeError, "metric is a function"),
-        ({"gold": [1.0] * POOL, "metric": max}, TypeError, "gold must be a reference translation a row, text or None"),
-        ({"metric": ["good"] * POOL}, ValueError, "the quality must be a number a row, or gold a text a row"),
-        ({"gold": [["a"], ["b", "c"]] * 100}, ValueError, "the quality must be a number a row"),
+        ({"gold": ["a"]}, ValueError, "one reference per row: the table has 200 rows, gold 1"),
+        ({"metric": [1.0]}, ValueError, "one quality per row: the table has 200 rows, got 1"),
+        ({"gold": ["a"] * POOL, "metric": "chrf"}, TypeError, "metric must be a function"),
+        (
+            {"gold": [1.0] * POOL, "metric": max},
+            TypeError,
+            "gold must be one reference translation per row, text or None",
+        ),
+        ({"metric": ["good"] * POOL}, ValueError, "the quality must be one number per row, or gold one text per row"),
+        ({"gold": [["a"], ["b", "c"]] * 100}, ValueError, "the quality must be one number per row"),
         ({"metric": np.ones((POOL, 2))}, ValueError, "got an array of shape"),
         ({"metric": "chrf"}, ValueError, "no numbers called 'chrf'"),
         ({"metric": "logprob_mean", "confidence": 95}, ValueError, "between 0 and 1"),

@@ -1,4 +1,4 @@
-"""Files as sources of a corpus: packed, cut short, with suffixes in capitals, with columns of one name."""
+"""Files as sources of a corpus: packed, cut short, with upper-case suffixes, with several columns of one name."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def write_twins(path, names):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
-def test_a_column_that_is_there_twice_is_refused_where_it_is_named(suffix, tmp_path):
+def test_a_column_that_exists_twice_is_refused_if_it_is_requested(suffix, tmp_path):
     path = tmp_path / f"pool{suffix}"
     write_twins(path, ["source", "target", "target"])
     with pytest.raises(ValueError, match=re.escape(f"{path} has several columns called 'target'")):
@@ -74,7 +74,7 @@ def test_a_column_that_is_there_twice_is_refused_where_it_is_named(suffix, tmp_p
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv"])
-def test_columns_that_are_counted_have_no_names(suffix, tmp_path):
+def test_numbered_columns_have_no_names(suffix, tmp_path):
     path = tmp_path / f"pool{suffix}"
     path.write_text("Ja.,Ja.,Yes.\n".replace(",", "\t" if suffix == ".tsv" else ","))
     assert [(row.source, row.target) for row in read(path, source_column=1, target_column=2)] == [("Ja.", "Yes.")]

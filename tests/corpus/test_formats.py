@@ -1,4 +1,4 @@
-"""Every format that is read gives the same rows, packed or not and whatever its name; every other one is refused."""
+"""Every supported format gives the same rows, packed or not and whatever its name; all others are refused."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ PACKED = {
 
 @pytest.mark.parametrize("packing", ["", *PACKED])
 @pytest.mark.parametrize("kind", TYPED)
-def test_what_marks_itself_is_read_whatever_its_name(kind, packing, tmp_path):
+def test_a_format_with_a_signature_is_read_whatever_its_name(kind, packing, tmp_path):
     pack = PACKED.get(packing, bytes)
     suffix = f".{packing}" if packing else ""
     for name in (f"pool.{kind}{suffix}", "pool.txt", "pool", "pool.csv", "pool.parquet"):
@@ -110,7 +110,7 @@ def test_what_marks_itself_is_read_whatever_its_name(kind, packing, tmp_path):
 
 
 @pytest.mark.parametrize("packing", ["", *PACKED])
-def test_what_only_its_name_tells_is_read_packed_too(packing, tmp_path):
+def test_a_format_known_only_by_its_name_is_read_packed_too(packing, tmp_path):
     pack, suffix = PACKED.get(packing, bytes), f".{packing}" if packing else ""
     for name, separator in (("pool.csv", ";"), ("pool.tsv", "\t"), ("pool.tab", "\t")):
         text = delimited(separator) if separator != ";" else delimited('","').replace("\n", '"\n"')[:-1]
@@ -127,14 +127,14 @@ def test_the_name_inside_a_zip_counts(tmp_path):
 
 
 @pytest.mark.parametrize("packing", ["gz", "bz2", "xz", "zst"])
-def test_packed_pieces_one_after_the_other_are_one_file(packing, tmp_path):
+def test_concatenated_packed_pieces_are_one_file(packing, tmp_path):
     path = tmp_path / f"pool.txt.{packing}"
     path.write_bytes(b"".join(PACKED[packing](f"{line}\n".encode()) for line in GERMAN))
     assert [row.source for row in read(path)] == GERMAN
 
 
 @pytest.mark.parametrize("packing", PACKED)
-def test_what_is_cut_short_or_damaged_is_never_read_in_part(packing, tmp_path):
+def test_truncated_or_damaged_files_are_never_read_in_part(packing, tmp_path):
     path = tmp_path / f"pool.txt.{packing}"
     lines = "\n".join(f"{number} {sentence}" for number, sentence in enumerate(GERMAN * 500)).encode()
     whole = PACKED[packing](lines)
@@ -145,7 +145,7 @@ def test_what_is_cut_short_or_damaged_is_never_read_in_part(packing, tmp_path):
     path.write_bytes(b"Ja.\nNein.\n")
     with pytest.raises(ValueError, match=r"cannot be unpacked as \w+ \(it begins with b'Ja"):
         read(path)
-    if packing != "zip":  # which may have anything behind it
+    if packing != "zip":  # which may be followed by anything
         path.write_bytes(whole + b"something else")
         with pytest.raises(ValueError, match=r"cannot be unpacked as \w+ \("):
             read(path)
@@ -164,7 +164,7 @@ def encrypted():
         (zipped({"a.txt": b"Ja.", "b.txt": b"Nein."}), "zip of 2 files: a.txt, b.txt"),
         (zipped({}), "zip of 0 files"),
         (encrypted(), "an encrypted zip: unpack it first"),
-        # zipfile unpacks each piece of these whole, however large.
+        # zipfile unpacks each piece of these at once, however large it is.
         (zipped({"a.txt": b"Ja."}, compress_type=zipfile.ZIP_BZIP2), "a zip with compression method 12"),
         (zipped({"a.txt": b"Ja."}, compress_type=zipfile.ZIP_LZMA), "a zip with compression method 14"),
         (zipped({"a.txt.gz": gzip.compress(b"Ja.")}), "is packed twice"),
@@ -223,13 +223,13 @@ OTHERS = {
     "npy": (numpy_file(), "a NumPy array"),
     "pkl": (pickle.dumps(GERMAN), "a pickle"),
     "pt": (checkpoint(), "a PyTorch checkpoint"),
-    "safetensors": (safetensors.numpy.save({"a": np.ones(3)}), "a file of safetensors"),
+    "safetensors": (safetensors.numpy.save({"a": np.ones(3)}), "a safetensors file"),
     "orc": (orc_file(), "an ORC file"),
     "avro": (b"Obj\x01\x04\x14avro.codec", "an Avro file"),
     "html": (b"<!DOCTYPE html>\n<p>Ja.</p>\n", "an HTML page"),
     "xml": (b'<?xml version="1.0"?>\n<tmx/>\n', "an XML document"),
     "rtf": (b"{\\rtf1 Ja.}", "an RTF document"),
-    "png": (b"\x89PNG\r\n\x1a\n\0\0", "a PNG picture"),
+    "png": (b"\x89PNG\r\n\x1a\n\0\0", "a PNG image"),
     "json": (b'[{"source": "Ja."}]', "a JSON document"),
     "ndjson": (b'[{"source": "Ja."},\n {"source": "Nein."}]', "a JSON document"),
     "bin": (bytes(range(256)) * 9, "a binary file"),

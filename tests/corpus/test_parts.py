@@ -1,11 +1,13 @@
-"""The folder of an unfinished output: links, names, damage, and calls that race for one output."""
+"""The folder of an unfinished output: links, names, damage, and calls that compete for one output."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
 from pathlib import Path
+from unittest.mock import Mock
 
 import pyarrow.parquet as pq
 import pytest
@@ -40,7 +42,7 @@ def parts(output):
 
 
 def break_off(demo, output, monkeypatch, *, after=2):
-    """Leave what a run that was broken off leaves, with some windows scored."""
+    """Leave the files of an interrupted run that scored some windows."""
     write = shards.ShardStore.write
 
     def write_some(store, number, digest, table):
@@ -76,7 +78,7 @@ def test_a_link_in_place_of_the_lock_leaves_its_target_alone(demo, output, tmp_p
     try:
         score_corpus(*demo, SENTENCES, output=output, **OPTIONS)
     except OSError as error:
-        assert "lock is a link" in str(error)  # noqa: PT017 - a hard link gives no error
+        assert "lock is a link" in str(error)  # noqa: PT017 - a hard link causes no error
         assert make is os.symlink
     assert precious.read_text() == "precious"
 
@@ -123,7 +125,7 @@ def test_a_folder_that_is_a_link_is_refused_before_anything_is_scored(demo, outp
     parts(output).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match=r"scored\.parquet\.parts.* is a link"):
         score_corpus(*demo, SENTENCES, output=output, **OPTIONS)
-    assert len(forwards) == 1  # of the probe
+    assert len(forwards) == 1  # the probe
     assert (tmp_path / "elsewhere" / "lock").read_text() == "precious"
 
 
@@ -140,7 +142,7 @@ def test_files_of_others_in_the_folder_are_left_alone(demo, output, tmp_path, ex
     assert_same_tables(pq.read_table(output), expected)
 
 
-def test_an_output_that_is_a_link_to_a_file_to_be_made(demo, output, tmp_path, expected):
+def test_an_output_that_is_a_link_to_a_file_that_does_not_exist_yet(demo, output, tmp_path, expected):
     (tmp_path / "elsewhere").mkdir()
     output.symlink_to(tmp_path / "elsewhere" / "real.parquet")
     assert score_corpus(*demo, SENTENCES, output=output, **OPTIONS) == output
@@ -175,7 +177,7 @@ def test_a_folder_on_another_disk_is_reported_before_anything_is_scored(demo, ou
     monkeypatch.setattr(os, "rename", fail)
     with pytest.raises(OSError, match=r"cannot move a file from .*one disk"):
         score_corpus(*demo, SENTENCES, output=output, **OPTIONS)
-    assert len(forwards) == 1  # of the probe
+    assert len(forwards) == 1  # the probe
 
 
 # --- Inputs.
@@ -222,7 +224,7 @@ def test_a_call_that_comes_while_another_tidies_up_gets_the_output(demo, output,
 
 @pytest.mark.parametrize("moment", ["mkdir", "open", "flock"])
 def test_a_call_that_begins_as_another_ends_gets_the_output(demo, output, monkeypatch, forwards, moment):
-    """The other call runs as a whole between two steps in which this one opens the folder."""
+    """The other call runs from start to end while this one is opening the folder, between two of its steps."""
     import fcntl
 
     owner, name = {"mkdir": (Path, "is_symlink"), "open": (Path, "mkdir"), "flock": (fcntl, "flock")}[moment]
@@ -239,6 +241,16 @@ def test_a_call_that_begins_as_another_ends_gets_the_output(demo, output, monkey
     assert score_corpus(*demo, SENTENCES, output=output, **OPTIONS) == output
     assert len(forwards) == counts[0]  # nothing was scored twice
     assert not parts(output).exists()
+
+
+def test_a_disk_without_file_locks_is_reported_before_anything_is_scored(demo, output, monkeypatch, forwards):
+    import fcntl
+
+    monkeypatch.setattr(fcntl, "flock", Mock(side_effect=OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))))
+    with pytest.raises(OSError, match=r"cannot lock .*parts.lock: No locks available\. Write to a disk whose"):
+        score_corpus(*demo, SENTENCES, output=output, **OPTIONS)
+    assert len(forwards) == 1  # the probe
+    assert not output.exists()
 
 
 def test_an_iterator_that_comes_late_is_compared_with_the_output(demo, output, monkeypatch):
@@ -278,7 +290,7 @@ def test_flipped_bits_of_a_window_or_the_manifest_are_errors_or_harmless(demo, o
         try:
             score_corpus(*demo, SENTENCES, output=output, **OPTIONS)
         except ValueError as error:
-            renamed = name == "manifest.json" and "cannot go on" in str(error)  # a field has another name
+            renamed = name == "manifest.json" and "cannot resume" in str(error)  # the flipped bit renamed a field
             assert renamed or name in str(error)  # noqa: PT017 - an error or harmless
             assert "remove" in str(error)  # noqa: PT017
         else:
@@ -322,7 +334,7 @@ def test_flipped_bits_of_the_output_are_errors_or_harmless(demo, output):
     assert errors > 100
 
 
-def test_a_job_of_an_earlier_version_goes_on(demo, output, monkeypatch, expected, forwards):
+def test_a_job_of_an_earlier_version_resumes(demo, output, monkeypatch, expected, forwards):
     """It has no checksums."""
     break_off(demo, output, monkeypatch)
     for window in parts(output).glob("window-*.parquet"):

@@ -1,4 +1,4 @@
-"""engine="ray" on a real local cluster of two workers: the local engine's values, whatever happens to a worker."""
+"""engine="ray" on a real local cluster of two workers: the same values as the local engine, even if a worker dies."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ OPTIONS = {"window": 16, "generation": {"max_new_tokens": 6}}
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Two CPUs, which two workers take both."""
-    # For a busy machine: workers that are not starved, and a minute in place of five seconds for the cluster to answer.
+    """A cluster of two CPUs, one for each of two workers."""
+    # For a busy machine: workers that are not starved, and a minute instead of five seconds for the cluster to respond.
     os.environ |= {"RAY_worker_niceness": "0", "RAY_gcs_rpc_server_connect_timeout_s": "60"}
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
@@ -30,7 +30,7 @@ def cluster():
 
 
 def mortal(marker, workers):
-    """A score that kills the first process, other than this one, in which it is called for the tenth time."""
+    """A score that kills the first other process in which it is called for the tenth time."""
     driver, calls = os.getpid(), []
 
     def strongest(attention, source_mask, target_mask):
@@ -45,7 +45,7 @@ def mortal(marker, workers):
     return strongest
 
 
-def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(cluster, demo, tmp_path):
+def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_duplicated(cluster, demo, tmp_path):
     marker, workers, output = tmp_path / "killed", tmp_path / "workers", tmp_path / "scored.parquet"
     workers.mkdir()
     options = OPTIONS | {"scores": ["coverage_penalty", "entropy", mortal(marker, workers)]}
@@ -55,7 +55,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(cluster, dem
     # From an iterator, into a file.
     assert score_corpus(*demo, iter(SENTENCES), output=output, engine="ray", workers=2, **options) == output
     assert marker.exists()
-    assert len(list(workers.iterdir())) == 3  # two, and the one in the place of the killed
+    assert len(list(workers.iterdir())) == 3  # two, and the replacement of the killed one
     written = pq.read_table(output)
     assert written["id"].to_pylist() == list(range(len(SENTENCES)))
     assert_same_tables(written, expected)
@@ -63,7 +63,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(cluster, dem
 
 
 @pytest.mark.parametrize("kind", ["file", "iterator"])
-def test_what_one_engine_began_the_other_finishes(cluster, demo, tmp_path, kind):
+def test_one_engine_finishes_what_the_other_began(cluster, demo, tmp_path, kind):
     path, output = tmp_path / "pool.txt", tmp_path / "scored.parquet"
     path.write_text("\n".join(SENTENCES) + "\n")
     options = OPTIONS | {"scores": ["entropy"]}
@@ -76,7 +76,7 @@ def test_what_one_engine_began_the_other_finishes(cluster, demo, tmp_path, kind)
     assert list((tmp_path / "scored.parquet.parts").glob("window-*"))
     if kind == "iterator":
         other = ["Etwas anderes.", *SENTENCES[1:]]
-        with pytest.raises(ValueError, match="rows 0 to 15 are not those of the run"):
+        with pytest.raises(ValueError, match="rows 0 to 15 differ from those of the interrupted run"):
             score_corpus(*demo, iter(other), output=output, engine="ray", workers=1, **options)
     with one_thread():
         score_corpus(*demo, source(), output=output, **options)
@@ -84,7 +84,7 @@ def test_what_one_engine_began_the_other_finishes(cluster, demo, tmp_path, kind)
     assert score_corpus(*demo, source(), output=output, engine="ray", workers=1, **options) == output
 
 
-def test_sentences_that_kill_one_worker_after_the_other_end_the_job(cluster, demo, tmp_path):
+def test_sentences_that_kill_one_worker_after_another_end_the_job(cluster, demo, tmp_path):
     driver, output = os.getpid(), tmp_path / "scored.parquet"
 
     def deadly(attention, source_mask, target_mask):
@@ -96,7 +96,7 @@ def test_sentences_that_kill_one_worker_after_the_other_end_the_job(cluster, dem
     with pytest.raises(RuntimeError, match="4 workers died while they scored rows 16 to 16"):
         score_corpus(*demo, sources, sources, [deadly], window=16, output=output, engine="ray", workers=1)
     assert list((tmp_path / "scored.parquet.parts").glob("window-00000000.parquet"))
-    with one_thread():  # elsewhere it is no trouble
+    with one_thread():  # the score does no harm in this process
         score_corpus(*demo, sources, sources, [deadly], window=16, output=output)
     assert pq.read_metadata(output).num_rows == 17
 
@@ -108,7 +108,7 @@ def test_more_workers_than_the_cluster_holds_are_refused(cluster, demo):
         score_corpus(*demo, SENTENCES, engine="ray", workers=1, gpus=True)
 
 
-def test_a_configured_address_does_not_stand_in_the_way_of_a_local_cluster(monkeypatch):
+def test_a_configured_address_does_not_prevent_a_local_cluster(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with cluster_module._connected(None, 1):
         assert ray.cluster_resources()["CPU"] >= 1

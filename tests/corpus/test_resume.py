@@ -1,4 +1,4 @@
-"""score_corpus with an output: broken off at any moment it goes on, and refuses what is not the same job."""
+"""score_corpus with an output: it resumes after any interruption, and refuses to resume another job."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from xattn_widget.corpus import corpus_info
 SENTENCES = made_up(300)
 OPTIONS = {"scores": ["coverage_penalty", "entropy"], "window": 16, "generation": {"max_new_tokens": 6}}
 
-# Scores a file of sentences, again and again in a child that is killed some milliseconds after it has begun to write
-# (before that it can lose nothing). Forking saves loading everything for each. Prints what was there after each kill.
+# Scores a file of sentences in child processes, each of which is killed some milliseconds after it begins to write
+# (before that, it has nothing to lose). Forking avoids loading everything again. Prints what exists after each kill.
 PROGRAM = """
 import os, random, signal, sys, time, torch
 from pathlib import Path
@@ -78,7 +78,7 @@ def parts(output):
 
 
 def break_off(demo, output, windows=3, **options):
-    """Leave what a run that got so far leaves, whatever the sources."""
+    """Leave the files of a run that was interrupted after some windows."""
     with pytest.raises(BrokenError):
         score_corpus(*demo, break_after(windows), output=output, **(OPTIONS | options))
     assert not output.exists()
@@ -106,13 +106,13 @@ def test_killed_at_random_moments_it_ends_with_the_same_values(demo, unbroken, t
     after_each = [set(line.split()) for line in printed.splitlines()]
     assert len(after_each) >= 4
     for before, after in itertools.pairwise(after_each):
-        assert before <= after or not after  # what was done stays done, until all is
+        assert before <= after or not after  # finished windows stay finished, until all are
     assert_same_tables(pq.read_table(output), unbroken)
-    score_corpus(*demo, source, output=output, **OPTIONS)  # the last kill may have hit the tidying up
+    score_corpus(*demo, source, output=output, **OPTIONS)  # the last kill may have happened during the cleanup
     assert not parts(output).exists()
 
 
-def test_only_what_is_missing_is_computed(demo, unbroken, tmp_path):
+def test_only_missing_windows_are_computed(demo, unbroken, tmp_path):
     output = tmp_path / "scored.parquet"
     break_off(demo, output)
     forwards = []
@@ -122,11 +122,11 @@ def test_only_what_is_missing_is_computed(demo, unbroken, tmp_path):
     finally:
         hook.remove()
     assert_same_tables(pq.read_table(output), unbroken)
-    done = 3 * OPTIONS["window"] - OPTIONS["window"]  # of the last whole window nothing may be written yet
+    done = 3 * OPTIONS["window"] - OPTIONS["window"]  # the last complete window may not be written yet
     assert 0 < sum(forwards) <= 2 * (len(SENTENCES) - done) + 1
 
 
-def test_half_written_files_are_never_taken_for_whole_ones(demo, unbroken, tmp_path):
+def test_half_written_files_are_never_mistaken_for_complete_ones(demo, unbroken, tmp_path):
     output = tmp_path / "scored.parquet"
     break_off(demo, output)
     left = parts(output) / "window-00000007.parquet.writing"
@@ -135,7 +135,7 @@ def test_half_written_files_are_never_taken_for_whole_ones(demo, unbroken, tmp_p
     assert_same_tables(pq.read_table(output), unbroken)
 
 
-def test_killed_while_it_tidies_up(demo, unbroken, tmp_path):
+def test_killed_during_the_cleanup(demo, unbroken, tmp_path):
     output = tmp_path / "scored.parquet"
     break_off(demo, output)
     shutil.copytree(parts(output), tmp_path / "kept")
@@ -163,10 +163,10 @@ def test_another_job_is_refused_in_the_middle_and_at_the_end(demo, tmp_path, cha
     output = tmp_path / "scored.parquet"
     break_off(demo, output)
     changed = OPTIONS | change
-    with pytest.raises(ValueError, match=f"cannot go on.*{message}.*Make the same call"):
+    with pytest.raises(ValueError, match=f"cannot resume.*{message}.*Make the same call"):
         score_corpus(*demo, iter(SENTENCES), output=output, **changed)
     score_corpus(*demo, iter(SENTENCES), output=output, **OPTIONS)
-    with pytest.raises(FileExistsError, match=f"of another job: {message}"):
+    with pytest.raises(FileExistsError, match=f"belongs to another job: {message}"):
         score_corpus(*demo, iter(SENTENCES), output=output, **changed)
 
 
@@ -190,7 +190,7 @@ def test_other_data_are_refused(demo, tmp_path):
     output = tmp_path / "scored.parquet"
     other = [*SENTENCES[:20], "Etwas anderes.", *SENTENCES[21:]]
     break_off(demo, output)
-    with pytest.raises(ValueError, match="rows 16 to 31 are not those of the run that was broken off"):
+    with pytest.raises(ValueError, match="rows 16 to 31 differ from those of the interrupted run"):
         score_corpus(*demo, iter(other), output=output, **OPTIONS)
     with pytest.raises(ValueError, match="data was an iterator, now it is 300 rows"):
         score_corpus(*demo, SENTENCES, output=output, **OPTIONS)
@@ -205,10 +205,10 @@ def test_other_data_are_refused(demo, tmp_path):
         score_corpus(*demo, [*SENTENCES[:-1], "Etwas anderes."], output=output, **OPTIONS)
 
 
-def test_what_is_no_corpus_is_not_overwritten(demo, tmp_path):
+def test_a_file_that_is_not_a_corpus_is_not_overwritten(demo, tmp_path):
     output = tmp_path / "scored.parquet"
     output.write_text("my thesis")
-    with pytest.raises(FileExistsError, match="exists and is no scored corpus"):
+    with pytest.raises(FileExistsError, match="exists and is not a scored corpus"):
         score_corpus(*demo, SENTENCES, output=output, **OPTIONS)
     assert output.read_text() == "my thesis"
 
@@ -225,7 +225,7 @@ def test_a_second_process_is_kept_out(demo, tmp_path):
     assert pq.read_table(output).num_rows == 1
 
 
-def test_paths_that_cannot_be_written_are_told_at_once(demo, tmp_path):
+def test_paths_that_cannot_be_written_are_reported_at_once(demo, tmp_path):
     (tmp_path / "folder").mkdir()
 
     def never():
@@ -241,14 +241,14 @@ def test_paths_that_cannot_be_written_are_told_at_once(demo, tmp_path):
             score_corpus(*demo, never(), output=output, **OPTIONS)
 
 
-def test_a_disk_that_is_too_small_is_told_at_once(demo, tmp_path, monkeypatch):
+def test_a_disk_that_is_too_small_is_reported_at_once(demo, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(100, 90, 10_000))
     with pytest.raises(OSError, match=r"needs about .* GB for 300 sentences, .* are free. Make room"):
         score_corpus(*demo, SENTENCES, output=tmp_path / "scored.parquet", **OPTIONS)
 
 
-def test_a_disk_that_gets_full_keeps_what_is_done(demo, unbroken, tmp_path, monkeypatch):
+def test_a_disk_that_fills_up_keeps_what_is_done(demo, unbroken, tmp_path, monkeypatch):
     output, write = tmp_path / "scored.parquet", pq.write_table
     written = []
 
@@ -276,7 +276,7 @@ def test_progress_is_quiet_unless_asked_for(demo, tmp_path, capfd):
     assert "sentences/s" in err.replace(" ", "")
 
 
-def test_damaged_parts_are_told(demo, tmp_path):
+def test_damaged_parts_are_reported(demo, tmp_path):
     output = tmp_path / "scored.parquet"
     break_off(demo, output)
     (parts(output) / "window-copy.parquet").write_text("no window")
@@ -287,5 +287,5 @@ def test_damaged_parts_are_told(demo, tmp_path):
         score_corpus(*demo, iter(SENTENCES), output=output, **OPTIONS)
     first.write_bytes(kept)
     (parts(output) / "manifest.json").write_text("")
-    with pytest.raises(ValueError, match=r"manifest\.json is damaged.*to start again"):
+    with pytest.raises(ValueError, match=r"manifest\.json is damaged.*to start over"):
         score_corpus(*demo, iter(SENTENCES), output=output, **OPTIONS)

@@ -1,4 +1,4 @@
-"""score_corpus reads every kind of source alike, row by row in order, broken files too."""
+"""score_corpus reads every kind of source the same way, row by row in order, including broken files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plain(sources, targets=None):
 
 
 def columns_of(kind, tmp_path):
-    """The pool with targets and ids, as one kind of thing with columns."""
+    """The pool with targets and ids, as one kind of source with columns."""
     data = {"n": [str(n) for n in range(len(GERMAN))], "de": GERMAN, "en": ENGLISH}
     frame = pd.DataFrame(data)
     path = tmp_path / "pool"
@@ -98,6 +98,44 @@ def test_columns_are_read_by_name(kind, tmp_path):
         assert list(rows.read()) == expected
 
 
+class ArrowStream:
+    """A stream of Arrow data from an unknown library."""
+
+    columns = ("source",)
+
+    def __init__(self, table):
+        self.table = table
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+class ArrowTable(ArrowStream):
+    """With a length, it can be read again."""
+
+    def __len__(self):
+        return len(self.table)
+
+
+def test_arrow_data_of_any_library_are_read_and_streams_only_once():
+    data = pa.table({"source": GERMAN, "target": ENGLISH})
+    for sources, once in ((ArrowTable(data), False), (ArrowStream(data), True)):
+        rows = open_rows(sources, target_column="target")
+        assert rows.once == once
+        assert list(rows.read()) == plain(GERMAN, ENGLISH)
+        if not once:
+            assert list(rows.read()) == plain(GERMAN, ENGLISH)
+    with pytest.raises(ValueError, match=r"ArrowStream has no column 'de'; it has 'source', 'target'"):
+        read(ArrowStream(data), source_column="de")
+
+
+def test_a_stream_is_not_lost_to_a_wrong_column():
+    stream = pa.table({"source": GERMAN}).to_reader(max_chunksize=3)
+    with pytest.raises(ValueError, match="no column 'de'"):
+        read(stream, source_column="de")
+    assert read(stream) == plain(GERMAN)
+
+
 @pytest.mark.parametrize(
     "kind",
     ["pandas", "polars", "Arrow", "dataset", "streamed dataset", "csv", "tsv", "parquet", "dicts"],
@@ -115,7 +153,7 @@ def test_plain_sentences_are_read_from_anything_iterable():
     assert read([each.encode() for each in GERMAN]) == plain(GERMAN)
 
 
-def test_a_text_file_has_a_sentence_a_line(tmp_path):
+def test_a_text_file_has_one_sentence_per_line(tmp_path):
     path = tmp_path / "pool.de"
     path.write_bytes("\ufeffJa.\r\n\nNein\u2028doch.\n\xff".encode()[:-2] + b"\xff\xfe\n  Gut. ")
     assert [(row.source, row.error) for row in read(path)] == [
@@ -131,7 +169,7 @@ def test_a_text_file_has_a_sentence_a_line(tmp_path):
     assert [row.target for row in read(path, tmp_path / "pool.en")] == list("abcde")
 
 
-def test_columns_of_a_file_without_header_are_counted(tmp_path):
+def test_columns_of_a_file_without_a_header_are_numbered(tmp_path):
     path = tmp_path / "pool.tsv"
     path.write_text('Ja.\tYes.\n"Nein"\t"No\n', encoding="utf-8")
     assert read(path, source_column=0, target_column=1) == plain(["Ja.", '"Nein"'], ["Yes.", '"No'])
@@ -148,7 +186,7 @@ def test_csv_gives_back_what_was_written(tmp_path_factory, sentences):
     assert [row.source for row in read(path)] == sentences
 
 
-def test_broken_csv_records_are_rows_and_reading_goes_on(tmp_path):
+def test_broken_csv_records_are_rows_and_reading_continues(tmp_path):
     path = tmp_path / "pool.csv"
     path.write_bytes(
         b'id,source,target\n1,Ja.,Yes.\n2,zwei\n3,zu,viele,Felder\n4,"offen,Open.\n5,Gut.,Good.\n\n7,\xff,x\n'
@@ -177,7 +215,7 @@ def test_a_quote_left_open_does_not_swallow_a_long_file(tmp_path):
     assert all(row.source == "Ja." for row in rows[1:])
 
 
-def test_parquet_and_arrow_text_may_be_no_utf8(tmp_path):
+def test_parquet_and_arrow_text_may_be_invalid_utf8(tmp_path):
     column = pa.array([b"Ja.", b"\xff", None], pa.binary())
     text = pa.StringArray.from_buffers(3, *column.buffers()[1:], column.buffers()[0])
     pq.write_table(pa.table({"source": text}), tmp_path / "pool.parquet")
@@ -185,7 +223,7 @@ def test_parquet_and_arrow_text_may_be_no_utf8(tmp_path):
         assert [row.error for row in read(sources)] == [None, "source is not valid UTF-8", "source is missing"]
 
 
-def test_missing_values_of_frames_are_told():
+def test_missing_values_of_frames_are_reported():
     for cells in (["Ja.", None], ["Ja.", float("nan")], pd.array(["Ja.", pd.NA], dtype="string")):
         assert [row.error for row in read(pd.DataFrame({"source": cells}))] == [None, "source is missing"]
     assert [row.error for row in read(pl.DataFrame({"source": ["Ja.", None]}))] == [None, "source is missing"]
@@ -210,7 +248,7 @@ def test_a_source_that_cannot_be_read_says_why(sources, targets, columns, error,
 
 def test_files_that_are_not_what_their_name_says(tmp_path):
     for name, content, message in [
-        ("a.parquet", b"no", "is no Parquet file"),
+        ("a.parquet", b"no", "is not a Parquet file"),
         ("a.csv", b"", "is empty: there is not even a header line"),
         ("a.txt", "Ja.".encode("utf-16"), "is UTF-16: convert it"),
     ]:
@@ -247,7 +285,7 @@ assert score_corpus(*pair, ["Ja."]).num_rows == 1
 
 
 @pytest.mark.parametrize("window", [1, 2, 4096])
-def test_own_ids_are_kept_beside_broken_records(demo, tmp_path, window):
+def test_given_ids_are_kept_next_to_broken_records(demo, tmp_path, window):
     path = tmp_path / "pool.csv"
     path.write_text("id,source,target\na1,Ja.\na2,Ja.,Yes.\na3,Ja.,Yes.\n")
     options = {"source_column": "source", "target_column": "target", "id_column": "id", "window": window}
@@ -259,7 +297,7 @@ def test_own_ids_are_kept_beside_broken_records(demo, tmp_path, window):
     assert table["id"].to_pylist() == [None, "7", None]
 
 
-def test_what_hands_out_one_iterator_again_and_again_is_read_once(demo):
+def test_an_iterable_that_always_returns_the_same_iterator_is_read_once(demo):
     class Once:
         def __init__(self, items):
             self.items = iter(items)
@@ -276,7 +314,7 @@ def test_what_hands_out_one_iterator_again_and_again_is_read_once(demo):
         assert table["source"].to_pylist() == GERMAN
 
 
-def test_sources_that_shrink_are_told(demo):
+def test_sources_that_shrink_are_reported(demo):
     class Shrinking(list):
         def __iter__(self):
             items = list(super().__iter__())

@@ -262,7 +262,7 @@ def test_characters_that_no_font_has_are_named_with_what_to_install(monkeypatch)
         ({"threshold": 0.1}, TypeError, "no option 'threshold'"),
         ({"heads": [(0, 0)], "layer": 1}, ValueError, "not both"),
         ({"heads": []}, ValueError, "at least one"),
-        ({"heads": [(0, 9)]}, ValueError, "head must be 0 to 2, got 9"),
+        ({"heads": [(0, 9)]}, ValueError, "no layer 0 head 9: layers are 0 to 1, heads are 0 to 2"),
     ],
 )
 def test_what_cannot_be_drawn_is_told(arguments, error, message):

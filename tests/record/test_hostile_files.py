@@ -167,7 +167,7 @@ def test_select_writes_for_a_spreadsheet(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     table = pa.table({"source": ["=1+1", "a\rb", "-x"], "target": ["t", "@t", "t"], "value": [-1.5, -2.5, -3.5]})
     pq.write_table(table, "t.parquet")
-    monkeypatch.setattr("xattn_widget.corpus.select", lambda *given, **options: table)
+    monkeypatch.setattr("xattn_widget.corpus.selecting.select", lambda *given, **options: table)
     arguments = ["select", "t.parquet", "--by", "value", "--budget", "3"]
     assert main([*arguments, "--output", "plain.csv"]) == 0
     assert rows(tmp_path / "plain.csv")[1:] == [["=1+1", "t", "-1.5"], ["a\rb", "@t", "-2.5"], ["-x", "t", "-3.5"]]

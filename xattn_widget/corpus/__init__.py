@@ -1,4 +1,4 @@
-"""Score a corpus of any size, choose from it, and see which heads know when a translation is bad."""
+"""Score a corpus of any size, choose sentences from it, and find the heads that know when a translation is bad."""
 
 from xattn_widget.corpus.comparing import compare
 from xattn_widget.corpus.scoring import score_corpus

@@ -1,4 +1,4 @@
-"""Which head knows when a translation is bad: correlation of every head's score with quality, ``compare``."""
+"""Find the heads that know when a translation is bad: correlate every head's score with quality, ``compare``."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ def compare(
     *,
     confidence: float = 0.95,
 ) -> pa.Table:
-    """How each head's score, and each statistic of the output, goes with the quality of the translation.
+    """How the score of each head, and each statistic of the output, correlates with the quality of the translation.
 
-    The correlation is Spearman's. Its interval is that of Fisher's transformation with the standard error
-    ``sqrt((1 + rho^2 / 2) / (rows - 3))``. The best of hundreds of heads is flattered by having been picked: test it on
-    sentences that it was not picked on.
+    The correlation is Spearman's. Its confidence interval comes from Fisher's transformation, with the standard error
+    ``sqrt((1 + rho^2 / 2) / (rows - 3))``. The best of hundreds of heads looks better than it is, because it was picked
+    as the best: test it on other sentences.
 
     Args:
         table: what ``score_corpus`` returned, or the path of the Parquet file that it wrote.
-        gold: reference translations, one a row, with which the targets are compared: any sequence or a column of
-            Arrow, pandas or polars. Where there is none it is None, NaN or null.
-        metric: without ``gold``, the quality itself: the name of a column of numbers, or a number a row (None, NaN or
-            null where it is not known). With it, a function of target and reference; sentence chrF (``pip install
-            sacrebleu``) when left out.
-        confidence: of the intervals, such as 0.95.
+        gold: reference translations to compare the targets with, one per row: any sequence, or an Arrow, pandas or
+            polars column. A missing one is None, NaN or null.
+        metric: without ``gold``, the quality itself: the name of a column of numbers, or one number per row (None, NaN
+            or null if unknown). With ``gold``, a function of target and reference; by default sentence chrF (``pip
+            install sacrebleu``).
+        confidence: the confidence level of the intervals, between 0 and 1.
 
     Returns:
         A table, strongest correlation first: ``score``, ``layer``, ``head`` (null for a statistic), ``correlation`` in
-        [-1, 1], ``low`` and ``high`` of its interval, ``rows`` that have both numbers. NaN where a column is constant
-        or has fewer than four rows.
+        [-1, 1], ``low`` and ``high`` (the ends of its interval), and ``rows`` (how many have both numbers). The
+        correlation is NaN if a column is constant or fewer than four rows have both numbers.
 
     Raises:
-        TypeError: ``table`` is no table or path, ``gold`` beside a metric is no text, or ``metric`` beside ``gold`` is
-            no function.
-        ValueError: a file that is no Parquet file, lengths that differ from the table's, a quality that is no numbers,
-            or no quality at all.
+        TypeError: ``table`` is neither a table nor a path, or with both ``gold`` and ``metric``, ``gold`` is not text
+            or ``metric`` is not a function.
+        ValueError: a file is not a Parquet file, the lengths differ from the table's, the quality is not numeric, or no
+            quality is given.
         ImportError: sacrebleu is needed and not installed.
 
     Source: Bonett & Wright 2000 (standard error).
@@ -62,7 +62,7 @@ def compare(
         gold, metric = None, gold
     quality = _quality(table, gold, metric)
     if len(quality) != table.num_rows:
-        raise ValueError(f"there must be one quality a row: the table has {table.num_rows} rows, got {len(quality)}")
+        raise ValueError(f"there must be one quality per row: the table has {table.num_rows} rows, got {len(quality)}")
     found = []
     for name in score_names(table):
         values = grids(table, name)
@@ -71,7 +71,7 @@ def compare(
     for name in STATISTICS:
         if name in table.column_names:
             found.append((name, None, None, *_spearman(column_values(table, name), quality, confidence)))
-    found.sort(key=lambda each: -abs(each[3]) if each[3] == each[3] else 1.0)
+    found.sort(key=lambda row: -abs(row[3]) if row[3] == row[3] else 1.0)  # NaN comes last
     columns = list(zip(*found, strict=True)) if found else [()] * 7
     kinds = [pa.string(), pa.int32(), pa.int32(), pa.float64(), pa.float64(), pa.float64(), pa.int64()]
     names = ["score", "layer", "head", "correlation", "low", "high", "rows"]
@@ -79,36 +79,40 @@ def compare(
 
 
 def _is_text(gold: Sequence[Any]) -> bool:
-    return all(each is None or isinstance(each, str) for each in gold)
+    return all(reference is None or isinstance(reference, str) for reference in gold)
 
 
 def _quality(table: pa.Table, gold: Any, metric: Any) -> Any:
-    """``[rows]`` quality of each translation, NaN where it is not known."""
+    """``[rows]`` quality of each translation, NaN where it is unknown."""
     if gold is None:
         if isinstance(metric, str):
             return column_values(table, metric)
         if metric is None or callable(metric):
-            raise ValueError("pass gold (reference translations), or metric (a column's name or a number a row)")
+            raise ValueError("pass gold (reference translations), or metric (a column's name or one number per row)")
         try:
-            quality = np.array([np.nan if each is None else each for each in cells(metric)], dtype=np.float64)
+            quality = np.array([np.nan if value is None else value for value in cells(metric)], dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"the quality must be a number a row, or gold a text a row (or None): {error}") from None
+            raise ValueError(
+                f"the quality must be one number per row, or gold one text per row (or None): {error}"
+            ) from None
         if quality.ndim != 1:
-            raise ValueError(f"the quality must be a number a row, got an array of shape {quality.shape}")
+            raise ValueError(f"the quality must be one number per row, got an array of shape {quality.shape}")
         return quality
     if isinstance(gold, str) or not _is_text(gold):
-        raise TypeError("beside a metric, gold must be a reference translation a row, text or None")
+        raise TypeError("with a metric, gold must be one reference translation per row, text or None")
     if len(gold) != table.num_rows:
-        raise ValueError(f"there must be one reference a row: the table has {table.num_rows} rows, gold {len(gold)}")
+        raise ValueError(f"there must be one reference per row: the table has {table.num_rows} rows, gold {len(gold)}")
     measure = sentence_chrf if metric is None else metric
     if not callable(measure):
-        raise TypeError(f"beside gold, metric is a function of target and reference, got {type(measure).__name__}")
+        raise TypeError(f"with gold, metric must be a function of target and reference, got {type(measure).__name__}")
     pairs = zip(table["target"].to_pylist(), gold, strict=True)
-    return np.array([np.nan if target is None or not each else measure(target, each) for target, each in pairs])
+    return np.array(
+        [np.nan if target is None or not reference else measure(target, reference) for target, reference in pairs]
+    )
 
 
 def sentence_chrf(target: str, reference: str) -> float:
-    """The chrF of one sentence, 0 to 100, by sacrebleu (Popović 2015).
+    """The chrF of a sentence, 0 to 100, as sacrebleu computes it (Popović 2015).
 
     Raises:
         ImportError: sacrebleu is not installed.
@@ -116,17 +120,17 @@ def sentence_chrf(target: str, reference: str) -> float:
     try:
         import sacrebleu
     except ImportError:
-        raise ImportError("chrF is measured by sacrebleu: pip install sacrebleu, or pass a metric") from None
+        raise ImportError("sacrebleu computes chrF: pip install sacrebleu, or pass a metric") from None
     return float(sacrebleu.sentence_chrf(target, [reference]).score)
 
 
 def _spearman(values: Any, quality: Any, confidence: float) -> tuple[float, float, float, int]:
-    """Correlation, the ends of its interval, and the rows that have both numbers."""
+    """The correlation, the ends of its interval, and how many rows have both numbers."""
     known = ~(np.isnan(values) | np.isnan(quality))
     rows = int(known.sum())
     if rows < 4 or np.ptp(values[known]) == 0 or np.ptp(quality[known]) == 0:
         return np.nan, np.nan, np.nan, rows
     rho = float(np.corrcoef(average_ranks(values[known]), average_ranks(quality[known]))[0, 1])
     reach = NormalDist().inv_cdf((1 + confidence) / 2) * np.sqrt((1 + rho**2 / 2) / (rows - 3))
-    centre = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
-    return rho, float(np.tanh(centre - reach)), float(np.tanh(centre + reach)), rows
+    center = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
+    return rho, float(np.tanh(center - reach)), float(np.tanh(center + reach)), rows

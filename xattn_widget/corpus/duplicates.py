@@ -1,4 +1,4 @@
-"""Tell sentences that say (nearly) the same, against those that are chosen already."""
+"""Recognize (near) duplicates of sentences that have been chosen."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from collections.abc import Iterable
 
 
 def normalize(text: str) -> str:
-    """Letters and digits in one case with single spaces: what is left is the same for exact duplicates."""
+    """Letters and digits in one case, separated by single spaces; the same text for exact duplicates."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     kept = "".join(character if character.isalnum() else " " for character in folded)
     return " ".join(kept.split()) or text.strip()
 
 
 def trigrams(text: str) -> set[str]:
-    """The sets of three neighbouring characters of a normalised text, its ends included."""
+    """The set of three adjacent characters of a normalized text, with a space at either end."""
     padded = f" {text} "
     return {padded[start : start + 3] for start in range(max(1, len(padded) - 2))}
 
 
 class Chosen:
-    """Sentences that are chosen, and whether another one resembles one of them.
+    """The sentences chosen so far, and whether another one resembles any of them.
 
-    Two sentences are near duplicates where the Jaccard similarity of their character trigrams, without case and
-    punctuation, is at least ``similarity``. Candidates are found exactly by the prefix filter: of two sets that are so
-    similar, the rarest elements overlap.
+    Two sentences are near duplicates if the Jaccard similarity of their character trigrams, ignoring case and
+    punctuation, is at least ``similarity``. The prefix filter finds all candidates: if two sets are that similar, their
+    rarest elements overlap.
 
     Source: Chaudhuri et al. 2006; Bayardo et al. 2007 (prefix filter).
     """
 
     def __init__(self, similarity: float | None, sample: Iterable[str] = ()) -> None:
-        """Start with none.
+        """Start without any sentence.
 
         Args:
-            similarity: from which on sentences are near duplicates; None for exact ones alone.
-            sample: sentences by which rare trigrams are told from frequent ones; any will do, for speed alone.
+            similarity: the lowest similarity of near duplicates; None to recognize only exact ones.
+            sample: sentences to count trigrams in; they affect only the speed.
         """
         self._similarity = similarity
         self._texts: set[str] = set()
@@ -48,7 +48,7 @@ class Chosen:
                 self._frequency.update(trigrams(normalize(text)))
 
     def add_new(self, text: str) -> bool:
-        """Choose the sentence, unless it resembles one that is chosen; whether it was chosen."""
+        """Choose the sentence unless it resembles one that was chosen; returns whether it was chosen."""
         normal = normalize(text)
         if normal in self._texts:
             return False

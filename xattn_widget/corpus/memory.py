@@ -1,4 +1,4 @@
-"""Keep the memory of a long job from growing."""
+"""Keep the memory use of a long job from growing."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pyarrow as pa
 
 
 def give_back_memory() -> None:
-    """Have Arrow and the C library return what was freed (of C libraries glibc alone).
+    """Make Arrow and glibc return freed memory to the system; other C libraries are left alone.
 
-    Batches of every size leave holes between the pieces that live on. glibc keeps them, and a process that scores
-    window after window would grow by hundreds of megabytes, though nothing of it is in use.
+    Batches of varying size leave holes between blocks that are still in use. glibc keeps these, so a process that
+    scores window after window would grow by hundreds of megabytes of unused memory.
     """
     pa.default_memory_pool().release_unused()
     with contextlib.suppress(AttributeError, OSError, TypeError):
@@ -21,9 +21,10 @@ def give_back_memory() -> None:
 
 
 def keep_fewer_kernels() -> None:
-    """Have oneDNN keep the last 128 kernels that it compiled, unless the environment says otherwise.
+    """Limit oneDNN's cache to 128 compiled kernels, unless the environment sets another limit.
 
-    It compiles one for each shape of a batch and keeps 1,024, some 100 kB each; a corpus has ever new shapes, and no
-    model needs 128 for one batch. It looks at the environment once: a process that has used oneDNN before is as it was.
+    oneDNN compiles a kernel of about 100 kB for each shape of a batch and keeps 1,024 of them. A corpus has ever new
+    shapes, and no model needs 128 kernels for one batch. oneDNN reads the environment variable once, so this has no
+    effect in a process that has already used oneDNN.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")

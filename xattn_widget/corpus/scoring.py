@@ -69,78 +69,81 @@ def score_corpus(
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
 ) -> pa.Table | Path:
-    """Scores of every cross-attention head for each sentence of a corpus, in a table with a row an input.
+    """Score every cross-attention head for each sentence of a corpus; returns a table with one row per input.
 
-    The value of a sentence does not depend on the sentences beside it, the batches, the order or the engine (to 1e-5 in
-    float32). A sentence that cannot be scored (empty, too long, not valid UTF-8, NaN in the model) has nulls and the
-    reason in the column ``error``.
+    The values of a sentence do not depend on other sentences, the batches, the order or the engine (to 1e-5 in
+    float32). A sentence that cannot be scored (empty, too long, not valid UTF-8, NaN in the model) has nulls, and the
+    reason is in the column ``error``.
 
-    With ``output`` rows are written as they are scored, and memory does not grow with the corpus. A run that was broken
-    off goes on where it was when the same call is made again; the output has its name only when it is whole.
+    With ``output``, rows are written as they are scored, and memory use does not grow with the corpus. The same call
+    resumes a run that was interrupted. The output gets its name only once it is complete.
 
-    While the job runs, on AMD's CPUs with AVX-512, the model's float32 linear layers are computed by oneDNN, which is
-    twice as fast there as what torch takes; results differ by float32 rounding. The environment variable
-    ``ONEDNN_PRIMITIVE_CACHE_CAPACITY`` is set to 128 if it is not set: each shape of a batch is a kernel that oneDNN
-    compiles, and it would keep 1,024 of them.
+    On AMD CPUs with AVX-512, oneDNN computes the model's float32 linear layers while the job runs, which is twice as
+    fast there as torch's default; results differ by float32 rounding. The environment variable
+    ``ONEDNN_PRIMITIVE_CACHE_CAPACITY`` is set to 128 unless it is set: oneDNN compiles a kernel for each shape of a
+    batch and would keep 1,024 of them.
 
     Args:
-        model: an encoder-decoder model of transformers, as loaded (on its device, in its number type).
+        model: an encoder-decoder model of transformers, used on its device and with its number type.
         tokenizer: the model's tokenizer.
-        sources: sentences: a list, an iterator, the path of a file (text with one sentence per line, CSV or TSV with a
-            header, JSON Lines, Parquet, Feather or Arrow; also packed with gzip, bzip2, xz, zstd, or alone in a zip), a
-            pandas or polars frame or series, an Arrow table or column, a ``datasets.Dataset``. The Ray engine keeps an
-            iterator's rows in a temporary file.
-        targets: None to let the model generate them (they are kept in the table); or one for each source, in anything
-            that ``sources`` may be, to be read by teacher forcing.
-        scores: names of built-in scores and scores of your own.
+        sources: the sentences: a list, an iterator, the path of a file (text with one sentence per line, CSV or TSV
+            with a header, JSON Lines, Parquet, Feather or Arrow; it may be packed with gzip, bzip2, xz or zstd, or be
+            the only file in a zip), a pandas or polars frame or series, an Arrow table, stream or column (or any other
+            frame with ``__arrow_c_stream__``, such as a DuckDB relation), or a ``datasets.Dataset``. The Ray engine
+            stores an iterator's rows in a temporary file.
+        targets: one target for each source, in anything that ``sources`` may be, read by teacher forcing; None to let
+            the model generate them. The table contains them either way.
+        scores: names of built-in scores, and scores of your own.
         output: a Parquet file to write; None to return the table.
-        source_column: the column of the sentences in what has columns, ``"source"`` when left out. A number counts the
-            columns of a file without a header, from 0. ``"translation.de"`` is the field ``de`` of the column
-            ``translation``, unless a column is called that.
-        target_column: the column of given targets, in ``targets`` or else in ``sources``.
-        id_column: a column of ``sources`` to be kept as the rows' ``id``; else they are numbered from 0.
-        generation: arguments of ``model.generate``; greedy when left out. Of several hypotheses the best is scored.
-        statistics: of the model's output distribution over the target, in nats: ``"logprob_sum"``, ``"logprob_mean"``,
-            ``"logprob_min"`` of the target's tokens; ``"margin"``, the mean difference of the two most probable tokens'
-            probabilities; ``"output_entropy"``, the mean entropy. They take the vocabulary head, half a forward's cost
-            in small models, which is left out otherwise.
-        special: ``"keep"``, ``"drop"`` or ``"renormalize"`` special tokens (see ``xattn_widget.scores``).
-        max_length: the most tokens on either side; what the model has positions for when left out.
-        batch_tokens: the most tokens of a forward, padding counted. Sentences of like length go together. A model with
-            dynamically quantized layers, which round all sentences of a batch alike, runs one sentence at a time.
-        window: rows that are sorted by length, scored and stored together; what a broken run loses at most. Of very
-            long rows there are fewer.
-        max_record_bytes: the most bytes of a line of text, a record of a file, or a row's texts. A larger one is not
-            read, and its row has the reason in the column ``error``.
-        on_error: ``"record"`` errors and go on, or ``"raise"`` at the first that is met (of a window those that are
-            seen without the model come first; rows of a finished output are not looked at again).
-        progress: show a bar; when left out, in terminals and notebooks.
+        source_column: the column of the sentences if ``sources`` has columns, by default ``"source"``. A number, from
+            0, means a column of a file without a header. ``"translation.de"`` is the field ``de`` of the column
+            ``translation``, unless there is a column with that whole name.
+        target_column: the column of given targets, in ``targets`` or otherwise in ``sources``.
+        id_column: a column of ``sources`` to keep as the rows' ``id``; by default, rows are numbered from 0.
+        generation: arguments of ``model.generate``; by default, decoding is greedy. If it returns several hypotheses,
+            the best one is scored.
+        statistics: statistics of the model's output distribution over the target, in nats: ``"logprob_sum"``,
+            ``"logprob_mean"`` and ``"logprob_min"`` of the target's tokens; ``"margin"``, the mean difference between
+            the probabilities of the two most probable tokens; ``"output_entropy"``, the mean entropy. They need the
+            vocabulary head, half the cost of a forward in small models, which is skipped otherwise.
+        special: whether to ``"keep"``, ``"drop"`` or ``"renormalize"`` special tokens (see ``xattn_widget.scores``).
+        max_length: the most tokens on either side; by default, as many as the model has positions for.
+        batch_tokens: the most tokens in a forward, including padding. Sentences of similar length share a batch. If a
+            model has dynamically quantized layers, whose rounding depends on the whole batch, each sentence is run
+            alone.
+        window: how many rows are sorted by length, scored and stored together, and the most that an interrupted run
+            loses. Windows of very long rows have fewer.
+        max_record_bytes: the most bytes of a line of text, a record of a file, or the texts of a row. A larger one is
+            not read, and its row has the reason in the column ``error``.
+        on_error: ``"record"`` errors and continue, or ``"raise"`` the first one. Within a window, errors that show
+            without running the model come first; rows of a finished output are not checked again.
+        progress: whether to show a progress bar; by default, in terminals and notebooks.
         engine: ``"local"``, or ``"ray"`` for several workers on Ray Data (``pip install xattn-widget[ray]``).
-        workers: of the Ray engine, each with a model of its own; one for each GPU or else each CPU of the cluster when
-            left out.
-        gpus: whether a Ray worker has a GPU to itself; when left out, where the cluster has GPUs.
-        address: of a running Ray cluster, such as ``"auto"``; a local one is started when left out.
-        target_tokenizer: the tokenizer of the targets, where it is another one, see :func:`xattn_widget.extract`.
-        forward: further arguments of the model's forward. A value is the same for all sentences (a number), or a
-            function of one source's token ids (a list) that returns a number or an array as long. Arguments of
-            ``generation`` that the forward takes too are of the same kind.
+        workers: how many workers the Ray engine starts, each with its own copy of the model; by default one for each
+            GPU of the cluster, or for each CPU if it has none.
+        gpus: whether each Ray worker gets its own GPU; by default, if the cluster has GPUs.
+        address: the address of a running Ray cluster, such as ``"auto"``; by default, a local one is started.
+        target_tokenizer: the tokenizer of the targets, if it is another one; see :func:`xattn_widget.extract`.
+        forward: further arguments of the model's forward. A value is a number, the same for all sentences, or a
+            function of the list of a source's token ids that returns a number or an array of the same length. Values in
+            ``generation`` that the forward takes, too, follow the same rule.
 
     Returns:
         An Arrow table, or the output's path. Columns: ``id``, ``source``, ``target``, ``source_length`` and
-        ``target_length`` in tokens, for each score a ``[layers, heads]`` fixed-shape tensor (NaN where it is
-        undefined), the statistics, ``error``. The signatures, the model's fingerprint and the counts of rows and errors
-        stand in the schema's metadata; see :func:`xattn_widget.corpus.corpus_info`.
+        ``target_length`` in tokens, a ``[layers, heads]`` fixed-shape tensor for each score (NaN where it is
+        undefined), the statistics, and ``error``. The schema's metadata contain the signatures, the model's fingerprint
+        and the numbers of rows and errors; see :func:`xattn_widget.corpus.corpus_info`.
 
     Raises:
-        TypeError: the model, the tokenizer or the sources are of a wrong kind.
-        ValueError: something about the model, the scores, the columns or the settings; a broken run of another job, or
-            a damaged part of it; an output that is an input.
+        TypeError: the model, the tokenizer or the sources have a wrong type.
+        ValueError: the model, a score, a column or a setting is unsuitable; the interrupted run was another job, or one
+            of its files is damaged; or the output is an input.
         BlockingIOError: another call is scoring to the output.
-        OSError: the output cannot be written, or will not fit on the disk.
-        FileExistsError: the output is there and of another job.
-        ImportError, ConnectionError, RuntimeError: there is no Ray; no cluster at the address; one worker after the
-            other died over the same rows.
-        Exception: what the model or a score raises for all of the first sentences alike.
+        OSError: the output cannot be written, or does not fit on the disk.
+        FileExistsError: the output exists and belongs to another job.
+        ImportError, ConnectionError, RuntimeError: Ray is not installed, there is no cluster at the address, or one
+            worker after another died on the same rows.
+        Exception: whatever the model or a score raises for each of the first sentences.
     """
     path = None if output is None else check_output(output, sources, targets)
     if on_error not in ("record", "raise"):
@@ -150,7 +153,9 @@ def score_corpus(
         raise ValueError(f"engine must be 'local' or 'ray', got {engine!r}")
     for option, value in (("workers", workers), ("gpus", gpus), ("address", address)):
         if value is not None and engine == "local":
-            raise ValueError(f"{option} is of engine='ray'; the local engine runs the model where it is")
+            raise ValueError(
+                f"{option} requires engine='ray': the local engine runs the model in this process, so leave it out"
+            )
     refuse_pair(sources, targets)
     keep_fewer_kernels()
     check_positive(max_record_bytes, "max_record_bytes")
@@ -191,12 +196,12 @@ def score_corpus(
         description["data"] = "an iterator" if once or known is None else f"{known.rows} rows {known.digest}"
 
         def finished() -> bool:
-            """Whether the output is there, as this job writes it."""
+            """Whether the output exists; raises if another job wrote it."""
             if path is None or not path.exists():
                 return False
             digest = None
             if once:
-                digest = rows_digest([each.digest.encode() for each in cut_windows(rows.read(), window)])
+                digest = rows_digest([part.digest.encode() for part in cut_windows(rows.read(), window)])
             check_finished(path, description, digest)
             return True
 
@@ -207,13 +212,13 @@ def score_corpus(
         store: Store = MemoryStore(schema)
         if path is not None:
             shards = stack.enter_context(open_shards(path, schema, description, known and known.rows))
-            if finished():  # by another call, before this one had the lock
+            if finished():  # another call finished it before this one got the lock
                 remove_parts(shards.folder)
                 return path
             store = shards
-            if once and known:  # what was read before may have been another iterator
-                for each in cut_windows(rows.read(), window):
-                    store.has(each)
+            if once and known:  # the interrupted run may have read another iterator
+                for part in cut_windows(rows.read(), window):
+                    store.has(part)
         with _bar(known and known.rows, len(store.done) * window, progress) as bar:
             counted = run(text_model, job, rows, window, store, bar.update)
         result = store.finish(counted if known is None else known.windows)
@@ -224,7 +229,7 @@ def score_corpus(
 @contextmanager
 def _bar(total: int | None, done: int, progress: bool | None) -> Iterator[Any]:
     if total is not None:
-        done = min(done, total)  # the last window is a short one
+        done = min(done, total)  # the last window may be shorter
     if progress is None:
         progress = sys.stderr.isatty() or "ipykernel" in sys.modules
     with tqdm(total=total, initial=done, unit=" sentences", disable=not progress, smoothing=0.1) as bar:
@@ -232,7 +237,7 @@ def _bar(total: int | None, done: int, progress: bool | None) -> Iterator[Any]:
 
 
 def _report(info: dict[str, Any], progress: bool | None) -> None:
-    """Say how many sentences have no scores, and why; quiet where quiet was asked for."""
+    """Log how many sentences have no scores, and why, unless ``progress`` is False."""
     failed = info["rows"] - info["scored"]
     if failed and progress is not False:
         kinds = ", ".join(f"{count} {kind}" for kind, count in info["errors"].items())

@@ -1,4 +1,4 @@
-"""Choose sentences from a scored corpus, say to have them labelled: ``select``."""
+"""Choose sentences from a scored corpus, for example to label them: ``select``."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from xattn_widget.record.heads import head_pairs
 
 Order = Literal["highest", "lowest"]
 _TEXT = ("id", "source", "target", "source_length", "error")
-# Sentences by which rare trigrams are told from frequent ones.
+# How many sentences to sample for the frequencies of trigrams.
 _SAMPLE = 5000
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Rows that share one part of the budget, most wanted first."""
+    """Rows that share one part of the budget, in order of preference."""
 
     rows: Any
     budget: int
@@ -46,44 +46,44 @@ def select(
     match: pa.Table | str | PathLike[str] | None = None,
     seed: int = 0,
 ) -> pa.Table:
-    """The sentences to label: the highest or lowest of a scored corpus, or random ones to compare them with.
+    """Sentences to label: those with the highest or lowest values in a scored corpus, or random ones as a baseline.
 
-    Rows with an error, without a source, or whose value is undefined, are never chosen. The literature does not support
-    a promise that attention beats likelihood, or random choice: compare with both, and with random sentences of the
-    same lengths (``match``), over several seeds.
+    Rows that have an error, no source or an undefined value are never chosen. The literature does not show that
+    attention beats likelihood, or random choice: compare with both, and with random sentences of the same lengths
+    (``match``), over several seeds.
 
     Args:
         table: what ``score_corpus`` returned, or the path of the Parquet file that it wrote.
-        by: what to choose by. A column of numbers (``"logprob_mean"``), or a score: ``"coverage_penalty"`` is the mean
-            of all heads, ``"coverage_penalty.layer3"`` of a layer, ``"coverage_penalty.head5"`` of a head number over
-            the layers, ``"coverage_penalty.layer3.head5"`` one head. A list of such combines them by the mean of their
-            ranks; a mapping does so with an order for each. ``"random"`` draws by ``seed``.
-        budget: how many sentences, a whole number from 1.
-        order: ``"highest"`` or ``"lowest"`` values.
-        heads: ``(layer, head)`` pairs, at least one, whose mean a score's bare name stands for, in place of all.
-        length_bins: choose within this many bins (from 1) of equal size by source length in tokens, each in proportion.
-        strata: a column's name, or a value a row (any sequence or a column of Arrow, pandas or polars): choose within
-            each of its values, in proportion to its rows or by ``shares``. Rows whose value is missing (None, NaN or
-            null) are a stratum of their own, None.
-        shares: the share of the budget for each stratum, 0 to 1 and 1 in sum; those left out get none.
-        duplicates: leave out ``"near"`` duplicates of sentences that are chosen already (character trigrams' Jaccard
-            similarity, without case and punctuation), only ``"exact"`` ones (but for case and punctuation), or
+        by: what to choose by: a column of numbers (``"logprob_mean"``) or a score. ``"coverage_penalty"`` is the mean
+            over all heads, ``"coverage_penalty.layer3"`` over one layer, ``"coverage_penalty.head5"`` over the layers
+            for one head number, and ``"coverage_penalty.layer3.head5"`` is one head. A list combines several by the
+            mean of their ranks; a mapping also gives the order of each. ``"random"`` draws at random.
+        budget: how many sentences to choose, a whole number from 1.
+        order: whether to choose the ``"highest"`` or the ``"lowest"`` values.
+        heads: for a score's name alone, average over these ``(layer, head)`` pairs, at least one, instead of all heads.
+        length_bins: how many bins of equal size, by source length in tokens, to choose from in proportion; from 1.
+        strata: the name of a column, or one value per row (any sequence, or an Arrow, pandas or polars column): choose
+            from the rows of each value separately, in proportion to their number or to ``shares``. Rows whose value is
+            missing (None, NaN or null) form the stratum None.
+        shares: the share of the budget for each stratum, from 0 to 1, with sum 1; strata left out get none.
+        duplicates: leave out ``"near"`` duplicates of sentences already chosen (by the Jaccard similarity of character
+            trigrams, ignoring case and punctuation), only ``"exact"`` ones (ignoring case and punctuation), or
             ``"keep"`` them.
-        similarity: from which on sentences are near duplicates, above 0 to 1.
-        match: with ``by="random"``, a choice (or its Parquet file) whose lengths the random sentences are to have.
-        seed: of the random draws.
+        similarity: the lowest similarity of near duplicates, above 0 and at most 1.
+        match: with ``by="random"``, an earlier choice, or its Parquet file, whose source lengths to reproduce.
+        seed: the seed of random draws.
 
     Returns:
-        A table, most wanted first: ``rank`` from 1, ``row`` in the table, ``id``, ``source``, ``target``,
-        ``source_length``, the ``value`` chosen by (of a combination the mean rank, 0 to 1, high is wanted) and the
+        A table in order of preference: ``rank`` from 1, ``row`` in the table, ``id``, ``source``, ``target``,
+        ``source_length``, ``value`` (for a combination, the mean rank from 0 to 1, where high is preferred) and the
         ``reason`` in words.
 
     Raises:
         TypeError: ``table`` or ``match`` is neither a table nor a path.
         FileNotFoundError: there is no such file.
-        ValueError: an unknown column, head, order or policy, a number out of its range, heads with no score that they
-            are of, strata that are not labels, a damaged file or one that is not Parquet, or fewer sentences than the
-            budget.
+        ValueError: a column, head, order or policy is unknown, a number is out of range, ``heads`` are given without a
+            score, strata are not labels, a file is damaged or not Parquet, or fewer sentences than the budget can be
+            chosen.
     """
     wanted = _orders(by, order)
     match = None if match is None else read_columns(match, ["source_length"], "match")
@@ -107,8 +107,8 @@ def select(
     ranked = eligible[np.argsort(-values[eligible] if high else values[eligible], kind="stable")]
     if len(ranked) < budget:
         raise ValueError(
-            f"the budget asks for {budget} sentences, and {len(ranked)} can be chosen of the table's {read.num_rows} "
-            "(any others have an error, no value or no source): lower it"
+            f"the budget asks for {budget} sentences, but only {len(ranked)} of the table's {read.num_rows} can be "
+            "chosen (others have an error, no value or no source): lower it"
         )
     chosen = _chosen(read, duplicates, similarity)
     if match is not None:
@@ -116,9 +116,9 @@ def select(
     else:
         groups = _groups(read, ranked, budget, length_bins, strata, shares)
         shown = None if list(wanted) == ["random"] else values
-        picked = [each for group in groups for each in _take(read, group, chosen, shown, what)]
+        picked = [choice for group in groups for choice in _take(read, group, chosen, shown, what)]
     place = {row: index for index, row in enumerate(ranked.tolist())}
-    picked.sort(key=lambda each: place[each[0]])
+    picked.sort(key=lambda choice: place[choice[0]])
     rows = [row for row, _ in picked]
     columns = {"rank": pa.array(range(1, len(rows) + 1), pa.int64()), "row": pa.array(rows, pa.int64())}
     kept = read.select([name for name in _TEXT[:-1] if name in read.column_names]).take(columns["row"])
@@ -131,13 +131,13 @@ def select(
 
 
 def _orders(by: Any, order: str) -> dict[str, str]:
-    """What to choose by, with the order of each."""
+    """The names to choose by, each with its order."""
     wanted = dict(by) if isinstance(by, Mapping) else dict.fromkeys([by] if isinstance(by, str) else by, order)
-    for name, each in wanted.items():
-        if each not in get_args(Order):
-            raise ValueError(f"order must be 'highest' or 'lowest', got {each!r} for {name}")
+    for name, direction in wanted.items():
+        if direction not in get_args(Order):
+            raise ValueError(f"order must be 'highest' or 'lowest', got {direction!r} for {name}")
     if not wanted or ("random" in wanted and len(wanted) > 1):
-        raise ValueError(f"by must name a column, some columns to combine, or 'random' alone, got {by!r}")
+        raise ValueError(f"by must name a column, several columns to combine, or 'random' alone, got {by!r}")
     return wanted
 
 
@@ -160,16 +160,16 @@ def _check(
     if length_bins is not None and not _is_count(length_bins):
         raise ValueError(f"length_bins must be a positive whole number of bins, got {length_bins!r}")
     if shares is not None and strata is None:
-        raise ValueError("shares are of strata: name the column with strata")
+        raise ValueError("shares belong to strata: pass the column with strata, too")
     if shares is not None and not (
-        all(isinstance(share, Real) and float(share) >= 0 for share in shares.values())  # NaN is not
+        all(isinstance(share, Real) and float(share) >= 0 for share in shares.values())  # false for NaN
         and abs(sum(shares.values()) - 1) <= 1e-6
     ):
         raise ValueError(f"shares must be numbers of 0 or more and sum to 1, got {dict(shares)}")
     if match is not None and (list(wanted) != ["random"] or match.num_rows != budget):
         raise ValueError(
-            "match goes with by='random' and a budget of as many sentences as it has "
-            f"({match.num_rows}), got by={list(wanted)} and budget={budget}"
+            f"match goes with by='random' and a budget of {match.num_rows}, the number of sentences in it, got "
+            f"by={list(wanted)} and budget={budget}"
         )
 
 
@@ -178,8 +178,8 @@ def _is_count(value: Any) -> bool:
 
 
 def _check_columns(schema: pa.Schema, wanted: dict[str, str], heads: Any, strata: Any) -> None:
-    """Refuse names that nothing in the schema has; of a file the whole schema is known, and few columns are read."""
-    table = pa.Table.from_batches([], schema)  # schema.empty_table() cannot make permuted tensors
+    """Refuse names that the schema lacks; it knows all columns of a file, of which only a few are read."""
+    table = pa.Table.from_batches([], schema)  # schema.empty_table() does not support permuted tensors
     scores = score_names(table)
     for name in wanted:
         if name != "random":
@@ -189,18 +189,18 @@ def _check_columns(schema: pa.Schema, wanted: dict[str, str], heads: Any, strata
         raise ValueError(f"heads must be {form}, got {heads!r}")
     if heads is not None and not any(name in scores for name in wanted):
         raise ValueError(
-            f"heads are those of a score's bare name ({', '.join(scores) or 'the table has none'}), and by names "
+            f"heads apply to the name of a score alone ({', '.join(scores) or 'the table has none'}), and by names "
             f"{', '.join(wanted)}: leave heads out"
         )
     if isinstance(strata, str) and (strata not in schema.names or strata in scores):
         raise ValueError(
-            f"strata must name a column of labels or be a value a row, got {strata!r}; "
+            f"strata must be the name of a column of labels or one value per row, got {strata!r}; "
             f"the table has {', '.join(name for name in schema.names if name not in scores)}"
         )
 
 
 def _values(table: pa.Table, wanted: dict[str, str], heads: Any, scored: Any) -> tuple[Any, str, bool]:
-    """``[rows]`` values to choose by, what they are in words, and whether high ones are wanted."""
+    """``[rows]`` values to choose by, their description, and whether high ones are preferred."""
     if len(wanted) == 1:
         ((name, order),) = wanted.items()
         what = f"{order} {name}" + (f" (mean of {len(heads)} heads)" if heads is not None else "")
@@ -218,7 +218,7 @@ def _chosen(table: pa.Table, duplicates: str, similarity: float) -> Chosen | Non
     if duplicates == "keep":
         return None
     if "source" not in table.column_names:
-        raise ValueError("the table has no source, which duplicates are told by: pass duplicates='keep'")
+        raise ValueError("the table has no sources to compare for duplicates: pass duplicates='keep'")
     sources = table["source"]
     sample = sources.slice(0, 0) if duplicates == "exact" else sources.take(_spread(len(sources), _SAMPLE))
     return Chosen(similarity if duplicates == "near" else None, (text for text in sample.to_pylist() if text))
@@ -238,18 +238,22 @@ def _groups(
         return
     labels = cells(table[strata] if isinstance(strata, str) else strata)
     if len(labels) != table.num_rows:
-        raise ValueError(f"strata must have a value a row: the table has {table.num_rows} rows, strata {len(labels)}")
-    if bad := [each for each in labels if not isinstance(each, Hashable)]:
+        raise ValueError(
+            f"strata must have one value per row: the table has {table.num_rows} rows, strata {len(labels)}"
+        )
+    if bad := [label for label in labels if not isinstance(label, Hashable)]:
         raise ValueError(f"strata must be labels such as text or whole numbers, got {type(bad[0]).__name__} {bad[0]!r}")
     present: dict[Any, list[int]] = {labels[row]: [] for row in np.sort(ranked)}
     for row in ranked.tolist():
         present[labels[row]].append(row)
-    if shares is not None and (unknown := [each for each in shares if each not in present]):
-        raise ValueError(f"no row of stratum {unknown[0]!r} can be chosen; there are {', '.join(map(repr, present))}")
-    rows = {each: np.array(present[each], dtype=np.intp) for each in (shares or present)}
-    weights = list(shares.values()) if shares is not None else [len(each) for each in rows.values()]
-    for (stratum, each), part in zip(rows.items(), _parts(budget, weights), strict=True):
-        yield from _bins(table, each, part, length_bins, " in no stratum" if stratum is None else f" in {stratum}")
+    if shares is not None and (unknown := [stratum for stratum in shares if stratum not in present]):
+        raise ValueError(
+            f"no row of stratum {unknown[0]!r} can be chosen; the strata are {', '.join(map(repr, present))}"
+        )
+    strata_rows = {stratum: np.array(present[stratum], dtype=np.intp) for stratum in (shares or present)}
+    weights = list(shares.values()) if shares is not None else [len(rows) for rows in strata_rows.values()]
+    for (stratum, rows), part in zip(strata_rows.items(), _parts(budget, weights), strict=True):
+        yield from _bins(table, rows, part, length_bins, " in no stratum" if stratum is None else f" in {stratum}")
 
 
 def _bins(table: pa.Table, ranked: Any, budget: int, length_bins: int | None, name: str) -> Iterator[_Group]:
@@ -257,26 +261,28 @@ def _bins(table: pa.Table, ranked: Any, budget: int, length_bins: int | None, na
         yield _Group(ranked, budget, name)
         return
     lengths = _lengths(table)[ranked]
-    count = min(length_bins, len(ranked))  # which puts each length into a bin of its own, and more do no other
+    count = min(length_bins, len(ranked))  # enough for a bin per length; more bins would change nothing
     edges: Any = np.unique(np.quantile(lengths, np.linspace(0, 1, count + 1)[1:-1])) if count else []
     bins = np.searchsorted(edges, lengths, side="left")
-    groups = [ranked[bins == each] for each in np.unique(bins)]
-    for rows, part in zip(groups, _parts(budget, [len(each) for each in groups]), strict=True):
-        of_group = _lengths(table)[rows]
-        yield _Group(rows, part, f"{name} with {of_group.min()} to {of_group.max()} tokens")
+    groups = [ranked[bins == number] for number in np.unique(bins)]
+    for rows, part in zip(groups, _parts(budget, [len(rows) for rows in groups]), strict=True):
+        bin_lengths = _lengths(table)[rows]
+        yield _Group(rows, part, f"{name} with {bin_lengths.min()} to {bin_lengths.max()} tokens")
 
 
 def _lengths(table: pa.Table) -> Any:
     if "source_length" not in table.column_names:
-        raise ValueError("the table has no source_length, which length bins and match go by: use score_corpus's table")
+        raise ValueError(
+            "the table has no source_length, which length_bins and match need: pass a table of score_corpus"
+        )
     return table["source_length"].fill_null(0).to_numpy()
 
 
 def _parts(budget: int, weights: Sequence[float]) -> list[int]:
-    """The budget in whole parts by weight, what is left over to the largest remainders."""
+    """The budget in whole parts in proportion to the weights; what is left goes to the largest remainders."""
     total = sum(weights)
     exact = [budget * weight / total if total else 0.0 for weight in weights]
-    parts = [int(each) for each in exact]
+    parts = [int(part) for part in exact]
     left = sorted(range(len(parts)), key=lambda index: parts[index] - exact[index])
     for index in left[: budget - sum(parts)]:
         parts[index] += 1
@@ -284,26 +290,26 @@ def _parts(budget: int, weights: Sequence[float]) -> list[int]:
 
 
 def _take(table: pa.Table, group: _Group, chosen: Chosen | None, values: Any, what: str) -> Iterator[tuple[int, str]]:
-    """The rows of a group that its budget allows, with the reason."""
+    """As many rows of a group as its budget allows, each with the reason."""
     taken = 0
     for place, row in enumerate(group.rows.tolist(), start=1):
         if taken == group.budget:
             return
         if chosen is None or chosen.add_new(table["source"][row].as_py()):
             taken += 1
-            of = f"{len(group.rows)} sentences{group.name}"
-            yield row, f"{what}, from {of}" if values is None else f"{what} {values[row]:.4g}, place {place} of {of}"
+            reason = f"{what}, from" if values is None else f"{what} {values[row]:.4g}, place {place} of"
+            yield row, f"{reason} {len(group.rows)} sentences{group.name}"
     if taken < group.budget:
         raise ValueError(
-            f"the budget asks for {group.budget} sentences{group.name}, and {taken} can be chosen of "
-            f"{len(group.rows)}" + (" without duplicates" if chosen else "") + ": lower it"
+            f"the budget asks for {group.budget} sentences{group.name}, but only {taken} of {len(group.rows)} can be "
+            f"chosen{' without duplicates' if chosen else ''}: lower it"
         )
 
 
 def _matched(
     table: pa.Table, shuffled: Any, match: pa.Table, chosen: Chosen | None, what: str
 ) -> Iterator[tuple[int, str]]:
-    """For each row of ``match`` a random one of the same length, or of the nearest length that is left."""
+    """For each row of ``match``, a random row of the same length, or of the nearest length that is left."""
     lengths = _lengths(table)
     left: dict[int, Iterator[int]] = {
         int(length): iter(shuffled[lengths[shuffled] == length].tolist()) for length in np.unique(lengths[shuffled])
@@ -311,12 +317,13 @@ def _matched(
     for length in _lengths(match).tolist():
         row = _next_of(table, left, length, chosen)
         if row is None:
-            raise ValueError("there are fewer sentences than match has" + (" without duplicates" if chosen else ""))
-        yield row, f"{what}, with {lengths[row]} tokens as a matched sentence has {length}"
+            without = " without duplicates" if chosen else ""
+            raise ValueError(f"the table has fewer sentences{without} than match: pass a shorter match")
+        yield row, f"{what}, with {lengths[row]} tokens to match a sentence with {length}"
 
 
 def _next_of(table: pa.Table, left: dict[int, Iterator[int]], length: int, chosen: Chosen | None) -> int | None:
-    for nearest in sorted(left, key=lambda each: abs(each - length)):
+    for nearest in sorted(left, key=lambda other: abs(other - length)):
         for row in left[nearest]:
             if chosen is None or chosen.add_new(table["source"][row].as_py()):
                 return row

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from xattn_widget.record.data import AttentionData
-from xattn_widget.record.heads import head_pairs, missing_head_hint
+from xattn_widget.record.heads import check_heads, head_pairs, missing_head_hint
 
 
 def picked_heads(
@@ -27,8 +27,7 @@ def picked_heads(
         pairs = head_pairs(heads)
         if not pairs:
             raise ValueError("heads is empty: name at least one (layer, head) pair")
-        for pair in pairs:
-            _check(record, *pair)
+        check_heads(pairs, record.layers, record.heads)
         return pairs, _title(pairs)
     if layer is None:
         if head is not None:

@@ -75,16 +75,23 @@ def _pairs(value: Any) -> list[tuple[int, int]] | None:
     return settled if len(settled) == len(pairs) else None
 
 
-def check_heads(pairs: Iterable[tuple[int, int]], layers: int, heads: int) -> None:
-    """Raise unless a model of so many layers and heads has each of the pairs.
+def check_heads(pairs: Iterable[tuple[int, int]], layers: int, heads: int, where: str = "") -> None:
+    """Raise unless each of the pairs is a head of a model with so many layers and heads.
+
+    Args:
+        pairs: (layer, head) pairs, counted from 0.
+        layers: how many layers there are.
+        heads: how many heads each layer has.
+        where: what lacks the head, for the message, such as the name of a score.
 
     Raises:
-        ValueError: naming the first that is not there, what there is, and what may have been meant.
+        ValueError: naming the first pair that does not exist, those that do, and what may have been meant.
     """
+    lacks = f"{where} has no" if where else "there is no"
     for layer, head in pairs:
         if not (0 <= layer < layers and 0 <= head < heads):
             raise ValueError(
-                f"there is no layer {brief(layer)} head {brief(head)}: layers are 0 to {layers - 1}, heads are 0 to "
+                f"{lacks} layer {brief(layer)} head {brief(head)}: layers are 0 to {layers - 1}, heads are 0 to "
                 f"{heads - 1}{missing_head_hint(layer, head, layers, heads)}"
             )
 

@@ -1,1 +1,1 @@
-"""Where a corpus comes from: files, data frames and iterators, read as rows."""
+"""The sources of a corpus: files, data frames and iterators, all read as rows."""

@@ -1,4 +1,4 @@
-"""What readers of files and frames give: a tuple of cells per record, or a note that the record is broken."""
+"""What readers of files and frames produce: a tuple of cells per record, or a note that the record is broken."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ import numpy as np
 
 from xattn_widget.messages.hints import nearest
 
-# Records are small: a model reads some thousand tokens. What is larger is most likely not a sentence, and would take
-# many times its size in memory to be encoded.
+# Records are small: models read a few thousand tokens. A larger one is most likely not a sentence, and encoding it
+# would take many times its size in memory.
 MAX_RECORD_BYTES = 4 * 2**20
-# Of rows that can be read only once, so many are looked at ahead for text.
+# How many rows to search for text ahead of reading, if the rows can be read only once.
 LOOK_AHEAD = 64
-# Names in a message, and names that one is compared with.
+# The most names to list in a message, and to compare with a wrong one.
 _MOST_NAMES, _MOST_COMPARED = 20, 1000
 
 
 class Broken(str):
-    """In place of a record's cells, or of one cell: why it cannot be read."""
+    """Stands for a record's cells, or for one cell, that cannot be read; says why."""
 
     __slots__ = ()
 
 
-Cells = Any  # tuple of raw cells, one for each column asked for, or Broken
+Cells = Any  # a tuple of raw cells, one for each requested column, or Broken
 
 
 class Plain(tuple[Any, ...]):
-    """The one cell of what has no columns: a sentence in a list."""
+    """The one cell of a source without columns, such as a sentence in a list."""
 
     __slots__ = ()
 
 
 class Absent:
-    """In place of a cell: the record has no such field."""
+    """Stands for a cell if the record has no such field."""
 
     __slots__ = ("record",)
 
@@ -44,12 +44,12 @@ class Absent:
 
 
 class Column(NamedTuple):
-    """A column that is asked for.
+    """A column that the caller requested.
 
     Attributes:
         argument: the argument that names it, such as ``"source_column"``.
-        given: its name, or its number counted from 0, or None where the default is to be taken.
-        default: its name where none is given.
+        given: its name, its number counted from 0, or None for the default.
+        default: its name if none is given.
         text: whether it must hold text.
     """
 
@@ -65,15 +65,15 @@ class Column(NamedTuple):
 
 
 def oversized(limit: int) -> Broken:
-    """What is said of a record of more than ``limit`` bytes."""
+    """The note for a record of more than ``limit`` bytes."""
     return Broken(f"broken record: larger than {limit} bytes, the value of max_record_bytes")
 
 
 def refuse_columns(columns: Sequence[Column], where: str, advice: str = "") -> None:
-    """Raise if a column is named where there are none.
+    """Raise if columns of a source without columns are named.
 
     Raises:
-        ValueError: the arguments to leave out are in the message.
+        ValueError: naming the arguments to leave out.
     """
     given = [column for column in columns if column.given is not None]
     if given:
@@ -86,17 +86,17 @@ def find_column(
 ) -> tuple[Any, ...]:
     """The path to a column: its name, or its name and those of nested fields, ``("translation", "de")``.
 
-    A column whose name has a dot comes before a nested field.
+    A column whose name contains a dot takes precedence over a nested field.
 
     Args:
-        column: what is asked for.
-        names: of all columns, in order.
+        column: the requested column.
+        names: the names of all columns, in order.
         where: what has these columns, for messages.
-        fields: for columns that have fields, these by name, which may have fields again.
-        advice: what else can be done where there is no such column.
+        fields: the fields of columns that have any, by name; they may have fields in turn.
+        advice: what else to do if there is no such column, for the message.
 
     Raises:
-        ValueError: there is none, or several of the name.
+        ValueError: there is no such column, or there are several.
     """
     name = column.name
     if isinstance(name, int):
@@ -104,7 +104,7 @@ def find_column(
             return (names[name],)
         raise ValueError(
             f"{where} has {len(names)} columns, there is no column {name}, which {column.argument} asks for "
-            "(they count from 0)"
+            "(columns are counted from 0)"
         )
     if name in names:
         if list(names).count(name) > 1:
@@ -119,22 +119,22 @@ def find_column(
 
 
 def find_path(record: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
-    """The keys that lead to ``"translation.de"`` in nested mappings, or None. A key with a dot comes before nesting."""
+    """The keys to ``"translation.de"`` in nested mappings, or None. A key with a dot takes precedence over nesting."""
     if name in record:
         return (name,)
-    head = name
-    while "." in head:
-        head = head.rpartition(".")[0]
-        inner = record.get(head)
+    key = name
+    while "." in key:
+        key = key.rpartition(".")[0]
+        inner = record.get(key)
         if isinstance(inner, Mapping):
-            rest = find_path(inner, name[len(head) + 1 :])
+            rest = find_path(inner, name[len(key) + 1 :])
             if rest is not None:
-                return (head, *rest)
+                return (key, *rest)
     return None
 
 
 def pick(record: Mapping[str, Any], columns: Sequence[Column], where: str) -> tuple[Any, ...]:
-    """The cells of a record that has its columns by name."""
+    """The cells of a record with named fields."""
     cells = []
     for column in columns:
         name = column.name
@@ -147,13 +147,13 @@ def pick(record: Mapping[str, Any], columns: Sequence[Column], where: str) -> tu
 
 
 def require_text(rows: Iterable[Cells], columns: Sequence[Column], where: str) -> None:
-    """Raise if columns hold no text at all, or are in no record; reads only as many rows as it takes to know.
+    """Raise if a column holds no text at all, or no record has it; reads only as many rows as it takes to know.
 
     Raises:
         ValueError: naming the column, what it holds, and what to name instead.
     """
     seeking = dict(enumerate(columns))
-    present: dict[int, Any] = {}  # of each column a cell, one that is not missing where there is one
+    present: dict[int, Any] = {}  # a cell of each column, preferably one that is not missing
     absent: dict[int, Absent] = {}
     plain = False
     for cells in rows:
@@ -181,21 +181,28 @@ def require_text(rows: Iterable[Cells], columns: Sequence[Column], where: str) -
 
 
 def require_text_ahead(rows: Iterable[Cells], columns: Sequence[Column], where: str) -> Iterator[Cells]:
-    """The same rows, which can be read only once; raises as :func:`require_text` does, of the first 64 at most."""
-    rows, ahead = iter(rows), list[Cells]()
+    """The same rows, which can be read only once; raises as :func:`require_text` does, by the first 64 at most."""
+    rows, seen = iter(rows), list[Cells]()
 
-    def taken() -> Iterator[Cells]:
+    def first_rows() -> Iterator[Cells]:
         for cells in itertools.islice(rows, LOOK_AHEAD):
-            ahead.append(cells)
+            seen.append(cells)
             yield cells
 
-    require_text(taken(), columns, where)
-    yield from ahead
+    require_text(first_rows(), columns, where)
+    yield from seen
     yield from rows
 
 
 def no_text(column: Column | None, where: str, kind: str, fields: Sequence[str] = ()) -> ValueError:
-    """The error for a column, or None where there is but one, without text; ``fields`` are its fields that have it."""
+    """The error for a column without text.
+
+    Args:
+        column: the column, or None if the source is a single column.
+        where: what has the column.
+        kind: the type of what it holds.
+        fields: those of its fields that hold text.
+    """
     if column is None:
         return ValueError(f"{where} holds {kind}, not text: pass sentences as strings")
     advice = f"name a column of text with {column.argument}"
@@ -205,25 +212,27 @@ def no_text(column: Column | None, where: str, kind: str, fields: Sequence[str] 
 
 
 def is_missing(cell: Any) -> bool:
-    """Whether a cell holds nothing: None, NaN, what pandas has for it, or no cell at all."""
+    """Whether a cell holds no value: None, NaN, the missing values of pandas, or an absent field."""
     if isinstance(cell, float | np.floating):
         return bool(np.isnan(cell))
-    # Those of pandas by their names: it may not be installed.
+    # By the names of their classes: pandas may not be installed.
     return cell is None or isinstance(cell, Absent) or type(cell).__name__ in ("NAType", "NaTType")
 
 
 def _dotted(fields: Mapping[str, Any], depth: int = 3) -> list[str]:
-    """The names of nested fields as they can be asked for, those of a few levels."""
+    """The names of nested fields in the form in which they can be requested, a few levels deep."""
     names = []
     for name, inner in fields.items():
         if isinstance(inner, Mapping) and depth:
-            names += [f"{name}.{each}" for each in [*inner, *_dotted(inner, depth - 1)]]
+            names += [f"{name}.{field}" for field in [*inner, *_dotted(inner, depth - 1)]]
     return names
 
 
 def _no_column(column: Column, names: Sequence[Any], where: str, advice: str = "") -> ValueError:
     if not names:
-        return ValueError(f"{where} has no columns at all, so no column {column.name!r}")
+        return ValueError(
+            f"{where} has no columns at all, so there is no column {column.name!r}: pass a source with columns"
+        )
     nested = "." in str(column.name)
     alike = [str(name) for name in names[:_MOST_COMPARED]]
     alike = [name for name in alike if ("." in name) == nested] or alike

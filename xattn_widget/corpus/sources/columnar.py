@@ -1,4 +1,4 @@
-"""Read Parquet, Feather and Arrow files, a part at a time, each no larger than fits into memory."""
+"""Read Parquet, Feather and Arrow files in parts that are small enough for memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from xattn_widget.corpus.sources.sizes import Chunk, arrow_unpacked, parquet_gro
 
 _ROWS = 4096
 _BATCH_BYTES = 16 * 2**20
-# A page, or a batch of an Arrow file, is in memory as a whole. It may hold so many of the largest records.
+# A Parquet page, or a batch of an Arrow file, is read as a whole. It may be as large as this many of the largest
+# records.
 _RECORDS_AT_ONCE = 64
 _ARROW_MAGIC = b"ARROW1"
 
@@ -26,12 +27,12 @@ _ARROW_MAGIC = b"ARROW1"
 def read_parquet(
     path: Path, packing: str | None, columns: Sequence[Column], limit: int
 ) -> Callable[[], Iterable[Cells]]:
-    """How to read columns of a Parquet file.
+    """A function that reads columns of a Parquet file, after checking that they exist and hold text.
 
-    Rows of a group with a page that would take too much memory are broken.
+    The rows of a row group are broken if one of its pages would take too much memory.
 
     Raises:
-        ValueError: it is damaged, or a column is not there or holds no text.
+        ValueError: the file is damaged, or a column does not exist or holds no text.
     """
     with _explaining(path, "Parquet"), seekable(path, packing) as file, pq.ParquetFile(file) as opened:
         paths = text_paths(opened.schema_arrow, columns, str(path))
@@ -40,8 +41,7 @@ def read_parquet(
 
     def read() -> Iterator[Cells]:
         with _explaining(path, "Parquet"), seekable(path, packing) as file:
-            # A text that comes again and again is in memory once if it is read as a dictionary. A buffer, so that
-            # not all of a column is read at once.
+            # Read as a dictionary, a text that repeats takes memory once. With a buffer, a column is not read at once.
             texts = [name for name, column in zip(names, columns, strict=True) if column.text]
             with pq.ParquetFile(file, read_dictionary=texts, buffer_size=2**20) as opened:
                 for number, chunks in enumerate(parquet_groups(file)):
@@ -56,7 +56,7 @@ def read_parquet(
 
 
 def _survey_group(file: Any, chunks: list[Chunk], paths: Sequence[tuple[str, ...]], most: int) -> tuple[int, int]:
-    """The rows of a group, and how many of them to read at once: 0 if one page of them is too large."""
+    """How many rows a row group has, and how many of them to read at once: 0 if one of its pages is too large."""
     rows, count = 0, _ROWS
     for chunk in chunks:
         if not any(chunk.path[: len(path)] == path for path in paths):
@@ -76,10 +76,10 @@ def _survey_group(file: Any, chunks: list[Chunk], paths: Sequence[tuple[str, ...
 def read_arrow(
     path: Path, packing: str | None, columns: Sequence[Column], limit: int, *, is_stream: bool
 ) -> Callable[[], Iterable[Cells]]:
-    """How to read columns of an Arrow file or stream (Feather is such a file).
+    """A function that reads columns of an Arrow file (Feather is one) or stream, after checking file and columns.
 
     Raises:
-        ValueError: it is damaged, has a batch that would take too much memory, or a column is not there or holds no
+        ValueError: the file is damaged, a batch would take too much memory, or a column does not exist or holds no
             text.
     """
     most = _RECORDS_AT_ONCE * limit
@@ -108,7 +108,7 @@ def read_arrow(
 
 @contextmanager
 def _arrow_source(path: Path, packing: str | None, most: int, is_stream: bool) -> Iterator[Any]:
-    """Where the messages of an Arrow file or stream begin: a file is a stream between two marks."""
+    """An Arrow file or stream, positioned at its messages: a file is a stream between two marks."""
     if packing is None:
         with pa.memory_map(str(path)) as source:
             source.seek(0 if is_stream else 8)
@@ -122,7 +122,7 @@ def _arrow_source(path: Path, packing: str | None, most: int, is_stream: bool) -
 
 
 class _Bounded:
-    """A file of which nobody can ask for too much at once, as the length of a damaged or hostile batch may."""
+    """A file that refuses to read too much at once, which a damaged or hostile batch may ask for."""
 
     closed = False
 
@@ -166,20 +166,20 @@ def _too_large(most: int) -> Broken:
 
 def _large_batch(path: Path, size: int, most: int) -> ValueError:
     return ValueError(
-        f"{path} has a batch of {size} bytes, which has to be in memory as a whole; {most} are allowed, "
-        f"{_RECORDS_AT_ONCE} times the value of max_record_bytes: write the file with fewer rows in a batch, or pass a "
+        f"{path} has a batch of {size} bytes, which must fit into memory as a whole; {most} are allowed, "
+        f"{_RECORDS_AT_ONCE} times the value of max_record_bytes: write the file with fewer rows per batch, or pass a "
         "larger max_record_bytes"
     )
 
 
 @contextmanager
 def _explaining(path: Path, kind: str) -> Iterator[None]:
-    """Name the file in what Arrow says of its damage."""
+    """Name the file in the errors that Arrow raises for a damaged one."""
     try:
         yield
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no {kind} file that can be read: {error}") from None
+        raise ValueError(f"{path} is not a readable {kind} file: {error}. Write or copy it again") from None
     except OSError as error:
         if error.errno is not None:
             raise
-        raise ValueError(f"{path} is damaged: {error}") from None
+        raise ValueError(f"{path} is damaged: {error}. Write or copy it again") from None

@@ -1,7 +1,8 @@
-"""Read lines, and records of CSV and TSV, in time that grows with the file and memory that does not.
+"""Read lines, and records of CSV and TSV, in time linear in the file's size and in constant memory.
 
-The csv module limits the size of a cell for the whole process, says only in the end that a record is too large, and
-after a quote that is never closed it would have to read the rest of the file once more for each line.
+The csv module is not up to this: its limit on the size of a cell is global to the process, it reports an oversized
+record only after reading it, and after a quote that is never closed, the rest of the file would have to be read again
+for each line.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from xattn_widget.corpus.sources.cells import Broken, oversized
 _BOM = b"\xef\xbb\xbf"
 _SKIPPED = 2**16
 
-# What is inside quotes, up to the quote that closes it or the end of what there is. Quantifiers are possessive: nothing
-# is tried twice.
+# The text inside quotes, up to the closing quote or the end. Quantifiers are possessive: nothing is tried twice.
 _QUOTED = rb'[^"]*+(?:""[^"]*+)*+'
 _CELL = rb'(?:"' + _QUOTED + rb'"|[^",\r\n][^,\r\n]*+|)'
 _FIRST_CELL, _MORE_CELLS = re.compile(_CELL), re.compile(rb"(?:," + _CELL + rb")*+")
@@ -32,7 +32,7 @@ _RETURN = Broken("broken record: carriage return in a cell without quotes")
 
 
 def read_lines(file: IO[bytes], limit: int) -> Iterator[bytes | Broken]:
-    """The lines of a file with their ends, and a note in place of each that has more than ``limit`` bytes."""
+    """The lines of a file with their line ends, and a note instead of each line of more than ``limit`` bytes."""
     first = True
     while line := file.readline(limit + 2):
         if first:
@@ -49,12 +49,12 @@ def read_lines(file: IO[bytes], limit: int) -> Iterator[bytes | Broken]:
 
 
 def line_content(line: bytes) -> bytes:
-    """A line without its end. Only a line feed, or one after a carriage return, ends a line."""
+    """A line without its line end, which is LF or CR LF."""
     return line.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def read_tsv(lines: Iterable[bytes | Broken]) -> Iterator[list[bytes] | Broken]:
-    """The cells of each line. Quotes are text, as translation tools write them."""
+    """The cells of each line. Quotes are plain text, as in the files of translation tools."""
     for line in lines:
         if isinstance(line, Broken):
             yield line
@@ -67,18 +67,18 @@ def read_tsv(lines: Iterable[bytes | Broken]) -> Iterator[list[bytes] | Broken]:
 
 
 def read_csv(lines: Iterator[bytes | Broken], limit: int) -> Iterator[list[bytes] | Broken]:
-    """The cells of each record, read strictly: what is inside quotes is kept as it is.
+    """The cells of each record, read strictly: text inside quotes is kept unchanged.
 
-    A quote that is never closed would take the rest of the file into one cell, and so may one in the wrong place. Of a
-    record that is broken or larger than ``limit``, only the first line is given up, and reading goes on with the next.
+    An unclosed or misplaced quote could swallow the rest of the file. Therefore, if a record is broken or larger than
+    ``limit``, only its first line is skipped, and reading resumes at the next line.
 
-    Each line is looked at twice at most: as the first line of a record, and as one that begins inside quotes. The
-    second result does not depend on where the quotes were opened, so it is kept until the line is given out.
+    Each line is scanned at most twice: as the first line of a record, and as a line that begins inside quotes. The
+    second result does not depend on where the quotes were opened, so it is remembered until the line is done.
     """
-    waiting = deque[bytes | Broken]()  # lines that were read and not given out
-    inside = 0  # so many of them after the first are known to leave a quote open
-    size = 0  # bytes of the first and these
-    last: str | None = None  # what the line after these does to an open quote, where it is known
+    waiting = deque[bytes | Broken]()  # lines that were read but do not belong to a finished record yet
+    inside = 0  # how many of them, after the first, are known to leave a quote open
+    size = 0  # the bytes of the first line and these
+    last: str | None = None  # what the line after these does to an open quote, if known
     ended = False
 
     def drop_first() -> None:
@@ -131,12 +131,12 @@ def read_csv(lines: Iterator[bytes | Broken], limit: int) -> Iterator[list[bytes
 
 
 def _scan_start(line: bytes) -> str:
-    """What a line is as the first of a record: complete, with a quote left open, or why it is broken."""
+    """Scan a line as the first of a record: it is complete, leaves a quote open, or is broken for the reason given."""
     return _scan_cells(line, _end(_FIRST_CELL, line, 0))
 
 
 def _scan_quote(line: bytes) -> str:
-    """The same of a line that begins inside quotes."""
+    """Scan a line that begins inside quotes, with the same results."""
     end = _end(_TO_QUOTE, line, 0)
     return _GOES_ON if end == len(line) else _scan_cells(line, end + 1)
 
@@ -145,7 +145,7 @@ def _scan_cells(line: bytes, start: int) -> str:
     end = _end(_MORE_CELLS, line, start)
     if _END.match(line, end):
         return _COMPLETE
-    if line[end : end + 1] == b'"':  # one that is closed would be a cell
+    if line[end : end + 1] == b'"':  # if it were closed, it would have matched as a cell
         return _GOES_ON
     return _RETURN if line[end : end + 1] == b"\r" else _NO_COMMA
 

@@ -1,4 +1,4 @@
-"""Read files of sentences record by record, broken ones too, without holding them in memory."""
+"""Read files of sentences record by record, including broken records, without loading them into memory."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from xattn_widget.corpus.sources.packing import find_packing, packed_name, unpac
 
 @dataclass(frozen=True)
 class Source:
-    """A file, and what is asked of it.
+    """A file, and what to read from it.
 
     Attributes:
         path: the file.
-        packing: how it is packed, or None.
-        columns: what to read.
-        limit: the most bytes of a record.
+        packing: how it is compressed, or None.
+        columns: the columns to read.
+        limit: the most bytes that a record may have.
     """
 
     path: Path
@@ -40,34 +40,35 @@ class Source:
     limit: int
 
     def lines(self) -> Iterator[bytes | Broken]:
-        """The lines, with their ends."""
+        """The lines with their line ends, oversized ones replaced by a note."""
         with unpacked(self.path, self.packing) as file:
             yield from read_lines(file, self.limit)
 
 
 def is_file(data: Any) -> bool:
-    """Whether ``data`` is a path: a corpus is never one string."""
+    """Whether ``data`` is a path; a string is one, since a corpus is never a single string."""
     return isinstance(data, str | PathLike)
 
 
 def read_file(data: Any, columns: Sequence[Column], limit: int) -> Callable[[], Iterable[Cells]]:
-    """How to read the columns of a file.
+    """A function that reads columns of a file and gives a tuple of cells per record, after checking the columns.
 
-    Formats and packing are told by the content, where it has a mark of its own, and else by the suffix: ``.csv``,
-    ``.tsv``, else lines of text. A column that is named by a number is of a file without a header line.
+    The content decides the format and compression if it begins with a signature, and otherwise the suffix does:
+    ``.csv``, ``.tsv``, or lines of text for any other. A column given as a number means that a CSV or TSV file has no
+    header line.
 
     Raises:
-        OSError: the path is not that of a file.
-        ValueError: a format that is not read, a file that is damaged, a column that is not there or holds no text.
+        OSError: the path is not a file.
+        ValueError: the format is unsupported, the file is damaged, or a column does not exist or holds no text.
     """
     path = Path(data)
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: pass a file of sentences")
+        raise IsADirectoryError(f"{path} is a folder: pass a file of sentences in it")
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}: pass sentences as a list, or the path of a file")
     if not path.is_file():
         raise OSError(
-            f"{path} is a pipe or a device, and rows are read more than once: write them to a file, or pass an iterator"
+            f"{path} is a pipe or a device, but rows are read more than once: write them to a file, or pass an iterator"
         )
     packing = find_packing(path)
     with unpacked(path, packing) as file:
@@ -87,7 +88,9 @@ def read_file(data: Any, columns: Sequence[Column], limit: int) -> Callable[[], 
             return _read_delimited(source, kind)
         case "json lines":
             return _read_json_lines(source)
-    refuse_columns(columns, f"{path} is text with one sentence per line", "; a table has to be named .csv or .tsv")
+    refuse_columns(
+        columns, f"{path} is text with one sentence per line", "; name the file .csv or .tsv if it is a table"
+    )
     return lambda: (line if isinstance(line, Broken) else (line_content(line),) for line in source.lines())
 
 
@@ -101,13 +104,17 @@ def _read_delimited(source: Source, kind: str) -> Callable[[], Iterable[Cells]]:
     if first is None:
         raise ValueError(f"{path} is empty: there is not even a header line")
     if isinstance(first, Broken):
-        raise ValueError(f"the first line of {path} is a {first}")
+        raise ValueError(
+            f"the first line of {path} is a {first}. Fix the line, or name the file .txt to read it as lines of text"
+        )
     if not first:
         raise ValueError(f"the first line of {path} is blank: it must name the columns, or be the first record")
     by_position = [isinstance(column.name, int) for column in columns]
     if any(by_position) and not all(by_position):
         named = ", ".join(f"{column.argument}={column.name!r}" for column in columns)
-        raise ValueError(f"name all columns of {path}, or count all from 0 if it has no header line: got {named}")
+        raise ValueError(
+            f"name all columns of {path}, or number all of them from 0 if it has no header line: got {named}"
+        )
     header = not any(by_position)
     width = len(first)
     names = [cell.decode(errors="replace") for cell in first] if header else [str(place) for place in range(width)]
@@ -124,7 +131,7 @@ def _read_delimited(source: Source, kind: str) -> Callable[[], Iterable[Cells]]:
             elif not record:
                 yield (b"",) * len(places)
             elif len(record) != width:
-                yield Broken(f"broken record: {len(record)} fields in place of {width}")
+                yield Broken(f"broken record: {len(record)} fields instead of {width}")
             else:
                 yield tuple(record[place] for place in places)
 
@@ -135,7 +142,8 @@ def _read_json_lines(source: Source) -> Callable[[], Iterable[Cells]]:
     for column in source.columns:
         if isinstance(column.name, int):
             raise ValueError(
-                f"{source.path} is JSON Lines, whose fields have names: {column.argument} cannot be {column.name}"
+                f"{source.path} is JSON Lines, whose fields have names: {column.argument} cannot be {column.name}, "
+                "pass the name of a field"
             )
 
     def read() -> Iterator[Cells]:
@@ -152,7 +160,7 @@ def _read_json_lines(source: Source) -> Callable[[], Iterable[Cells]]:
 
 def _parse(line: bytes) -> dict[str, Any] | Broken:
     try:
-        # Bytes that are not UTF-8 become surrogates, which are told cell by cell.
+        # Bytes that are not UTF-8 become surrogates, which are reported cell by cell.
         record = json.loads(line.decode(errors="surrogateescape"))
     except RecursionError:
         return Broken("broken record: JSON that is nested too deeply")

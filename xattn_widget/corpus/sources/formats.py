@@ -1,4 +1,4 @@
-"""What is in a file, by its content where that shows it, and else by its name."""
+"""The format of a file, by its content if that has a signature, and otherwise by its name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xattn_widget.corpus.sources.packing import packing_of
 
-# So much of a file is looked at.
+# How many bytes of a file are examined.
 HEAD = 2**16
 
 _TABLES = {b"PAR1": "parquet", b"ARROW1\0\0": "arrow file", b"\xff\xff\xff\xff": "arrow stream"}
@@ -26,9 +26,9 @@ _SUFFIXES = {
     ".feather": "arrow",
     ".ipc": "arrow",
 }
-_NAMES = {"parquet": "no Parquet file", "arrow": "no Arrow or Feather file"}
+_NAMES = {"parquet": "not a Parquet file", "arrow": "not an Arrow or Feather file"}
 
-# First bytes of other formats, and a suffix where only the name tells.
+# The first bytes of other formats, whose content identifies them. Those that only a suffix identifies follow below.
 _SIGNATURES = {
     b"PARE": "an encrypted Parquet file",
     b"FEA1": "a Feather file of version 1",
@@ -41,19 +41,19 @@ _SIGNATURES = {
     b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
     b"Rar!\x1a\x07": "a RAR archive",
     b"\x04\x22\x4d\x18": "an LZ4 file",
-    b"\x1f\x9d": "a file of compress",
+    b"\x1f\x9d": "a file packed with compress",
     b"LZIP": "an lzip file",
     b"\x5d\0\0": "an LZMA file",
     b"GGUF": "a GGUF model",
     b"\x7fELF": "a program",
     b"MZ": "a program",
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"GIF8": "a GIF picture",
-    b"RIFF": "a sound or picture",
-    b"OggS": "a sound",
-    b"fLaC": "a sound",
-    b"ID3": "a sound",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"RIFF": "audio, video or an image",
+    b"OggS": "audio",
+    b"fLaC": "audio",
+    b"ID3": "audio",
 }
 _MARKUP = {
     b"%pdf-": "a PDF document",
@@ -64,9 +64,9 @@ _MARKUP = {
     b"<?xml": "an XML document",
     b"<srcset": "an SGML document",
     b"<refset": "an SGML document",
-    b"webvtt": "a file of subtitles",
+    b"webvtt": "a subtitle file",
 }
-# No suffix that is a language's code as well, such as .pt, .ps, .so and .br: corpora have these.
+# Suffixes that are language codes too, such as .pt, .ps, .so and .br, are left out: corpora have them.
 _OTHER_SUFFIXES = {
     "a spreadsheet": ".xlsx .xls .xlsm .xlsb .ods .numbers",
     "a text document": ".doc .docx .odt .rtf .epub .pages",
@@ -79,7 +79,7 @@ _OTHER_SUFFIXES = {
     "a YAML document": ".yaml .yml",
     "a TOML document": ".toml",
     "a notebook": ".ipynb",
-    "a file of subtitles": ".srt .vtt .ass",
+    "a subtitle file": ".srt .vtt .ass",
     "a database": ".sqlite .sqlite3 .db .duckdb .mdb .accdb",
     "an SQL script": ".sql",
     "an ORC file": ".orc",
@@ -89,14 +89,14 @@ _OTHER_SUFFIXES = {
     "a pickle": ".pkl .pickle .joblib",
     "a checkpoint": ".pth .ckpt .safetensors .gguf .onnx .msgpack .h5ad",
     "a MATLAB file": ".mat",
-    "a file of R": ".rds .rdata",
-    "a file of Stata, SAS or SPSS": ".dta .sas7bdat .sav",
+    "an R data file": ".rds .rdata",
+    "a Stata, SAS or SPSS file": ".dta .sas7bdat .sav",
     "a tar archive": ".tar .tgz .tbz2 .txz .tbz",
     "an archive": ".7z .rar .cab .iso .jar .whl .egg .deb .rpm .dmg",
-    "a file of another compression": ".lz4 .lzma .lz .z .sz .snappy .lzo",
+    "compressed in an unsupported format": ".lz4 .lzma .lz .z .sz .snappy .lzo",
     "TFRecords": ".tfrecord .tfrecords",
-    "a picture": ".png .jpg .jpeg .gif .bmp .tif .tiff .webp .svg",
-    "a sound or film": ".wav .mp3 .ogg .flac .m4a .mp4 .mkv .webm .avi .mov",
+    "an image": ".png .jpg .jpeg .gif .bmp .tif .tiff .webp .svg",
+    "audio or video": ".wav .mp3 .ogg .flac .m4a .mp4 .mkv .webm .avi .mov",
     "a program": ".exe .dll .dylib .pyc .class",
 }
 _BY_SUFFIX = {suffix: what for what, suffixes in _OTHER_SUFFIXES.items() for suffix in suffixes.split()}
@@ -108,25 +108,25 @@ _BOMS = {
     b"\xfe\xff": "UTF-16",
 }
 _CONTROL = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
-# Text with a stray control character is text. Of random bytes a tenth are control characters.
+# Text may contain a stray control character. A tenth of random bytes are control characters.
 _MOST_CONTROL, _MOST_CONTROL_SHORT, _FEW = 0.05, 0.3, 10
 _OBJECT_BEGINS = re.compile(rb'\s*\{\s*"(?:[^"\\\n]|\\.)*+"\s*:\s*[-"\[{\dtfn]')
 _OBJECTS_BEGIN = re.compile(rb'\s*\[\s*\{\s*"(?:[^"\\\n]|\\.)*+"\s*:')
 
 
 def find_format(path: Path, name: Path, head: bytes) -> str:
-    """What is in a file.
+    """The format of a file.
 
     Args:
         path: the file, for messages.
-        name: the name of what is in it where it is packed.
+        name: the name of the file; if it is packed, of the file inside.
         head: its first ``HEAD`` bytes, unpacked; all of them if it is shorter.
 
     Returns:
         ``"text"``, ``"csv"``, ``"tsv"``, ``"json lines"``, ``"parquet"``, ``"arrow file"`` or ``"arrow stream"``.
 
     Raises:
-        ValueError: it is of another format, which the message names.
+        ValueError: it has another format, which the message names.
     """
     suffix = name.suffix.lower()
     named = _SUFFIXES.get(suffix)
@@ -146,8 +146,10 @@ def find_format(path: Path, name: Path, head: bytes) -> str:
     if _is_json_lines(text, complete=len(head) < HEAD):
         return "json lines"
     if named in _NAMES:
-        raise ValueError(f"{path} is {_NAMES[named]}: it does not begin as one")
-    # Whoever names a file as a table of text may have any character in it.
+        raise ValueError(
+            f"{path} is {_NAMES[named]}, whatever its name says: it begins differently. Rename it, or write it again"
+        )
+    # A file that is named as a text table may contain any character.
     if binary and _is_binary(head) and not (named in ("csv", "tsv") and _is_utf8(head)):
         if head.strip(b"\0") and not (head[::2].strip(b"\0") and head[1::2].strip(b"\0")):
             raise _utf16(path, "UTF-16 without a byte-order mark")
@@ -163,25 +165,25 @@ def _other_format(head: bytes, binary: bool) -> str | None:
     if head[257:262] == b"ustar":
         return "a tar archive"
     if head[4:8] == b"ftyp":
-        return "a sound or film"
+        return "audio or video"
     if head[8:10] == b'{"' and head[3:8] == b"\0\0\0\0\0":
-        return "a file of safetensors"
+        return "a safetensors file"
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return "a pickle"
-    if binary:  # some signatures are letters, with which text may begin
+    if binary:  # some signatures are letters, which could begin a text as well
         return next((what for magic, what in _SIGNATURES.items() if head.startswith(magic)), None)
     begin = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:32].lower()
     return next((what for magic, what in _MARKUP.items() if begin.startswith(magic)), None)
 
 
 def _is_binary(head: bytes) -> bool:
-    # In a short text a few stray ones are a large share.
+    # In a short text, a few stray ones are a large share.
     found = len(_CONTROL.findall(head))
     return found > _MOST_CONTROL_SHORT * len(head) or found > max(_FEW, _MOST_CONTROL * len(head))
 
 
 def _is_utf8(head: bytes) -> bool:
-    """Whether this is text without NUL, but for a character that the end may cut."""
+    """Whether this is UTF-8 without NUL; the end may cut a character in two."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
@@ -190,16 +192,16 @@ def _is_utf8(head: bytes) -> bool:
 
 
 def _is_json_lines(text: bytes, *, complete: bool) -> bool:
-    """Whether the first line that is not blank is a JSON object, as far as it is there."""
+    """Whether the first line that is not blank is a JSON object, or begins like one if it is cut."""
     first, *more = text.lstrip().split(b"\n", 1)
     if not _OBJECT_BEGINS.match(first):
         return False
-    goes_on = not more and not complete
-    return goes_on or isinstance(_parsed(first), dict)
+    is_cut = not more and not complete
+    return is_cut or isinstance(_parsed(first), dict)
 
 
 def _is_json(text: bytes, suffix: str) -> bool:
-    """Whether this is one JSON document, or arrays, which have no names for their fields."""
+    """Whether this is a single JSON document, or lines of arrays, whose fields have no names."""
     first, *more = text.lstrip().split(b"\n", 1)
     first = first.strip()
     if suffix == ".json" or _OBJECTS_BEGIN.match(text) or (first in (b"{", b"[") and b'"' in b"".join(more)):

@@ -1,4 +1,9 @@
-"""Read Arrow tables, pandas and polars frames and datasets, without importing what is not in use."""
+"""Read data frames: everything that hands out Arrow data, pandas frames and datasets.
+
+No library is imported that the caller does not use. Arrow data come through the PyCapsule interface, which Arrow,
+polars, DuckDB and others have. pandas frames have it too, but their columns may hold objects of any kind, which Arrow
+refuses; they are read cell by cell.
+"""
 
 from __future__ import annotations
 
@@ -25,87 +30,98 @@ from xattn_widget.corpus.sources.cells import (
 
 _ROWS = 4096
 _BYTES_AT_ONCE = 8 * 2**20
-_DATASET_ROWS = 256  # of texts that are copied from its file
-
-
-def _is(data: Any, module: str, *names: str) -> bool:
-    """Whether ``data`` is of one of these classes. Of a library that nobody has imported there is no object."""
-    loaded = sys.modules.get(module)
-    return loaded is not None and isinstance(data, tuple(getattr(loaded, name) for name in names))
+_DATASET_ROWS = 256  # their texts are copied from the dataset's file
 
 
 def is_frame(data: Any) -> bool:
-    """Whether ``data`` has columns of its own."""
-    return (
-        isinstance(data, pa.Table | pa.RecordBatch | pa.RecordBatchReader)
-        or _is(data, "pandas", "DataFrame")
-        or _is(data, "polars", "DataFrame", "LazyFrame")
+    """Whether ``data`` has columns."""
+    return not is_series(data) and (
+        _has(data, "__arrow_c_stream__", "iloc")
+        or _is(data, "polars", "LazyFrame")
         or _is(data, "datasets", "Dataset", "IterableDataset", "DatasetDict", "IterableDatasetDict")
     )
 
 
 def is_series(data: Any) -> bool:
-    """Whether ``data`` is one column."""
-    return (
-        isinstance(data, pa.Array | pa.ChunkedArray)
-        or _is(data, "pandas", "Series", "Index")
-        or _is(data, "polars", "Series")
+    """Whether ``data`` is a single column."""
+    return isinstance(data, pa.Array) or (
+        _has(data, "__arrow_c_stream__", "iloc") and not _has(data, "columns", "column_names", "schema")
     )
 
 
+def can_be_read_again(frame: Any) -> bool:
+    """Whether a frame is not used up by reading it; a stream of Arrow data is, and has no length."""
+    return _has(frame, "__len__") or not _has(frame, "__arrow_c_stream__")
+
+
+def _has(data: Any, *names: str) -> bool:
+    """Whether the class of ``data`` has any of these attributes; pandas objects have their labels as attributes too."""
+    return any(hasattr(type(data), name) for name in names)
+
+
+def _is(data: Any, module: str, *names: str) -> bool:
+    """Whether ``data`` is an instance of one of these classes, whose module is loaded if there is any instance."""
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(data, tuple(getattr(loaded, name) for name in names))
+
+
 def read_frame(data: Any, columns: Sequence[Column], limit: int) -> Callable[[], Iterable[Cells]]:
-    """How to read columns of a frame, a tuple of cells a row.
+    """A function that reads columns of a frame and gives a tuple of cells per row, after checking the columns.
 
     Raises:
-        TypeError: a dictionary of datasets.
-        ValueError: a column is not there or holds no text.
+        TypeError: ``data`` is a dictionary of datasets.
+        ValueError: a column does not exist or holds no text.
     """
     if _is(data, "datasets", "DatasetDict", "IterableDatasetDict"):
         raise TypeError(f"this is a {type(data).__name__} with the splits {', '.join(data)}: pass one of them")
     if _is(data, "datasets", "Dataset", "IterableDataset"):
         return _read_dataset(data, columns, limit)
-    where = f"the {type(data).__name__}"
-    if isinstance(data, pa.RecordBatchReader):
-        paths = text_paths(data.schema, columns, where)
-        return lambda: read_batches(data, paths, limit)
-    if isinstance(data, pa.Table | pa.RecordBatch):
-        paths = text_paths(data.schema, columns, where)
-        names = list(dict.fromkeys(keys[0] for keys in paths))
-        table = (pa.table(data) if isinstance(data, pa.RecordBatch) else data).select(names)
-        return lambda: read_batches(table.to_batches(_ROWS), paths, limit)
-    if _is(data, "polars", "DataFrame", "LazyFrame"):
-        return _read_polars(data, columns, limit)
-    return _read_pandas(data, columns)
+    if _has(data, "iloc"):
+        return _read_pandas(data, columns)
+    if _is(data, "polars", "LazyFrame"):
+        data = data.collect()
+    stream = _stream(data)
+    paths = text_paths(stream.schema, columns, _name(data))
+    if can_be_read_again(data):
+        return lambda: read_batches(_stream(data), paths, limit)
+    return lambda: read_batches(stream, paths, limit)
 
 
 def read_series(data: Any, columns: Sequence[Column], limit: int) -> Callable[[], Iterable[Cells]]:
-    """How to read a series or an Arrow array, a tuple of one cell a row.
+    """The same for a series or an Arrow array, with one cell per row.
 
     Raises:
         ValueError: it holds no text.
     """
     where = f"the {type(data).__name__}"
-    if _is(data, "pandas", "Series", "Index"):
+    if _has(data, "iloc"):
 
         def read() -> Iterator[Cells]:
             return (Plain((cell,)) for cell in _pandas_cells(data))
 
         require_text(read(), columns, where)
         return read
-    chunks = [data] if isinstance(data, pa.Array) else data.chunks if isinstance(data, pa.ChunkedArray) else None
-    if chunks is None:
-        chunks = [_polars_arrow(data)]
-    for chunk in chunks[:1]:
-        if not is_text(chunk.type):
-            raise no_text(None, where, str(chunk.type))
-    return lambda: (Plain((cell,)) for chunk in chunks for cell in _cells(chunk, limit))
+    column = pa.chunked_array([data] if isinstance(data, pa.Array) else data)
+    if not is_text(column.type):
+        raise no_text(None, where, str(column.type))
+    return lambda: (Plain((cell,)) for chunk in column.chunks for cell in _cells(chunk, limit))
+
+
+def _stream(data: Any) -> pa.RecordBatchReader:
+    # A reader is not asked for a stream: that would close it, even where the columns turn out to be wrong.
+    return data if isinstance(data, pa.RecordBatchReader) else pa.RecordBatchReader.from_stream(data)
+
+
+def _name(data: Any) -> str:
+    library = type(data).__module__.partition(".")[0]
+    return f"the {type(data).__name__}" if library == "pyarrow" else f"the {library} {type(data).__name__}"
 
 
 def text_paths(schema: pa.Schema, columns: Sequence[Column], where: str) -> list[tuple[str, ...]]:
-    """The path of each column in a schema.
+    """The path to each column in a schema.
 
     Raises:
-        ValueError: it is not there, or must hold text and does not.
+        ValueError: a column does not exist, or must hold text and does not.
     """
     fields = _fields(schema)
     paths = []
@@ -122,7 +138,7 @@ def text_paths(schema: pa.Schema, columns: Sequence[Column], where: str) -> list
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds text, or nothing."""
+    """Whether a column of this type holds text, or only nulls."""
     types = pa.types
     if types.is_dictionary(kind):
         return is_text(kind.value_type)
@@ -134,7 +150,7 @@ def is_text(kind: pa.DataType) -> bool:
 def read_batches(
     batches: Iterable[Any], paths: Sequence[tuple[str, ...]], limit: int, *, check: bool = False
 ) -> Iterator[Cells]:
-    """The cells at the paths in each row of batches; ``check`` for those of a file, which may be damaged."""
+    """The cells at the paths, row by row; ``check`` is for batches from a file, which may be damaged."""
     for table in batches:
         for batch in table.to_batches() if isinstance(table, pa.Table) else [table]:
             yield from zip(*(_cells(_at_path(batch, path), limit, check=check) for path in paths), strict=True)
@@ -153,9 +169,9 @@ def _at_path(batch: Any, path: tuple[str, ...]) -> Any:
 
 
 def _cells(column: Any, limit: int, *, check: bool = False) -> Iterator[Any]:
-    """The cells of an Arrow column, text as bytes: it may not be valid UTF-8.
+    """The cells of an Arrow column, with text as bytes, since it may not be valid UTF-8.
 
-    Not all at once: the same memory may stand behind many rows, of a dictionary say, and each cell is a copy.
+    They are made a few at a time: each is a copy, and many rows may share the same memory, as in a dictionary.
     """
     by_index = pa.types.is_dictionary(column.type)
     values = _as_bytes(column.dictionary if by_index else column, check=check)
@@ -163,7 +179,7 @@ def _cells(column: Any, limit: int, *, check: bool = False) -> Iterator[Any]:
         yield from (scalar.as_py() for scalar in column)
         return
     if by_index and check:
-        pa.DictionaryArray.from_arrays(column.indices, values)  # raises where an index is out of range
+        pa.DictionaryArray.from_arrays(column.indices, values)  # raises if an index is out of range
     for first in range(0, len(column), _ROWS):
         piece = column.slice(first, _ROWS)
         if by_index:
@@ -183,9 +199,9 @@ def _cells(column: Any, limit: int, *, check: bool = False) -> Iterator[Any]:
 
 
 def _lengths(values: Any, places: Any) -> Any:
-    """The bytes of values at these places, from their offsets alone."""
+    """The lengths in bytes of the values at these places, read from the offsets alone."""
     buffer = values.buffers()[1]
-    if buffer is None or not len(values):  # of a dictionary without values all indices are null
+    if buffer is None or not len(values):  # if a dictionary is empty, all indices are null
         return np.zeros(len(places), np.int64)
     places = places + values.offset
     if pa.types.is_binary_view(values.type):
@@ -196,7 +212,7 @@ def _lengths(values: Any, places: Any) -> Any:
 
 
 def _as_bytes(column: Any, *, check: bool = False) -> Any:
-    """A column of text as one of bytes, without a copy."""
+    """A column of text as a column of bytes, without copying it."""
     types = pa.types
     for test, kind in (
         (types.is_string, pa.binary()),
@@ -210,25 +226,9 @@ def _as_bytes(column: Any, *, check: bool = False) -> Any:
     return column
 
 
-def _read_polars(data: Any, columns: Sequence[Column], limit: int) -> Callable[[], Iterable[Cells]]:
-    where = f"the polars {type(data).__name__}"
-    if _is(data, "polars", "LazyFrame"):
-        data = data.collect()
-    paths = text_paths(_polars_arrow(data.slice(0, 0)).schema, columns, where)
-    frame = data.select(list(dict.fromkeys(keys[0] for keys in paths)))
-    return lambda: read_batches((_polars_arrow(piece) for piece in frame.iter_slices(_ROWS)), paths, limit)
-
-
-def _polars_arrow(data: Any) -> Any:
-    import polars as pl
-
-    # Its own kind of text, without a copy.
-    return data.to_arrow(compat_level=pl.CompatLevel.newest())
-
-
 def _read_dataset(data: Any, columns: Sequence[Column], limit: int) -> Callable[[], Iterable[Cells]]:
     where = f"the {type(data).__name__}"
-    if data.features is None:  # a stream of which nothing is known before its first rows
+    if data.features is None:  # a stream whose columns are unknown until its first rows arrive
         rows = data.with_format(None)
 
         def read() -> Iterator[Cells]:
@@ -253,19 +253,19 @@ def _read_pandas(data: Any, columns: Sequence[Column]) -> Callable[[], Iterable[
 
 
 def _pandas_column(data: Any, column: Column, where: str) -> Callable[[], Iterator[Any]]:
-    """How to read one column, or a field of the dictionaries in one."""
+    """A function that reads a column, or a field of the dictionaries in a column."""
     names, name = list(data.columns), column.name
-    heads = [each for each in names if isinstance(each, str) and str(name).startswith(f"{each}.")]
-    if isinstance(name, int) or name in names or not heads:
+    parents = [label for label in names if isinstance(label, str) and str(name).startswith(f"{label}.")]
+    if isinstance(name, int) or name in names or not parents:
         find_column(column, names, where)
         series = data.iloc[:, name] if isinstance(name, int) else data[name]
         return lambda: _pandas_cells(series)
-    for head in heads:
-        find_column(column._replace(given=head), names, where)
+    for parent in parents:
+        find_column(column._replace(given=parent), names, where)
 
     def read() -> Iterator[Any]:
-        for cells in zip(*(_pandas_cells(data[head]) for head in heads), strict=True):
-            yield pick(dict(zip(heads, cells, strict=True)), [column], where)[0]
+        for cells in zip(*(_pandas_cells(data[parent]) for parent in parents), strict=True):
+            yield pick(dict(zip(parents, cells, strict=True)), [column], where)[0]
 
     return read
 

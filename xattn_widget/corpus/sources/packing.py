@@ -1,4 +1,4 @@
-"""Open files, packed or not, as a stream of bytes that is never in memory as a whole."""
+"""Open files, packed or not, as a stream of bytes that is never entirely in memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-# How a packed file begins, and the program that tests one.
+# How a packed file begins; below, the command that tests one.
 _MAGIC = {
     "gzip": b"\x1f\x8b\x08",
     "bzip2": b"BZh",
@@ -34,23 +34,23 @@ _SUFFIXES = {
     ".zstd": "zstd",
     ".zip": "zip",
 }
-_BLOCK = b"1AY&SY"  # follows the level in bzip2; an empty file has its end mark there
+_BLOCK = b"1AY&SY"  # comes after the level in bzip2; an empty file has an end mark instead
 _EMPTY_BLOCK = b"\x17rE8P\x90"
-# What unpacking may take: "xz -9" asks for 65 MB, a hostile file for 4 GB.
+# The most memory for unpacking: "xz -9" needs 65 MB, and a hostile file may ask for 4 GB.
 _XZ_MEMORY = 2**28
 _BUFFER = 2**17
-# Deflate makes at most 1,032 bytes of one. What unpacks to more than that on the disk is not data.
+# Deflate makes at most 1,032 bytes out of one. A file that unpacks to more than that does not contain data.
 _MOST_RATIO = 1100
 
 
 def is_packing_suffix(suffix: str) -> bool:
-    """Whether the suffix, in lower case, is that of a packed file."""
+    """Whether a suffix, in lower case, means that a file is packed."""
     return suffix in _SUFFIXES
 
 
 def packing_of(head: bytes) -> str | None:
-    """The kind of packing by a file's first bytes."""
-    if head[:3] == b"BZh":  # which might be text as well
+    """How a file is packed, by its first bytes; None if it is not."""
+    if head[:3] == b"BZh":  # could be text as well
         rest = head[4:10]
         packed = head[3:4].isdigit() and (_BLOCK.startswith(rest) or _EMPTY_BLOCK.startswith(rest))
         return "bzip2" if packed else None
@@ -62,10 +62,10 @@ def packing_of(head: bytes) -> str | None:
 
 
 def find_packing(path: Path) -> str | None:
-    """How a file is packed, by its content; None where it is not.
+    """How a file is packed, by its content; None if it is not.
 
     Raises:
-        ValueError: it is packed by its name, and not by its content.
+        ValueError: the file is packed according to its name, but not to its content.
     """
     with path.open("rb") as file:
         head = file.read(16)
@@ -79,16 +79,16 @@ def find_packing(path: Path) -> str | None:
 
 
 def _is_data(head: bytes) -> bool:
-    """Whether this is a table that only its name says is packed."""
+    """Whether this is an unpacked table, despite its name."""
     return head.startswith((b"PAR1", b"ARROW1\0\0", b"\xff\xff\xff\xff"))
 
 
 @contextmanager
 def unpacked(path: Path, packing: str | None) -> Iterator[IO[bytes]]:
-    """The bytes of a file, to be read in order.
+    """The unpacked bytes of a file, to be read in order.
 
     Raises:
-        ValueError: what is wrong with a packed file, with its name, here or while it is read.
+        ValueError: a packed file is damaged, which may show only while it is read; the message names the file.
     """
     with ExitStack() as stack:
         if packing is None:
@@ -103,10 +103,10 @@ def unpacked(path: Path, packing: str | None) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def seekable(path: Path, packing: str | None) -> Iterator[Any]:
-    """A file that Arrow can read anywhere; a packed one is unpacked to a temporary file.
+    """A file that Arrow can read at any position; a packed one is unpacked to a temporary file.
 
     Raises:
-        ValueError: what is wrong with a packed file, or that it unpacks to far more than data would.
+        ValueError: a packed file is damaged, or unpacks to far more than any data would.
     """
     if packing is None:
         with pa.OSFile(str(path)) as file:
@@ -120,7 +120,7 @@ def seekable(path: Path, packing: str | None) -> Iterator[Any]:
 
 
 def packed_name(path: Path, packing: str | None) -> Path:
-    """The name of what is packed: that of a zip's file if it has a suffix, or the path without that of packing."""
+    """The name of the file inside: in a zip its own if it has a suffix, otherwise the path without its suffix."""
     if packing == "zip":
         with _open_archive(path) as archive:
             inside = Path(_only_file(path, archive).filename)
@@ -134,7 +134,7 @@ def _copy(stream: IO[bytes], file: IO[bytes], most: int, path: Path) -> None:
         if file.tell() + len(chunk) > most:
             raise ValueError(
                 f"{path} unpacks to more than {most} bytes, over {_MOST_RATIO} times its size: unpack it yourself, if "
-                "this is what it should be"
+                "that is intended"
             )
         file.write(chunk)
     file.seek(0)
@@ -162,7 +162,7 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
 
 @contextmanager
 def _explaining_zip(path: Path) -> Iterator[None]:
-    """Name the file in whatever zipfile raises for a damaged one."""
+    """Name the file in any error that zipfile raises for a damaged one."""
     try:
         yield
     except Exception as error:
@@ -170,8 +170,8 @@ def _explaining_zip(path: Path) -> Iterator[None]:
 
 
 def _only_file(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    files = [each for each in archive.infolist() if not each.filename.endswith("/")]
-    names = [each.filename for each in files]
+    files = [info for info in archive.infolist() if not info.filename.endswith("/")]
+    names = [info.filename for info in files]
     kind = _kind_of_zip(names)
     if kind is not None:
         raise ValueError(f"{path} is {kind}, which cannot be read: export it as CSV, TSV, JSON Lines, Parquet or text")
@@ -181,14 +181,14 @@ def _only_file(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     (only,) = files
     if only.flag_bits & 1:
         raise ValueError(f"{path} is an encrypted zip: unpack it first")
-    # Of other methods zipfile unpacks each piece whole, and some kilobytes may hold gigabytes.
+    # With other methods, zipfile unpacks each piece at once, and a few kilobytes may hold gigabytes.
     if only.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{path} is a zip with compression method {only.compress_type}: unpack it first")
     return only
 
 
 def _kind_of_zip(names: list[str]) -> str | None:
-    """What else than a packed file a zip is, by the files in it."""
+    """Which other format, not a packed file, a zip is, by the files in it; None if it is none."""
     if "[Content_Types].xml" in names:
         office = {"xl/": "an Excel workbook", "word/": "a Word document", "ppt/": "a PowerPoint presentation"}
         inside = (kind for prefix, kind in office.items() if any(name.startswith(prefix) for name in names))
@@ -205,22 +205,22 @@ def _kind_of_zip(names: list[str]) -> str | None:
 
 
 class _XzStreams:
-    """The content of one xz stream after the other, within a limit of memory, which lzma.open does not have."""
+    """The content of successive xz streams, within a memory limit, which lzma.open does not have."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._pending = file, b""
         self._decompressor: lzma.LZMADecompressor | None = None
 
     def read(self, size: int) -> bytes:
-        """Up to ``size`` bytes, none at the end.
+        """Up to ``size`` bytes; none at the end.
 
         Raises:
             EOFError: the file ends within a stream.
-            lzma.LZMAError: the file is damaged, or asks for too much memory.
+            lzma.LZMAError: the file is damaged, or needs too much memory.
         """
         while True:
             if self._decompressor is None:
-                while not (pending := self._pending.lstrip(b"\0")):  # there may be padding between streams
+                while not (pending := self._pending.lstrip(b"\0")):  # skips padding between streams
                     self._pending = self._file.read(_BUFFER)
                     if not self._pending:
                         return b""
@@ -239,7 +239,7 @@ class _XzStreams:
 
 
 class _Explaining(io.RawIOBase):
-    """A stream whose errors name the packed file that it is read from."""
+    """A stream whose errors name the packed file that it reads."""
 
     def __init__(self, path: Path, packing: str, stream: Any) -> None:
         self._path, self._packing, self._stream = path, packing, stream
@@ -257,7 +257,7 @@ class _Explaining(io.RawIOBase):
 
 
 def _explained(path: Path, packing: str, error: Exception) -> Exception:
-    # Of the disk. A damaged zip asks for places that no file has.
+    # An error of the disk. A damaged zip leads to positions that no file has, which is EINVAL.
     if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
         return error
     if isinstance(error, EOFError) or "Truncated" in str(error) or "not a zip file" in str(error):

@@ -1,4 +1,4 @@
-"""The rows of a corpus, from whatever holds them: one row an input, in order, with what is wrong with it."""
+"""The rows of a corpus, from any source: one row per input, in order, with any error in it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from xattn_widget.corpus.sources.cells import (
     require_text_ahead,
 )
 from xattn_widget.corpus.sources.files import is_file, read_file
-from xattn_widget.corpus.sources.frames import is_frame, is_series, read_frame, read_series
+from xattn_widget.corpus.sources.frames import can_be_read_again, is_frame, is_series, read_frame, read_series
 
-# The text of a window is in memory several times over, encoded too.
+# The most characters of a window: memory holds several copies of its text, and its tokens.
 _WINDOW_CHARACTERS = 32 * 2**20
 
 _SURROGATES = re.compile("[\ud800-\udfff]+")
@@ -33,7 +33,7 @@ _ENDED = object()
 
 
 class Row(NamedTuple):
-    """One input. ``error`` says why it cannot be scored; what can be shown of the text is kept all the same."""
+    """One input. ``error`` says why it cannot be scored; the readable part of its text is kept nevertheless."""
 
     id: str | None
     source: str | None
@@ -43,13 +43,13 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Rows:
-    """Where the rows come from.
+    """The rows of a source.
 
     Attributes:
-        read: starts reading from the first row.
-        once: they can be read only once (an iterator).
-        with_targets: the rows have targets.
-        with_ids: the rows have ids of their own.
+        read: starts reading at the first row.
+        once: whether they can be read only once, as from an iterator.
+        with_targets: whether the rows have targets.
+        with_ids: whether the rows have ids of their own.
     """
 
     read: Callable[[], Iterator[Row]]
@@ -59,7 +59,7 @@ class Rows:
 
 
 class Survey(NamedTuple):
-    """What one pass over the rows tells."""
+    """What one pass over the rows finds out: numbers of rows, windows and characters, and a digest of the content."""
 
     rows: int
     windows: int
@@ -68,10 +68,10 @@ class Survey(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Consecutive rows that are scored and stored together."""
+    """Consecutive rows that are scored and stored together; ``first`` is the number of its first row."""
 
     number: int
-    first: int  # its first row's number
+    first: int
     rows: list[Row]
     digest: str
 
@@ -88,9 +88,9 @@ def open_rows(
     """The rows of sources and targets of any kind; see :func:`xattn_widget.score_corpus`.
 
     Raises:
-        OSError: a path that is not that of a file.
-        TypeError: something that holds no sentences, or a column that is neither a name nor a number.
-        ValueError: a column that is not there or holds no text, or sources and targets of different lengths.
+        OSError: a path is not a file.
+        TypeError: an argument holds no sentences, or a column is neither a name nor a number.
+        ValueError: a column does not exist or holds no text, or sources and targets have different lengths.
     """
     _check_lengths(sources, targets)
     source = Column("source_column", source_column, "source")
@@ -105,38 +105,40 @@ def open_rows(
             raise TypeError(f"{column.argument} must be a name, or a number from 0, got {column.given!r}")
     left = _reader(sources, columns, "sources", max_record_bytes)
     right = None if targets is None else _reader(targets, [target], "targets", max_record_bytes)
-    own_targets = target in columns
+    targets_beside = target in columns
 
     def read() -> Iterator[Row]:
         given = iter(right()) if right else None
         pairs = ((cells, None) for cells in left()) if given is None else _in_step(left(), given)
         for cells, other in pairs:
-            broken = next((each for each in (cells, other) if isinstance(each, Broken)), None)
+            broken = next((side for side in (cells, other) if isinstance(side, Broken)), None)
             if broken is not None:
                 yield Row(None, None, None, str(broken))
                 continue
             text, error = _text(cells[0], "source")
-            own_id = other_text = None
-            if other is not None or own_targets:
+            given_id = other_text = None
+            if other is not None or targets_beside:
                 other_text, target_error = _text(other[0] if other is not None else cells[1], "target")
                 error = error or target_error
             if id_column is not None:
                 plain = isinstance(cells[-1], str | bytes) or is_missing(cells[-1])
-                own_id = _text(cells[-1] if plain else str(cells[-1]), "id")[0]
-            yield _within(Row(own_id, text, other_text, error), max_record_bytes)
+                given_id = _text(cells[-1] if plain else str(cells[-1]), "id")[0]
+            yield _within(Row(given_id, text, other_text, error), max_record_bytes)
 
     return Rows(
         read,
-        once=not all(each is None or _can_be_read_again(each) for each in (sources, targets)),
-        with_targets=right is not None or own_targets,
+        once=not all(side is None or _can_be_read_again(side) for side in (sources, targets)),
+        with_targets=right is not None or targets_beside,
         with_ids=id_column is not None,
     )
 
 
 def survey(rows: Rows, size: int = 4096) -> Survey:
-    """Read all rows once, for their number, that of their windows, their size and content.
+    """Read all rows, which must be readable again, and count and digest them.
 
-    Not for rows that can be read only once.
+    Args:
+        rows: the rows.
+        size: the size of windows, as for :func:`cut_windows`.
     """
     digest = hashlib.blake2b(digest_size=16)
     number = characters = windows = 0
@@ -150,7 +152,7 @@ def survey(rows: Rows, size: int = 4096) -> Survey:
 
 
 def cut_windows(rows: Iterable[Row], size: int) -> Iterator[Window]:
-    """The rows in windows of ``size``, or fewer where they are very long; the last one may be shorter."""
+    """The rows in windows of ``size`` rows; windows with very long rows have fewer, and the last one may too."""
     first = 0
     for number, collected in enumerate(_cut(rows, size)):
         digest = hashlib.blake2b(digest_size=16)
@@ -177,7 +179,7 @@ def _characters(row: Row) -> int:
 
 
 def _within(row: Row, limit: int) -> Row:
-    """The row, or one that says that it is too large."""
+    """The row, or if its texts have more than ``limit`` bytes, one with an error instead."""
     texts = [text for text in row[:3] if text]
     if sum(map(len, texts)) * 4 > limit and sum(len(text.encode()) for text in texts) > limit:
         return Row(None, None, None, str(oversized(limit)))
@@ -190,9 +192,9 @@ def _bytes(row: Row) -> bytes:
 
 def _check_lengths(sources: Any, targets: Any) -> None:
     lengths = [
-        len(each)
-        for each in (sources, targets)
-        if hasattr(each, "__len__") and _can_be_read_again(each) and not is_file(each)
+        len(side)
+        for side in (sources, targets)
+        if hasattr(side, "__len__") and _can_be_read_again(side) and not is_file(side)
     ]
     if len(lengths) == 2 and lengths[0] != lengths[1]:
         raise ValueError(
@@ -206,13 +208,14 @@ def _in_step(sources: Iterable[Cells], targets: Iterable[Cells]) -> Iterator[tup
         if source is _ENDED or target is _ENDED:
             ended, going = ("sources", "targets") if source is _ENDED else ("targets", "sources")
             raise ValueError(
-                f"there must be one target for each source: the {ended} end after {number} rows, the {going} go on"
+                f"there must be one target for each source: the {ended} end after {number} rows, the {going} go on. "
+                "Pass sources and targets of equal number"
             )
         yield source, target
 
 
 def _reader(data: Any, columns: Sequence[Column], what: str, limit: int) -> Callable[[], Iterable[Cells]]:
-    """A function that gives one tuple of cells a row, for the columns in their order."""
+    """A function that starts reading and gives a tuple of cells per row, in the order of the columns."""
     if is_file(data):
         return read_file(data, columns, limit)
     if is_frame(data):
@@ -222,8 +225,8 @@ def _reader(data: Any, columns: Sequence[Column], what: str, limit: int) -> Call
         return read_series(data, columns, limit)
     if not isinstance(data, Iterable) or isinstance(data, bytes | bytearray | Mapping):
         raise TypeError(
-            f"{what} must hold sentences (a list, an iterator, a path of a text, CSV, TSV, JSON Lines, Parquet or "
-            f"Arrow file, a pandas or polars frame, an Arrow table or a Dataset), got {type(data).__name__}"
+            f"{what} must hold sentences (a list, an iterator, the path of a text, CSV, TSV, JSON Lines, Parquet or "
+            f"Arrow file, a pandas or polars frame, an Arrow table or stream, or a Dataset), got {type(data).__name__}"
         )
 
     def cells(items: Iterable[Any]) -> Iterator[Cells]:
@@ -231,7 +234,7 @@ def _reader(data: Any, columns: Sequence[Column], what: str, limit: int) -> Call
 
     if not _can_be_read_again(data):
         return lambda: require_text_ahead(cells(data), columns, what)
-    # By their places where they have some: a sequence may count how often it is gone through.
+    # By index if possible: a sequence may keep track of how often it is iterated over.
     items = map(data.__getitem__, range(len(data))) if isinstance(data, Sequence) else data
     require_text(cells(items), columns, what)
     return lambda: cells(data)
@@ -248,13 +251,13 @@ def _can_be_read_again(data: Any) -> bool:
     if is_file(data) or is_series(data):
         return True
     if is_frame(data):
-        return type(data).__name__ != "RecordBatchReader"
-    # Other iterables may hand out one iterator again and again, such as a progress bar around a generator.
+        return can_be_read_again(data)
+    # Other iterables, such as a progress bar around a generator, may return the same iterator every time.
     return hasattr(data, "__len__") and hasattr(data, "__getitem__")
 
 
 def _text(cell: Any, side: str) -> tuple[str | None, str | None]:
-    """The text of a cell and what is wrong with it."""
+    """The text of a cell, and its error; either may be None."""
     if isinstance(cell, Broken):
         return None, str(cell)
     if isinstance(cell, bytes):

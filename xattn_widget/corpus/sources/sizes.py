@@ -1,6 +1,7 @@
-"""How much memory the parts of Parquet and Arrow files take unpacked, from their headers alone.
+"""How much memory the parts of Parquet and Arrow files take when unpacked, from their headers alone.
 
-The libraries unpack a page, or a batch of rows, as a whole, however large it says that it is, and do not tell before.
+The libraries unpack a page or a batch of rows as a whole, however large its header says it is, and do not report the
+size beforehand.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ _MOST_DEPTH = 8
 
 
 class Page(NamedTuple):
-    """A page of a column in a Parquet file: its bytes when unpacked, and how many values it has, 0 in a dictionary."""
+    """A page of a column in a Parquet file: its unpacked size in bytes, and how many values, 0 for a dictionary."""
 
     size: int
     values: int
 
 
 class Chunk(NamedTuple):
-    """A column in a group of rows of a Parquet file: its path in the schema, where its pages are, and its values."""
+    """A column in a row group of a Parquet file: its path in the schema, where its pages are, and how many values."""
 
     path: tuple[str, ...]
     start: int
@@ -33,9 +34,9 @@ class Chunk(NamedTuple):
 
 
 def parquet_groups(file: Any) -> list[list[Chunk]]:
-    """The columns of each group of rows, from the end of a file that pyarrow has opened.
+    """The columns of each row group, from the footer of a file that pyarrow has opened.
 
-    pyarrow has these too, but ends the process where some of what it says of them is damaged.
+    pyarrow provides these too, but aborts the process if some of their metadata are damaged.
 
     Raises:
         pyarrow.ArrowInvalid: the file's metadata are damaged.
@@ -60,16 +61,16 @@ def _chunk(metadata: dict[int, Any]) -> Chunk:
 
 
 def parquet_pages(file: Any, chunk: Chunk) -> Iterator[Page]:
-    """The pages of a column in a group of rows.
+    """The pages of a column in a row group.
 
     Raises:
-        pyarrow.ArrowInvalid: the data are not pages.
+        pyarrow.ArrowInvalid: there are no pages where they should be.
     """
     place, values = chunk.start, 0
     while place < chunk.end and values < chunk.values:
         header, length = _read_header(file, place)
         size, packed = header.get(2, -1), header.get(3, -1)
-        # Of a data page in its two versions.
+        # A data page has one of two versions.
         details = header.get(5) or header.get(8) or {}
         count = details.get(1, 0) if isinstance(details, dict) else -1
         for number in (size, packed, count):
@@ -81,11 +82,11 @@ def parquet_pages(file: Any, chunk: Chunk) -> Iterator[Page]:
 
 
 def arrow_unpacked(metadata: bytes, body: Any) -> tuple[int, int]:
-    """The rows of a batch in an Arrow file, and the bytes that its packed buffers unpack to; 0 where none is packed.
+    """The number of rows of a batch in an Arrow file, and the bytes that its packed buffers unpack to; 0 if none is.
 
     Args:
-        metadata: of the message, a flatbuffer.
-        body: of the message.
+        metadata: the message's metadata, a flatbuffer.
+        body: the message's body.
 
     Raises:
         pyarrow.ArrowInvalid: the metadata are damaged.
@@ -93,7 +94,7 @@ def arrow_unpacked(metadata: bytes, body: Any) -> tuple[int, int]:
     try:
         message = _Table(metadata, _number("<I", metadata, 0))
         batch = message.table(2)
-        if message.number("<B", 1) == 2:  # a dictionary, whose values are a batch
+        if message.number("<B", 1) == 2:  # a dictionary: its values are a batch
             batch = batch.table(1)
         if not batch.has(3):
             return batch.number("<q", 0), 0
@@ -135,8 +136,8 @@ class _Table:
         place = self._place(field)
         if place:
             place += _number("<I", self._data, place)
-            for each in range(_number("<I", self._data, place)):
-                yield struct.unpack_from("<qq", self._data, place + 4 + 16 * each)
+            for index in range(_number("<I", self._data, place)):
+                yield struct.unpack_from("<qq", self._data, place + 4 + 16 * index)
 
 
 def _number(form: str, data: Any, place: int) -> int:
@@ -147,7 +148,7 @@ def _number(form: str, data: Any, place: int) -> int:
 
 
 def _read_header(file: Any, place: int) -> tuple[dict[int, Any], int]:
-    """A page's header, and its length."""
+    """A page's header, and the header's length in bytes."""
     for size in (_HEADER, _MOST_HEADER):
         if place < 0:
             break
@@ -161,13 +162,13 @@ def _read_header(file: Any, place: int) -> tuple[dict[int, Any], int]:
 
 
 class _Compact:
-    """Reads the compact protocol of Thrift."""
+    """Reads Thrift's compact protocol."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self.place = data, 0
 
     def structure(self, depth: int = 0) -> dict[int, Any]:
-        """The fields of a structure by their numbers."""
+        """The fields of a structure, by number."""
         fields: dict[int, Any] = {}
         number = 0
         while kind := self._byte():

@@ -1,4 +1,4 @@
-"""Keep rows that can be read only once on the disk, so that they can be read again."""
+"""Store rows that can be read only once on disk, so that they can be read again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GROUP_ROWS = 4096
 
 @contextmanager
 def spooled(rows: Rows) -> Iterator[Rows]:
-    """The same rows from a temporary file, inside the block."""
+    """The same rows, which can be read again inside the block, from a temporary file."""
     with tempfile.TemporaryDirectory(prefix="xattn-widget-") as folder:
         path = Path(folder, "rows.parquet")
         with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
@@ -28,7 +28,9 @@ def spooled(rows: Rows) -> Iterator[Rows]:
 
         def read() -> Iterator[Row]:
             with pq.ParquetFile(path) as file:
-                for group in range(file.num_row_groups):  # each as large as a window, of few rows if they are long
+                for group in range(
+                    file.num_row_groups
+                ):  # each is as large as a window, which has few rows if they are long
                     columns = file.read_row_group(group, use_threads=False).columns
                     for cells in zip(*(column.to_pylist() for column in columns), strict=True):
                         yield Row(*cells)

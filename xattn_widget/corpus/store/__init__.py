@@ -1,1 +1,1 @@
-"""Where the results of a corpus are kept: tables and the parts of an unfinished job."""
+"""Storing the results of a corpus: tables, and the parts of an unfinished job."""

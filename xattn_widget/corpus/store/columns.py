@@ -1,4 +1,4 @@
-"""Numbers of a scored table by the names that people give them, such as ``coverage_penalty.layer3.head5``."""
+"""Numbers of a scored table by name, such as ``coverage_penalty.layer3.head5``."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from xattn_widget.corpus.sources.cells import is_missing
 from xattn_widget.corpus.store import parquet
 from xattn_widget.corpus.store.tables import grids, score_names
 from xattn_widget.messages.hints import nearest
-from xattn_widget.record.heads import head_pairs, missing_head_hint
+from xattn_widget.record.heads import check_heads, head_pairs
 
 _NAME = re.compile(r"(?P<score>.+?)(?:\.layer(?P<layer>\d+))?(?:\.head(?P<head>\d+))?")
 
 
 def score_of(name: str) -> str:
-    """The column that a name is of."""
+    """The score in a name: ``"entropy"`` in ``"entropy.layer3"``; the name itself if it is a column's."""
     match = _NAME.fullmatch(name)
     return match["score"] if match else name
 
 
 def column_values(table: pa.Table, name: str, heads: Sequence[tuple[int, int]] | None = None) -> Any:
-    """``[rows]`` float64 array of a column of numbers or of a score, NaN where there is none.
+    """``[rows]`` float64 array of a column of numbers or of a score, NaN where a row has no value.
 
     Args:
         table: a scored table.
-        name: a column of numbers, or of a score: ``"entropy"`` for the mean of all heads, ``"entropy.layer3"`` for the
-            mean of a layer's, ``"entropy.head5"`` for the mean of a head's over the layers, ``"entropy.layer3.head5"``.
-        heads: ``(layer, head)`` pairs whose mean is taken, at least one; only beside a score's bare name.
+        name: a column of numbers, or a score: ``"entropy"`` for the mean over all heads, ``"entropy.layer3"`` for the
+            mean over one layer, ``"entropy.head5"`` for the mean of one head number over the layers, or
+            ``"entropy.layer3.head5"`` for one head.
+        heads: the ``(layer, head)`` pairs to average over, at least one; only with a score's name alone.
 
     Raises:
-        ValueError: there is no such column, layer or head.
+        ValueError: the table has no such column, layer or head.
     """
     score = score_of(name)
     if name in table.column_names and name not in score_names(table):
@@ -51,10 +52,9 @@ def column_values(table: pa.Table, name: str, heads: Sequence[tuple[int, int]] |
     layer, head = (None if match[part] is None else int(match[part]) for part in ("layer", "head"))
     if heads is not None:
         pairs = head_pairs(heads)
-        for each in pairs:
-            _check_head(score, grid, *each)
+        check_heads(pairs, grid.shape[1], grid.shape[2], score)
         return np.stack([grid[:, layer, head] for layer, head in pairs]).mean(0)
-    _check_head(score, grid, layer or 0, head or 0)
+    check_heads([(layer or 0, head or 0)], grid.shape[1], grid.shape[2], score)
     if layer is not None:
         grid = grid[:, layer : layer + 1]
     if head is not None:
@@ -63,10 +63,14 @@ def column_values(table: pa.Table, name: str, heads: Sequence[tuple[int, int]] |
 
 
 def schema_of(table: pa.Table | str | PathLike[str], name: str = "table") -> pa.Schema:
-    """The schema of a table or Parquet file, which an error calls ``name``.
+    """The schema of a table or Parquet file.
+
+    Args:
+        table: the table, or the path of the file.
+        name: the argument that ``table`` was passed as, for errors.
 
     Raises:
-        TypeError: it is neither a table nor a path.
+        TypeError: ``table`` is neither a table nor a path.
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, or it is not a Parquet file.
     """
@@ -80,7 +84,12 @@ def schema_of(table: pa.Table | str | PathLike[str], name: str = "table") -> pa.
 def read_columns(
     table: pa.Table | str | PathLike[str], wanted: Sequence[str] | None = None, name: str = "table"
 ) -> pa.Table:
-    """A table as it is, or a Parquet file with those of the wanted columns that it has (all for None).
+    """A table unchanged, or those wanted columns that a Parquet file has.
+
+    Args:
+        table: the table, or the path of the file.
+        wanted: the columns to read from a file, if it has them; None for all.
+        name: the argument that ``table`` was passed as, for errors.
 
     Raises:
         TypeError, FileNotFoundError, ValueError: as ``schema_of``.
@@ -88,25 +97,16 @@ def read_columns(
     present = schema_of(table, name).names
     if isinstance(table, pa.Table):
         return table
-    return parquet.read_table(table, [each for each in present if wanted is None or each in wanted])
+    return parquet.read_table(table, [column for column in present if wanted is None or column in wanted])
 
 
 def cells(column: Any) -> list[Any]:
-    """The plain cells of a column of Arrow, NumPy, pandas or polars, or of any sequence, None for a missing one."""
+    """The plain cells of an Arrow, NumPy, pandas or polars column, or of any sequence; None where one is missing."""
     if isinstance(column, pa.Array | pa.ChunkedArray):
         values = column.to_pylist()
     else:
         values = column.tolist() if hasattr(column, "tolist") else list(column)
-    return [None if is_missing(each) else each for each in values]
-
-
-def _check_head(score: str, grid: Any, layer: int, head: int) -> None:
-    layers, heads = grid.shape[1:]
-    if not (0 <= layer < layers and 0 <= head < heads):
-        raise ValueError(
-            f"{score} has no layer {layer} head {head}: layers are 0 to {layers - 1}, heads are 0 to {heads - 1}"
-            f"{missing_head_hint(layer, head, layers, heads)}"
-        )
+    return [None if is_missing(value) else value for value in values]
 
 
 def _numeric(table: pa.Table) -> list[str]:
@@ -116,17 +116,12 @@ def _numeric(table: pa.Table) -> list[str]:
 
 def _numbers(table: pa.Table, name: str) -> Any:
     if name not in _numeric(table):
-        raise ValueError(f"column {name!r} holds no numbers; those of the table are {', '.join(_numeric(table))}")
+        known = ", ".join(_numeric(table)) or "none"
+        raise ValueError(f"column {name!r} holds no numbers; the table's columns of numbers: {known}")
     return table[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
 def average_ranks(values: Any) -> Any:
-    """``[n]`` ranks from 1, of equal values the mean of their ranks."""
-    order = np.argsort(values, kind="stable")
-    place = np.empty(len(values), dtype=np.intp)
-    place[order] = np.arange(len(values))
-    ordered = values[order]
-    starts = np.r_[True, ordered[1:] != ordered[:-1]]
-    group = starts.cumsum()[place]
-    bounds = np.r_[np.nonzero(starts)[0], len(values)]
-    return 0.5 * (bounds[group] + bounds[group - 1] + 1)
+    """``[n]`` ranks from 1; equal values share the mean of their ranks."""
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[group]

@@ -1,8 +1,8 @@
-"""Parquet files with checksums: damage is an error when they are read, never another number.
+"""Parquet files with checksums: reading a damaged file is an error and never gives a wrong number.
 
-Each page carries the checksum that Parquet provides for. It does not cover the footer (schema, metadata, places of the
-pages), so a digest of the footer stands right before it, where Parquet allows bytes that belong to no column. To other
-readers these are ordinary Parquet files. Files without checksums, as earlier versions wrote them, are read too.
+Each page carries Parquet's own checksum. That does not cover the footer (schema, metadata, places of the pages), so a
+digest of the footer is written right before it, where Parquet allows bytes that belong to no column. To other readers
+these are ordinary Parquet files. Files without checksums, which earlier versions wrote, can be read too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# Scores are all different: dictionaries of them would make a file larger, and slower to write.
+# Scores hardly ever repeat: dictionary encoding would make a file larger and slower to write.
 WRITING: dict[str, Any] = {"compression": "zstd", "use_dictionary": False, "write_page_checksum": True}
 _MARK = b"xattn_widget footer "
 _DIGEST_LENGTH = 32
@@ -27,7 +27,7 @@ Opener = Callable[[str, int], int]
 
 
 def seal(file: IO[bytes]) -> None:
-    """Put the digest before the footer of a Parquet file that was just written to ``file``."""
+    """Write the digest before the footer of a Parquet file that was just written to ``file``."""
     start = _footer_start(file)
     file.seek(start)
     footer = file.read()
@@ -53,14 +53,14 @@ def read_table(
     sealed: bool = False,
     opener: Opener | None = None,
 ) -> pa.Table:
-    """A Parquet file, with its checksums verified where it has them.
+    """The table in a Parquet file, after verifying any checksums in it.
 
     Args:
         path: the file.
-        columns: the columns to read, all when left out.
-        use_threads: read columns in parallel.
-        sealed: require the digest of the footer.
-        opener: how to open the file, as for ``open``.
+        columns: the columns to read; by default all.
+        use_threads: whether to read columns in parallel.
+        sealed: whether the footer must have a digest.
+        opener: opens the file, as for ``open``.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -73,7 +73,7 @@ def read_table(
 
 @contextmanager
 def _opened(path: str | PathLike[str], sealed: bool = False, opener: Opener | None = None) -> Iterator[IO[bytes]]:
-    """The file, its footer verified. What is wrong with it is reported with its path."""
+    """The file, with its footer verified; errors name the file."""
     if not os.path.lexists(path):
         raise FileNotFoundError(f"there is no file {path}: pass the Parquet file that score_corpus wrote")
     if os.path.isdir(path):
@@ -84,7 +84,7 @@ def _opened(path: str | PathLike[str], sealed: bool = False, opener: Opener | No
             file.seek(0)
             yield file
         except (pa.ArrowException, OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno:  # of the disk; Arrow's own have no number
+            if isinstance(error, OSError) and error.errno:  # from the system; Arrow's own have no errno
                 raise
             raise ValueError(
                 f"{path} is not a Parquet file as score_corpus writes them, or it is damaged: {error}"

@@ -1,4 +1,4 @@
-"""The folder beside an unfinished output: its name, its lock, and what is in it, never reached through links."""
+"""The folder beside an unfinished output: its name, its lock and its files, none of them reached through a link."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from filelock import lock_descriptor
+
 from xattn_widget.files.writing import UNFINISHED
 
 _ENDING = ".parts"
-# The longest name that common file systems take, in bytes.
+# The longest file name that common file systems allow, in bytes.
 _LONGEST_NAME = 255
 _WINDOW = re.compile(r"window-(\d{8})\.parquet")
-# How often to look again where another call removes the folder while it is opened.
+# How often to try again when another call removes the folder while this one opens it.
 _TRIES = 100
 
 
 def parts_folder(output: Path) -> Path:
-    """The folder that holds an unfinished output, beside the file that a link names."""
+    """The folder for the parts of an unfinished output; if the output is a link, beside the file it points to."""
     output = Path(os.path.realpath(output))
     name = output.name + _ENDING
     if len(os.fsencode(name)) > _LONGEST_NAME:
@@ -40,21 +42,21 @@ def window_path(folder: Path, number: int) -> Path:
 
 
 def window_paths(folder: Path) -> dict[int, Path]:
-    """The files of the windows that are there, by number."""
+    """The window files in the folder, by window number."""
     matches = ((_WINDOW.fullmatch(path.name), path) for path in folder.iterdir())
     return {int(match[1]): path for match, path in matches if match}
 
 
 def manifest_path(folder: Path) -> Path:
-    """The file that says what is computed."""
+    """The file that describes the job."""
     return folder / "manifest.json"
 
 
 def open_inside(path: str, flags: int) -> int:
-    """Open a regular file of the folder, as an opener for ``open``.
+    """Open a regular file in the folder; an opener for ``open``.
 
     Raises:
-        OSError: there is a link, a pipe or a folder in its place.
+        OSError: the path is a link, a pipe or a folder.
     """
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
@@ -71,34 +73,34 @@ def open_inside(path: str, flags: int) -> int:
 
 @contextmanager
 def locked_parts(output: Path) -> Iterator[Path]:
-    """The folder of an output, made if need be, for this call alone. What a killed call did not finish is removed.
+    """The folder of an output, created if necessary and locked and locked; what a killed call left is removed.
 
     Raises:
         BlockingIOError: another call is scoring to the output.
-        OSError: the folder cannot be written to, or files cannot be moved out of it.
+        OSError: the folder cannot be written to or locked, or files cannot be moved out of it.
     """
     folder = parts_folder(output)
     lock = next((lock for _ in range(_TRIES) if (lock := _lock(folder, output))), None)
     if lock is None:
         raise _busy(output)
     with lock:
-        for left in folder.glob(f"*{UNFINISHED}"):
-            with suppress(OSError):  # a folder of that name is someone else's
-                left.unlink()
+        for leftover in folder.glob(f"*{UNFINISHED}"):
+            with suppress(OSError):  # a folder with this name belongs to someone else
+                leftover.unlink()
         _check_moving(folder)
         yield folder
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what a job keeps in its folder, the lock last, and the folder if nothing else is in it.
+    """Remove a job's files from its folder, the lock last, and then the folder if it is empty.
 
-    Another call may do so at the same time, or open the folder anew.
+    Another call may do the same, or open the folder again, at the same time.
     """
     if folder.is_symlink() or not folder.is_dir():
         return
     lock = folder / "lock"
-    left = [*window_paths(folder).values(), *folder.glob(f"*{UNFINISHED}"), manifest_path(folder), lock]
-    for path in left:
+    leftovers = [*window_paths(folder).values(), *folder.glob(f"*{UNFINISHED}"), manifest_path(folder), lock]
+    for path in leftovers:
         with suppress(OSError):
             path.unlink()
     with suppress(OSError):
@@ -106,16 +108,16 @@ def remove_parts(folder: Path) -> None:
 
 
 def discard_parts(output: Path) -> None:
-    """Remove what a call left that was killed after its output was complete, unless another call is doing so."""
+    """Remove what a call left behind that was killed after it completed its output, unless another call is doing so."""
     if parts_folder(output).is_dir():
         with suppress(BlockingIOError), locked_parts(output) as folder:
             remove_parts(folder)
 
 
 def _lock(folder: Path, output: Path) -> IO[bytes] | None:
-    """The lock file, locked; None where another call removed it meanwhile.
+    """The lock file, locked; None if another call has removed it in the meantime.
 
-    The lock is released when the file is closed, however the process ends.
+    Closing the file releases the lock, and so does the end of the process, however it ends.
     """
     try:
         if folder.is_symlink():
@@ -132,34 +134,30 @@ def _lock(folder: Path, output: Path) -> IO[bytes] | None:
         raise OSError(error.errno, f"cannot write to the folder {folder}: {error.strerror}") from error
     with ExitStack() as stack:
         stack.enter_context(lock)
-        _take(lock, output)
+        try:
+            locked = lock_descriptor(lock.fileno(), blocking=False)
+        except OSError as error:
+            raise OSError(
+                error.errno, f"cannot lock {path}: {error.strerror}. Write to a disk whose file system has file locks"
+            ) from error
+        if not locked:
+            raise _busy(output)
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(lock.fileno()), os.lstat(path)):
-                os.utime(path)  # it shows when the last call began
+                os.utime(path)  # shows when the last call began
                 stack.pop_all()
                 return lock
     return None
 
 
-def _take(lock: IO[bytes], output: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # not on this system
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise _busy(output) from None
-    except OSError as error:
-        raise OSError(error.errno, f"cannot lock {lock.name}: {error.strerror}") from error
-
-
 def _busy(output: Path) -> BlockingIOError:
-    return BlockingIOError(errno.EWOULDBLOCK, f"another process is scoring to {output}")
+    return BlockingIOError(
+        errno.EWOULDBLOCK, f"another process is scoring to {output}: wait for it, or write to another path"
+    )
 
 
 def _check_moving(folder: Path) -> None:
-    """Try what the last step of a job does, so that it cannot fail there: move a file out of the folder."""
+    """Move a file out of the folder, so that the last step of a job, which does the same, cannot fail after hours."""
     name = f".{secrets.token_hex(8)}{UNFINISHED}"
     inside, outside = folder / name, folder.with_name(name)
     try:

@@ -1,8 +1,8 @@
-"""Where scored windows are kept: in memory, or in files beside the output, so that a broken run can go on.
+"""Where scored windows are stored: in memory, or in files beside the output, so that an interrupted run can resume.
 
-Beside ``scored.parquet`` a folder ``scored.parquet.parts`` holds ``manifest.json``, which says what is computed of
-what, and one Parquet file for each finished window. A file has its name only when it is whole, and carries checksums.
-When all windows are there, they are put together under the output's own name, and the folder is removed.
+Beside ``scored.parquet``, the folder ``scored.parquet.parts`` holds ``manifest.json``, which describes the job and its
+data, and one Parquet file for each finished window. A file gets its name only once it is complete, and carries
+checksums. When all windows are finished, they are combined into the output, and the folder is removed.
 """
 
 from __future__ import annotations
@@ -40,42 +40,42 @@ from xattn_widget.files.writing import refuse_to_overwrite, whole_file
 logger = logging.getLogger("xattn_widget")
 
 _DIGEST = b"xattn_widget_rows"
-# Rows are put together in groups of about this many bytes, which are in memory a few times over.
+# Windows are combined in groups of about this many bytes, of which memory holds a few copies.
 _GROUP_BYTES = 8 * 2**20
-# In the manifest, the digest of everything else in it.
+# The key in the manifest of the digest of everything else in it.
 _CHECKSUM = "checksum"
 
 
 class Store(Protocol):
-    """What an engine writes to."""
+    """What an engine writes scored windows to."""
 
     @property
     def done(self) -> Collection[int]:
-        """The windows that are scored."""
+        """The windows that have been scored."""
 
     def has(self, window: Window) -> bool:
-        """Whether the window is scored already."""
+        """Whether the window has been scored."""
 
     def write(self, number: int, digest: str, table: pa.Table) -> None:
-        """Keep a window's table."""
+        """Store a window's table."""
 
     def finish(self, windows: int) -> Any:
-        """The result, of so many windows: a table or a path."""
+        """The result, a table or a path, of this many windows."""
 
 
 class MemoryStore:
-    """Keeps the windows in memory."""
+    """Stores the windows in memory."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
         self.done: dict[int, pa.Table] = {}
 
     def has(self, window: Window) -> bool:
-        """Nothing is there before."""
+        """Always false: nothing was scored earlier."""
         return False
 
     def write(self, number: int, digest: str, table: pa.Table) -> None:
-        """Keep a window's table."""
+        """Store a window's table."""
         self.done[number] = table
 
     def finish(self, windows: int) -> pa.Table:
@@ -83,7 +83,7 @@ class MemoryStore:
         if sorted(self.done) != list(range(windows)):
             raise ValueError(
                 f"the sources held {windows} windows of rows when they were first read, and {len(self.done)} when they "
-                "were scored: pass a list, or iter(...) of what can be read only once"
+                "were scored: pass a list, or iter(...) of sources that can be read only once"
             )
         tables = [self.done[number].cast(self._schema) for number in range(windows)]
         whole = pa.concat_tables(tables) if tables else self._schema.empty_table()
@@ -92,27 +92,27 @@ class MemoryStore:
 
 
 class ShardStore:
-    """Keeps the windows in a folder beside the output; made by :func:`open_shards`."""
+    """Stores the windows in a folder beside the output; made by :func:`open_shards`."""
 
     def __init__(self, output: Path, folder: Path, schema: pa.Schema, sealed: bool) -> None:
-        """Find what is there.
+        """Find the windows that an earlier run finished.
 
         Args:
-            output: the file to write in the end.
-            folder: where the windows are.
-            schema: of the output.
-            sealed: whether all windows have checksums; those of earlier versions have none.
+            output: the file to write at the end.
+            folder: the folder of the windows.
+            schema: the output's schema.
+            sealed: whether all windows have checksums; earlier versions wrote none.
         """
         self._output, self._schema, self._sealed = output, schema, sealed
-        self._target = Path(os.path.realpath(output))  # now, for the working directory may change
+        self._target = Path(os.path.realpath(output))  # resolved now, since the working directory may change
         self.folder = folder
         self.done = window_paths(folder)
 
     def has(self, window: Window) -> bool:
-        """Whether the window is scored already.
+        """Whether the window has been scored.
 
         Raises:
-            ValueError: its rows are not those that were scored, or its file is damaged.
+            ValueError: other rows were scored, or the window's file is damaged.
         """
         path = self.done.get(window.number)
         if path is None:
@@ -120,13 +120,13 @@ class ShardStore:
         if _rows_of(self._read(path)) != window.digest.encode():
             last = window.first + len(window.rows) - 1
             raise ValueError(
-                f"cannot go on with {self._output}: rows {window.first} to {last} are not those of the run that was "
-                f"broken off. Pass the same data, or another output, or remove {self.folder} to start again"
+                f"cannot resume {self._output}: rows {window.first} to {last} differ from those of the interrupted "
+                f"run. Pass the same data or another output, or remove {self.folder} to start over"
             )
         return True
 
     def write(self, number: int, digest: str, table: pa.Table) -> None:
-        """Keep a window's table: under its name only when it is whole and on the disk."""
+        """Store a window's table, under its name only once it is completely on the disk."""
         path = window_path(self.folder, number)
         with self._explaining_full_disk():
             described = table.replace_schema_metadata({_DIGEST: digest})
@@ -136,15 +136,16 @@ class ShardStore:
         self.done[number] = path
 
     def finish(self, windows: int) -> Path:
-        """Put the windows together under the output's name and remove the folder.
+        """Combine the windows into the output and remove the folder.
 
         Raises:
-            ValueError: there are other windows than the data has now, or one is damaged.
+            ValueError: the windows are not exactly those of the data, or one is damaged.
         """
         if sorted(self.done) != list(range(windows)):
             raise ValueError(
-                f"cannot finish {self._output}: the data have {windows} windows, {len(self.done)} are scored: they "
-                f"are not those of the run that was broken off. Remove {self.folder} to start again"
+                f"cannot finish {self._output}: the data have {windows} windows, but {len(self.done)} are scored, so "
+                f"these are not the data of the interrupted run. Pass the same data, or remove {self.folder} to start "
+                "over"
             )
         paths = [self.done[number] for number in sorted(self.done)]
         errors, digests = [], []
@@ -166,13 +167,13 @@ class ShardStore:
         """A window's table.
 
         Raises:
-            ValueError: its file is damaged.
+            ValueError: the file is damaged.
         """
         try:
             return read_table(path, columns, use_threads=False, sealed=self._sealed, opener=open_inside)
         except (ValueError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise ValueError(f"{path} is damaged ({reason}): remove it to have its rows scored again") from error
+            raise ValueError(f"{path} is damaged ({reason}): remove it, and its rows are scored again") from error
 
     @contextmanager
     def _explaining_full_disk(self) -> Iterator[None]:
@@ -181,24 +182,30 @@ class ShardStore:
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"cannot write {self._output} ({error.strerror or error}): what is scored so far is kept in "
-                f"{self.folder}; make room and run the same call again to go on",
+                f"cannot write {self._output} ({error.strerror or error}): what has been scored is kept in "
+                f"{self.folder}; make room and run the same call again to resume",
             ) from error
 
 
 def rows_digest(digests: list[bytes]) -> str:
-    """One digest of the windows' digests in order."""
+    """One digest of all rows, from the digests of the windows in order."""
     return hashlib.blake2b(b" ".join(digests), digest_size=16).hexdigest()
 
 
 @contextmanager
 def open_shards(output: Path, schema: pa.Schema, description: dict[str, Any], rows: int | None) -> Iterator[ShardStore]:
-    """The store of an output, new or of a run that was broken off, for this call alone.
+    """The store of an output, new or left by an interrupted run, locked for this call.
+
+    Args:
+        output: the file to write at the end.
+        schema: the output's schema.
+        description: the job, by :func:`describe_job`, and its data.
+        rows: how many rows there are, if known, to check that they fit on the disk.
 
     Raises:
-        BlockingIOError: another call is writing there.
+        BlockingIOError: another call is scoring to the output.
         OSError: the folder cannot be written to, or the disk has too little room.
-        ValueError: what is there was computed of something else; the message says what differs.
+        ValueError: the interrupted run was another job; the message says what differs.
     """
     with locked_parts(output) as folder:
         sealed = _agree(manifest_path(folder), output, description)
@@ -209,30 +216,30 @@ def open_shards(output: Path, schema: pa.Schema, description: dict[str, Any], ro
 
 
 def check_finished(output: Path, description: dict[str, Any], digest: str | None) -> None:
-    """Make sure that an output which is there is what this job would write.
+    """Check that an existing output is what this job would write.
 
     Args:
-        output: the path.
-        description: what the job computes.
-        digest: of the rows, by :func:`rows_digest`; None where the description tells the data.
+        output: the path of the output.
+        description: the job, by :func:`describe_job`.
+        digest: the digest of the rows, by :func:`rows_digest`; None if the description covers the data.
 
     Raises:
-        FileExistsError: something else is there.
+        FileExistsError: it is something else.
     """
     advice = "Remove it, or write to another path"
     try:
         info = corpus_info(output)
     except (ValueError, pa.ArrowInvalid):
-        raise FileExistsError(f"{output} exists and is no scored corpus. {advice}") from None
+        raise FileExistsError(f"{output} exists and is not a scored corpus. {advice}") from None
     differences = differing(info["job"], description)
     if digest is not None and info.get("rows digest") != digest:
         differences.append("the data differ")
     if differences:
-        raise FileExistsError(f"{output} exists, and is of another job: {'; '.join(differences)}. {advice}")
+        raise FileExistsError(f"{output} exists and belongs to another job: {'; '.join(differences)}. {advice}")
 
 
 def differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What differs between two descriptions of jobs, in words."""
+    """What differs between two descriptions of jobs, in words; empty if nothing does."""
     return [
         f"{name} was {_short(before.get(name))}, now it is {_short(now.get(name))}"
         for name in dict.fromkeys([*before, *now])
@@ -241,39 +248,43 @@ def differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def check_output(output: Any, *inputs: Any) -> Path:
-    """The output's path, if it can be written there.
+    """The path of the output, after checking that it can be written.
 
     Args:
-        output: the path.
-        inputs: what is read, where it may be paths too.
+        output: the path of the output.
+        inputs: the sources and targets; those that are paths are compared with the output.
 
     Raises:
-        FileNotFoundError, IsADirectoryError, PermissionError, OSError: it cannot.
-        ValueError: it is an input, or an input is in the folder that is removed in the end.
+        FileNotFoundError, IsADirectoryError, PermissionError, OSError: the output cannot be written.
+        ValueError: it is one of the inputs, or an input is in the folder that is removed at the end.
     """
     path = Path(output)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: give the name of the Parquet file to write")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in: make it first")
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in: create it first")
     if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"the folder {path.parent} cannot be written to")
+        raise PermissionError(
+            f"the folder {path.parent} cannot be written to: change its permissions, or write to another folder"
+        )
     with contextlib.suppress(FileNotFoundError):
-        os.lstat(path)  # raises where the name is too long
-    files = [Path(each) for each in inputs if isinstance(each, str | os.PathLike)]
+        os.lstat(path)  # raises if the name is too long
+    files = [Path(source) for source in inputs if isinstance(source, str | os.PathLike)]
     refuse_to_overwrite(path, *files)
     folder = parts_folder(path)
     for file in files:
         if folder in Path(os.path.realpath(file)).parents:
-            raise ValueError(f"the input {file} is in the folder of the unfinished {path}: move it elsewhere")
+            raise ValueError(
+                f"the input {file} is in the folder of the unfinished {path}, which is removed at the end: move it"
+            )
     return path
 
 
 def _agree(manifest: Path, output: Path, description: dict[str, Any]) -> bool:
-    """Make sure that the folder is of this job, or a new one; whether its files have checksums.
+    """Check that the folder is new or belongs to this job; whether its files have checksums.
 
     Raises:
-        ValueError: it is of another job, or the manifest is damaged.
+        ValueError: it belongs to another job, or the manifest is damaged.
     """
     if not os.path.lexists(manifest):
         content = description | {_CHECKSUM: _checksum(description)}
@@ -284,19 +295,18 @@ def _agree(manifest: Path, output: Path, description: dict[str, Any]) -> bool:
         with open(manifest, encoding="utf-8", opener=open_inside) as file:
             before = json.load(file)
         if not isinstance(before, dict):
-            raise ValueError("it holds no object")
-        checksum = before.pop(_CHECKSUM, None)  # those of earlier versions have none
+            raise ValueError("it is not a JSON object")
+        checksum = before.pop(_CHECKSUM, None)  # earlier versions wrote none
         if checksum not in (None, _checksum(before)):
             raise ValueError("it does not match its checksum")
     except (ValueError, OSError, RecursionError) as error:
         raise ValueError(
-            f"{manifest} is damaged ({error}): remove {manifest.parent} to start again, or write to another path"
+            f"{manifest} is damaged ({error}): remove {manifest.parent} to start over, or write to another path"
         ) from None
     if differences := differing(before, description):
         raise ValueError(
-            f"cannot go on with {output}: the run that was broken off computed something else: "
-            f"{'; '.join(differences)}. Make the same call, or write to another path, or remove {manifest.parent} "
-            "to start again"
+            f"cannot resume {output}: the interrupted run was another job: {'; '.join(differences)}. Make the same "
+            f"call again, or write to another path, or remove {manifest.parent} to start over"
         )
     return checksum is not None
 
@@ -307,22 +317,22 @@ def _checksum(description: dict[str, Any]) -> str:
 
 
 def _rows_of(part: pa.Table) -> bytes:
-    """The digest of the rows that a window's table was scored of."""
+    """The digest of the rows that a window's table has scores of."""
     return bytes((part.schema.metadata or {}).get(_DIGEST, b""))
 
 
 def _check_room(output: Path, schema: pa.Schema, rows: int) -> None:
-    """Raise where the disk cannot hold the scores; warn where it may not hold them twice, as putting together takes."""
+    """Raise if the disk cannot hold the scores; warn if it cannot hold them twice, as combining the windows takes."""
     numbers = sum(4 * getattr(field.type, "storage_type", field.type).list_size for field in schema if _is_grid(field))
     needed, free = rows * numbers, shutil.disk_usage(os.path.dirname(os.path.realpath(output))).free
     if free < needed:
         raise OSError(
-            f"{output} needs about {needed / 1e9:.1f} GB for {rows} sentences, and twice that at the end; "
-            f"{free / 1e9:.1f} GB are free. Make room, name fewer scores, or write to another disk"
+            f"{output} needs about {needed / 1e9:.1f} GB for {rows} sentences, and twice as much at the end; "
+            f"{free / 1e9:.1f} GB are free. Make room, compute fewer scores, or write to another disk"
         )
     if free < 2 * needed:
         logger.warning(
-            "%s needs up to %.1f GB while it is put together, and %.1f GB are free",
+            "%s needs up to %.1f GB while its parts are combined, and %.1f GB are free",
             output,
             2 * needed / 1e9,
             free / 1e9,
@@ -334,7 +344,7 @@ def _is_grid(field: pa.Field) -> bool:
 
 
 def _counts(columns: Iterable[Any]) -> dict[str, Any]:
-    """How many rows there are in error columns, how many have scores, and how often each error occurs."""
+    """From error columns: how many rows there are, how many have scores, and how often each error occurs."""
     rows, kinds = 0, Counter[str]()
     for errors in columns:
         rows += len(errors)
@@ -343,7 +353,7 @@ def _counts(columns: Iterable[Any]) -> dict[str, Any]:
 
 
 def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The tables in order, some together where they are small."""
+    """The tables in order, small ones concatenated."""
     collected: list[pa.Table] = []
     for part in tables:
         collected.append(part)
@@ -357,6 +367,6 @@ def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 def _short(value: Any) -> str:
     if value is None:
-        return "not there"
+        return "missing"
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return text if len(text) <= 200 else text[:199] + "…"

@@ -1,4 +1,4 @@
-"""The table of a scored corpus: its schema and metadata, and how to get numbers out of it again."""
+"""The table of a scored corpus: its schema and metadata, and reading numbers from it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ METADATA = b"xattn_widget"
 
 
 def make_schema(job: Job, description: dict[str, Any]) -> pa.Schema:
-    """The table's schema; what makes its numbers again stands in its metadata.
+    """The table's schema, with what it takes to reproduce the numbers in its metadata.
 
-    Each score's field has its signature and its direction in its own metadata too.
+    The field of each score also has its signature and direction in its own metadata.
     """
     kind = pa.fixed_shape_tensor(pa.float32(), job.shape, dim_names=["layer", "head"])
     signatures = job.signatures
@@ -50,11 +50,11 @@ def with_info(schema: pa.Schema, content: dict[str, Any]) -> pa.Schema:
 
 
 def corpus_info(table: pa.Table | pa.Schema | str | PathLike[str]) -> dict[str, Any]:
-    """What a scored corpus says of itself: signatures, model, settings, and the numbers of rows and errors.
+    """How a corpus was scored: signatures, model and settings, and how many rows and errors there are.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the table or file was not made by ``score_corpus``, or the file is damaged.
+        ValueError: ``score_corpus`` did not make the table or file, or the file is damaged.
     """
     if isinstance(table, str | PathLike):
         schema = read_schema(table)
@@ -63,7 +63,8 @@ def corpus_info(table: pa.Table | pa.Schema | str | PathLike[str]) -> dict[str, 
     content = (schema.metadata or {}).get(METADATA)
     if content is None:
         raise ValueError(
-            "this table has no scores of xattn_widget (its schema's metadata lacks them): use score_corpus"
+            "score_corpus did not make this table: its schema's metadata has no entry 'xattn_widget'. Pass a table "
+            "that score_corpus returned, or its Parquet file"
         )
     info: dict[str, Any] = json.loads(content)
     return info
@@ -81,19 +82,19 @@ def window_table(
     """A window's rows as a table, without the schema's metadata.
 
     Args:
-        job: what was computed.
+        job: the job that computed the numbers.
         window: the rows.
-        errors: ``[rows]`` reasons why a row has no numbers, None for those that have.
-        targets: ``[rows]`` texts, given or generated.
-        lengths: ``[rows, 2]`` tokens of source and target, negative where unknown.
+        errors: ``[rows]`` why a row has no numbers; None for rows that have them.
+        targets: ``[rows]`` target texts, given or generated.
+        lengths: ``[rows, 2]`` lengths of source and target in tokens, negative where unknown.
         grids: ``[scores, rows, layers, heads]`` float32.
         statistics: ``[statistics, rows]`` float32.
     """
     failed = np.array([error is not None for error in errors])
     numbers = range(window.first, window.first + len(window.rows))
-    own_ids = [row.id for row in window.rows]  # None where a record is broken
+    given_ids = [row.id for row in window.rows]  # None where a record is broken
     columns: dict[str, pa.Array] = {
-        "id": pa.array(own_ids, pa.string()) if job.with_ids else pa.array(numbers, pa.int64()),
+        "id": pa.array(given_ids, pa.string()) if job.with_ids else pa.array(numbers, pa.int64()),
         "source": pa.array([row.source for row in window.rows], pa.string()),
         "target": pa.array(targets, pa.string()),
         "source_length": pa.array(lengths[:, 0], mask=failed),
@@ -111,13 +112,13 @@ def window_table(
 
 
 def count_errors(errors: Any) -> dict[str, int]:
-    """How often each kind of error occurs in an error column: the reasons without what is particular to a row."""
-    reasons = (each.partition(":")[0] for each in errors.to_pylist() if each is not None)
+    """How often each kind of error occurs in an error column; details of a row, such as numbers, are left out."""
+    reasons = (error.partition(":")[0] for error in errors.to_pylist() if error is not None)
     return dict(Counter(re.sub(r"(?<!-)\b\d+\b", "N", reason) for reason in reasons).most_common())
 
 
 def score_names(table: pa.Table) -> list[str]:
-    """The columns that hold a grid of heads."""
+    """The columns with a value for each head."""
     return [field.name for field in table.schema if _is_grid(field.type)]
 
 
@@ -126,10 +127,10 @@ def _is_grid(kind: pa.DataType) -> bool:
 
 
 def grids(table: pa.Table, name: str) -> Any:
-    """``[rows, layers, heads]`` float32 array of a score's column, NaN where a row has no numbers.
+    """``[rows, layers, heads]`` float32 array of a score, NaN where a row has no numbers.
 
     Raises:
-        ValueError: no such score in the table.
+        ValueError: the table has no such score.
     """
     if name not in score_names(table):
         raise ValueError(f"the table has no score {name!r}; it has {', '.join(score_names(table)) or 'none'}")
@@ -143,7 +144,7 @@ def grids(table: pa.Table, name: str) -> Any:
 
 
 def _stored(storage: pa.FixedSizeListArray, shape: tuple[int, int]) -> Any:
-    """``[rows, *shape]`` float32 array of a chunk's numbers in the order in which they are stored."""
+    """``[rows, *shape]`` float32 array of a chunk's numbers, in stored order."""
     size = shape[0] * shape[1]
     numbers = storage.values.slice(storage.offset * size, len(storage) * size)
     values = np.array(numbers.to_numpy(zero_copy_only=False), dtype=np.float32).reshape(len(storage), *shape)
@@ -153,7 +154,7 @@ def _stored(storage: pa.FixedSizeListArray, shape: tuple[int, int]) -> Any:
 
 
 def to_pandas(table: pa.Table | str | PathLike[str]) -> Any:
-    """The table as a pandas frame of plain columns: a score's grid becomes ``coverage_penalty.layer3.head5`` and so on.
+    """The table as a pandas frame, with a column for each head of a score, such as ``coverage_penalty.layer3.head5``.
 
     Args:
         table: what ``score_corpus`` returned, or the path of the Parquet file that it wrote.

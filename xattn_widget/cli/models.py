@@ -1,0 +1,53 @@
+"""Load the model and the tokenizers that the command line names."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def load_model(name: str, device: str, dtype: str) -> tuple[Any, Any]:
+    """The model and tokenizer in a folder or on the hub; ``"demo"`` are those in the package."""
+    import torch
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
+
+    from xattn_widget.demo import FOLDER
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    # It reports every attempt to reach the hub. transformers may still log, such as about newly initialized weights.
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
+    number_type = dtype if dtype == "auto" else getattr(torch, dtype, None)
+    if not (number_type == "auto" or isinstance(number_type, torch.dtype)):
+        raise click.UsageError(f"--dtype {dtype} is not a number type of torch, such as float32 or bfloat16")
+    place = FOLDER if name == "demo" else name
+    if not Path(place).is_dir() and (Path(place).is_absolute() or name.count("/") > 1 or name.startswith(".")):
+        raise FileNotFoundError(f"there is no folder {place}: pass a model's folder or its name on a hub (owner/name)")
+    if Path(place).is_dir() and not Path(place, "config.json").is_file():
+        raise FileNotFoundError(f"the folder {place} contains no model: there is no config.json in it")
+    try:
+        model = AutoModelForSeq2SeqLM.from_pretrained(place, dtype=torch.float32 if name == "demo" else number_type)
+        tokenizer = AutoTokenizer.from_pretrained(place)
+    except Exception as error:  # of any kind, and few name the model
+        reason = (
+            "could not be loaded"
+            if Path(place).is_dir()
+            else "is not a folder here and could not be loaded from the hub"
+        )
+        raise click.ClickException(f"--model {name} {reason}: {error}") from error
+    return model.to(device).eval(), tokenizer
+
+
+def load_tokenizer(name: str | None) -> Any:
+    """The tokenizer in a folder or on the hub; None if no name is given."""
+    from transformers import AutoTokenizer
+
+    if name is None:
+        return None
+    try:
+        return AutoTokenizer.from_pretrained(name)
+    except Exception as error:  # of any kind, and few name the tokenizer
+        raise click.ClickException(f"--target-tokenizer {name} could not be loaded: {error}") from error
