@@ -14,7 +14,7 @@ from xattn_widget.inputs.text.encoding import tokenize
 from xattn_widget.scores.signatures import code_hash
 
 # What a config says of where a model came from and how it is run, not of what it computes.
-_INCIDENTAL = {"_name_or_path", "transformers_version", "name_or_path", "tokenizer_file", "special_tokens_map_file"}
+_INCIDENTAL = {"transformers_version", "name_or_path", "tokenizer_file", "special_tokens_map_file"}
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.layout, torch.device, torch.qscheme)
 _ORDINARY = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
 _PROBE = "Ein Satz, über den 42 Modelle – verschieden – urteilen: naïve 😀 test."

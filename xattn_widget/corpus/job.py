@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from xattn_widget._compat import attention_implementation
 from xattn_widget.capturing.hooks import listening
 from xattn_widget.corpus.fingerprints import (
     forward_fingerprint,
@@ -131,7 +132,7 @@ def make_job(
 def describe_job(job: Job, text_model: TextModel, window: int) -> dict[str, Any]:
     """What must be the same for two runs to give the same numbers; in plain values, to be compared and stored."""
     model, source, target = text_model.model, text_model.source.tokenizer, text_model.target.tokenizer
-    how = getattr(model.config, "_attn_implementation", None)
+    how = attention_implementation(model.config)
     # What is drawn depends on what is drawn beside it.
     batches = {"tokens a batch": job.batch_tokens} if _samples(model, job.generation) else {}
     # Jobs of earlier versions have no further arguments, and go on.
