@@ -1,8 +1,9 @@
 """Private and unstable names of other libraries. No other file of the package uses one.
 
-Each function or constant here stands for one such name. Its text says why no public name does the job and in which
-releases the name was seen to work. ``tests/test_compat.py`` has a test for each of them, which names what depends on
-it when it moves, and fails when a private name is used elsewhere. Nothing here imports a library before it is needed.
+Each function or constant here stands for one such name. Its text says why no public name does the job, and in which
+releases the name was seen to work. ``tests/test_compat.py`` has a test for each, which says what depends on the name
+when it moves; ``tests/test_private_names.py`` fails when another file uses such a name. No library is imported before
+one of its names is needed.
 
 What the package changes for the whole process, where, for how long, and how it is undone:
 
@@ -27,7 +28,7 @@ warnings, logs, progress bars    messages/quiet.py            inside its blocks 
 IPython's ``post_run_cell``      widget/cells.py              life of the kernel, from the first widget that is shown
 ===============================  ===========================  ==========================================================
 
-Everything that ends with a block is undone after an error or an interrupt too.
+Everything that ends with a block is undone after an error or an interrupt too; see ``tests/test_process_state.py``.
 """
 
 from __future__ import annotations

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import re
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import IO, Any
 import click
 
 from xattn_widget.files.writing import refuse_to_overwrite, whole_file
+from xattn_widget.messages.quiet import no_loading_bars, quiet_logger, quiet_warnings
 
 _MODEL_HELP = "Folder (or hub name) of the model and its tokenizer; 'demo' is the German-English one in the package."
 # An argument of score_corpus in a message, where it is not within quotes or a longer word.
@@ -373,13 +372,9 @@ def _load(name: str, device: str, dtype: str) -> tuple[Any, Any]:
     """The model and tokenizer in a folder, or of the hub."""
     import torch
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-    from transformers.utils.logging import disable_progress_bar
 
     from xattn_widget.demo import FOLDER
 
-    disable_progress_bar()  # type: ignore[no-untyped-call]
-    # It tells of each try to reach the hub. What transformers logs stays, say that weights are missing and drawn anew.
-    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
     kind = dtype if dtype == "auto" else getattr(torch, dtype, None)
     if not (kind == "auto" or isinstance(kind, torch.dtype)):
         raise click.UsageError(f"--dtype {dtype} is no number type of torch, such as float32 or bfloat16")
@@ -389,12 +384,20 @@ def _load(name: str, device: str, dtype: str) -> tuple[Any, Any]:
     if Path(place).is_dir() and not Path(place, "config.json").is_file():
         raise FileNotFoundError(f"the folder {place} holds no model: there is no config.json")
     try:
-        model = AutoModelForSeq2SeqLM.from_pretrained(place, dtype=torch.float32 if name == "demo" else kind)
-        tokenizer = AutoTokenizer.from_pretrained(place)
+        with _quiet_loading():
+            model = AutoModelForSeq2SeqLM.from_pretrained(place, dtype=torch.float32 if name == "demo" else kind)
+            tokenizer = AutoTokenizer.from_pretrained(place)
     except Exception as error:  # of any kind, and few name the model
         what = "" if Path(place).is_dir() else "is no folder here, and from the hub it "
         raise click.ClickException(f"--model {name} {what}could not be loaded: {error}") from error
     return model.to(device).eval(), tokenizer
+
+
+@contextmanager
+def _quiet_loading() -> Iterator[None]:
+    # huggingface_hub logs each attempt to reach the hub. What transformers logs stays, such as missing weights.
+    with no_loading_bars(), quiet_logger("huggingface_hub"):
+        yield
 
 
 def _load_tokenizer(name: str | None) -> Any:
@@ -404,16 +407,17 @@ def _load_tokenizer(name: str | None) -> Any:
     if name is None:
         return None
     try:
-        return AutoTokenizer.from_pretrained(name)
+        with _quiet_loading():
+            return AutoTokenizer.from_pretrained(name)
     except Exception as error:  # of any kind, and few name the tokenizer
         raise click.ClickException(f"--target-tokenizer {name} could not be loaded: {error}") from error
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code. Errors are one line on stderr."""
-    warnings.simplefilter("ignore")
     try:
-        code = cli.main(args=arguments, prog_name="xattn-widget", standalone_mode=False)
+        with quiet_warnings():
+            code = cli.main(args=arguments, prog_name="xattn-widget", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2

@@ -1,4 +1,4 @@
-"""Keep the memory of a long job from growing."""
+"""Keep the memory of a long job from growing. The only place with settings of allocators and of oneDNN's cache."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pyarrow as pa
 
 
 def give_back_memory() -> None:
-    """Have Arrow and the C library return what was freed (of C libraries glibc alone).
+    """Make Arrow and the C library return freed memory to the system. Among C libraries, only glibc can.
 
-    Batches of every size leave holes between the pieces that live on. glibc keeps them, and a process that scores
-    window after window would grow by hundreds of megabytes, though nothing of it is in use.
+    Batches of many sizes leave holes between objects that stay alive. glibc keeps the holes, so that a process that
+    scores window after window would grow by hundreds of megabytes of unused memory. No setting is changed.
     """
     pa.default_memory_pool().release_unused()
     with contextlib.suppress(AttributeError, OSError, TypeError):
@@ -21,9 +21,10 @@ def give_back_memory() -> None:
 
 
 def keep_fewer_kernels() -> None:
-    """Have oneDNN keep the last 128 kernels that it compiled, unless the environment says otherwise.
+    """Let oneDNN keep the last 128 kernels that it compiled, unless ``ONEDNN_PRIMITIVE_CACHE_CAPACITY`` is set.
 
-    It compiles one for each shape of a batch and keeps 1,024, some 100 kB each; a corpus has ever new shapes, and no
-    model needs 128 for one batch. It looks at the environment once: a process that has used oneDNN before is as it was.
+    oneDNN compiles a kernel for each shape of a batch and keeps 1,024 of them, about 100 kB each. A corpus has ever new
+    shapes, and no model needs 128 kernels for one batch. The variable stays set for the life of the process, because
+    oneDNN reads it once, when it is first used; later than that, this has no effect.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")

@@ -1,4 +1,4 @@
-"""One forward over a batch of pairs: scores of every head, computed in the hook layer by layer, and nothing larger."""
+"""One forward over a batch of pairs. Scores of all heads are computed layer by layer while it runs, to save memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from xattn_widget.scores import Score
 
 
 class Results(NamedTuple):
-    """What a forward gave, a row a pair."""
+    """The results of a forward, one row per pair."""
 
     grids: torch.Tensor  # [scores, batch, layers, heads] float32
     statistics: torch.Tensor  # [statistics, batch] float32
@@ -31,13 +31,13 @@ class Results(NamedTuple):
 class _Masks(NamedTuple):
     source: torch.Tensor  # [batch, source], True at tokens
     target: torch.Tensor  # [batch, target]
-    kept_source: torch.Tensor  # those which count under the policy for special tokens
+    kept_source: torch.Tensor  # the tokens that count under the policy for special tokens
     kept_target: torch.Tensor
     special: torch.Tensor  # [batch, source], True at special tokens
 
 
 class _HeadReachedError(Exception):
-    """Ends a forward before the vocabulary head: everything that is needed has run."""
+    """Ends a forward before the vocabulary head, when everything that is needed has run."""
 
     def __init__(self, states: torch.Tensor) -> None:
         super().__init__()
@@ -45,24 +45,24 @@ class _HeadReachedError(Exception):
 
 
 class Forward:
-    """Runs forwards of a model with its cross-attention listened to, in the thread that calls :meth:`listen`."""
+    """Runs forwards of a model and listens to its cross-attention, in the thread that calls :meth:`listen`."""
 
     def __init__(self, text_model: TextModel, job: Job) -> None:
         self._text_model, self._model, self._job = text_model, text_model.model, job
-        self._masks: _Masks | None = None  # of the forward under way
+        self._masks: _Masks | None = None  # of the running forward
         self._grids: list[torch.Tensor] = []
-        self._whole: list[tuple[torch.Tensor, torch.Tensor | None]] = []  # weights, where a score needs all layers
+        self._whole: list[tuple[torch.Tensor, torch.Tensor | None]] = []  # weights, if a score needs all layers
         self._problems: list[str | None] = []
 
     def listen(self, cleanup: Cleanup) -> None:
-        """Listen to the model until the cleanup; others may run it at the same time in other threads."""
+        """Listen to the model until the cleanup. Other threads may run the model at the same time."""
         scope = CallingThread(cleanup)
         listen(self._model, self._listen, scope, cleanup)
         for head in () if self._job.statistics else _heads(self._model):
             intercept(head, partial(self._before_head, scope), cleanup)
 
     def run(self, pairs: list[Pair]) -> Results:
-        """Scores and statistics of the pairs."""
+        """Scores and statistics of the pairs, and what is wrong with them."""
         self._masks = self._make_masks(pairs)
         self._grids, self._whole, self._problems = [], [], [None] * len(pairs)
         logits = None
@@ -87,13 +87,13 @@ class Forward:
         target, target_special = _tokens([pair.predicted for pair in pairs], self._text_model.target)
         lists = layout.mask(source, True), target, layout.mask(source_special, True), target_special
         device = self._model.device
-        tokens, rows, special, special_rows = (torch.tensor(each, device=device) for each in lists)
+        tokens, rows, special, special_rows = (torch.tensor(mask, device=device) for mask in lists)
         if self._job.special == "keep":
             return _Masks(tokens, rows, tokens, rows, special)
         return _Masks(tokens, rows, tokens & ~special, rows & ~special_rows, special)
 
     def _before_head(self, scope: Scope, run: Callable[..., Any], *args: Any) -> Any:
-        # Where the head's module embeds the decoder's input too, its first call is not the one that ends the forward.
+        # If the head's module also embeds the decoder's input, its first call must not end the forward.
         seen_all = len(self._grids) == self._job.shape[0]
         if self._masks is not None and scope.has_current() and seen_all:
             raise _HeadReachedError(args[0])
@@ -115,7 +115,7 @@ class Forward:
         self._grids.append(torch.stack(grids) if grids else weights.new_empty(0, *weights.shape[:2]))
 
     def _checked(self, call: CrossAttentionCall) -> torch.Tensor:
-        """The weights ``[batch, heads, target, source]``; sentences with NaN are noted, and filled with numbers."""
+        """The weights ``[batch, heads, target, source]``. Sentences with NaN are noted and get even weights instead."""
         assert self._masks is not None
         weights = call.weights
         expected = (*self._masks.target.shape, self._masks.source.shape[1])
@@ -146,7 +146,7 @@ class Forward:
         return weights
 
     def _outside(self, weights: torch.Tensor) -> float:
-        """The most weight that a row has on columns that are not its sentence's."""
+        """The most weight that any row has outside the columns of its own sentence."""
         assert self._masks is not None
         padded = torch.nonzero(~self._masks.source.all(0))
         if not len(padded):
@@ -207,7 +207,7 @@ class Forward:
 
 
 def _tokens(rows: list[list[int]], side: Side) -> tuple[list[list[bool]], list[list[bool]]]:
-    """For each row, padded to the longest: where it has tokens, and where they are special."""
+    """For each row, padded to the longest one: where it has tokens, and where these are special."""
     width = max(map(len, rows))
     tokens = [[position < len(row) for position in range(width)] for row in rows]
     special = [[*(index in side.special for index in row), *[False] * (width - len(row))] for row in rows]
@@ -215,7 +215,7 @@ def _tokens(rows: list[list[int]], side: Side) -> tuple[list[list[bool]], list[l
 
 
 def _heads(model: Any) -> list[torch.nn.Module]:
-    """The modules that share the vocabulary head's weight. Which of them is the head, FSMT does not say."""
+    """The modules that share the vocabulary head's weight: FSMT does not say which of them is the head."""
     head = model.get_output_embeddings()
     if head is None:
         return []
