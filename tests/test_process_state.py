@@ -18,6 +18,7 @@ from xattn_widget.cli import main
 from xattn_widget.messages.quiet import no_loading_bars, quiet_logger, quiet_warnings
 
 pytestmark = pytest.mark.usefixtures("single_thread")
+LIBRARIES = ("transformers", "huggingface_hub", "ray")
 # from_pretrained draws random numbers.
 DRAWN = {"random numbers": None}
 SAMPLING = {"do_sample": True, "max_new_tokens": 3}
@@ -42,8 +43,7 @@ def process_state():
         "levels of logs": {
             name: logger.level
             for name, logger in logging.root.manager.loggerDict.items()
-            if isinstance(logger, logging.Logger)
-            and name.partition(".")[0] in ("transformers", "huggingface_hub", "ray")
+            if isinstance(logger, logging.Logger) and logger.level and name.startswith(LIBRARIES)
         },
         "level of all logs": logging.root.level,
         "progress bars": is_progress_bar_enabled(),
