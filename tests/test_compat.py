@@ -1,5 +1,6 @@
 """The private and unstable names in ``_compat.py`` work in the installed releases; if not, what depends on them?"""
 
+import ast
 import gc
 import inspect
 import re
@@ -283,3 +284,25 @@ def test_a_task_that_reads_for_ray():
     ray = pytest.importorskip("ray")
     with needed("ray.data.block.BlockMetadata", "score_corpus(engine='ray')", ray):
         assert list(_compat.ray_read_task(lambda: iter(["block"]))()) == ["block"]
+
+
+# --- The file itself.
+
+
+def test_every_name_has_its_reason_and_the_releases_in_which_it_was_seen():
+    tree = ast.parse(inspect.getsource(_compat))
+    texts = {node.name: ast.get_docstring(node) for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for constant, text in zip(tree.body, tree.body[1:], strict=False):
+        if isinstance(constant, ast.Assign) and isinstance(text, ast.Expr):
+            texts[constant.targets[0].id] = text.value.value
+    public = {name: text for name, text in texts.items() if not name.startswith("_")}
+    assert {"ORIGINAL_MODULE", "IMPLEMENTATION", "open_widgets"} <= public.keys()
+    for name, text in public.items():
+        assert re.search(r"\bSeen: \w+|See :\w+:", text or ""), f"{name} does not say in which releases it was seen"
+
+
+def test_no_library_is_imported_with_it():
+    libraries = ("torch", "transformers", "accelerate", "ipywidgets", "IPython", "ipykernel", "matplotlib", "ray")
+    program = f"import sys, xattn_widget._compat\nprint([name for name in {libraries} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

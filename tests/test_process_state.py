@@ -18,7 +18,7 @@ from xattn_widget.cli import main
 from xattn_widget.messages.quiet import no_loading_bars, quiet_logger, quiet_warnings
 
 pytestmark = pytest.mark.usefixtures("single_thread")
-LIBRARIES = ("transformers", "huggingface_hub", "ray")
+LOGGERS = ("transformers", "huggingface_hub", "ray", "ray.data")
 # from_pretrained draws random numbers.
 DRAWN = {"random numbers": None}
 SAMPLING = {"do_sample": True, "max_new_tokens": 3}
@@ -40,11 +40,7 @@ def process_state():
         "libraries of torch": (torch.backends.mkldnn.enabled, torch.are_deterministic_algorithms_enabled()),
         "environment": {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
         "warnings": list(warnings.filters),
-        "levels of logs": {
-            name: logger.level
-            for name, logger in logging.root.manager.loggerDict.items()
-            if isinstance(logger, logging.Logger) and logger.level and name.startswith(LIBRARIES)
-        },
+        "levels of logs": [logging.getLogger(name).level for name in LOGGERS],
         "level of all logs": logging.root.level,
         "progress bars": is_progress_bar_enabled(),
     }

@@ -37,7 +37,7 @@ def intercept(module: nn.Module, around: Around, cleanup: Cleanup) -> None:
 def has_own_forward(module: nn.Module) -> bool:
     """Whether other code has set a forward on the instance, as accelerate does."""
     forward = vars(module).get(_FORWARD)
-    return (forward.own if isinstance(forward, Interception) else forward) is not None
+    return (forward.original if isinstance(forward, Interception) else forward) is not None
 
 
 class Interception:
@@ -45,7 +45,7 @@ class Interception:
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
-        self.own = vars(module).get(_FORWARD)  # set by other code, such as accelerate
+        self.original = vars(module).get(_FORWARD)  # set by other code, such as accelerate
         self.__wrapped__ = module.forward  # transformers reads its signature
         self._around: tuple[Around, ...] = ()
 
@@ -75,10 +75,10 @@ class Interception:
             if attributes.get(_REDUCE) == self._reduce_module:
                 del attributes[_REDUCE]
             if attributes.get(_FORWARD) is self:  # otherwise other code has replaced it meanwhile
-                if self.own is None:
+                if self.original is None:
                     del attributes[_FORWARD]
                 else:
-                    attributes[_FORWARD] = self.own
+                    attributes[_FORWARD] = self.original
 
     def _reduce_module(self, protocol: Any) -> Any:
         """What ``pickle`` and ``copy`` use to take the module apart: its state without blocks."""
@@ -88,8 +88,8 @@ class Interception:
         state = {name: value for name, value in reduced[2].items() if name != _REDUCE}
         if state.get(_FORWARD) is self:
             del state[_FORWARD]
-            if self.own is not None:
-                state[_FORWARD] = self.own
+            if self.original is not None:
+                state[_FORWARD] = self.original
         return (*reduced[:2], state, *reduced[3:])
 
     def __reduce__(self) -> Any:

@@ -52,29 +52,29 @@ class _ConfigView:
     module's own config.
     """
 
-    __slots__ = ("own", "tap")
-    own: Any
+    __slots__ = ("original", "tap")
+    original: Any
     tap: InterfaceTap
 
     def __init_subclass__(cls) -> None:
         """Keep transformers from registering the class as another kind of config."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return operator.getitem, ((self.own,), 0)
+        return operator.getitem, ((self.original,), 0)
 
     def __copy__(self) -> Any:
-        return copy.copy(self.own)
+        return copy.copy(self.original)
 
 
 def _named_implementation(view: _ConfigView) -> Any:
     call = under_way.get()
     if call is not None and call.tap is view.tap and not call.runs_own and view.tap.is_installed:
         return _NAME
-    return attention_implementation(view.own)
+    return attention_implementation(view.original)
 
 
 def _set_implementation(view: _ConfigView, value: Any) -> None:
-    setattr(view.own, IMPLEMENTATION, value)
+    setattr(view.original, IMPLEMENTATION, value)
 
 
 @cache
@@ -93,7 +93,7 @@ def _view(config: Any, tap: InterfaceTap) -> Any:
     kind = _view_class(type(config))  # type: ignore[arg-type]
     view = kind.__new__(kind)
     object.__setattr__(view, "__dict__", vars(config))
-    object.__setattr__(view, "own", config)
+    object.__setattr__(view, "original", config)
     object.__setattr__(view, "tap", tap)
     return view
 
@@ -116,7 +116,7 @@ class InterfaceTap(Tap):
         self.is_installed = False
         with lock:
             if isinstance(config := self.module.config, _ConfigView):
-                self.module.config = config.own
+                self.module.config = config.original
 
     def _cross(self, run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         call = self._describe(args, kwargs)
@@ -147,14 +147,14 @@ class InterfaceTap(Tap):
     def check(self, call: ComputedCall, current: UnderWay, output: Any, implementation: str) -> None:
         """Raise unless the attention function took and returned what is assumed of it."""
         module, config = self.module, self.owner_config
-        own = not implementation.startswith(_SOFTMAX_FUNCTIONS)
+        foreign = not implementation.startswith(_SOFTMAX_FUNCTIONS)
         # The library's functions are checked once for each module, which may do something unknown, such as adding
         # another bias; functions of other people are checked in every call.
-        if not self.listeners.here() or (self._is_checked and not own) or (call.dropout and module.training):
+        if not self.listeners.here() or (self._is_checked and not foreign) or (call.dropout and module.training):
             return
         if current.columns is not None and current.states is not None:
             families.check_encoder_columns(module, config, call.key, current.states)
-        checks.check_softmax(module, config, call.every_weight, call.value, output, implementation if own else None)
+        checks.check_softmax(module, config, call.every_weight, call.value, output, implementation if foreign else None)
         self._is_checked = True
 
 
@@ -206,10 +206,10 @@ def _attention(
 
 def _own_function(module: nn.Module, implementation: str | None) -> Callable[..., Any]:
     """The attention function that ``module`` would look up without the view of its config."""
-    own = attention_function(class_forward(module), implementation)
-    if own is None:
+    function = attention_function(class_forward(module), implementation)
+    if function is None:
         raise NotImplementedError(
             f"no attention function {implementation!r} is known for {type(module).__name__}: "
             "load the model with attn_implementation='sdpa'"
         )
-    return own
+    return function
