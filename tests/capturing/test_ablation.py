@@ -1,4 +1,4 @@
-"""Ablation, head importance and value norms: exact zeros, independent recomputation, and the model as it was."""
+"""Ablation, head importance and value norms: exact zeros, independent recomputation, and an unchanged model."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def projections(name, model):
 
 
 def without_columns(name, model, heads):
-    """The logits' reference: columns of the output projection that read the heads are zero."""
+    """Expected logits: the columns of the output projection that read the heads are set to zero."""
     layers = projections(name, model)
     with torch.no_grad():
         for layer, head in heads:
@@ -83,8 +83,8 @@ def test_weights_can_be_captured_while_heads_are_off():
             model(**inputs)
         with ablate(model, [(1, 2)]), capture(model) as captured:
             model(**inputs)
-    assert torch.equal(captured.cross_attentions[1], plain.cross_attentions[1])  # its own weights stay
-    assert not torch.allclose(captured.cross_attentions[2], plain.cross_attentions[2])  # what follows does not
+    assert torch.equal(captured.cross_attentions[1], plain.cross_attentions[1])  # its own weights do not change
+    assert not torch.allclose(captured.cross_attentions[2], plain.cross_attentions[2])  # later layers do
 
 
 def test_heads_that_are_not_there_are_told():
@@ -181,7 +181,7 @@ def test_bad_arguments_are_told(demo):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_value_norms_are_those_of_each_weighted_and_projected_value(name):
-    """Directly: the vector that each head adds for each pair of positions, in the model's dimension, and its norm."""
+    """The norms, directly: of the vector that each head adds for each pair of positions, in the model's dimension."""
     model = tiny(name)
     inputs = batch(name, model)
     values = []
@@ -190,7 +190,7 @@ def test_value_norms_are_those_of_each_weighted_and_projected_value(name):
         attention = model.get_submodule(path)
         project = attention.v if hasattr(attention, "v") else attention.v_proj
         project.register_forward_hook(lambda _, args, output: values.append(output))
-    if not model._supports_sdpa:  # T5 in transformers 5.0 computes its attention by itself
+    if not model._supports_sdpa:  # T5 in transformers 5.0 computes its attention itself
         with pytest.raises(NotImplementedError, match="value norms are unavailable"), capture(model, value_norms=True):
             model(**inputs)
         return

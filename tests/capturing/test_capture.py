@@ -1,4 +1,4 @@
-"""capture: the weights are the eager path's, the user's own run is untouched, and the model is left as it was."""
+"""capture: weights equal those of the eager path, outputs do not change, and the model is afterwards as it was."""
 
 import pytest
 import torch
@@ -43,13 +43,13 @@ def captured_run(model, inputs, **options):
 
 
 def warm_state(model, inputs):
-    """The state, after the library has put hooks of its own on the model: it does when outputs are first asked for."""
+    """The state after the library has put its own hooks on the model, as it does when outputs are first requested."""
     model(**inputs, output_hidden_states=True)
     return state_of(model)
 
 
 def interrupt(model, error, *, layer=1):
-    """Makes the model's forward fail in the middle of the cross-attention of ``layer``, after its weights are there."""
+    """Makes the forward fail in the middle of the cross-attention of ``layer``, after its weights were computed."""
     attention = cross_attention_modules(model)[layer]
 
     def fail(*_):
@@ -67,7 +67,7 @@ def test_weights_equal_the_eager_path_in_a_padded_batch(name):
     assert_same_forwards(captured, [eager_weights(model, inputs)])
     for layer in captured.cross_attentions:
         assert_rows_sum_to_one(layer)
-        if name != "whisper":  # which has no padding
+        if name != "whisper":  # it has no padding
             padding = inputs["attention_mask"][:, None, None, :] == 0
             assert padding.any()
             assert float(layer.masked_select(padding).abs().max()) == 0
@@ -94,7 +94,7 @@ def test_generate_gives_the_same_sequences_and_one_tuple_a_step(name, beams):
     plain = model.generate(**inputs, **options)
     with capture(model) as captured:
         seen = model.generate(**inputs, **options)
-    # Not the class's own generate: Whisper's rearranges what it returns.
+    # Not the generate of the class: Whisper's rearranges its outputs.
     steps = transformers.GenerationMixin.generate(
         eager(model), **inputs, **options, return_dict_in_generate=True, output_attentions=True
     )
@@ -144,7 +144,7 @@ def test_a_model_without_its_head_and_a_decoder_alone_can_be_captured(name):
     decoder_inputs["encoder_hidden_states"] = model(**inputs).encoder_last_hidden_state
     alone, _ = captured_run(model.get_decoder(), decoder_inputs)
     assert_same_weights(alone.cross_attentions, expected)
-    if name != "t5":  # T5 with its head has no model without it inside
+    if name != "t5":  # T5 with a head contains no model without one
         with capture(model) as captured:
             model.model(**inputs)
             model.get_decoder()(**decoder_inputs)
@@ -171,7 +171,7 @@ def test_in_training_mode_the_weights_are_those_before_dropout(name):
         with pytest.raises(ValueError, match="after dropout"):
             _ = captured.cross_attentions
         return
-    # What the first layer reads is not changed by its own dropout; later layers read what that changed.
+    # The first layer's input is not changed by its own dropout; later layers read changed states.
     assert_same_weights(captured.cross_attentions[:1], expected[:1])
     for layer in captured.cross_attentions:
         assert_rows_sum_to_one(layer)
@@ -226,7 +226,7 @@ def test_in_bfloat16_rows_are_float32_and_sum_to_one(name, way):
         assert layer.dtype == torch.float32
         assert_rows_sum_to_one(layer)
     first = captured.cross_attentions[0] - expected[0]
-    assert float(first.abs().mean()) < 0.05  # three digits of precision in: no more than that is asked
+    assert float(first.abs().mean()) < 0.05  # this checks no more than three digits
 
 
 # --- The model afterwards.
@@ -235,7 +235,7 @@ def test_in_bfloat16_rows_are_float32_and_sum_to_one(name, way):
 @every_family
 def test_the_model_is_as_before_when_the_block_ends(name):
     model = tiny(name)
-    cross_attention_modules(model)[0].train()  # a mixed mode is kept too
+    cross_attention_modules(model)[0].train()  # modules may be in different modes
     inputs = batch(name, model)
     before = warm_state(model, inputs)
     with capture(model):
@@ -295,7 +295,7 @@ def test_captures_of_one_model_nest_and_give_each_forward_its_own_tuple(name):
     before = warm_state(model, inputs[0])
     with capture(model) as outer:
         model(**inputs[0])
-        assert_same_weights(outer.cross_attentions, expected[0])  # within the block too
+        assert_same_weights(outer.cross_attentions, expected[0])  # inside the block too
         with capture(model) as inner:
             model(**inputs[1])
         assert_same_weights(outer.cross_attentions, expected[1])

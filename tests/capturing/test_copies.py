@@ -1,4 +1,4 @@
-"""Copies and pickles of a model that are made inside a block: plain models, without anything of the block."""
+"""Copies and pickles of a model made inside a block are plain models without any trace of the block."""
 
 import copy
 import io
@@ -21,7 +21,7 @@ def _quick():
 
 
 def saved(model):
-    """By torch.save, and loaded again."""
+    """Saved by torch.save and loaded again."""
     file = io.BytesIO()
     torch.save(model, file)
     file.seek(0)
@@ -37,7 +37,7 @@ WAYS = {
 
 
 def assert_plain(copied, model, inputs, plain):
-    """Without hooks, with its own config, and no name of the package in its pickle."""
+    """Whether it has no hooks, its own config, and no name of the package in its pickle."""
     assert [type(module) for module in copied.modules()] == [type(module) for module in model.modules()]
     for ours, theirs in zip(copied.modules(), model.modules(), strict=True):
         assert sorted(vars(ours)) == sorted(vars(theirs))

@@ -1,6 +1,6 @@
-"""Every family: captured weights equal the library's own eager path, its outputs bitwise, and it is left as it was.
+"""Every family: weights equal those of the library's eager path, outputs are bitwise the same, the model is unchanged.
 
-The models and what is special about each are in family_models.py, which prints the README's table of the same runs.
+The models and what is special about each are in family_models.py, which prints the README's table from the same runs.
 """
 
 import pytest
@@ -34,7 +34,7 @@ def test_weights_are_the_librarys_outputs_bitwise_and_the_model_as_before(name):
     for weights in seen.weights:
         assert weights.dtype == torch.float32
         assert not weights.requires_grad
-    # Sharp rows, without which the comparison could not fail, and none so sharp that all is 0 and 1.
+    # Rows must be sharp, or the comparison could not fail, but not so sharp that all weights are 0 or 1.
     assert max(float(weights.amax(-1).max()) for weights in seen.weights) > 0.5
     assert min(float(weights.amax(-1).min()) for weights in seen.weights) < 0.9
 
@@ -48,7 +48,7 @@ def outputs_of(result):
 def test_an_ablated_head_gives_exactly_zero_and_no_head_changes_nothing(name):
     model, inputs, modules = made_or_skip(name)
     plain = outputs_of(run(model, inputs))
-    before = state_of(model)  # after a first run, in which routers keep what they did
+    before = state_of(model)  # after a first run, because routers store their decisions
     with ablate(model, []):
         assert all(map(torch.equal, outputs_of(run(model, inputs)), plain))
     with capture(model) as captured:
@@ -59,7 +59,7 @@ def test_an_ablated_head_gives_exactly_zero_and_no_head_changes_nothing(name):
         altered = outputs_of(run(model, inputs))
         assert len(captured.cross_attentions) == modules
     assert not all(map(torch.equal, altered, plain))
-    # One head after the other must add up to all: with only the last one left on, something is left.
+    # The heads must be told apart: with only the last one on, the output differs from that without any head.
     with ablate(model, everything[:-1]):
         one_left = outputs_of(run(model, inputs))
     assert not all(map(torch.equal, one_left, altered))

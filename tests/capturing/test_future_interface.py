@@ -1,6 +1,6 @@
 """Modules that use transformers' attention interface differently, and decoders that read or generate differently.
 
-What is not what the package assumes is refused, by the name of the module and the release.
+What differs from the package's assumptions is refused with an error that names the module and the release.
 """
 
 import types
@@ -78,7 +78,7 @@ def test_keys_that_are_not_all_the_encoders_are_refused():
 
 
 def sink(module, query, key, value, mask, **kwargs):
-    """A softmax in which a learned sink takes a share, as some newer decoders have it."""
+    """A softmax in which a learned sink takes a share, as in some newer decoders."""
     output, weights = sdpa(module, query, key, value, mask, **kwargs)
     return output * 0.8, weights
 
@@ -118,13 +118,13 @@ def test_mllamas_calls_without_states_are_known_to_read_their_keys_from_the_cach
     with capture(made.model) as captured:
         made.model.generate(**inputs, max_new_tokens=2, do_sample=False, pad_token_id=0)
     assert [len(forward) for forward in captured.forwards] == [2, 2]
-    # Without a mask the library's sdpa function takes this attention to be causal, and so it is.
+    # Without a mask the library's sdpa function treats this attention as causal, so the weights must be causal too.
     assert all(bool((layer.triu(1) == 0).all()) for layer in captured.forwards[0])
     modules = cross_modules(made.model, "MllamaTextCrossAttention")
 
     def make(forward):
         def changed(self, hidden_states, cross_attention_states=None, **kwargs):
-            # Its own states where there are no others: self-attention.
+            # Without other states it attends to its own: self-attention.
             states = hidden_states if cross_attention_states is None else cross_attention_states
             return forward(self, hidden_states, states, **kwargs)
 
@@ -165,7 +165,7 @@ def test_generated_sequences_without_the_start_token_are_refused(bart, change, m
 
 def test_heads_that_are_normalized_together_have_no_value_norms():
     made = made_or_skip("bart")
-    for layer in made.model.model.decoder.layers:  # as Kosmos-2's text decoder has it
+    for layer in made.model.model.decoder.layers:  # as in Kosmos-2's text decoder
         layer.encoder_attn.inner_attn_ln = nn.LayerNorm(16)
     refused = pytest.raises(NotImplementedError, match=r"inner_attn_ln.*value norms are unavailable")
     with refused, capture(made.model, value_norms=True):

@@ -1,4 +1,4 @@
-"""Attention modules that return something else than today: what is still right is read, anything else is refused.
+"""Attention modules that return something other than today: what is still correct is read, anything else is refused.
 
 Each test puts a changed module into a tiny model; the reference is the model as the installed release has it.
 """
@@ -28,7 +28,7 @@ def _quick():
 
 
 def prophetnet(change):
-    """A model whose attention returns ``change(logits)`` in place of logits, its inputs, and the right weights."""
+    """A model whose attention returns ``change(logits)`` instead of logits, its inputs, and the correct weights."""
     made = made_or_skip("prophetnet")
     expected = FAMILY["prophetnet"].reference(made.model, made.inputs)
 
@@ -93,7 +93,7 @@ def test_what_prophetnet_may_return_and_nobody_knows_is_refused_by_name(case):
 
 
 def attention_of(module, hidden_states, states, mask, names, **more):
-    """What a module that uses transformers' attention interface does."""
+    """Calls an attention function as modules with transformers' attention interface do."""
     heads = module.num_attn_heads if hasattr(module, "num_attn_heads") else module.num_heads
 
     def project(name, x):
@@ -133,7 +133,7 @@ def test_prophetnet_on_the_attention_interface_gives_the_rows_of_the_same_stream
 
 
 class FromTimeFirst(nn.Module):
-    """Lets a decoder that works time first call an attention that works batch first."""
+    """Lets a decoder that has time first call an attention module that has the batch first."""
 
     def __init__(self, attention):
         super().__init__()
@@ -145,7 +145,7 @@ class FromTimeFirst(nn.Module):
 
 
 def shapes_altered(model, inputs):
-    """The shapes that alterations of the heads' outputs get."""
+    """The shapes of the outputs that alterations of heads get."""
     shapes = []
 
     def note(layer, output):
@@ -183,7 +183,7 @@ def test_fsmt_may_come_to_work_batch_first():
     assert shapes_altered(made.model, made.inputs) == before
 
 
-# --- Modules that return their weights: which part these are, and what belongs to which head.
+# --- Modules that return their weights: which part of the output they are, and what belongs to which head.
 
 
 def led(make):
@@ -194,7 +194,7 @@ def led(make):
 
 
 class FirstPart(nn.Module):
-    """Lets a layer that wants three parts call an attention that returns more."""
+    """Lets a layer that expects three parts call an attention module that returns more."""
 
     def __init__(self, attention):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Models in several threads: each block sees the forwards of its own threads, whatever others run on the same model."""
+"""Models in several threads: a block sees the forwards of its own threads, whatever others run on the same model."""
 
 import asyncio
 import sys
@@ -31,11 +31,11 @@ def assert_same(actual, expected):
 
 
 def run_at_once(*works):
-    """Runs each in a thread of its own, all from the same moment on; raises what any of them raises."""
+    """Runs each in its own thread, starting at the same moment; raises the error of any of them."""
     start = threading.Barrier(len(works))
 
     def begin(work):
-        with torch.no_grad():  # a setting of each thread
+        with torch.no_grad():  # each thread has its own setting
             start.wait(timeout=60)
             for _ in range(ROUNDS):
                 work()
@@ -50,7 +50,7 @@ def test_models_in_several_threads_do_not_disturb_each_other():
     inputs = {name: batch(name, model) for name, model in models.items()}
     expected = {name: eager_weights(model, inputs[name]) for name, model in models.items()}
     for name, model in models.items():
-        model(**inputs[name], output_hidden_states=True)  # the library puts hooks of its own on the model for it
+        model(**inputs[name], output_hidden_states=True)  # for this the library puts its own hooks on the model
     before = [state_of(model) for model in models.values()]
 
     def capturing(name):
@@ -63,7 +63,7 @@ def test_models_in_several_threads_do_not_disturb_each_other():
     assert [state_of(model) for model in models.values()] == before
 
 
-# By the way that their weights are had: through the attention interface, returned when asked, returned always.
+# By how their weights are obtained: through the attention interface, returned when asked, always returned.
 @pytest.mark.parametrize("name", ["bart", "t5", "mvp", "fsmt", "vision_encoder_decoder (ViT, TrOCR)", "t5gemma2"])
 def test_blocks_of_one_model_in_several_threads_see_each_its_own_forwards(name):
     model, inputs, layers = FAMILY[name].make()
@@ -106,7 +106,7 @@ def test_blocks_of_one_model_in_several_threads_see_each_its_own_forwards(name):
 
 
 def test_a_thread_that_is_started_inside_the_block_is_seen():
-    """As one generates with a streamer."""
+    """Generates with a streamer, as users do."""
     model = tiny("bart")
     inputs = sources("bart", model)
     expected = [eager_weights(model, batch("bart", model))]
@@ -171,7 +171,7 @@ def test_an_interrupt_in_one_thread_leaves_another_ones_block_as_it_is():
         if threading.get_ident() == main:
             assert inside.wait(timeout=60)
             raise KeyboardInterrupt
-        inside.set()  # here the other thread is inside the module too
+        inside.set()  # now the other thread is inside the module too
         assert go_on.wait(timeout=60)
 
     def work():
@@ -207,14 +207,14 @@ def no_grad(work):
 
 
 def elsewhere():
-    """A function that runs others in a thread which is there already, and waits for them."""
+    """A function that runs others in a thread that exists already, and waits for them."""
     pool = ThreadPoolExecutor(1)
     pool.submit(lambda: None).result()
     return lambda work: pool.submit(work).result()
 
 
 def test_threads_that_others_start_while_the_block_is_open_are_not_seen():
-    """As a server starts a thread for each request."""
+    """A server starts a thread for each request."""
     model = tiny("bart")
     inputs, small = batch("bart", model), batch("bart", model, seed=4)
     plain = model(**inputs).logits
@@ -362,7 +362,7 @@ def test_what_extract_runs_is_not_changed_by_threads_that_start_meanwhile(tmp_pa
 
 @pytest.mark.parametrize("name", ["NLLB", "Marian of two vocabularies"])
 def test_a_thread_for_each_request_gets_what_one_thread_gets(name, tmp_path):
-    """Eight at once. The model is in training mode, and its tokenizer is switched to the side that it encodes."""
+    """Eight at once, with a model in training mode and a tokenizer that switches to the side that it encodes."""
     model, tokenizer = PAIRS[name](tmp_path)
     model.train()
     german = ["Ich habe das Buch gelesen.", "Wann stehst du morgen auf?", "Der Hund schläft unter dem Tisch."]

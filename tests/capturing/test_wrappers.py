@@ -14,7 +14,7 @@ from torch import nn
 
 from xattn_widget import ablate, capture, extract, load_demo
 
-# PEFT asks a model for a name that transformers is about to drop.
+# PEFT reads a name of the model that transformers is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
 
 
@@ -31,9 +31,9 @@ def assert_same(actual, expected, tolerance=1e-5):
 
 
 def assert_captured(model, inputs, expected):
-    """Captures a forward: weights as expected, outputs bitwise, the model as before."""
+    """Captures a forward. Weights are as expected, outputs the same to the bit, and the model as before."""
     plain = model(**inputs).logits
-    model(**inputs, output_hidden_states=True)  # the library puts hooks of its own on the model for it
+    model(**inputs, output_hidden_states=True)  # for this the library puts its own hooks on the model
     before = state_of(model)
     with capture(model) as captured:
         seen = model(**inputs).logits
@@ -55,7 +55,7 @@ def dispatched(model, folder):
 
 
 def offloaded_to_memory(model, folder):
-    return accelerate.cpu_offload(model, torch.device("cpu"))  # outside its call a layer's weights are on "meta"
+    return accelerate.cpu_offload(model, torch.device("cpu"))  # a layer's weights are on "meta" except during its call
 
 
 def offloaded_to_disk(model, folder):
@@ -205,7 +205,7 @@ def test_dynamic_int8_linear_layers(name):
     projection = cross_attention_modules(model)[0].get_submodule("q_proj" if name == "bart" else "q")
     assert "quantized" in type(projection).__module__
     expected = eager_or_own(model, inputs)
-    # The library's two paths round to other int8 numbers in later layers; the first one reads the same.
+    # In later layers the library's two paths round to different int8 numbers; the first layer reads the same.
     with capture(model) as captured:
         seen = model(**inputs).logits
     assert torch.equal(seen, model(**inputs).logits)
@@ -220,5 +220,5 @@ def test_a_decoder_that_shares_its_parameters_and_its_attention_with_others():
         theirs.attention.self.key = ours.attention.self.key
     layers = model.decoder.bert.encoder.layer
     layers[2] = layers[0]  # one module, called twice
-    inputs["use_cache"] = False  # whose place in a cache is one
+    inputs["use_cache"] = False  # it has only one place in a cache
     assert_captured(model, inputs, eager_or_own(model, inputs))

@@ -26,10 +26,10 @@ Method = Literal["gradient", "ablation"]
 def ablate(model: nn.Module, heads: Sequence[tuple[int, int]]) -> AbstractContextManager[None]:
     """Switch cross-attention heads off inside the ``with`` block: their output is exactly zero.
 
-    It is the head's output before the attention's output projection that is zero, in every forward and every step of
-    ``generate``; attention weights, queries and keys stay what they are. An empty list changes nothing.
+    A head's output is set to zero before the attention's output projection, in every forward and every step of
+    ``generate``. Attention weights, queries and keys stay as they are. An empty list changes nothing.
 
-    It changes the forwards of the block's own thread and of threads that it starts inside the block, see
+    It affects the forwards of the block's own thread and of threads that this thread starts inside the block, see
     :func:`capture`.
 
     Args:
@@ -38,7 +38,8 @@ def ablate(model: nn.Module, heads: Sequence[tuple[int, int]]) -> AbstractContex
 
     Raises:
         TypeError: ``model`` is not a ``torch.nn.Module``.
-        ValueError: a head that the model does not have (when its layer runs), or not pairs of whole numbers.
+        ValueError: ``heads`` are not pairs of whole numbers, or the model lacks one of them (raised when its layer
+            runs).
 
     Source: Michel et al. 2019; Voita et al. 2019.
     """
@@ -46,7 +47,7 @@ def ablate(model: nn.Module, heads: Sequence[tuple[int, int]]) -> AbstractContex
 
 
 def ablate_here(model: nn.Module, heads: Sequence[tuple[int, int]]) -> AbstractContextManager[None]:
-    """:func:`ablate` in what the calling thread runs, and no thread that it starts."""
+    """:func:`ablate` for what the calling thread runs, without the threads that it starts."""
     return Block(partial(_begin, model, heads, CallingThread))
 
 

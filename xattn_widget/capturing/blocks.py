@@ -1,32 +1,34 @@
-"""Context managers that leave nothing behind, whenever an interrupt comes.
+"""Context managers that undo everything, no matter when an interrupt arrives.
 
 Ctrl-C may raise KeyboardInterrupt between any two instructions of the main thread: on the first line of ``__exit__``,
 or before the interpreter calls it. ``contextlib.contextmanager`` then never resumes its generator. A :class:`Block`
 
 - notes how to undo a change before it makes it, with steps that may run twice;
 - holds SIGINT back while it makes or undoes changes, and delivers it afterwards;
-- undoes everything once the ``with`` statement is over, even if its ``__exit__`` never ran or did not get to its end.
+- undoes everything once the ``with`` statement is over, even if its ``__exit__`` never ran or did not finish.
 """
 
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 import weakref
 from collections.abc import Callable
-from contextlib import ContextDecorator
-from functools import partial
+from functools import partial, wraps
 from types import FrameType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
 
+from xattn_widget._compat import is_inside_compiled
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 Value = TypeVar("Value")
 
 
 class Cleanup:
-    """How to undo what a block has changed. A step must not raise, and may run again after an interrupt."""
+    """The steps that undo what a block has changed. A step must not raise, and may run again after an interrupt."""
 
     def __init__(self) -> None:
         self._steps: list[Callable[[], object]] = []
@@ -38,11 +40,11 @@ class Cleanup:
         return bool(self._steps)
 
     def add(self, step: Callable[[], object]) -> None:
-        """Note how to undo a change. Call this before the change."""
+        """Add a step that undoes a change. Call this before making the change."""
         self._steps.append(step)
 
     def run(self) -> None:
-        """Undo everything, the last change first. After an exception, the next call goes on where this one stopped."""
+        """Undo everything, last change first. After an exception, the next call continues where this one stopped."""
         uninterrupted(self._run)
 
     def _run(self) -> None:
@@ -52,16 +54,16 @@ class Cleanup:
         self._guards.clear()
 
     def run_without(self, owner: Any) -> None:
-        """Undo everything as soon as ``owner`` is gone, if nobody has done it by then."""
+        """Undo everything when ``owner`` is gone, if nobody has done so by then."""
         self._guards.append(weakref.ref(owner, lambda _: self.run()))
 
 
 class _Exit:
     """``__exit__`` of a block: a new callable each time that a ``with`` statement looks it up.
 
-    The interpreter looks it up before ``__enter__`` and keeps it until the statement is over, and nobody else has it.
-    So its end is the end of the statement, however that came about. It must not be a Python function or method: a
-    traceback would keep it alive.
+    The interpreter looks it up before ``__enter__`` and keeps it until the statement is over, and nobody else has a
+    reference to it. So it is freed when the statement ends, however it ends. It must not be a Python function or
+    method: a traceback would keep that alive.
     """
 
     def __get__(self, block: Block[Any] | None, kind: type[Block[Any]]) -> Callable[..., None]:
@@ -82,15 +84,18 @@ def _leave(cleanup: Cleanup, *error: object) -> None:
     cleanup.run()
 
 
-class Block(ContextDecorator, Generic[Value]):
-    """A context manager that leaves nothing behind, whenever an interrupt comes. It can be entered again once left."""
+class Block(Generic[Value]):
+    """A context manager that undoes everything, no matter when an interrupt arrives.
+
+    It can be entered again after it was left. As a decorator, it opens a block of its own in each call.
+    """
 
     def __init__(self, begin: Callable[[Cleanup], Value]) -> None:
         """Make a block.
 
         Args:
-            begin: makes the block's changes, adds a step to the :class:`Cleanup` before each of them, and returns what
-                ``as`` gives. SIGINT is held back while it runs, so it must not wait for anything.
+            begin: makes the block's changes, adds a step to the :class:`Cleanup` before each of them, and returns the
+                value for ``as``. SIGINT is held back while it runs, so it must not wait for anything.
         """
         self.begin = begin
         self._cleanup = Cleanup()
@@ -99,11 +104,11 @@ class Block(ContextDecorator, Generic[Value]):
         """Make the changes.
 
         Raises:
-            RuntimeError: the block is open already, or this runs in a function compiled by ``torch.compile``.
+            RuntimeError: the block is already open, or this runs in a function compiled by ``torch.compile``.
         """
-        if _is_compiled_here():
+        if torch.compiler.is_compiling() or is_inside_compiled():
             raise RuntimeError(
-                "blocks such as capture(model) cannot be opened inside a function that torch.compile has compiled: "
+                "blocks such as capture(model) cannot be opened inside a function compiled by torch.compile: "
                 "open the block around the call of that function"
             )
         if self._cleanup.is_pending:
@@ -120,19 +125,15 @@ class Block(ContextDecorator, Generic[Value]):
 
     __exit__ = _Exit()
 
-    def _recreate_cm(self) -> Block[Value]:
-        return Block(self.begin)  # as a decorator: one for each call
+    def __call__(self, function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+        """Decorate a function that runs inside a block of its own in each call."""
 
+        @wraps(function)
+        def inside(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+            with Block(self.begin):
+                return function(*args, **kwargs)
 
-def _is_compiled_here() -> bool:
-    """Whether torch.compile is compiling this, or would compile what is called from here."""
-    if torch.compiler.is_compiling():
-        return True
-    if "torch._dynamo" not in sys.modules:
-        return False
-    from torch._C._dynamo.eval_frame import get_eval_frame_callback
-
-    return get_eval_frame_callback() not in (None, False)
+        return inside
 
 
 class _Waiting:
@@ -146,12 +147,13 @@ class _Waiting:
 
 
 def uninterrupted(work: Callable[[], Value]) -> Value:
-    """Run ``work``. A SIGINT that arrives meanwhile goes to the program's handler afterwards.
+    """Run ``work``; a SIGINT that arrives meanwhile goes to the program's handler afterwards.
 
-    Python runs signal handlers in the main thread alone; in other threads this only runs ``work``.
+    For this time the process has another handler of SIGINT. This is the only place that sets one. Python runs signal
+    handlers only in the main thread, so in other threads this just runs ``work``.
     """
     handler = signal.getsignal(signal.SIGINT)
-    # A handler that is not callable raises nothing (ignore, default, or set by other code than Python's).
+    # A handler that is not callable raises nothing (ignored, default, or set by code outside Python).
     if not _is_main_thread() or not callable(handler) or isinstance(handler, _Waiting):
         return work()
     waiting = _Waiting()
@@ -161,14 +163,14 @@ def uninterrupted(work: Callable[[], Value]) -> Value:
             return work()
         finally:
             _deliver(waiting, handler)
-    finally:  # again: another exception may have come before the line above
+    finally:  # again: another exception may have arrived before the line above
         _deliver(waiting, handler)
 
 
 def _deliver(waiting: _Waiting, handler: Callable[[int, FrameType | None], Any]) -> None:
     if signal.getsignal(signal.SIGINT) is waiting:
         signal.signal(signal.SIGINT, handler)
-    # Not by sending the signal again: a wakeup file descriptor, such as asyncio's, has been told of it.
+    # Do not send the signal again: a wakeup file descriptor, such as asyncio's, has already got it.
     while waiting.frames:
         handler(signal.SIGINT, waiting.frames.pop(0))
 

@@ -1,4 +1,4 @@
-"""One call of a cross-attention module, and its weights: computed as the model's attention does, or as returned."""
+"""One call of a cross-attention module and its weights, computed as the model does or as the module returned them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from xattn_widget.capturing.checks import ROUNDING, value_norms_problem
-
-# The names that attention modules give to their output projection.
-OUTPUT_PROJECTIONS = ("out_proj", "o_proj", "o", "c_proj", "output", "dense")
+from xattn_widget.capturing import families
+from xattn_widget.capturing.checks import ROUNDING
 
 
 @dataclass
@@ -27,46 +25,50 @@ class CrossAttentionCall:
 
     @cached_property
     def weights(self) -> torch.Tensor:
-        """Attention probabilities, ``[batch, heads, target, source]`` float32, without gradient."""
+        """Attention probabilities, ``[batch, heads, target, source]`` float32, detached."""
         with torch.no_grad():
             return self._probabilities().detach()
 
     @cached_property
     def weights_with_gradient(self) -> torch.Tensor:
-        """The same with gradient, where the forward runs with it."""
-        # Gradient checkpointing counts the tensors that are saved inside it, to compute them again later. These are
-        # saved as they are, and not counted: the second time nobody listens.
-        with torch.autograd.graph.saved_tensors_hooks(_as_it_is, _as_it_is):
+        """The same with gradient, if the forward runs with gradient."""
+        # Gradient checkpointing counts the tensors that are saved inside it, because it computes them again later. When
+        # it does, nobody listens; so these are saved as they are, without being counted.
+        with torch.autograd.graph.saved_tensors_hooks(_unchanged, _unchanged):
             return self._probabilities()
 
     @property
     def value_norms(self) -> torch.Tensor:
-        """Norms of the weighted and projected values, ``[batch, heads, target, source]`` float32, without gradient."""
+        """Norms of the weighted and projected values, ``[batch, heads, target, source]`` float32, detached.
+
+        Raises:
+            NotImplementedError: the module does not show its values, or no head has a projection of its own.
+        """
         raise NotImplementedError(
-            f"{type(self.module).__name__} computes its attention by itself and does not show its values: "
+            f"{type(self.module).__name__} computes its attention itself and does not show its values: "
             "value norms are unavailable"
         )
 
     @property
     def whole_rows(self) -> bool:
-        """Whether rows sum to 1 (else to less, where a part of the attention goes elsewhere)."""
+        """Whether rows sum to 1; False if they may sum to less because some of the attention goes elsewhere."""
         return True
 
 
 @dataclass
 class ComputedCall(CrossAttentionCall):
-    """A call whose weights are computed from what the attention function was given; before dropout."""
+    """A call whose weights are computed from the arguments of the attention function, before dropout."""
 
     query: torch.Tensor  # [batch, heads, target, dimension]
     key: torch.Tensor  # [batch, key heads, source, dimension]
     value: torch.Tensor  # [batch, key heads, source, dimension]
-    mask: Any  # as the model's attention implementation takes it
+    mask: Any  # in the form that the model's attention implementation takes
     scaling: float
     softcap: float | None
     position_bias: torch.Tensor | None  # [1 or batch, heads, target, source]
-    rows: slice | None  # the target's tokens, where there are other queries too
-    columns: slice | None  # the encoder's, where the keys are not the encoder's alone
-    dropout: float  # of the attention function
+    rows: slice | None  # those of the target's tokens, if there are other queries too
+    columns: slice | None  # those of the encoder, if there are other keys too
+    dropout: float
 
     def _probabilities(self) -> torch.Tensor:
         probabilities = self._every_probability()
@@ -76,7 +78,7 @@ class ComputedCall(CrossAttentionCall):
 
     @property
     def every_weight(self) -> torch.Tensor:
-        """The weights of all queries and keys, without gradient."""
+        """The weights of all queries and keys, detached."""
         if self.rows is None and self.columns is None:
             return self.weights
         with torch.no_grad():
@@ -96,7 +98,7 @@ class ComputedCall(CrossAttentionCall):
                 logits = _apply_mask(logits, self.mask)
             if logits.requires_grad or logits.device.type != "cpu":
                 probabilities = logits.softmax(dim=-1)
-            else:  # in place: on a CPU a second tensor of that size costs half as much again
+            else:  # in place: on a CPU, a second tensor of this size would add half the time
                 probabilities = torch.softmax(logits, dim=-1, out=logits)
             return probabilities
 
@@ -106,7 +108,7 @@ class ComputedCall(CrossAttentionCall):
         with torch.no_grad(), _without_autocast(self.query.device.type):
             heads, dimension = self.query.shape[1], self.value.shape[-1]
             projection = _projection_weight(self.module, heads * dimension, self.value).float()
-            # [heads, dimension, dimension]: |v W| is the root of v (W W^T) v^T, without a vector of the model's size.
+            # [heads, dimension, dimension]: |v W| is the root of v (W W^T) v^T; no vector has the model's size.
             by_head = projection.reshape(-1, heads, dimension).permute(1, 2, 0)
             gram = by_head @ by_head.transpose(-1, -2)
             value = self.value.float()
@@ -119,13 +121,13 @@ class ComputedCall(CrossAttentionCall):
 
     @property
     def whole_rows(self) -> bool:
-        """Whether the keys are the encoder's alone."""
+        """Whether all keys are the encoder's."""
         return self.columns is None
 
 
 @dataclass
 class ReturnedCall(CrossAttentionCall):
-    """A call whose module returned its weights itself."""
+    """A call whose module returned its weights."""
 
     returned: torch.Tensor
 
@@ -133,7 +135,7 @@ class ReturnedCall(CrossAttentionCall):
         rows = self.returned.float()
         if self.returned.dtype == torch.float32:
             return rows
-        # Rounded to half precision they no longer sum to 1; what is further from it is reported later.
+        # Rounded to half precision they no longer sum to exactly 1. Larger differences are reported later.
         sums = rows.sum(dim=-1, keepdim=True)
         return torch.where((sums - 1).abs() < ROUNDING, rows / sums, rows)
 
@@ -141,39 +143,44 @@ class ReturnedCall(CrossAttentionCall):
 def _projection_weight(module: nn.Module, width: int, like: torch.Tensor) -> torch.Tensor:
     """The matrix ``[model dimension, heads * dimension]`` of an attention module's output projection, without bias.
 
-    ``like`` has the type and the device of what the projection takes.
+    ``like`` has the number type and the device of the projection's input.
     """
-    children = dict(module.named_children())
-    projection = next((children[name] for name in OUTPUT_PROJECTIONS if name in children), None)
+    projection = families.output_projection(module)
     if projection is None:
         raise NotImplementedError(
-            f"{type(module).__name__} has no output projection of its own (its layer has it): value norms are "
+            f"{type(module).__name__} has no output projection of its own (its layer has one): value norms are "
             "unavailable"
         )
-    if problem := value_norms_problem(children, projection, width):
+    problem = None
+    taken = getattr(projection, "in_features", width)
+    if norm := families.joint_norm(module):
+        problem = f"normalizes the outputs of its heads together ({norm})"
+    elif taken != width:
+        problem = f"has an output projection of {taken} numbers, but its heads give {width}"
+    if problem:
         raise NotImplementedError(f"{type(module).__name__} {problem}: value norms are unavailable")
     if type(projection) is nn.Linear and not projection.weight.is_meta:
         return projection.weight
-    # Whatever else it is (transposed, adapted, quantised, offloaded), it is affine: what it makes of the unit vectors
-    # tells.
+    # Whatever else it is (transposed, adapted, quantized, offloaded), it is affine: its outputs for the unit vectors
+    # give the matrix.
     units = torch.eye(width, dtype=like.dtype, device=like.device)
     result: torch.Tensor = projection(units) - projection(torch.zeros_like(units[:1]))
     return result.T
 
 
 def _without_autocast(device: str) -> AbstractContextManager[Any]:
-    """Autocast would take products into half precision, where rows do not sum to 1. To switch it off has a cost."""
+    """Switch autocast off where it is on: in half precision rows do not sum to 1. Switching it off costs time."""
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
-def _as_it_is(tensor: torch.Tensor) -> torch.Tensor:
+def _unchanged(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
 def _apply_mask(logits: torch.Tensor, mask: Any) -> torch.Tensor:
-    """``logits`` with the masked-out source positions at the lowest value, for each form of mask in use."""
+    """``logits`` with masked-out source positions at the lowest value, for every form of mask in use."""
     if hasattr(mask, "mask_mod"):  # flex attention's block mask: a function of batch, head, row and column
-        from torch.nn.attention.flex_attention import create_mask  # it takes a second to load, and few need it
+        from torch.nn.attention.flex_attention import create_mask  # it takes a second to load, and few models need it
 
         batch, heads, rows, columns = logits.shape
         mask = create_mask(mask.mask_mod, batch, heads, rows, columns, device=str(logits.device))

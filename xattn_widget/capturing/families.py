@@ -1,7 +1,10 @@
-"""What single families need beyond the mechanism of hooks.py: one small function each, with its reason.
+"""The one address for what individual families need: the names that their modules use, and one function for each quirk.
 
-A family is recognized by what its modules take or its config holds, so that its relatives are served too. What a
-function assumes of the family is checked first: a later release may keep the names and change the values.
+A family is recognized by what its modules take or its config holds, so that related families are covered too. What a
+function assumes about the family is checked: a later release may keep the names and change what they mean.
+To add a family whose modules use other names, add the names below. To add one that computes or returns attention in
+another way, add a function with its reason. ``tests/helpers/family_*.py`` has a tiny model of every family; the tests
+run with each of them.
 """
 
 from __future__ import annotations
@@ -14,59 +17,120 @@ from torch import nn
 
 from xattn_widget.capturing.checks import are_probabilities, unknown
 
+# --- Names.
+
+# Arguments in which attention modules get states that are not their own.
+KEY_VALUE_ARGUMENTS = ("key_value_states", "encoder_hidden_states", "cross_attention_states", "key")
+# Attributes with the number of heads, of modules outside the attention interface.
+_HEAD_COUNTS = ("num_heads", "n_heads", "num_attention_heads", "num_attn_heads")
+# Parts of attention modules that make queries, keys and values, and the parts that project what the heads give.
+_INPUT_PROJECTIONS = (
+    *("query", "key", "value", "query_proj", "key_proj", "value_proj"),
+    *("q", "k", "v", "q_proj", "k_proj", "v_proj"),
+)
+_OUTPUT_PROJECTIONS = ("out_proj", "o_proj", "o", "c_proj", "output", "dense")
+
+
+def key_value_argument(names: Sequence[str]) -> str | None:
+    """The argument for states from elsewhere, if there is one. The first argument is a module's own states, never that.
+
+    Args:
+        names: the arguments of a module's forward in order, without ``self``.
+    """
+    return next((name for name in KEY_VALUE_ARGUMENTS if name in names[1:]), None)
+
+
+def head_count(module: nn.Module) -> int | None:
+    """How many heads an attention module says that it has; None if it does not say."""
+    return next((getattr(module, name) for name in _HEAD_COUNTS if hasattr(module, name)), None)
+
+
+def output_projection(module: nn.Module) -> nn.Module | None:
+    """The part of an attention module that projects what its heads give; None if its layer does that (BERT, BLIP)."""
+    children = dict(module.named_children())
+    return next((children[name] for name in _OUTPUT_PROJECTIONS if name in children), None)
+
+
+def parts_of_unknown_use(module: nn.Module) -> list[str]:
+    """The names of an attention module's parts that have parameters and are not known to make its inputs."""
+    return [
+        name
+        for name, child in module.named_children()
+        if name not in _INPUT_PROJECTIONS and any(True for _ in child.parameters())
+    ]
+
+
+def joint_norm(module: nn.Module) -> str | None:
+    """The part that normalizes all heads together before Kosmos-2's output projection; None in other families.
+
+    With it no head has a share of the output that is its own. Norms of queries, keys and values are not meant.
+    """
+    inputs = ("q_", "k_", "v_", "query", "key")
+    for name, _ in module.named_children():
+        if ("norm" in name or name.endswith("_ln")) and not name.startswith(inputs):
+            return name
+    return None
+
+
+# --- Mllama.
+
 
 def reads_states_from_cache(argument: str) -> bool:
-    """Mllama's cross-attention: from the second step on it gets no states, their keys are in the cache.
+    """Mllama's cross-attention gets states in the first step only; from the second on, their keys are in the cache.
 
-    Other families pass the states at every step, and a call without them is self-attention. Modules that name them
+    Other families pass the states in every step, and a call without them is self-attention. Modules that call them
     ``cross_attention_states`` are never self-attention, so each of their calls counts.
     """
     return argument == "cross_attention_states"
 
 
 def is_causal(module: nn.Module, options: Mapping[str, Any]) -> bool:
-    """Whether transformers' sdpa function, given no mask, lets row ``t`` attend to the first ``t + 1`` columns only.
+    """Whether transformers' sdpa function, without a mask, lets row ``t`` attend to the first ``t + 1`` columns only.
 
-    It does so for modules that do not deny it, such as Mllama's cross-attention (which usually has a mask).
+    It does so for modules that do not say ``is_causal = False``, such as Mllama's cross-attention (which usually has a
+    mask).
     """
-    said = options.get("is_causal")
-    return bool(getattr(module, "is_causal", True) if said is None else said)
+    given = options.get("is_causal")
+    return bool(getattr(module, "is_causal", True) if given is None else given)
 
 
 def causal_mask(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor | None:
-    """The mask of that, ``[1, 1, target, source]``, True where a row may attend; None for a step of decoding."""
+    """The mask for that, ``[1, 1, target, source]``, True where a row may attend; None for a step of decoding."""
     rows, columns = query.shape[2], key.shape[2]
     return torch.ones(1, 1, rows, columns, dtype=torch.bool, device=query.device).tril() if rows > 1 else None
 
 
 def cached_positions(module: nn.Module, config: Any, given: Sequence[Any]) -> int:
-    """How many keys Mllama's cross-attention has in the cache: a call without states must add none to them.
+    """How many keys Mllama's cross-attention has in the cache. A call without states must not add any.
 
     The cache is found among the arguments by what it holds: ``past_key_values`` was renamed to ``cache`` in 5.24.
     """
     layer = getattr(module, "layer_idx", None)
-    for each in given:
-        layers = getattr(each, "layers", None)
+    for value in given:
+        layers = getattr(value, "layers", None)
         if layers is not None and layer is not None and layer < len(layers):
             keys = getattr(layers[layer], "keys", None)
             if isinstance(keys, torch.Tensor):
                 return keys.shape[-2]
-    raise unknown("is given neither encoder states nor a cache that holds their keys", module, config)
+    raise unknown("gets neither encoder states nor a cache with their keys", module, config)
 
 
 def may_add_positions(argument_names: Sequence[str], argument: str) -> bool:
     """Whether a module may attend to more than the states of this call.
 
-    Mllama adds those of an image to those before it, MVP puts learned prompts before them.
+    Mllama appends the states of an image to those of earlier ones; MVP puts learned prompts before them.
     """
     return reads_states_from_cache(argument) or any("prompt" in name or "prefix" in name for name in argument_names)
 
 
-def encoder_columns(argument_names: Sequence[str], states: torch.Tensor) -> slice | None:
-    """T5Gemma 2's merged attention: one softmax over the target's own keys and, behind them, the encoder's.
+# --- T5Gemma 2.
 
-    The cross-attention is the encoder's columns, as in the library's ``cross_attentions``: rows that sum to less than
-    1, for the rest of the attention stays in the target. None for other families: all columns are the encoder's.
+
+def encoder_columns(argument_names: Sequence[str], states: torch.Tensor) -> slice | None:
+    """T5Gemma 2 has one softmax over the target's own keys followed by the encoder's.
+
+    Cross-attention is the encoder's columns, as in the library's ``cross_attentions``: its rows sum to less than 1,
+    because the rest of the attention stays in the target. None for other families: all columns are the encoder's.
     """
     return slice(-states.shape[1], None) if "merged_attention_mask" in argument_names else None
 
@@ -93,12 +157,15 @@ def check_encoder_columns(module: Any, config: Any, key: torch.Tensor, states: t
         )
 
 
-def token_rows(rows: int, module: nn.Module, config: Any) -> slice | None:
-    """ProphetNet's decoder works on several streams at once: which rows are those of the target's tokens.
+# --- ProphetNet.
 
-    There are ``(1 + ngram) * target`` rows: those of the main stream, which reads the target, then of ``ngram``
-    streams, which predict 1, 2, ... tokens ahead. Those of the first of these are taken: the model's logits come from
-    it, so a row belongs to the token predicted, as in every family. None for other families: all rows are tokens.
+
+def token_rows(rows: int, module: nn.Module, config: Any) -> slice | None:
+    """ProphetNet's decoder works on several streams at once: returns which rows are the target's tokens.
+
+    There are ``(1 + ngram) * target`` rows: first the main stream, which reads the target, then ``ngram`` streams that
+    predict 1, 2, ... tokens ahead. The first of these is taken. The model's logits come from it, so a row belongs to
+    the token that it predicts, as in every other family. None for other families: all rows are tokens.
     """
     streams = getattr(config, "ngram", None)
     if streams is None:
@@ -114,14 +181,14 @@ def token_rows(rows: int, module: nn.Module, config: Any) -> slice | None:
 def returned_rows(weights: torch.Tensor, rows: slice | None, module: nn.Module, config: Any) -> torch.Tensor:
     """The probabilities of the target's tokens in what a module returns.
 
-    ProphetNet returns logits of all streams in place of probabilities. Probabilities are taken as they are, and so are
-    those of the target's rows alone, which is the form of every other family.
+    ProphetNet returns the logits of all streams instead of probabilities. If a release returns probabilities, or only
+    the rows of the target, as every other family does, they are taken as they are.
 
     Args:
         weights: ``[batch, heads, rows, source]``, as returned.
         rows: see :func:`token_rows`.
         module: the attention module.
-        config: of the model that it is a part of.
+        config: of the model that it is part of.
     """
     if rows is None:
         return weights
@@ -139,10 +206,13 @@ def returned_rows(weights: torch.Tensor, rows: slice | None, module: nn.Module, 
     return weights[:, :, rows].softmax(dim=-1)
 
 
-def has_time_first(queries: torch.Tensor, states: torch.Tensor | None, config: Any) -> bool:
-    """FSMT's attention works on ``[target, batch, ...]``, every other family's on ``[batch, target, ...]``.
+# --- FSMT.
 
-    The batch is the axis on which queries and encoder states agree: FSMT may follow the others some day.
+
+def has_time_first(queries: torch.Tensor, states: torch.Tensor | None, config: Any) -> bool:
+    """Whether states are ``[target, batch, ...]``, as in FSMT's attention; ``[batch, target, ...]`` in every other.
+
+    The batch is the axis on which queries and encoder states agree: FSMT may follow the others one day.
     """
     if getattr(config, "model_type", None) != "fsmt":
         return False

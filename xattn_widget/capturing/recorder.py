@@ -2,7 +2,7 @@
 
 with capture(model) as captured:
     model(**inputs)                  # or model.generate(**inputs)
-captured.cross_attentions            # a [batch, heads, target, source] tensor a layer, of the last forward
+captured.cross_attentions            # one [batch, heads, target, source] tensor per layer, of the last forward
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from torch import nn
 
 from xattn_widget.capturing.blocks import Block, Cleanup
 from xattn_widget.capturing.calls import CrossAttentionCall
-from xattn_widget.capturing.hooks import Forwards, attention_modules, listen
+from xattn_widget.capturing.finding import attention_modules
+from xattn_widget.capturing.forwards import Forwards
+from xattn_widget.capturing.hooks import listen
 from xattn_widget.capturing.threads import CallingThread, Scope, StartedThreads
 from xattn_widget.messages.mistakes import model_hint
 
@@ -25,11 +27,11 @@ ROW_SUM_TOLERANCE = 1e-3
 
 
 class _Layer(NamedTuple):
-    """What one decoder layer's cross-attention gave in one forward."""
+    """What is kept of one decoder layer's cross-attention in one forward."""
 
-    kept: torch.Tensor  # the weights, or what was made of them
+    kept: torch.Tensor  # the weights, or what ``reduce`` made of them
     sums: torch.Tensor  # of the weights' rows, [batch, heads, target]
-    norms: torch.Tensor | None  # of the weighted values, where asked for
+    norms: torch.Tensor | None  # of the weighted values, if asked for
     whole_rows: bool
 
 
@@ -54,30 +56,30 @@ class Capture:
 
     @property
     def forwards(self) -> list[tuple[torch.Tensor, ...]]:
-        """One tuple for each forward (with ``generate``: each step), of a tensor for each decoder layer.
+        """One tuple per forward (with ``generate``: per step), with one tensor per decoder layer.
 
-        Tensors are ``[batch, heads, target, source]``, float32, on the model's device; with ``generate`` the batch
+        Tensors are ``[batch, heads, target, source]``, float32, on the model's device. With ``generate`` the batch
         axis counts beams and the target axis has one row, as in the library's own ``cross_attentions``.
-        Mllama's layers are those that cross. T5Gemma 2's rows sum to less than 1, for they share a softmax with its
-        self-attention; ProphetNet's are those of the stream that predicts the next token (see families.py).
+        Mllama's layers are only those with cross-attention. T5Gemma 2's rows sum to less than 1, because they share a
+        softmax with its self-attention. ProphetNet's rows are those of the stream that predicts the next token.
 
         Raises:
-            RuntimeError: nothing was captured (no forward ran, or the model attends to no encoder), or gradients were
-                asked for and the last forward ran without.
-            ValueError: rows that are not probabilities: they hold NaN or do not sum to 1.
+            RuntimeError: nothing was captured (no forward ran, or the model does not attend to an encoder), or
+                gradients were asked for and the last forward ran without them.
+            ValueError: rows are not probabilities: they hold NaN or do not sum to 1.
         """
         if not self._forwards:
             raise RuntimeError(
                 f"no cross-attention was captured: either no forward of this {self._model_class} ran inside "
-                "'with capture(model)', or what ran attends to no encoder (a decoder-only or encoder-only model, "
-                "or a decoder called without encoder states), or it ran in a function compiled by torch.compile, or "
-                "in a thread that was there before the block or that another one started"
+                "'with capture(model)', or what ran does not attend to an encoder (a decoder-only or encoder-only "
+                "model, or a decoder called without encoder states), or it ran in a function compiled by "
+                "torch.compile, or in a thread that was there before the block or that another thread started"
             )
         if self._gradients and not any(layer.kept.requires_grad for layer in self._forwards[-1]):
             raise RuntimeError(
                 f"gradients were asked for, but the forward of this {self._model_class} ran without gradient: inside "
                 "torch.no_grad or torch.inference_mode, with frozen parameters, or in a reentrant checkpoint "
-                "(use_reentrant=False has one)"
+                "(use_reentrant=False keeps gradients)"
             )
         for forward in self._forwards:
             for index, layer in enumerate(forward):
@@ -86,24 +88,24 @@ class Capture:
 
     @property
     def cross_attentions(self) -> tuple[torch.Tensor, ...]:
-        """The last forward's weights, a ``[batch, heads, target, source]`` float32 tensor for each decoder layer."""
+        """The last forward's weights: one ``[batch, heads, target, source]`` float32 tensor per decoder layer."""
         return self.forwards[-1]
 
     @property
     def value_norms(self) -> tuple[torch.Tensor, ...]:
-        """The last forward's norms ``||A[t, s] f(x_s)||``, of the form of ``cross_attentions``.
+        """The last forward's norms ``||A[t, s] f(x_s)||``, in the shape of ``cross_attentions``.
 
-        ``f`` is a head's value and output projection of a source state (the value's bias counts, the output's not):
-        what a source position contributes to a target position by this head, and not its weight alone.
+        ``f`` is a head's value and output projection of a source state (with the value's bias, without the output's).
+        So the norm is how much a source position contributes to a target position through this head.
 
         Raises:
-            RuntimeError: they were not asked for, or nothing was captured.
+            RuntimeError: norms were not asked for, or nothing was captured.
 
         Source: Kobayashi et al. 2020.
         """
         if not self._value_norms:
             raise RuntimeError("value norms were not asked for: use capture(model, value_norms=True)")
-        _ = self.forwards  # with its checks
+        _ = self.forwards  # for its checks
         return tuple(layer.norms for layer in self._forwards[-1] if layer.norms is not None)
 
 
@@ -128,42 +130,42 @@ def capture(
 ) -> AbstractContextManager[Capture]:
     """Capture the cross-attention weights of every forward of ``model`` inside the ``with`` block.
 
-    The model runs as it does without: its own attention function computes its outputs, bit for bit; only the
-    cross-attention weights are computed beside it (before dropout, in float32). When the block ends, by its end, by
-    an exception or by Ctrl-C at any moment, the model is as it was. Copies and pickles of the model made inside the
-    block are plain models.
+    The model runs as it does otherwise: its own attention function computes its outputs, bit for bit; only the
+    cross-attention weights are computed in addition (before dropout, in float32). When the block ends, normally, by an
+    exception or by Ctrl-C at any moment, the model is as it was. Copies and pickles of the model made inside the block
+    are plain models.
 
-    A model compiled by ``torch.compile`` runs uncompiled inside the block: compiled code does not see what was added
-    later. Under gradient checkpointing, what a backward pass computes again does not count as a forward.
+    A model compiled by ``torch.compile`` runs uncompiled inside the block, because compiled code does not see what was
+    added later. Under gradient checkpointing, what a backward pass computes again does not count as a forward.
 
-    The block sees the forwards of its own thread and of threads that this one starts inside the block (``generate``
-    with a streamer), with the threads that these start. It does not see what other threads or other asyncio tasks run
+    The block sees the forwards of its own thread, of threads that this thread starts inside the block (``generate``
+    with a streamer), and of the threads that these start. It does not see what other threads or other asyncio tasks run
     with the same model at the same time. A thread of a pool counts if it was started inside the block, whoever gives it
     work; a call by ``asyncio.to_thread`` inside the block counts too.
 
     Args:
-        model: an encoder-decoder model of transformers (or any part of it that holds its decoder), as loaded.
-        reduce: what to keep of each layer in place of its weights: a function of ``[batch, heads, target, source]``
-            whose result stands in ``.cross_attentions`` and ``.forwards``. The weights of one layer are then in memory
-            at a time.
-        gradients: keep the weights in the graph of a forward that runs with gradient, so that what is computed of them
-            can be differentiated; without it they are detached.
-        value_norms: keep the norms of the weighted values too, see :attr:`Capture.value_norms`. Not for attention
-            modules that compute their attention by themselves, or whose output projection is not their own (BERT's).
+        model: an encoder-decoder model of transformers (or any part of it that contains its decoder), as loaded.
+        reduce: what to keep of each layer instead of its weights: a function of ``[batch, heads, target, source]``
+            whose results are in ``.cross_attentions`` and ``.forwards``. Only one layer's weights are then in memory at
+            a time.
+        gradients: keep the weights in the graph of a forward that runs with gradient, so that results computed from
+            them can be differentiated; otherwise they are detached.
+        value_norms: keep the norms of the weighted values too, see :attr:`Capture.value_norms`. They are unavailable
+            for attention modules that compute attention themselves, or that have no output projection (BERT).
 
     Yields:
-        A :class:`Capture`; read ``.cross_attentions`` (last forward) or ``.forwards`` (each) in or after the block.
+        A :class:`Capture`; read ``.cross_attentions`` (last forward) or ``.forwards`` (all) in or after the block.
 
     Raises:
         TypeError: ``model`` is not a ``torch.nn.Module``.
-        ValueError: no module of ``model`` could attend to an encoder, so it is not an encoder-decoder model.
+        ValueError: no module of ``model`` can attend to an encoder, so it is not an encoder-decoder model.
         RuntimeError: the block is opened inside a function compiled by ``torch.compile``.
     """
     return Block(partial(_begin, model, StartedThreads, reduce, gradients, value_norms))
 
 
 def capture_here(model: nn.Module, *, value_norms: bool = False) -> AbstractContextManager[Capture]:
-    """:func:`capture` of what the calling thread runs, and no thread that it starts."""
+    """:func:`capture` for what the calling thread runs, without the threads that it starts."""
     return Block(partial(_begin, model, CallingThread, None, False, value_norms))
 
 
@@ -179,8 +181,8 @@ def _begin(
         raise TypeError(f"capture takes a model (torch.nn.Module), got {type(model).__name__}{model_hint(model)}")
     if not attention_modules(model):
         raise ValueError(
-            f"{type(model).__name__} has no cross-attention: no module of it takes encoder states as keys and values. "
-            "Pass an encoder-decoder model such as MarianMTModel, or the decoder of one"
+            f"{type(model).__name__} has no cross-attention: none of its modules takes encoder states as keys and "
+            "values. Pass an encoder-decoder model such as MarianMTModel, or the decoder of one"
         )
     captured = Capture(type(model).__name__, reduce, gradients, value_norms)
     scope = kind(cleanup)

@@ -1,4 +1,4 @@
-"""Which threads a block sees: the one that it runs in, and where wanted the threads that this one starts inside it."""
+"""Which threads a block sees: the one that opened it, and for public blocks the threads that it starts inside it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from weakref import WeakSet
 
 from xattn_widget.capturing.blocks import Cleanup
 
-lock = threading.RLock()  # for what blocks change outside themselves
+lock = threading.RLock()  # guards what blocks change outside themselves
 
 
 class Scope(Protocol):
-    """What runs in the block, as opposed to beside it in other threads."""
+    """Tells what runs in a block from what runs beside it in other threads."""
 
     def has_current(self) -> bool:
         """Whether what runs now belongs to the block."""
@@ -35,11 +35,11 @@ class CallingThread:
 
 
 class StartedThreads:
-    """The thread that opened the block, the threads that it starts inside the block, and those that these start.
+    """The thread that opened the block, the threads that it starts inside the block, and the threads that these start.
 
-    ``generate`` with a streamer needs that. In the block's own thread, its context counts: another asyncio task does
-    not belong to the block; a task that is made inside it does, as does a call by ``asyncio.to_thread``. A thread of a
-    pool belongs to the block if it was started inside it, whoever gives it work.
+    ``generate`` with a streamer needs them. In the block's own thread the context counts: another asyncio task does not
+    belong to the block; a task that is created inside it does, and so does a call by ``asyncio.to_thread``. A thread of
+    a pool belongs to the block if it was started inside the block, whoever gives it work.
     """
 
     def __init__(self, cleanup: Cleanup) -> None:
@@ -71,20 +71,24 @@ _our_start: Any = None
 
 
 def _follow_starts() -> None:
-    """Watch ``Thread.start`` while blocks are open. Before Python 3.14, threads do not inherit context variables."""
+    """Replace ``threading.Thread.start``, for the process, while blocks are open; put it back after the last one.
+
+    Before Python 3.14, threads do not inherit context variables. A replacement that others have wrapped meanwhile stays
+    where it is, and does nothing more than start threads.
+    """
     global _our_start
     current: Any = threading.Thread.start
     if _open and current is not _our_start:
         _our_start = _including(current)
         threading.Thread.start = _our_start  # type: ignore[method-assign]
-    elif not _open and current is _our_start:  # else somebody has wrapped it, and it does nothing
+    elif not _open and current is _our_start:
         threading.Thread.start = current.__wrapped__  # type: ignore[method-assign]
 
 
 def _including(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
     @wraps(start)
     def start_and_include(thread: threading.Thread) -> None:
-        if thread.ident is None:  # else it has been started before, which is an error
+        if thread.ident is None:  # otherwise it was started before, and start raises an error
             for scope in tuple(_open):
                 if scope.has_current():
                     scope.include(thread)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
+
+from xattn_widget.messages.quiet import quiet_warnings
 
 
 class Interrupted(click.ClickException):
@@ -55,9 +56,9 @@ def naming_options() -> Iterator[None]:
 
 def run(commands: click.Group, arguments: list[str] | None) -> int:
     """Run a command; returns the exit code."""
-    warnings.simplefilter("ignore")
     try:
-        code = commands.main(args=arguments, prog_name="xattn-widget", standalone_mode=False)
+        with quiet_warnings():
+            code = commands.main(args=arguments, prog_name="xattn-widget", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2

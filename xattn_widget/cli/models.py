@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+
+from xattn_widget.messages.quiet import no_loading_bars, quiet_logger
 
 
 def load_model(name: str, device: str, dtype: str) -> tuple[Any, Any]:
     """The model and tokenizer in a folder or on the hub; ``"demo"`` are those in the package."""
     import torch
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-    from transformers.utils.logging import disable_progress_bar
 
     from xattn_widget.demo import FOLDER
 
-    disable_progress_bar()  # type: ignore[no-untyped-call]
-    # It reports every attempt to reach the hub. transformers may still log, such as about newly initialized weights.
-    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
     number_type = dtype if dtype == "auto" else getattr(torch, dtype, None)
     if not (number_type == "auto" or isinstance(number_type, torch.dtype)):
         raise click.UsageError(f"--dtype {dtype} is not a number type of torch, such as float32 or bfloat16")
@@ -29,8 +28,9 @@ def load_model(name: str, device: str, dtype: str) -> tuple[Any, Any]:
     if Path(place).is_dir() and not Path(place, "config.json").is_file():
         raise FileNotFoundError(f"the folder {place} contains no model: there is no config.json in it")
     try:
-        model = AutoModelForSeq2SeqLM.from_pretrained(place, dtype=torch.float32 if name == "demo" else number_type)
-        tokenizer = AutoTokenizer.from_pretrained(place)
+        with _quiet_loading():
+            model = AutoModelForSeq2SeqLM.from_pretrained(place, dtype=torch.float32 if name == "demo" else number_type)
+            tokenizer = AutoTokenizer.from_pretrained(place)
     except Exception as error:  # of any kind, and few name the model
         reason = (
             "could not be loaded"
@@ -41,6 +41,13 @@ def load_model(name: str, device: str, dtype: str) -> tuple[Any, Any]:
     return model.to(device).eval(), tokenizer
 
 
+@contextmanager
+def _quiet_loading() -> Iterator[None]:
+    # huggingface_hub logs every attempt to reach the hub. transformers may still log, such as about missing weights.
+    with no_loading_bars(), quiet_logger("huggingface_hub"):
+        yield
+
+
 def load_tokenizer(name: str | None) -> Any:
     """The tokenizer in a folder or on the hub; None if no name is given."""
     from transformers import AutoTokenizer
@@ -48,6 +55,7 @@ def load_tokenizer(name: str | None) -> Any:
     if name is None:
         return None
     try:
-        return AutoTokenizer.from_pretrained(name)
+        with _quiet_loading():
+            return AutoTokenizer.from_pretrained(name)
     except Exception as error:  # of any kind, and few name the tokenizer
         raise click.ClickException(f"--target-tokenizer {name} could not be loaded: {error}") from error

@@ -1,4 +1,4 @@
-"""Fingerprints of a model and a tokenizer: the same for what gives the same numbers."""
+"""Fingerprints of a model and a tokenizer: equal for models and tokenizers that give the same numbers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from xattn_widget._compat import offloaded_weights, tensor_parts
 from xattn_widget.inputs.text.encoding import tokenize
 from xattn_widget.scores.signatures import code_hash
 
-# What a config says of where a model came from and how it is run, not of what it computes.
-_INCIDENTAL = {"_name_or_path", "transformers_version", "name_or_path", "tokenizer_file", "special_tokens_map_file"}
+# Settings that say where a model came from or how it is run, not what it computes.
+_INCIDENTAL = {"transformers_version", "name_or_path", "tokenizer_file", "special_tokens_map_file"}
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.layout, torch.device, torch.qscheme)
 _ORDINARY = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
 _PROBE = "Ein Satz, über den 42 Modelle – verschieden – urteilen: naïve 😀 test."
@@ -36,7 +37,7 @@ def model_fingerprint(model: torch.nn.Module) -> str:
                 value = _offloaded(model, name)
             elif value.numel():
                 place = (value.data_ptr(), tuple(value.shape))
-                if place in seen:  # tied to one that is counted
+                if place in seen:  # tied to a parameter that was counted
                     digest.update(_form(name, value))
                     continue
                 seen.add(place)
@@ -45,10 +46,10 @@ def model_fingerprint(model: torch.nn.Module) -> str:
 
 
 def _state(model: torch.nn.Module) -> dict[str, Any]:
-    """The state dict, and the buffers that it leaves out.
+    """The state dict and the buffers that it leaves out.
 
-    Those of the libraries' own modules stay out: they are made from the configuration, and some grow with the longest
-    sentence that the model has seen.
+    Buffers of the libraries' own modules stay out: they are computed from the configuration, and some grow with the
+    longest sentence that the model has seen.
     """
     state = dict(model.state_dict(keep_vars=True))
     for path, module in model.named_modules():
@@ -60,13 +61,11 @@ def _state(model: torch.nn.Module) -> dict[str, Any]:
 
 def _offloaded(model: torch.nn.Module, name: str) -> torch.Tensor:
     """The values of a parameter that accelerate keeps elsewhere until the module runs."""
-    path, _, own_name = name.rpartition(".")
-    hook = getattr(model.get_submodule(path), "_hf_hook", None)
-    for each in getattr(hook, "hooks", [hook]):
-        values = getattr(each, "weights_map", None)
-        if values is not None:
-            tensor: torch.Tensor = values[own_name]
-            return tensor
+    path, _, last = name.rpartition(".")
+    weights = offloaded_weights(model.get_submodule(path))
+    if weights is not None:
+        tensor: torch.Tensor = weights[last]
+        return tensor
     raise ValueError(
         f"the parameter {name} of this {type(model).__name__} has no values (it is on the device 'meta'): load the "
         "model's weights first"
@@ -78,7 +77,7 @@ def _form(name: str, tensor: torch.Tensor) -> bytes:
 
 
 def _add(digest: Any, name: str, value: Any, within: tuple[int, ...] = ()) -> None:
-    """Add a value of a state dict to the digest: a tensor of any kind, or whatever else a module stores there."""
+    """Add a value of a state dict to the digest: any kind of tensor, or whatever else a module stores there."""
     if isinstance(value, torch.Tensor):
         parts = _parts(value)
         if not parts:
@@ -98,22 +97,21 @@ def _add(digest: Any, name: str, value: Any, within: tuple[int, ...] = ()) -> No
         for key in sorted(value, key=str):
             _add(digest, str(key), value[key], within)
     elif isinstance(value, list | tuple):
-        for each in value:
-            _add(digest, "", each, within)
+        for part in value:
+            _add(digest, "", part, within)
     elif isinstance(value, _PLAIN):
         digest.update(repr(value).encode(errors="backslashreplace"))
     elif callable(value):
         digest.update(code_hash(value).encode())
-    else:  # what pickle would store of it, of packed weights too
+    else:  # what pickle would store, which includes packed weights
         _add(digest, "", value.__getstate__(), within)
 
 
 def _parts(tensor: torch.Tensor) -> dict[str, Any]:
-    """What a tensor consists of that is more than an array of numbers; empty where it is one."""
-    if hasattr(tensor, "__tensor_flatten__"):
-        names, context = tensor.__tensor_flatten__()
-        return {name: getattr(tensor, name) for name in names} | {"context": context}
-    if type(tensor) not in _ORDINARY:  # what quantizing libraries make keeps scales as attributes
+    """The parts of a tensor that is more than an array of numbers; empty for a plain array."""
+    if (parts := tensor_parts(tensor)) is not None:
+        return parts
+    if type(tensor) not in _ORDINARY:  # tensors of quantizing libraries keep scales as attributes
         attributes = {name: value for name, value in vars(tensor).items() if not name.startswith("_")}
         if attributes:
             return {"numbers": tensor.detach().as_subclass(torch.Tensor)} | attributes
@@ -131,9 +129,9 @@ def _parts(tensor: torch.Tensor) -> dict[str, Any]:
 
 
 def tokenizer_fingerprint(tokenizer: Any, target_tokenizer: Any) -> str:
-    """Class, vocabulary, settings and what they make of a sentence on either side, in 16 hexadecimal digits.
+    """Class, vocabulary, settings and the ids of a sample sentence on either side, in 16 hexadecimal digits.
 
-    Both are the same object where the two sides share a vocabulary.
+    Pass the same object twice if the two sides share a vocabulary.
     """
     digest = hashlib.blake2b(digest_size=8)
     digest.update(type(tokenizer).__name__.encode())
@@ -144,14 +142,14 @@ def tokenizer_fingerprint(tokenizer: Any, target_tokenizer: Any) -> str:
             digest.update(type(target_tokenizer).__name__.encode())
     digest.update(_json({"vocabularies": [tokenizer.get_vocab(), other], "special": tokenizer.all_special_ids}))
     sides = {"source": tokenizer, "target": target_tokenizer}
-    probes = [tokenize(each, [_PROBE], side)["input_ids"][0] for side, each in sides.items()]
+    probes = [tokenize(found, [_PROBE], side)["input_ids"][0] for side, found in sides.items()]
     return _after(digest, _json({"probes": probes}))
 
 
 def generation_fingerprint(model: Any, generation: Mapping[str, Any]) -> str:
     """The arguments of ``generate`` and the model's own generation settings, in readable form."""
-    own = model.generation_config.to_diff_dict()
-    return f"{_json(dict(generation)).decode()}, model's own {_after(hashlib.blake2b(digest_size=4), _json(own))}"
+    settings = model.generation_config.to_diff_dict()
+    return f"{_json(dict(generation)).decode()}, model's own {_after(hashlib.blake2b(digest_size=4), _json(settings))}"
 
 
 def forward_fingerprint(forward: Mapping[str, Any]) -> str:
@@ -178,5 +176,5 @@ def _plain(thing: Any) -> Any:
         return thing.tolist()
     if isinstance(thing, torch.dtype):
         return str(thing)
-    held = thing if callable(thing) else getattr(thing, "__dict__", None)
-    return f"{type(thing).__name__} {code_hash(held)}"
+    content = thing if callable(thing) else getattr(thing, "__dict__", None)
+    return f"{type(thing).__name__} {code_hash(content)}"

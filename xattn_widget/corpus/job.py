@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from xattn_widget._compat import attention_implementation
 from xattn_widget.capturing.hooks import listening
 from xattn_widget.corpus.fingerprints import (
     forward_fingerprint,
@@ -25,7 +26,7 @@ from xattn_widget.scores import Score, find_score
 from xattn_widget.scores.checking import splits_by_layer
 from xattn_widget.scores.inputs import INPUTS
 
-# Of the model's output distribution over a sentence's target; see ``score_corpus``.
+# Statistics of the model's output distribution over a sentence's target, see ``score_corpus``.
 STATISTICS = ("logprob_sum", "logprob_mean", "logprob_min", "margin", "output_entropy")
 COLUMNS = ("id", "source", "target", "source_length", "target_length", "error", *STATISTICS)
 ScoreLike = str | Score | Callable[..., Any]
@@ -36,19 +37,19 @@ class Job:
     """What is computed for each sentence.
 
     Attributes:
-        scores: the scores of attention heads, each a column.
+        scores: the scores of attention heads; each is a column.
         layered: for each score, whether it may be computed a layer at a time.
         statistics: names out of ``STATISTICS``.
         special: the policy for special tokens.
-        generation: arguments of ``model.generate``, or None where targets are given.
+        generation: arguments of ``model.generate``, or None if targets are given.
         forward: further arguments of the model's forward.
-        extras: both, told apart by what takes them.
-        layout: where the source's tokens are among the columns of the cross-attention.
+        extras: both, sorted by whether ``generate`` or the forward takes them.
+        layout: which columns of the cross-attention are the source's tokens.
         limits: the most source and target tokens, None without limit.
-        batch_tokens: the most tokens of a forward, padding counted.
+        batch_tokens: the most tokens of a forward, including padding.
         shape: ``(layers, heads)`` of the model's cross-attention.
         stop_on_error: raise at the first sentence that cannot be scored.
-        with_ids: the rows have ids of their own.
+        with_ids: whether the rows have ids of their own.
     """
 
     scores: tuple[Score, ...]
@@ -100,7 +101,7 @@ def make_job(
     if not found and not wanted:
         raise ValueError("there is nothing to compute: name at least one score or statistic")
     if with_targets and generation is not None:
-        raise ValueError("generation has no use beside given targets: leave out the one or the other")
+        raise ValueError("generation has no use when targets are given: leave out one of the two")
     check_generation(generation)
     extras = make_extras(model, generation, forward)
     check_shared(extras, "score_corpus")
@@ -130,12 +131,12 @@ def make_job(
 
 
 def describe_job(job: Job, text_model: TextModel, window: int) -> dict[str, Any]:
-    """What must be the same for two runs to give the same numbers; in plain values, to be compared and stored."""
+    """Everything that must be equal for two runs to give the same numbers, as plain values to compare and store."""
     model, source, target = text_model.model, text_model.source.tokenizer, text_model.target.tokenizer
-    how = getattr(model.config, "_attn_implementation", None)
-    # What is drawn depends on what is drawn beside it.
+    how = attention_implementation(model.config)
+    # Sampled targets depend on the other sentences of their batch.
     batches = {"tokens a batch": job.batch_tokens} if _samples(model, job.generation) else {}
-    # Jobs of earlier versions have no further arguments, and go on.
+    # Left out if empty, so that jobs of earlier versions, which lack it, can be resumed.
     forward = {"forward": forward_fingerprint(job.forward)} if job.forward else {}
     return (
         batches
@@ -170,13 +171,13 @@ def check_positive(value: Any, name: str) -> None:
 
 def _limit(side: Side, max_length: int | None) -> int | None:
     known = [side.limit, max_length]
-    if known == [None, None] and side.tokenizer.model_max_length < 10**9:  # a tokenizer without limit says 10**30
+    if known == [None, None] and side.tokenizer.model_max_length < 10**9:  # tokenizers without a limit say 10**30
         known.append(int(side.tokenizer.model_max_length))
-    return min((each for each in known if each is not None), default=None)
+    return min((limit for limit in known if limit is not None), default=None)
 
 
 def probe_model(text_model: TextModel, extras: Extras) -> tuple[tuple[int, int], Layout]:
-    """``(layers, heads)`` of the cross-attention, and the layout of its columns, by a forward over a few tokens."""
+    """``(layers, heads)`` of the cross-attention and the layout of its columns, from a forward over a few tokens."""
     model = text_model.model
     seen: list[torch.Tensor] = []
 
@@ -187,8 +188,8 @@ def probe_model(text_model: TextModel, extras: Extras) -> tuple[tuple[int, int],
             model(**forward_inputs(model, [pair]), use_cache=False)
         return pair
 
-    # Functions of real sentences may not take such a short one, and are asked where the model cannot do without. What
-    # follows a target has nothing to do with the columns.
+    # Functions made for real sentences may fail on such a short one, so they are called only if the model needs their
+    # values. Arguments for the decoder do not affect the columns.
     values = {name: value for name, value in extras.values.items() if not name.startswith("decoder_")}
     plain = {name: value for name, value in values.items() if not callable(value)}
     with evaluating(model), torch.no_grad():
@@ -203,15 +204,16 @@ def probe_model(text_model: TextModel, extras: Extras) -> tuple[tuple[int, int],
     heads = {weights.shape[1] for weights in seen}
     if len(heads) != 1:
         raise ValueError(
-            f"the layers of this {type(model).__name__} have {sorted(heads)} heads: a table has one grid of heads"
+            f"the layers of this {type(model).__name__} have different numbers of heads, {sorted(heads)}: a table has "
+            "one grid of heads"
             if heads
-            else f"{type(model).__name__} attends to no encoder: there is no cross-attention to score"
+            else f"{type(model).__name__} does not attend to an encoder: there is no cross-attention to score"
         )
     return (len(seen), heads.pop()), layout
 
 
 def _probe(text_model: TextModel, extras: Extras) -> Pair:
-    """A pair to try a model with, and no longer than it must be: a source of 3 tokens and a target of 1."""
+    """A pair to try a model with, as short as possible: a source of 3 tokens and a target of 1."""
     source, target = (side.tokenizer.eos_token_id or 0 for side in (text_model.source, text_model.target))
     [arguments] = extras.parts(text_model.model, [[source] * 3], text_model.padding_sides, [[target]])
     return Pair([source] * 3, [target], [target], arguments=arguments)

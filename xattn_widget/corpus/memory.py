@@ -1,4 +1,4 @@
-"""Keep the memory use of a long job from growing."""
+"""Keep the memory of a long job from growing. The only place with settings of allocators and of oneDNN's cache."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pyarrow as pa
 
 
 def give_back_memory() -> None:
-    """Make Arrow and glibc return freed memory to the system; other C libraries are left alone.
+    """Make Arrow and the C library return freed memory to the system. Among C libraries, only glibc can.
 
-    Batches of varying size leave holes between blocks that are still in use. glibc keeps these, so a process that
-    scores window after window would grow by hundreds of megabytes of unused memory.
+    Batches of many sizes leave holes between objects that stay alive. glibc keeps the holes, so that a process that
+    scores window after window would grow by hundreds of megabytes of unused memory. No setting is changed.
     """
     pa.default_memory_pool().release_unused()
     with contextlib.suppress(AttributeError, OSError, TypeError):
@@ -21,10 +21,10 @@ def give_back_memory() -> None:
 
 
 def keep_fewer_kernels() -> None:
-    """Limit oneDNN's cache to 128 compiled kernels, unless the environment sets another limit.
+    """Let oneDNN keep the last 128 kernels that it compiled, unless ``ONEDNN_PRIMITIVE_CACHE_CAPACITY`` is set.
 
-    oneDNN compiles a kernel of about 100 kB for each shape of a batch and keeps 1,024 of them. A corpus has ever new
-    shapes, and no model needs 128 kernels for one batch. oneDNN reads the environment variable once, so this has no
-    effect in a process that has already used oneDNN.
+    oneDNN compiles a kernel for each shape of a batch and keeps 1,024 of them, about 100 kB each. A corpus has ever new
+    shapes, and no model needs 128 kernels for one batch. The variable stays set for the life of the process, because
+    oneDNN reads it once, when it is first used; later than that, this has no effect.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")

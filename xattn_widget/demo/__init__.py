@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import torch
 from transformers import MarianMTModel, MarianTokenizer
-from transformers.utils import logging
+
+from xattn_widget.messages.quiet import no_loading_bars, quiet_warnings
 
 FOLDER = Path(__file__).parent / "model"
 
@@ -21,17 +21,10 @@ def load_demo() -> tuple[MarianMTModel, MarianTokenizer]:
     Returns:
         ``(model, tokenizer)``; the model is in float32 and evaluation mode, with the default attention implementation.
     """
-    with warnings.catch_warnings():
-        # MarianTokenizer recommends sacremoses, but does not use it for tokenization.
-        warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
+    # MarianTokenizer recommends sacremoses, but does not use it for tokenization.
+    with quiet_warnings("Recommended: pip install sacremoses"):
         tokenizer = MarianTokenizer.from_pretrained(FOLDER)
-    # A progress bar for eight megabytes would only be noise.
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
+    with no_loading_bars():  # a progress bar for eight megabytes would only be noise
         model = MarianMTModel.from_pretrained(FOLDER, dtype=torch.float32)
-    finally:
-        if shown:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     model.eval()  # type: ignore[no-untyped-call]
     return model, tokenizer

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from transformers import GenerationConfig, GenerationMixin, PreTrainedConfig, PreTrainedModel
 
+from xattn_widget._compat import ORIGINAL_MODULE
 from xattn_widget.messages.hints import did_you_mean, nearest
 
 Parameters = ParamSpec("Parameters")
@@ -94,7 +95,7 @@ def model_hint(thing: Any) -> str:
     if _is_tokenizer(thing):
         return ": this is a tokenizer. Are model and tokenizer swapped? The model comes first, then its tokenizer"
     # torch.compile's module, pipelines and wrappers hold the model in one of these attributes.
-    for name in ("_orig_mod", "model", "module"):
+    for name in (ORIGINAL_MODULE, "model", "module"):
         if isinstance(_plain(thing, name), nn.Module):
             return f": pass its .{name}"
     if hasattr(thing, "tokenizer"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -15,6 +14,7 @@ from xattn_widget.alignment.links import align_record
 from xattn_widget.alignment.pharaoh import format_pharaoh
 from xattn_widget.files.csv_json import csv_writer, json_text
 from xattn_widget.files.writing import whole_file
+from xattn_widget.messages.quiet import quiet_warnings
 from xattn_widget.record.data import AttentionData
 
 if TYPE_CHECKING:
@@ -124,9 +124,8 @@ def _draw(widget: CrossAttentionWidget, file: IO[bytes], kind: str) -> None:
     picked = [f"layer {layer}, head {head}" for layer, head in widget.heads]
     title = picked[0] if len(picked) == 1 else f"{widget.aggregate} of {len(picked)} heads"
     axes.set_title(title, fontsize=10)
-    with warnings.catch_warnings():
-        # Characters that no font has are drawn as boxes, and were named above.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+    # Characters that no font has are drawn as boxes, and were named above.
+    with quiet_warnings(r"Glyph .* missing from font"):
         figure.savefig(file, format=kind, dpi=200)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Sequence
 
 import torch
 from matplotlib.figure import Figure
 
+from xattn_widget.messages.quiet import quiet_warnings
 from xattn_widget.panel.score_entries import ScoreEntry
 from xattn_widget.plot.grid import draw_grid
 from xattn_widget.plot.heatmap import draw_heatmap
@@ -42,8 +42,7 @@ def summary_picture(record: AttentionData, heads: Sequence[Sequence[int]], aggre
     what = f"layer {heads[0][0]}, head {heads[0][1]}" if len(heads) == 1 else f"{aggregate} of {len(heads)} heads"
     right.set_title(what, fontsize=10)
     picture = io.BytesIO()
-    with warnings.catch_warnings():
-        # A script that the font lacks is drawn as boxes here; the widget shows it.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+    # A script that the font lacks is drawn as boxes here; the widget shows it.
+    with quiet_warnings(r"Glyph .* missing from font"):
         figure.savefig(picture, format="png", dpi=96)
     return picture.getvalue()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-import sys
 import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from matplotlib import font_manager, ft2font, rcParams
+from matplotlib import font_manager, rcParams
 
+from xattn_widget._compat import shapes_text
 from xattn_widget.messages.characters import visible
 
 # Longer labels are cut, since they would leave no room for the picture.
@@ -69,7 +70,7 @@ def label_fonts(labels: Iterable[str], *, warn: bool = True) -> list[str]:
             UserWarning,
             stacklevel=_caller_level(),
         )
-    if warn and not hasattr(ft2font, "__libraqm_version__") and any(map(_is_right_to_left, characters)):
+    if warn and not shapes_text() and any(map(_is_right_to_left, characters)):
         warnings.warn(
             "matplotlib before 3.11 does not shape or order right-to-left scripts: upgrade matplotlib for these labels",
             UserWarning,
@@ -114,7 +115,7 @@ def _characters(path: str) -> frozenset[str]:
 
 def _caller_level() -> int:
     """The stack level of the first caller outside this package, for warnings."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("xattn_widget"):
+    level, frame = 0, inspect.currentframe()
+    while frame and frame.f_back and frame.f_globals.get("__name__", "").startswith("xattn_widget"):
         level, frame = level + 1, frame.f_back
     return level

@@ -6,12 +6,13 @@ import dis
 import functools
 import hashlib
 import inspect
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+
+from xattn_widget._compat import cell_name
 
 
 def printed(value: Any) -> str:
@@ -103,8 +104,4 @@ def place(function: Callable[..., Any]) -> str:
 
 
 def _file_or_cell(filename: str) -> str:
-    # A notebook compiles its cells under names of temporary files, which mean nothing to their author.
-    interactive = sys.modules.get("IPython")
-    shell = interactive.get_ipython() if interactive is not None else None
-    cell = shell.compile.format_code_name(filename) if shell is not None else None
-    return " ".join(cell) if cell else filename
+    return cell_name(filename) or filename

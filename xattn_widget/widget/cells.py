@@ -1,19 +1,20 @@
-"""Which cells show a widget: one whose every cell ran again without it is let go, by the page and by the kernel.
+"""Remember which cells show a widget, and close its connection when all of them have run again without it.
 
-ipywidgets keeps each widget until it is closed, and IPython keeps each result of a cell in ``Out``. A cell that shows a
-widget and is run a hundred times would leave a hundred of them, with their weights.
+ipywidgets keeps every widget until it is closed, and IPython keeps the result of every cell in ``Out``. Without this, a
+cell that shows a widget and is run a hundred times would leave a hundred of them, with their weights.
+
+IPython's event ``post_run_cell`` gets a handler when the first widget is shown, and keeps it until the kernel ends.
 """
 
 from __future__ import annotations
 
-import contextlib
-import re
 import weakref
 from typing import Any, Protocol
 
-# The place of what is shown where no cell is known, such as in an Output widget: it is never let go by itself.
+from xattn_widget._compat import forget_results, open_widgets, parent_message
+
+# The place of widgets that are shown outside a known cell, such as in an Output widget: they are never closed here.
 ELSEWHERE = ""
-_RESULT_NAME = re.compile(r"_\d*|__|___")
 
 
 class Shown(Protocol):
@@ -23,13 +24,13 @@ class Shown(Protocol):
         """Close the connection to the page; a later display opens it again."""
 
 
-# For each widget the cells that show it, each with the execution that did.
+# For each widget the cells that show it, each with its last execution that did.
 _places: weakref.WeakKeyDictionary[Any, dict[str, str]] = weakref.WeakKeyDictionary()
 _watched: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def is_shown(widget: Shown) -> None:
-    """Note that the running cell shows ``widget``; nothing outside IPython."""
+    """Note that the running cell shows ``widget``. Outside IPython this does nothing."""
     shell = _shell()
     if shell is None:
         return
@@ -41,7 +42,7 @@ def is_shown(widget: Shown) -> None:
 
 
 def _sweep(shell: Any) -> None:
-    """Let go of widgets that the cell which has just run showed the time before, and no cell shows now."""
+    """Close widgets that the cell which has just run showed the last time, and that no cell shows any more."""
     cell, execution = _running_cell(shell)
     if cell == ELSEWHERE:
         return
@@ -51,28 +52,13 @@ def _sweep(shell: Any) -> None:
         del places[cell]
         if not places:
             del _places[widget]
-            _forget_results(shell, widget)
+            forget_results(shell, widget)
             widget.let_go()
-
-
-def _forget_results(shell: Any, widget: Any) -> None:
-    """Take a widget out of what IPython keeps of earlier results; variables of the user's own stay."""
-    results = shell.user_ns.get("_oh", {})
-    for number in [number for number, result in results.items() if result is widget]:
-        del results[number]
-    for names in (shell.user_ns, shell.user_ns_hidden):
-        for name in [name for name, value in names.items() if value is widget and _RESULT_NAME.fullmatch(name)]:
-            names[name] = ""
-    for name in ("_", "__", "___"):
-        if getattr(shell.displayhook, name, None) is widget:
-            setattr(shell.displayhook, name, "")
 
 
 def _running_cell(shell: Any) -> tuple[str, str]:
     """The running cell and its execution, by the ids that the front end gives them."""
-    parent: dict[str, Any] = {}
-    with contextlib.suppress(AttributeError, LookupError):  # a terminal has no parent message
-        parent = shell.get_parent()
+    parent = parent_message(shell)
     header = parent.get("header", {})
     execution = header.get("msg_id", "")
     if header.get("msg_type") != "execute_request" or _is_captured(execution):
@@ -81,11 +67,11 @@ def _running_cell(shell: Any) -> tuple[str, str]:
 
 
 def _is_captured(execution: str) -> bool:
-    """Whether an Output widget takes what this execution shows, which then outlives the cell's own outputs."""
+    """Whether an Output widget takes what this execution shows; it may outlive the outputs of the cell."""
     from ipywidgets import Output
-    from ipywidgets.widgets.widget import _instances
 
-    return any(isinstance(each, Output) and each.msg_id == execution != "" for each in list(_instances.values()))
+    widgets = list(open_widgets().values())
+    return any(isinstance(widget, Output) and widget.msg_id == execution != "" for widget in widgets)
 
 
 def _shell() -> Any:

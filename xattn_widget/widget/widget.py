@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 import anywidget
 import torch
 import traitlets
-from ipywidgets.widgets.widget import _instances
 
+from xattn_widget._compat import open_widgets
 from xattn_widget.alignment.gold import Reference, read_references
 from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.messages.characters import brief
@@ -330,7 +330,7 @@ class CrossAttentionWidget(View, anywidget.AnyWidget):
         if self.comm is not None:
             for widget in (self, self._own_layout):
                 comm, widget.comm = widget.comm, None
-                _instances.pop(comm.comm_id, None)
+                open_widgets().pop(comm.comm_id, None)
                 comm.close()
 
     def _list_scores(self) -> None:

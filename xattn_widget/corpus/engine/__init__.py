@@ -1,1 +1,1 @@
-"""What runs a corpus job, on this machine or on a cluster."""
+"""Runs a corpus job, on this machine or on a cluster."""

@@ -1,4 +1,4 @@
-"""Which sentences run in one forward: as little padding, in as few forwards, as is worth it."""
+"""Decide which sentences run in one forward, so that padding and the number of forwards together cost least."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-# What a forward costs however little it holds (reading the weights, launching its operations), as tokens that the same
-# time would do. On CPUs as measured by tests/benchmarks/bench_corpus.py's model; accelerators are idle in between, and
-# best have as few forwards as the budget allows.
+# The fixed cost of a forward (reading the weights, launching its operations), as the number of tokens that take as much
+# time. For CPUs it was measured with the model of tests/benchmarks/bench_corpus.py. Accelerators are idle between
+# forwards, so they get as few forwards as the budget allows.
 CPU_OVERHEAD, ACCELERATOR_OVERHEAD = 200, 100_000
-# So many sentences are cut at a time: the effort grows with their number times that of a batch.
+# How many sentences are cut at a time: the effort grows with this number times the sentences of a batch.
 _AT_ONCE = 4096
 
 
 def depends_on_batch(model: nn.Module) -> bool:
-    """Whether a sentence's values depend on its batch: dynamic int8 layers round a whole batch to one scale."""
+    """Whether a sentence's values depend on its batch: dynamic int8 layers round a whole batch with one scale."""
     return any(".quantized.dynamic." in f"{type(module).__module__}." for module in model.modules())
 
 
 def cut_batches(lengths: Any, budget: int, overhead: int, *, generated: bool = False) -> list[list[int]]:
-    """Places of sentences, a list for each batch.
+    """The positions of sentences, one list per batch.
 
-    Sentences are put in order of their longer side, which keeps both sides of a batch alike, and that order is cut
-    where the padded tokens of all batches and the overheads of their forwards come to the least.
+    Sentences are sorted by their longer side, so that both sides of a batch have similar lengths. The list is cut so
+    that the sum of all padded tokens and of the forwards' overheads is least.
 
     Args:
         lengths: ``[sentences, 2]`` tokens of source and target.
-        budget: the most tokens of a batch, padding and both sides counted; a longer sentence is a batch by itself.
-        overhead: of a forward, in tokens.
-        generated: whether targets are generated, so that a batch takes a forward for each token of its longest one.
+        budget: the most tokens of a batch, with padding and both sides; a longer sentence gets a batch of its own.
+        overhead: the fixed cost of a forward, in tokens.
+        generated: whether targets are generated, so that a batch takes one forward per token of its longest target.
     """
     order = np.lexsort((lengths.sum(1), lengths.max(1)))
     batches = []
@@ -43,14 +43,14 @@ def cut_batches(lengths: Any, budget: int, overhead: int, *, generated: bool = F
 
 
 def _best_starts(ordered: Any, budget: int, overhead: int, generated: bool) -> list[int]:
-    """Where the batches of the cheapest cut begin."""
+    """The positions where the batches of the cheapest cut begin."""
     count = len(ordered)
     # least[end]: the cost of the best cut of the first ``end`` sentences, whose last batch begins at start[end].
     least, start = np.zeros(count + 1), np.zeros(count + 1, dtype=np.intp)
     for end in range(1, count + 1):
-        most = max(1, int(budget // (ordered[end - 1].max() + 1)))  # for the other side has a token at least
+        most = max(1, int(budget // (ordered[end - 1].max() + 1)))  # the other side has at least one token
         first = max(0, end - most)
-        widest = np.maximum.accumulate(ordered[first:end][::-1])  # of the batch of the last 1, 2, 3 ... sentences
+        widest = np.maximum.accumulate(ordered[first:end][::-1])  # of batches with the last 1, 2, 3 ... sentences
         sizes = np.arange(1, len(widest) + 1)
         tokens = widest.sum(1) * sizes
         costs = tokens + overhead * (1 + widest[:, 1] if generated else 1) + least[first:end][::-1]

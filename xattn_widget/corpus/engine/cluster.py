@@ -1,8 +1,8 @@
-"""The engine of many workers: the same job on Ray Data, each worker with a model of its own.
+"""The engine of many workers: the same job on Ray Data, each worker with its own copy of the model.
 
-The rows stream from the driver's machine, a window at a time, to whichever worker is free, and the scored windows back
-to the driver, which stores them as the local engine does. A worker that dies is started again by Ray, and its window
-with it, a few times.
+The rows stream from the driver's machine, one window at a time, to whichever worker is free. The scored windows stream
+back to the driver, which stores them as the local engine does. If a worker dies, Ray starts it and its window again, a
+few times.
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ from typing import Any
 import pyarrow as pa
 import torch
 
+from xattn_widget._compat import ray_read_task
 from xattn_widget.corpus.engine.worker import Worker
 from xattn_widget.corpus.job import Job, check_positive
 from xattn_widget.corpus.memory import give_back_memory, keep_fewer_kernels
 from xattn_widget.corpus.sources.rows import Rows, cut_windows
 from xattn_widget.corpus.store.shards import Store
 from xattn_widget.inputs.text.sides import TextModel
+from xattn_widget.messages.quiet import quiet_logger
 
-# How many workers a window may take with it. Ray would start them for ever, and machines do go away; but sentences that
-# kill one worker after the other (for want of memory) are to be told of.
+# When so many workers have died over one window, the job ends with an error. Machines do go away, and Ray would start
+# workers without end; but the user must hear of sentences that kill every worker because memory runs out.
 _MOST_DEATHS = 4
 
 
 def check_installed() -> None:
-    """Raise an ImportError unless Ray Data is there."""
+    """Raise an ImportError unless Ray Data is installed."""
     if importlib.util.find_spec("ray") is None:
         raise ImportError("engine='ray' needs Ray Data: pip install 'xattn-widget[ray]'")
 
@@ -52,9 +54,9 @@ def run_on_ray(
     """Score the windows that the store does not have.
 
     Raises:
-        ValueError: the cluster has fewer CPUs or GPUs than the workers need, or what scoring raises.
+        ValueError: the cluster has fewer CPUs or GPUs than the workers need, or scoring raised one.
         ConnectionError: there is no cluster at the address.
-        RuntimeError: one worker after the other died over the same rows.
+        RuntimeError: one worker after another died over the same rows.
     """
     import ray
     from ray.data import ActorPoolStrategy, read_datasource
@@ -63,21 +65,16 @@ def run_on_ray(
         check_positive(workers, "workers")
     with _connected(address, workers), _quiet():
         count, with_gpu = _plan(ray.cluster_resources(), workers, gpus)  # type: ignore[no-untyped-call]
-        model = text_model.model
-        home = model.device
-        if home.type != "cpu":  # a worker may have no such device; this moves the very model, so that it goes back
-            model.to("cpu")
-        # By reference, and held here: a worker that is started again fetches them again.
-        shared = ray.put((text_model, job))
-        if home.type != "cpu":
-            model.to(home)
+        with _on_cpu(text_model.model):  # a worker may not have the model's device
+            # By reference, and kept here: a worker that is started again fetches it again.
+            shared = ray.put((text_model, job))
         reading = ray.put(rows)
         here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}  # where the files are
         attempts = ray.remote(num_cpus=0, label_selector=here)(Attempts).remote()
         dataset = read_datasource(
             _make_source(reading, size, set(store.done)),
             override_num_blocks=1,
-            num_cpus=0,  # else workers on all CPUs would leave it none, and everything would wait for ever
+            num_cpus=0,  # otherwise workers on all CPUs would leave it none, and everything would wait forever
             label_selector=here,
         ).map_batches(
             RemoteWorker,
@@ -96,19 +93,19 @@ def run_on_ray(
 
 
 class Attempts:
-    """Counts how often windows were begun; beside the driver, where it outlives the workers."""
+    """Counts how often each window was begun. Runs on the driver's machine, where it outlives the workers."""
 
     def __init__(self) -> None:
         self._counts = Counter[int]()
 
     def begin(self, window: int) -> int:
-        """How often the window has been begun before."""
+        """Count another begin of a window; returns how often it had been begun before."""
         self._counts[window] += 1
         return self._counts[window] - 1
 
 
 class RemoteWorker:
-    """A worker on some machine of the cluster."""
+    """A worker on a machine of the cluster."""
 
     def __init__(self, shared: list[Any], attempts: Any, with_gpu: bool) -> None:
         import ray
@@ -123,7 +120,7 @@ class RemoteWorker:
         self._worker = Worker(text_model, job)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
-        """Score one window: pickled rows in, an Arrow stream out. What goes wrong is told, for Ray would try again."""
+        """Score one window: pickled rows in, an Arrow stream out. Errors are returned, because Ray would try again."""
         import ray
 
         window = pickle.loads(batch["window"][0])
@@ -132,8 +129,8 @@ class RemoteWorker:
             if ray.get(self._attempts.begin.remote(window.number)) >= _MOST_DEATHS:
                 raise RuntimeError(
                     f"{_MOST_DEATHS} workers died while they scored rows {window.first} to "
-                    f"{window.first + len(window.rows) - 1}, most likely for want of memory: pass a smaller "
-                    "batch_tokens, or fewer workers. Where there is an output, the rest of what is scored is kept"
+                    f"{window.first + len(window.rows) - 1}, most likely because memory ran out: pass a smaller "
+                    "batch_tokens, or fewer workers. If there is an output, what has been scored is kept"
                 )
             with self._worker as worker:
                 table = worker.score(worker.prepare(window))
@@ -155,10 +152,9 @@ def _pickled(error: Exception) -> bytes:
 
 
 def _make_source(reading: Any, size: int, done: set[int]) -> Any:
-    """A source of Ray Data with a block for each window that is not done, read by one task as they are wanted."""
+    """A source for Ray Data with one block per window that is not done; one task reads them as they are needed."""
     import ray
-    from ray.data import Datasource, ReadTask
-    from ray.data.block import BlockMetadata
+    from ray.data import Datasource
 
     def read() -> Iterator[pa.Table]:
         rows = ray.get(reading)
@@ -171,19 +167,18 @@ def _make_source(reading: Any, size: int, done: set[int]) -> Any:
             return None
 
         def get_read_tasks(self, parallelism: int, *args: Any, **options: Any) -> list[Any]:
-            nothing_known = BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None)
-            return [ReadTask(read, nothing_known)]
+            return [ray_read_task(read)]
 
     return Windows()  # type: ignore[no-untyped-call]
 
 
 def _plan(resources: dict[str, float], workers: int | None, gpus: bool | None) -> tuple[int, bool]:
-    """How many workers, and whether each has a GPU. Asking for more than there is would wait for ever."""
+    """How many workers there are, and whether each has a GPU. Ray would wait forever for more than the cluster has."""
     cpu, gpu = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
     with_gpu = gpu > 0 if gpus is None else gpus
-    there = gpu if with_gpu else cpu
-    count = there if workers is None else workers
-    if not 0 < count <= min(cpu, there):
+    available = gpu if with_gpu else cpu
+    count = available if workers is None else workers
+    if not 0 < count <= min(cpu, available):
         raise ValueError(
             f"{count} workers need {count} {'GPUs and CPUs' if with_gpu else 'CPUs'}, the cluster has {gpu} GPUs and "
             f"{cpu} CPUs: ask for fewer workers, or start more nodes"
@@ -192,37 +187,67 @@ def _plan(resources: dict[str, float], workers: int | None, gpus: bool | None) -
 
 
 @contextmanager
+def _on_cpu(model: torch.nn.Module) -> Iterator[None]:
+    """Move the model itself to the CPU inside the block, and back to its device afterwards."""
+    home: Any = model.device
+    if home.type == "cpu":
+        yield
+        return
+    model.to("cpu")
+    try:
+        yield
+    finally:
+        model.to(home)
+
+
+@contextmanager
 def _connected(address: str | None, workers: int | None) -> Iterator[None]:
-    """A cluster: the one that this process uses already, the one at the address, or one of this machine alone."""
+    """Connect to a cluster: the one in use by this process, the one at the address, or a new one on this machine.
+
+    A new cluster is told not to report usage, by the environment variable ``RAY_USAGE_STATS_ENABLED``, unless the
+    variable is already set. The connection and the variable last as long as the block.
+    """
     import ray
 
     if ray.is_initialized():
         yield
         return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Logical CPUs: workers share the machine's if there are fewer.
-    own: dict[str, Any] = (
+    # Logical CPUs: workers share the machine's CPUs if there are fewer.
+    options: dict[str, Any] = (
         {} if address else {"num_cpus": max(workers or 1, os.cpu_count() or 1), "include_dashboard": False}
     )
-    # "local": without an address Ray would look for a cluster that runs on this machine.
-    ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
+    with quiet_logger("ray", logging.ERROR), _usage_reports_off():
+        try:
+            # "local": without an address, Ray would look for a cluster that runs on this machine.
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _usage_reports_off() -> Iterator[None]:
+    name = "RAY_USAGE_STATS_ENABLED"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = "0"
     try:
         yield
     finally:
-        ray.shutdown()
+        os.environ.pop(name, None)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Windows that stay blocks of their own, and Ray Data without its own progress bars and reports."""
+    """Keep windows in blocks of their own, and Ray Data without its progress bars and reports, inside the block."""
     from ray.data import DataContext
 
-    context, log = DataContext.get_current(), logging.getLogger("ray.data")
-    before = context.target_max_block_size, context.enable_progress_bars, log.level
+    context = DataContext.get_current()
+    before = context.target_max_block_size, context.enable_progress_bars
     context.target_max_block_size, context.enable_progress_bars = 1, False
-    log.setLevel(logging.CRITICAL)  # errors are raised
     try:
-        yield
+        with quiet_logger("ray.data"):  # errors are raised
+            yield
     finally:
-        context.target_max_block_size, context.enable_progress_bars = before[:2]
-        log.setLevel(before[2])
+        context.target_max_block_size, context.enable_progress_bars = before

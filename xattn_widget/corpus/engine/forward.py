@@ -1,4 +1,4 @@
-"""One forward over a batch of pairs: scores of every head, computed in the hook layer by layer, and nothing larger."""
+"""One forward over a batch of pairs. Scores of all heads are computed layer by layer while it runs, to save memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from xattn_widget.scores.inputs import INPUTS
 
 
 class Results(NamedTuple):
-    """What a forward gave, a row a pair."""
+    """The results of a forward, one row per pair."""
 
     grids: torch.Tensor  # [scores, batch, layers, heads] float32
     statistics: torch.Tensor  # [statistics, batch] float32
@@ -44,7 +44,7 @@ class _Layers(NamedTuple):
 
 
 class _HeadReachedError(Exception):
-    """Ends a forward before the vocabulary head: everything that is needed has run."""
+    """Ends a forward before the vocabulary head, when everything that is needed has run."""
 
     def __init__(self, states: torch.Tensor) -> None:
         super().__init__()
@@ -52,11 +52,11 @@ class _HeadReachedError(Exception):
 
 
 class Forward:
-    """Runs forwards of a model with its cross-attention listened to, in the thread that calls :meth:`listen`."""
+    """Runs forwards of a model and listens to its cross-attention, in the thread that calls :meth:`listen`."""
 
     def __init__(self, text_model: TextModel, job: Job) -> None:
         self._text_model, self._model, self._job = text_model, text_model.model, job
-        self._masks: _Masks | None = None  # of the forward under way
+        self._masks: _Masks | None = None  # of the running forward
         self._grids: list[torch.Tensor] = []
         self._whole: list[_Layers] = []  # where a score needs all layers
         needed = {name for score in job.scores for name in score.needs}
@@ -64,14 +64,14 @@ class Forward:
         self._problems: list[str | None] = []
 
     def listen(self, cleanup: Cleanup) -> None:
-        """Listen to the model until the cleanup; others may run it at the same time in other threads."""
+        """Listen to the model until the cleanup. Other threads may run the model at the same time."""
         scope = CallingThread(cleanup)
         listen(self._model, self._listen, scope, cleanup)
         for head in () if self._job.statistics else _heads(self._model):
             intercept(head, partial(self._before_head, scope), cleanup)
 
     def run(self, pairs: list[Pair]) -> Results:
-        """Scores and statistics of the pairs."""
+        """Scores and statistics of the pairs, and what is wrong with them."""
         self._masks = self._make_masks(pairs)
         self._grids, self._whole, self._problems = [], [], [None] * len(pairs)
         logits = None
@@ -98,7 +98,7 @@ class Forward:
         return _Masks(*(torch.tensor(flags, device=self._model.device) for flags in lists))
 
     def _before_head(self, scope: Scope, run: Callable[..., Any], *args: Any) -> Any:
-        # Where the head's module embeds the decoder's input too, its first call is not the one that ends the forward.
+        # If the head's module also embeds the decoder's input, its first call must not end the forward.
         seen_all = len(self._grids) == self._job.shape[0]
         if self._masks is not None and scope.has_current() and seen_all:
             raise _HeadReachedError(args[0])
@@ -120,7 +120,7 @@ class Forward:
         self._grids.append(torch.stack(grids) if grids else weights.new_empty(0, *weights.shape[:2]))
 
     def _checked(self, call: CrossAttentionCall) -> torch.Tensor:
-        """The weights ``[batch, heads, target, source]``; sentences with NaN are noted, and filled with numbers."""
+        """The weights ``[batch, heads, target, source]``. Sentences with NaN are noted and get even weights instead."""
         assert self._masks is not None
         weights = call.weights
         expected = (*self._masks.target.shape, self._masks.source.shape[1])
@@ -151,7 +151,7 @@ class Forward:
         return weights
 
     def _outside(self, weights: torch.Tensor) -> float:
-        """The most weight that a row has on columns that are not its sentence's."""
+        """The most weight that any row has outside the columns of its own sentence."""
         assert self._masks is not None
         padded = torch.nonzero(~self._masks.source.all(0))
         if not len(padded):
@@ -213,7 +213,7 @@ def _together(parts: list[_Layers]) -> _Layers:
 
 
 def _tokens(rows: list[list[int]], side: Side) -> tuple[list[list[bool]], list[list[bool]]]:
-    """For each row, padded to the longest: where it has tokens, and where they are special."""
+    """For each row, padded to the longest one: where it has tokens, and where these are special."""
     width = max(map(len, rows))
     tokens = [[position < len(row) for position in range(width)] for row in rows]
     special = [[*(index in side.special for index in row), *[False] * (width - len(row))] for row in rows]
@@ -221,7 +221,7 @@ def _tokens(rows: list[list[int]], side: Side) -> tuple[list[list[bool]], list[l
 
 
 def _heads(model: Any) -> list[torch.nn.Module]:
-    """The modules that share the vocabulary head's weight. Which of them is the head, FSMT does not say."""
+    """The modules that share the vocabulary head's weight: FSMT does not say which of them is the head."""
     head = model.get_output_embeddings()
     if head is None:
         return []

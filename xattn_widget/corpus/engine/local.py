@@ -1,4 +1,4 @@
-"""The engine of one machine: reading, encoding and writing in threads beside the model."""
+"""The engine for one machine: reads, encodes and writes in threads while the model runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 def run_locally(
     text_model: TextModel, job: Job, rows: Rows, size: int, store: Store, advance: Callable[[int], object]
 ) -> int:
-    """Score the windows that the store does not have; the number of windows that the rows have."""
+    """Score the windows that the store does not have. Returns how many windows the rows have."""
     windows = 0
 
     def missing() -> Iterator[Window]:
@@ -34,7 +34,7 @@ def run_locally(
         for prepared in ahead(worker.prepare(window) for window in missing()):
             table = worker.score(prepared, advance)
             if writing is not None:
-                writing.result()  # raises what went wrong there
+                writing.result()  # raises the error of that thread, if any
             writing = pool.submit(store.write, prepared.window.number, prepared.window.digest, table)
             give_back_memory()
         if writing is not None:
@@ -43,7 +43,7 @@ def run_locally(
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The items, each made in a thread while the one before it is in use."""
+    """The items, each made in another thread while the previous one is in use."""
     end = object()
     with ThreadPoolExecutor(1) as pool:
         coming: Future[Any] = pool.submit(next, items, end)

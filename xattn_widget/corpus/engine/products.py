@@ -1,4 +1,4 @@
-"""Run a model's linear layers by the faster of the two libraries that torch has for them on CPUs."""
+"""Run a model's linear layers with the faster of the two libraries that torch has for them on CPUs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from typing import Any
 import torch
 from torch import nn
 
+from xattn_widget._compat import onednn_linear
 from xattn_widget.capturing.blocks import Block, Cleanup
 from xattn_widget.capturing.intercepting import has_own_forward, intercept
 
-# Below these, another library makes no difference.
+# For fewer rows or weights, the library makes no difference.
 _LEAST_ROWS, _LEAST_WEIGHTS = 32, 128 * 128
 
 
 def faster_products(model: nn.Module) -> Block[None]:
-    """Inside the block, float32 linear layers run by oneDNN where torch's own choice, MKL, is known to be slow.
+    """Inside the block, float32 linear layers run with oneDNN where torch's own choice, MKL, is known to be slow.
 
-    MKL leaves half of the width of AMD's AVX-512 units unused. Results are the same but for float32 rounding. Layers of
-    other types, of other number types, on other devices and in forwards with gradient run as they are.
+    MKL leaves half the width of AMD's AVX-512 units unused. Results are equal up to float32 rounding. Layers of other
+    classes, with other number types, on other devices, and in forwards with gradient run as before. After the block
+    the layers are as they were.
     """
 
     def begin(cleanup: Cleanup) -> None:
@@ -33,7 +35,7 @@ def faster_products(model: nn.Module) -> Block[None]:
 
 
 def _run(layer: nn.Linear, run: Callable[..., Any], states: torch.Tensor) -> Any:
-    """The forward of a linear layer inside a block."""
+    """The forward of a linear layer while a block is open."""
     if (
         states.device.type != "cpu"
         or states.dtype != torch.float32
@@ -47,7 +49,7 @@ def _run(layer: nn.Linear, run: Callable[..., Any], states: torch.Tensor) -> Any
 
 
 def _plain_layers(model: nn.Module) -> list[nn.Linear]:
-    # A forward of the instance's own is someone's who wants it to run (accelerate's offloading).
+    # A forward set on the instance must run, such as accelerate's, which brings offloaded weights.
     return [
         module
         for module in model.modules()
@@ -56,9 +58,7 @@ def _plain_layers(model: nn.Module) -> list[nn.Linear]:
 
 
 def _by_onednn(states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    # What torch.compile makes of linear layers. There is no public name for it; a convolution over one position is
-    # half as fast, and with one thread goes to MKL again.
-    result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(states, weight, bias, "none", [], "")
+    result: torch.Tensor = onednn_linear(states, weight, bias)
     return result
 
 
@@ -69,13 +69,13 @@ def _mkl_is_slow() -> bool:
         return False
     try:
         vendor = Path("/proc/cpuinfo").read_text()
-    except OSError:  # not on this system
+    except OSError:  # this system has no such file
         vendor = platform.processor()
     return "AuthenticAMD" in vendor and _works()
 
 
 def _works() -> bool:
-    """Whether this torch has oneDNN's product under that name."""
+    """Whether this torch has oneDNN's product under the name that is used here."""
     states, weight, bias = torch.ones(2, 2), torch.eye(2), torch.ones(2)
     try:
         return torch.equal(_by_onednn(states, weight, bias), states + 1)

@@ -1,4 +1,4 @@
-"""Score one window of rows: encode, batch by length, run, and put the results back into the rows' order."""
+"""Score one window of rows: encode it, cut it into batches by length, run them, and restore the order of the rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from xattn_widget.inputs.text.encoding import encoding_problem, tokenize
 from xattn_widget.inputs.text.sides import TextModel
 from xattn_widget.inputs.text.tokens import special_ids
 
-# When the first window's first sentences all fail alike, so many are enough to say that it is not their fault.
+# When all sentences at the beginning of the first window fail alike, the job stops after so many of them.
 _ENOUGH = 64
 _CHARACTERS_AT_ONCE = 2**20
 
@@ -32,9 +32,9 @@ _CHARACTERS_AT_ONCE = 2**20
 class Sentence:
     """One row that can be run."""
 
-    place: int  # in its window
+    place: int  # its position in the window
     source: list[int]
-    target: list[int] | None  # None: to be generated
+    target: list[int] | None  # None if it is generated
 
 
 @dataclass
@@ -43,15 +43,15 @@ class Prepared:
 
     window: Window
     batches: list[list[Sentence]]
-    errors: list[str | None]  # a row
-    targets: list[str | None]  # the text; generated ones are filled in later
+    errors: list[str | None]  # one per row
+    targets: list[str | None]  # texts; generated ones are filled in later
     lengths: Any = field(repr=False)  # [rows, 2] tokens of source and target, -1 where there are none
-    worked: bool = False  # whether a forward has gone well
-    failures: list[type] = field(default_factory=list)  # of single sentences
+    worked: bool = False  # whether any forward has succeeded
+    failures: list[type] = field(default_factory=list)  # the errors of sentences that failed alone
 
 
 class Worker(Block["Worker"]):
-    """Scores windows with one model, inside a ``with`` block and in the thread that enters it."""
+    """Scores windows with one model, inside a ``with`` block, in the thread that enters it."""
 
     def __init__(self, text_model: TextModel, job: Job) -> None:
         super().__init__(self._begin)
@@ -65,7 +65,7 @@ class Worker(Block["Worker"]):
         return self
 
     def prepare(self, window: Window) -> Prepared:
-        """Encode a window and cut it into batches. Does not touch the model: may run in a thread beside it."""
+        """Encode a window and cut it into batches. Does not touch the model, so another thread may run it meanwhile."""
         errors = [row.error for row in window.rows]
         lengths = np.full((len(window.rows), 2), -1, dtype=np.int32)
         sources = self._encode([row.source for row in window.rows], "source", errors)
@@ -81,11 +81,15 @@ class Worker(Block["Worker"]):
         return Prepared(window, self._cut(sentences), errors, [row.target for row in window.rows], lengths)
 
     def score(self, prepared: Prepared, advance: Callable[[int], object] = lambda rows: None) -> pa.Table:
-        """The window's part of the table; ``advance`` is told how many rows are done, as they are.
+        """The window's part of the table.
+
+        Args:
+            prepared: the encoded window.
+            advance: called with the number of rows that have just been finished.
 
         Raises:
-            ValueError: a sentence cannot be scored and the job is to stop then.
-            Exception: what the model or a score raised for one sentence of the first window after the other.
+            ValueError: a sentence cannot be scored, and the job is to stop at errors.
+            Exception: the model or a score raised it for all of the first sentences of the first window.
         """
         self._stop_at_error(prepared)
         rows = len(prepared.window.rows)
@@ -102,28 +106,28 @@ class Worker(Block["Worker"]):
         )
 
     def _encode(self, texts: list[str | None], side: str, errors: list[str | None]) -> list[list[int]]:
-        """Ids of each text (none where there is an error), with what is wrong noted in ``errors``."""
-        own = self._text_model.source if side == "source" else self._text_model.target
-        limit, no_content = self._job.limits[side == "target"], special_ids(own.tokenizer)
+        """Ids of each text, empty for texts with an error; new errors are written into ``errors``."""
+        found = self._text_model.source if side == "source" else self._text_model.target
+        limit, no_content = self._job.limits[side == "target"], special_ids(found.tokenizer)
         good = [place for place, text in enumerate(texts) if errors[place] is None and (text or "").strip()]
         ids: list[list[int]] = [[] for _ in texts]
         for places in _by_size(good, texts):
             sentences = [texts[place] or "" for place in places]
-            rows = tokenize(own.tokenizer, sentences, side, verbose=False)["input_ids"]
+            rows = tokenize(found.tokenizer, sentences, side, verbose=False)["input_ids"]
             for place, row in zip(places, rows, strict=True):
                 ids[place] = row
-                problem = encoding_problem(texts[place] or "", row, limit, no_content, own.ids)
-                if problem:  # of very long ones the ids would only take memory
+                problem = encoding_problem(texts[place] or "", row, limit, no_content, found.ids)
+                if problem:  # the ids of a very long text would only take memory
                     errors[place], ids[place] = f"{side} {problem}", []
         for place, text in enumerate(texts):
             if errors[place] is None and not ids[place]:
-                problem = encoding_problem(text or "", [], limit, no_content, own.ids)
+                problem = encoding_problem(text or "", [], limit, no_content, found.ids)
                 errors[place] = problem and f"{side} {problem}"
         return ids
 
     def _cut(self, sentences: list[Sentence]) -> list[list[Sentence]]:
-        # A generated target is taken to be as long as its source.
-        sides = [(len(each.source), len(each.target or each.source)) for each in sentences]
+        # A generated target is assumed to be as long as its source.
+        sides = [(len(sentence.source), len(sentence.target or sentence.source)) for sentence in sentences]
         batches = cut_batches(
             np.array(sides).reshape(-1, 2),
             1 if depends_on_batch(self._model) else self._job.batch_tokens,
@@ -133,7 +137,7 @@ class Worker(Block["Worker"]):
         return [[sentences[place] for place in batch] for batch in batches]
 
     def _score_batch(self, batch: list[Sentence], prepared: Prepared, grids: Any, statistics: Any) -> None:
-        """Fill in the results of a batch; what fails is tried sentence by sentence."""
+        """Fill in the results of a batch. A batch that fails is tried again sentence by sentence."""
         try:
             self._run(batch, prepared, grids, statistics)
             return
@@ -155,7 +159,7 @@ class Worker(Block["Worker"]):
             self._score_batch(part, prepared, grids, statistics)
 
     def _raise_if_all_fail(self, error: Exception, prepared: Prepared) -> None:
-        # Later windows only ever record: a job that is run again must not stop at the same place for ever.
+        # Later windows only record errors: otherwise a job that is run again would always stop at the same place.
         prepared.failures.append(type(error))
         runnable = sum(map(len, prepared.batches))
         if prepared.window.number > 0 or prepared.worked or len(set(prepared.failures)) > 1:
@@ -169,7 +173,7 @@ class Worker(Block["Worker"]):
         if self._job.generation is None:
             pairs = force(self._model, sources, [sentence.target or [] for sentence in batch])
             given = self._job.extras.parts(self._model, sources, sides, [pair.read for pair in pairs])
-            pairs = [replace(pair, arguments=each) for pair, each in zip(pairs, given, strict=True)]
+            pairs = [replace(pair, arguments=arguments) for pair, arguments in zip(pairs, given, strict=True)]
         else:
             given = self._job.extras.parts(self._model, sources, sides)
             found, hypotheses = generate(self._text_model, sources, given, self._job.extras)
@@ -192,13 +196,13 @@ class Worker(Block["Worker"]):
             if error is not None:
                 number = prepared.window.first + place
                 raise ValueError(
-                    f"row {number} cannot be scored: {error}. Fix it, or pass on_error='record' to go on and have "
+                    f"row {number} cannot be scored: {error}. Fix it, or pass on_error='record' to continue and get "
                     "the reason in the error column"
                 )
 
 
 def _by_size(places: list[int], texts: list[str | None]) -> Iterator[list[int]]:
-    """The places in pieces of so much text as can be encoded at a time: encodings take a hundred times the memory."""
+    """The places in pieces with as much text as is encoded at a time: encodings take a hundred times its memory."""
     piece, characters = list[int](), 0
     for place in places:
         piece.append(place)
@@ -216,7 +220,10 @@ def _reason(error: BaseException) -> str:
 
 
 def _sampling_of(window: int, model: Any, generation: dict[str, Any] | None) -> Block[None]:
-    """Start sampled targets of each window from a seed of its own, so that they are the same after a break."""
+    """Seed torch with the number of the window while targets are generated, so that a resumed job samples the same.
+
+    The random states of the CPU and of the model's GPU are afterwards what they were before.
+    """
 
     def begin(cleanup: Cleanup) -> None:
         if generation is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakSet
 
+from xattn_widget._compat import fix_side, replace_added_tokens, replace_token_lookup, switches_sides
+
 # Enough to tell two vocabularies apart, without building a dictionary of each.
 _SAMPLE = 64
 # Tokenizers that were found to have one vocabulary, and the parts of the others.
@@ -35,9 +37,9 @@ def _split(tokenizer: Any) -> tuple[Any, Any]:
         return _fsmt(tokenizer, tokenizer.encoder, tokenizer.src_lang), _fsmt(
             tokenizer, target_vocabulary, tokenizer.tgt_lang
         )
-    if hasattr(tokenizer, "_switch_to_target_mode") and not getattr(tokenizer, "is_fast", True):
+    if switches_sides(tokenizer) and not getattr(tokenizer, "is_fast", True):
         try:
-            source, target = _fixed(tokenizer, "_switch_to_input_mode"), _fixed(tokenizer, "_switch_to_target_mode")
+            source, target = _fixed(tokenizer, "source"), _fixed(tokenizer, "target")
         except (KeyError, ValueError):  # M2M100's, where no target language is set
             return tokenizer, tokenizer
         if _sample(source) != _sample(target):
@@ -62,15 +64,12 @@ def _with_added_tokens(part: Any, vocabulary: dict[str, int]) -> Any:
     A token that it lacks, such as one that the user added, keeps its id if that is free.
     """
     used = set(vocabulary.values())
-    ids = {
-        token.content: vocabulary.get(token.content, index)
-        for index, token in part._added_tokens_decoder.items()
+    tokens = {
+        vocabulary.get(token.content, index): token
+        for index, token in part.added_tokens_decoder.items()
         if token.content in vocabulary or index not in used
     }
-    tokens = {token.content: token for token in part._added_tokens_decoder.values()}
-    part._added_tokens_encoder = ids
-    part._added_tokens_decoder = {index: tokens[content] for content, index in ids.items()}
-    part._update_total_vocab_size()
+    replace_added_tokens(part, tokens)
     return part
 
 
@@ -99,15 +98,10 @@ def _fsmt(tokenizer: Any, vocabulary: dict[str, int], language: str) -> Any:
     return _with_added_tokens(part, vocabulary)
 
 
-def _stay() -> None:
-    """What a part that is one side of a switching tokenizer does when it is told to switch."""
-
-
-def _fixed(tokenizer: Any, switch: str) -> Any:
+def _fixed(tokenizer: Any, side: str) -> Any:
     """A copy that has been switched to one side and stays there."""
     part = _part(tokenizer)
-    getattr(part, switch)()
-    part.__dict__.update(_switch_to_input_mode=_stay, _switch_to_target_mode=_stay)
+    fix_side(part, side)
     return part
 
 
@@ -125,7 +119,7 @@ def _consistent(part: Any) -> Any:
     """``part`` with ids that are read with the vocabulary that it writes them with, which not all that switch do."""
     part = _with_added_tokens(part, part.get_vocab())
     if _sample(part)[1] != list(_sampled_ids(part)):
-        part.__dict__["_convert_id_to_token"] = _inverse(part.get_vocab()).get
+        replace_token_lookup(part, _inverse(part.get_vocab()).get)
     if _sample(part)[1] != list(_sampled_ids(part)):
         raise ValueError(
             f"the two vocabularies of this {type(part).__name__} cannot be told apart: pass a tokenizer of the source "
