@@ -1,4 +1,4 @@
-"""The command line: what it writes, its exit codes, and errors of one line on stderr."""
+"""The command line: its output, its exit codes, and one-line errors on stderr."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def pool(tmp_path):
 
 @pytest.fixture
 def run(capfd, tmp_path, monkeypatch):
-    """Runs a command in the test's folder: exit code, stdout, stderr."""
+    """Return a function that runs a command in the test's folder and returns exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
-        code = main([str(each) for each in arguments])
+        code = main([str(argument) for argument in arguments])
         return (code, *capfd.readouterr())
 
     return run
 
 
-def test_from_a_pool_to_the_sentences_to_label(run, pool, tmp_path):
+def test_score_and_select_give_the_sentences_to_label(run, pool, tmp_path):
     code, out, err = run(
         *["score", pool, "--source-column", "de", "--target-column", "en", "--id-column", "nr", "--model", "demo"],
         *["--scores", "coverage_penalty, entropy", "--statistics", "logprob_mean", "--output", "scored.parquet"],
@@ -83,7 +83,7 @@ def test_from_a_pool_to_the_sentences_to_label(run, pool, tmp_path):
     assert pq.read_table(tmp_path / "TWO.PARQUET").equals(select(expected, "random", 2))
 
 
-def test_generated_targets_and_quiet(run, tmp_path):
+def test_generated_targets_with_quiet(run, tmp_path):
     (tmp_path / "pool.txt").write_text("\n".join(GERMAN))
     generation = ["--generation", "num_beams=3", "--generation", "early_stopping=True"]
     code, out, err = run("score", "pool.txt", "--model", "demo", *generation, "--output", "s.parquet", "--quiet")
@@ -92,7 +92,7 @@ def test_generated_targets_and_quiet(run, tmp_path):
     assert_same_tables(pq.read_table(tmp_path / "s.parquet"), expected)
 
 
-def test_a_page_is_written(run, tmp_path):
+def test_show_writes_a_page(run, tmp_path):
     code, out, _ = run("show", "--model", "demo", "Ich habe das Buch gelesen.", "--output", "page.html")
     assert (code, out) == (0, "page.html\n")
     assert "gelesen" in (tmp_path / "page.html").read_text()
@@ -136,16 +136,16 @@ def test_a_page_is_written(run, tmp_path):
         ("shwo", 2, "No such command 'shwo'"),
     ],
 )
-def test_errors_are_one_line_and_a_code(run, pool, command, code, message):
-    found, out, err = run(*command.split())
-    assert (found, out) == (code, "")
+def test_errors_are_one_line_with_an_exit_code(run, pool, command, code, message):
+    exit_code, out, err = run(*command.split())
+    assert (exit_code, out) == (code, "")
     assert re.fullmatch(r"xattn-widget: [^\n]+\n", err), err
     assert message in err
 
 
-def test_a_file_that_is_cut_short_is_no_interrupt(run, tmp_path):
-    whole = gzip.compress("\n".join(made_up(200)).encode())
-    (tmp_path / "cut.txt.gz").write_bytes(whole[: len(whole) // 2])
+def test_a_truncated_file_is_not_reported_as_an_interrupt(run, tmp_path):
+    compressed = gzip.compress("\n".join(made_up(200)).encode())
+    (tmp_path / "cut.txt.gz").write_bytes(compressed[: len(compressed) // 2])
     code, out, err = run("score", "cut.txt.gz", "--model", "demo", "--output", "x.parquet")
     assert (code, out) == (1, "")
     assert re.fullmatch(r"xattn-widget: cut.txt.gz is cut short, its end is missing: [^\n]+\n", err)
@@ -169,7 +169,7 @@ def test_a_file_that_is_cut_short_is_no_interrupt(run, tmp_path):
         ("pool.txt", "Ja.\n", "--max-record-bytes 2 --on-error raise", "larger than 2 bytes, the value of --max-rec"),
     ],
 )  # fmt: skip
-def test_a_wrong_call_is_told_in_the_words_of_the_command_line(run, tmp_path, name, content, options, message):
+def test_errors_name_the_options_of_the_command_line(run, tmp_path, name, content, options, message):
     (tmp_path / name).write_text(content)
     code, out, err = run("score", name, "--model", "demo", "--output", "s.parquet", *options.split())
     assert (code, out, err.count("\n")) == (1, "", 1)
@@ -177,7 +177,7 @@ def test_a_wrong_call_is_told_in_the_words_of_the_command_line(run, tmp_path, na
     assert not re.search(r"(source|target|id)_column|max_record_bytes|on_error", err)
 
 
-def test_names_that_look_like_arguments_stay_what_they_are(run, tmp_path):
+def test_file_and_column_names_that_look_like_arguments_are_not_changed(run, tmp_path):
     (tmp_path / "source_column.csv").write_text("target_column,my_id_column\nJa.,1\n")
     code, _, err = run("score", "source_column.csv", "--model", "demo", "--output", "s.parquet")
     assert code == 1
@@ -186,7 +186,7 @@ def test_names_that_look_like_arguments_stay_what_they_are(run, tmp_path):
     )
 
 
-def test_formats_and_the_limit_of_a_record_on_the_command_line(run, tmp_path):
+def test_nested_fields_and_the_record_limit_on_the_command_line(run, tmp_path):
     (tmp_path / "pool.jsonl").write_text("".join(json.dumps({"t": {"de": text}}) + "\n" for text in GERMAN))
     arguments = ["--source-column", "t.de", "--model", "demo", "--scores", "entropy", "--max-record-bytes", 60]
     code, out, _ = run("score", "pool.jsonl", *arguments, "--output", "s.parquet")
@@ -195,7 +195,7 @@ def test_formats_and_the_limit_of_a_record_on_the_command_line(run, tmp_path):
     assert 0 < failed < 8
 
 
-def test_the_end_of_any_other_file_is_no_interrupt_either(run, monkeypatch):
+def test_an_eof_error_is_not_reported_as_an_interrupt(run, monkeypatch):
     monkeypatch.setattr("xattn_widget.cli._load", Mock(side_effect=EOFError("the weights end early")))
     result = run("show", "--model", "x", "Ja.", "--output", "page.html")
     assert result == (1, "", "xattn-widget: the weights end early\n")
@@ -208,13 +208,13 @@ def test_the_end_of_any_other_file_is_no_interrupt_either(run, monkeypatch):
         ("show --model x Ja. --output page.html", "interrupted"),
     ],
 )
-def test_only_scoring_goes_on_after_an_interrupt(run, monkeypatch, command, message):
+def test_only_score_says_that_it_can_continue_after_an_interrupt(run, monkeypatch, command, message):
     monkeypatch.setattr("xattn_widget.cli._load", Mock(side_effect=KeyboardInterrupt))
     code, out, err = run(*command.split())
     assert (code, out, err.lstrip()) == (130, "", f"xattn-widget: {message}\n")
 
 
-def test_an_interrupt_of_the_imports_is_told_in_one_line(tmp_path):
+def test_an_interrupt_during_imports_gives_one_line(tmp_path):
     (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
     result = subprocess.run(
         [sys.executable, "-m", "xattn_widget"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
@@ -222,8 +222,8 @@ def test_an_interrupt_of_the_imports_is_told_in_one_line(tmp_path):
     assert (result.returncode, result.stderr) == (130, "xattn-widget: interrupted\n")
 
 
-def test_a_model_that_no_hub_gives_is_told_in_one_line(tmp_path):
-    # Nobody listens at the address, as without a network; the pauses between the tries are left out.
+def test_a_model_that_the_hub_lacks_gives_one_line(tmp_path):
+    # Nothing listens at this address, as if there were no network. The pauses between retries are skipped.
     program = """
 import sys, time
 time.sleep = lambda seconds: None
@@ -244,7 +244,7 @@ sys.exit(main("score pool.txt --model nosuchmodel --output s.parquet".split()))
     assert re.fullmatch(line, result.stderr), result.stderr
 
 
-def test_a_folder_that_does_not_load_is_named(run, tmp_path):
+def test_a_folder_that_does_not_load_is_named_in_the_error(run, tmp_path):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text("{}")
     code, _, err = run("show", "--model", "broken", "Ja.", "--output", "page.html")
@@ -252,7 +252,7 @@ def test_a_folder_that_does_not_load_is_named(run, tmp_path):
     assert re.fullmatch(r"xattn-widget: --model broken could not be loaded: [^\n]+\n", err)
 
 
-def test_help_teaches(run):
+def test_help_has_examples(run):
     code, out, _ = run("--help")
     assert code == 0
     for command in ("score pool.csv", "select scored.parquet", "show --model"):
@@ -265,7 +265,7 @@ def test_help_teaches(run):
     assert run()[0] == 2
 
 
-def test_it_runs_as_a_program(tmp_path):
+def test_it_runs_as_a_module(tmp_path):
     command = [sys.executable, "-m", "xattn_widget", "score", "none.txt", "--model", "demo", "--output", "s.parquet"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 1
@@ -273,7 +273,7 @@ def test_it_runs_as_a_program(tmp_path):
     assert "Traceback" not in result.stderr
 
 
-def test_an_interrupted_run_says_so_and_goes_on(run, tmp_path):
+def test_an_interrupted_run_says_so_and_can_continue(run, tmp_path):
     sources = made_up(3000)
     (tmp_path / "pool.txt").write_text("\n".join(sources) + "\n")
     arguments = ["score", "pool.txt", "--targets", "pool.txt", "--model", "demo", "--scores", "entropy"]
@@ -283,7 +283,7 @@ def test_an_interrupted_run_says_so_and_goes_on(run, tmp_path):
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell's background jobs, and so these tests in one, have interrupts ignored.
+        # In a background job of a shell, as these tests may be, interrupts are ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
@@ -292,7 +292,7 @@ def test_an_interrupted_run_says_so_and_goes_on(run, tmp_path):
     program.send_signal(signal.SIGINT)
     _, error = program.communicate(timeout=60)
     assert program.returncode == 130
-    assert error.lstrip() == "xattn-widget: interrupted; the same call goes on where it was\n"  # below the ^C
+    assert error.lstrip() == "xattn-widget: interrupted; the same call goes on where it was\n"  # printed below the ^C
     windows = set(tmp_path.glob("s.parquet.parts/window-*.parquet"))
     assert 2 <= len(windows) < 94
 
