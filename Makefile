@@ -35,20 +35,20 @@ lab: $(VENV)/.installed js ## open the quickstart notebook in JupyterLab
 	$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS) examples/quickstart.ipynb
 
 # pytest runs last, so that the output ends with its summary.
-test: lint chromium ## all checks and tests: Python, front end, types, lint, notebooks, browser
+test: lint chromium ## run all checks and tests: Python, front end, types, lint, notebooks, browser
 	cd js && npm run --silent test
 	$(PY) -m pytest $(PYTEST_ARGS)
 
-test-fast: $(VENV)/.installed js ## only the Python unit tests: no notebooks, browser or packaging
+test-fast: $(VENV)/.installed js ## run only the Python unit tests: no notebooks, browser or packaging
 	$(PY) -m pytest -m "not browser and not notebook and not packaging" $(PYTEST_ARGS)
 
 # Neither environment has what the tests of notebooks, browser, packaging and Ray need.
 UNIT_TESTS := -m "not packaging" --ignore tests/browser --ignore tests/test_notebooks.py --ignore tests/corpus/test_ray.py
 
-test-oldest: $(OLDEST)/.installed js ## the Python unit tests with the oldest releases that pyproject.toml names
+test-oldest: $(OLDEST)/.installed js ## run the Python unit tests with the oldest releases that pyproject.toml names
 	PYTHONPATH=$(CURDIR) $(OLDEST)/bin/python -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
 
-test-newest: $(NEWEST)/.installed js ## the Python unit tests with the newest releases, as constraints-newest.txt pins them
+test-newest: $(NEWEST)/.installed js ## run the Python unit tests with the newest releases, as constraints-newest.txt pins them
 	PYTHONPATH=$(CURDIR) $(NEWEST)/bin/python -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
 
 newest: | $(PY) ## pin the newest releases in constraints-newest.txt; see its first lines

@@ -94,7 +94,7 @@ def make_model() -> MarianMTModel:
         forced_eos_token_id=EOS,
         decoder_start_token_id=PAD,
     )
-    config._attn_implementation = "eager"  # on a CPU its backward pass takes two thirds of the time of sdpa's
+    config._attn_implementation = "eager"  # on a CPU its backward pass takes two thirds of the time of sdpa
     return MarianMTModel(config)
 
 
