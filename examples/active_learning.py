@@ -4,8 +4,9 @@
 
 PAIRS.tsv has one source and one target per line (German and English for the demo model). Without it, a small grammar
 makes up pairs. The model to improve is the demo model with noise added to its weights, which stands for a model with
-little training. In each round every strategy chooses sentences of the pool, gets their targets, trains on all targets
-it has so far, and is measured by chrF on test sentences. Each seed draws its own noise, pool, test and training order.
+little training. In each round, every strategy chooses sentences from the pool, gets their targets, trains on all
+targets it has so far, and is measured by chrF on test sentences. Each seed draws its own noise, pool, test sentences
+and training order.
 """
 
 import argparse
@@ -35,9 +36,9 @@ class Settings:
     budget: int = 50  # sentences per round
     pool: int = 300
     test: int = 100
-    labeled: int = 60  # sentences with targets from the start, on which the best head is found
+    labeled: int = 60  # sentences with targets from the start, which determine the best head
     epochs: int = 2
-    noise: float = 0.5  # of each weight matrix's standard deviation
+    noise: float = 0.5  # relative to each weight matrix's standard deviation
     longest: int = 40  # tokens of a translation
 
 
@@ -50,7 +51,7 @@ def read_pairs(path: str | Path) -> list[Pair]:
 
 
 def make_pairs(count: int) -> list[Pair]:
-    """Pairs of a small grammar: who does what, when and where."""
+    """Return pairs from a small grammar: who does what, when and where."""
     who = {
         "Ich": "I",
         "Mein Bruder": "My brother",
@@ -90,13 +91,13 @@ def make_pairs(count: int) -> list[Pair]:
 
 
 def forgetful_model(model: Any, noise: float, seed: int) -> Any:
-    """A copy with Gaussian noise added to every weight matrix."""
-    shaken, generator = copy.deepcopy(model), torch.Generator().manual_seed(seed)
+    """Return a copy with Gaussian noise added to every weight matrix."""
+    noisy, generator = copy.deepcopy(model), torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in shaken.parameters():
+        for parameter in noisy.parameters():
             if parameter.requires_grad and parameter.dim() == 2:
                 parameter += torch.randn(parameter.shape, generator=generator) * noise * parameter.std()
-    return shaken
+    return noisy
 
 
 def train(model: Any, tokenizer: Any, pairs: list[Pair], epochs: int, seed: int) -> None:
@@ -117,7 +118,7 @@ def train(model: Any, tokenizer: Any, pairs: list[Pair], epochs: int, seed: int)
 
 
 def score(model: Any, tokenizer: Any, sources: list[str], longest: int = 40) -> pa.Table:
-    """Coverage of every head and the likelihood of what the model itself translates."""
+    """Score every head's coverage and the likelihood of the model's own translations."""
     generation = {"max_new_tokens": longest}
     statistics = ["logprob_mean"]
     return score_corpus(
@@ -132,22 +133,22 @@ def score(model: Any, tokenizer: Any, sources: list[str], longest: int = 40) -> 
 
 
 def quality(model: Any, tokenizer: Any, pairs: list[Pair], longest: int) -> float:
-    """The chrF of the model's translations of the test sentences."""
+    """Return the chrF of the model's translations of the test sentences."""
     table = score(model, tokenizer, [source for source, _ in pairs], longest)
     return float(sacrebleu.corpus_chrf(table["target"].to_pylist(), [[target for _, target in pairs]]).score)
 
 
 def best_head(model: Any, tokenizer: Any, labeled: list[Pair], longest: int) -> str:
-    """The head whose coverage penalty falls most surely as chrF rises, on sentences whose target is known."""
+    """Return the head whose coverage penalty correlates most negatively with chrF, on sentences with known targets."""
     table = score(model, tokenizer, [source for source, _ in labeled], longest)
-    found = compare(table, [target for _, target in labeled]).to_pylist()
-    heads = [each for each in found if each["layer"] is not None and each["correlation"] == each["correlation"]]
-    best = min(heads, key=lambda each: each["correlation"])
+    rows = compare(table, [target for _, target in labeled]).to_pylist()
+    heads = [row for row in rows if row["layer"] is not None and row["correlation"] == row["correlation"]]
+    best = min(heads, key=lambda row: row["correlation"])
     return f"coverage_penalty.layer{best['layer']}.head{best['head']}"
 
 
 def choose(strategy: str, table: pa.Table, head: str, budget: int, seed: int) -> list[int]:
-    """The rows of the pool's table that a strategy wants to have labeled."""
+    """Return the rows of the pool's table that a strategy chooses for labeling."""
     if strategy == "coverage, best head":
         chosen = select(table, head, budget)
     elif strategy == "coverage, all heads":
@@ -163,7 +164,7 @@ def choose(strategy: str, table: pa.Table, head: str, budget: int, seed: int) ->
 
 
 def run(pairs: list[Pair], settings: Settings) -> Any:
-    """The chrF of each strategy, ``[strategies, seeds, rounds + 1]``; the first is before any round."""
+    """Return the chrF of each strategy, ``[strategies, seeds, rounds + 1]``, starting before the first round."""
     demo, tokenizer = load_demo()
     results = np.empty((len(STRATEGIES), settings.seeds, settings.rounds + 1))
     for seed in range(settings.seeds):
@@ -187,49 +188,49 @@ def run(pairs: list[Pair], settings: Settings) -> Any:
 
 
 def intervals(results: Any) -> tuple[Any, Any]:
-    """Mean over the seeds and half the width of its 95 % interval (Student's t), ``[strategies, rounds + 1]``.
+    """Return the mean over the seeds and half the width of its 95% interval (Student's t).
 
-    One seed has no interval: its width is given as 0.
+    Both have the shape ``[strategies, rounds + 1]``. With one seed there is no interval, and the width is 0.
     """
     seeds = results.shape[1]
     if seeds == 1:
         return results[:, 0], np.zeros_like(results[:, 0])
     quantiles = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]  # for 2, 3 ... 10 seeds
-    quantile = quantiles[min(seeds, 10) - 2]  # a little wide for more
+    quantile = quantiles[min(seeds, 10) - 2]  # slightly too wide for more seeds
     return results.mean(1), quantile * results.std(1, ddof=1) / np.sqrt(seeds)
 
 
 def gains(results: Any) -> Any:
-    """What each seed gained from before the first round, so that seeds with an easier start do not count as spread."""
+    """Return the gain of each seed since the start, so that seeds with an easier start do not add to the spread."""
     return results - results[:, :, :1]
 
 
 def report(results: Any) -> str:
-    """A table of the gain in chrF after each round, with its interval over the seeds."""
-    mean, half = intervals(gains(results))
+    """Return a table of the gain in chrF after each round, with its interval over the seeds."""
+    mean, half_width = intervals(gains(results))
     rounds = results.shape[2] - 1
-    lines = ["| strategy | " + " | ".join(f"after round {each}" for each in range(1, rounds + 1)) + " |"]
+    lines = ["| strategy | " + " | ".join(f"after round {number}" for number in range(1, rounds + 1)) + " |"]
     lines.append("| --- |" + " --- |" * rounds)
     for index, strategy in enumerate(STRATEGIES):
-        spreads = [f" ± {each:.1f}" if results.shape[1] > 1 else "" for each in half[index]]
-        cells = [f"{mean[index, each]:+.1f}{spreads[each]}" for each in range(1, rounds + 1)]
+        spreads = [f" ± {width:.1f}" if results.shape[1] > 1 else "" for width in half_width[index]]
+        cells = [f"{mean[index, number]:+.1f}{spreads[number]}" for number in range(1, rounds + 1)]
         lines.append(f"| {strategy} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def draw(results: Any, budget: int) -> Any:
-    """The gain in chrF by the number of labeled sentences, with intervals over the seeds."""
+    """Plot the gain in chrF by the number of labeled sentences, with intervals over the seeds."""
     from matplotlib import pyplot
 
-    mean, half = intervals(gains(results))
+    mean, half_width = intervals(gains(results))
     figure, axes = pyplot.subplots(figsize=(7.5, 4), layout="constrained")
-    colours = ("#E69F00", "#56B4E9", "#009E73", "#0072B2", "#CC79A7")  # Okabe-Ito
-    for index, (strategy, colour) in enumerate(zip(STRATEGIES, colours, strict=True)):
+    colors = ("#E69F00", "#56B4E9", "#009E73", "#0072B2", "#CC79A7")  # Okabe-Ito
+    for index, (strategy, color) in enumerate(zip(STRATEGIES, colors, strict=True)):
         places = budget * np.arange(results.shape[2]) + (index - 2) * 0.04 * budget  # side by side
         axes.errorbar(
-            places, mean[index], half[index], label=strategy, color=colour, capsize=3, marker="o", markersize=4
+            places, mean[index], half_width[index], label=strategy, color=color, capsize=3, marker="o", markersize=4
         )
-    axes.set(xlabel="sentences labeled", ylabel="gain in chrF, 95 % interval over the seeds")
+    axes.set(xlabel="sentences labeled", ylabel="gain in chrF, 95% interval over the seeds")
     axes.axhline(0, color="0.7", linewidth=0.8, zorder=0)
     axes.legend(fontsize=8, frameon=False)
     return figure
@@ -246,7 +247,7 @@ def main() -> None:
     needed = settings.labeled + settings.pool + settings.test
     pairs = read_pairs(options.path) if options.path else make_pairs(needed)
     if len(pairs) < needed:
-        parser.error(f"{needed} pairs are needed, there are {len(pairs)}: give a smaller --pool or --test")
+        parser.error(f"{needed} pairs are needed, but there are only {len(pairs)}: pass a smaller --pool or --test")
     results = run(pairs, settings)
     print(report(results))
 

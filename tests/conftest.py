@@ -1,4 +1,4 @@
-"""Fixtures that several files of tests share."""
+"""Fixtures shared by several test files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from xattn_widget import load_demo
 
 @pytest.fixture(scope="module")
 def demo() -> Pair:
-    """The demo model and its tokenizer, for one file's tests alone: some of them change it."""
+    """The demo model and its tokenizer, loaded once per test file because some tests change the model."""
     return Pair(*load_demo())
 
 
 @pytest.fixture
 def single_thread() -> Iterator[None]:
-    """One thread for torch: several cost a small model more than they give on a busy machine."""
+    """Use one torch thread: on a busy machine, more threads slow a small model down."""
     with one_thread():
         yield
 
 
-# No test asserts a time: a busy machine must not fail one.
+# No deadlines: a busy machine must not fail a test.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

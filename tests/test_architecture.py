@@ -1,4 +1,4 @@
-"""The folders of the package: which may import which, and that tests stand where the code stands."""
+"""Which folders of the package may import which, and that the test folders match them."""
 
 import ast
 from pathlib import Path
@@ -9,7 +9,7 @@ import xattn_widget
 
 PACKAGE = Path(xattn_widget.__file__).parent
 TESTS = Path(__file__).parent
-# Each folder or module imports only those above it, and modules of its own folder.
+# Each folder or module may import only those above it and modules in its own folder.
 ORDER = [
     "_version",
     "_compat",
@@ -29,7 +29,7 @@ ORDER = [
     "demo",
     "cli",
 ]
-# The same inside the corpus folder.
+# The same order inside the corpus folder.
 CORPUS = [
     "sources",
     "duplicates",
@@ -42,12 +42,12 @@ CORPUS = [
     "comparing",
     "scoring",
 ]
-# These collect the public names of what lies below them.
-DOORS = ("__init__", "__main__")
+# Entry points, which may import everything.
+ENTRY_POINTS = ("__init__", "__main__")
 
 
 def modules():
-    """The package's files by dotted name, without the package's own name."""
+    """Return the package's files by module name, without the package's own name."""
     return {
         ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
         for path in PACKAGE.rglob("*.py")
@@ -55,7 +55,7 @@ def modules():
 
 
 def imported(path, known):
-    """What a file imports of the package, inside functions and for types too."""
+    """Yield the modules of the package that a file imports, also inside functions and for types."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.ImportFrom):
@@ -73,20 +73,20 @@ KNOWN = modules()
 EDGES = {name: set(imported(path, KNOWN)) for name, path in KNOWN.items()}
 
 
-def test_the_top_level_holds_the_planned_modules_and_folders_alone():
-    found = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
-    assert found == {*ORDER, *DOORS}
+def test_the_top_level_has_only_the_planned_modules_and_folders():
+    names = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert names == {*ORDER, *ENTRY_POINTS}
 
 
-@pytest.mark.parametrize("name", sorted(set(KNOWN) - set(DOORS)))
-def test_imports_point_one_way(name):
+@pytest.mark.parametrize("name", sorted(set(KNOWN) - set(ENTRY_POINTS)))
+def test_imports_go_in_one_direction(name):
     top = name.split(".")[0]
     for other in EDGES[name]:
         assert other.split(".")[0] in ORDER[: ORDER.index(top) + 1], f"{name} imports {other}"
 
 
 @pytest.mark.parametrize("name", sorted(name for name in KNOWN if name.startswith("corpus.")))
-def test_imports_inside_the_corpus_folder_point_one_way(name):
+def test_imports_inside_the_corpus_folder_go_in_one_direction(name):
     part = name.split(".")[1]
     for other in EDGES[name]:
         if other.startswith("corpus."):
@@ -94,20 +94,20 @@ def test_imports_inside_the_corpus_folder_point_one_way(name):
         assert other != "corpus", f"{name} imports the folder that it is in"
 
 
-def test_no_modules_import_each_other():
-    """No cycle, not even through imports for types or inside functions."""
-    left = {name: others & set(EDGES) - {name} for name, others in EDGES.items()}
-    while free := {name for name, others in left.items() if not others & set(left)}:
-        left = {name: others for name, others in left.items() if name not in free}
-    assert not left
+def test_there_are_no_import_cycles():
+    """Imports for types and inside functions count too."""
+    remaining = {name: imports & set(EDGES) - {name} for name, imports in EDGES.items()}
+    while leaves := {name for name, imports in remaining.items() if not imports & set(remaining)}:
+        remaining = {name: imports for name, imports in remaining.items() if name not in leaves}
+    assert not remaining
 
 
-def test_test_folders_are_those_of_the_package():
-    beside = {"browser", "benchmarks", "helpers"}
-    folders = {path.parent.relative_to(TESTS).parts[0] for path in TESTS.rglob("*/test_*.py")} - beside
+def test_test_folders_match_those_of_the_package():
+    extra_folders = {"browser", "benchmarks", "helpers"}
+    folders = {path.parent.relative_to(TESTS).parts[0] for path in TESTS.rglob("*/test_*.py")} - extra_folders
     assert folders <= {name for name in ORDER if (PACKAGE / name).is_dir()}
 
 
-def test_no_file_is_too_long_to_read():
+def test_no_file_is_too_long():
     sources = [*PACKAGE.rglob("*.py"), *TESTS.rglob("*.py")]
     assert [path.name for path in sources if path.read_text(encoding="utf-8").count("\n") > 410] == []

@@ -1,4 +1,4 @@
-"""The command line: what it writes, its exit codes, and errors of one line on stderr."""
+"""The command line: its output, its exit codes, and one-line errors on stderr."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def pool(tmp_path):
 
 @pytest.fixture
 def run(capfd, tmp_path, monkeypatch):
-    """Runs a command in the test's folder: exit code, stdout, stderr."""
+    """Return a function that runs a command in the test's folder and returns exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
-        code = main([str(each) for each in arguments])
+        code = main([str(argument) for argument in arguments])
         return (code, *capfd.readouterr())
 
     return run
 
 
-def test_from_a_pool_to_the_sentences_to_label(run, pool, tmp_path):
+def test_score_and_select_give_the_sentences_to_label(run, pool, tmp_path):
     code, out, err = run(
         *["score", pool, "--source-column", "de", "--target-column", "en", "--id-column", "nr", "--model", "demo"],
         *["--scores", "coverage_penalty, entropy", "--statistics", "logprob_mean", "--output", "scored.parquet"],
@@ -83,7 +83,7 @@ def test_from_a_pool_to_the_sentences_to_label(run, pool, tmp_path):
     assert pq.read_table(tmp_path / "TWO.PARQUET").equals(select(expected, "random", 2))
 
 
-def test_generated_targets_and_quiet(run, tmp_path):
+def test_generated_targets_with_quiet(run, tmp_path):
     (tmp_path / "pool.txt").write_text("\n".join(GERMAN))
     generation = ["--generation", "num_beams=3", "--generation", "early_stopping=True"]
     code, out, err = run("score", "pool.txt", "--model", "demo", *generation, "--output", "s.parquet", "--quiet")
@@ -92,7 +92,7 @@ def test_generated_targets_and_quiet(run, tmp_path):
     assert_same_tables(pq.read_table(tmp_path / "s.parquet"), expected)
 
 
-def test_a_page_is_written(run, tmp_path):
+def test_show_writes_a_page(run, tmp_path):
     code, out, _ = run("show", "--model", "demo", "Ich habe das Buch gelesen.", "--output", "page.html")
     assert (code, out) == (0, "page.html\n")
     assert "gelesen" in (tmp_path / "page.html").read_text()
@@ -148,9 +148,9 @@ def test_a_page_is_written(run, tmp_path):
         ("shwo", 2, "No such command 'shwo'"),
     ],
 )
-def test_errors_are_one_line_and_a_code(run, pool, command, code, message):
-    found, out, err = run(*command.split())
-    assert (found, out) == (code, "")
+def test_errors_are_one_line_with_an_exit_code(run, pool, command, code, message):
+    exit_code, out, err = run(*command.split())
+    assert (exit_code, out) == (code, "")
     assert re.fullmatch(r"xattn-widget: [^\n]+\n", err), err
     assert message in err
 
@@ -189,7 +189,7 @@ def test_errors_use_the_names_of_the_command_line(run, tmp_path, name, content, 
     assert not re.search(r"(source|target|id)_column|max_record_bytes|on_error", err)
 
 
-def test_names_that_look_like_arguments_stay_what_they_are(run, tmp_path):
+def test_file_and_column_names_that_look_like_arguments_are_not_changed(run, tmp_path):
     (tmp_path / "source_column.csv").write_text("target_column,my_id_column\nJa.,1\n")
     code, _, err = run("score", "source_column.csv", "--model", "demo", "--output", "s.parquet")
     assert code == 1
@@ -198,7 +198,7 @@ def test_names_that_look_like_arguments_stay_what_they_are(run, tmp_path):
     )
 
 
-def test_formats_and_the_limit_of_a_record_on_the_command_line(run, tmp_path):
+def test_nested_fields_and_the_record_limit_on_the_command_line(run, tmp_path):
     (tmp_path / "pool.jsonl").write_text("".join(json.dumps({"t": {"de": text}}) + "\n" for text in GERMAN))
     arguments = ["--source-column", "t.de", "--model", "demo", "--scores", "entropy", "--max-record-bytes", 60]
     code, out, _ = run("score", "pool.jsonl", *arguments, "--output", "s.parquet")
@@ -256,7 +256,7 @@ sys.exit(main("score pool.txt --model nosuchmodel --output s.parquet".split()))
     assert re.fullmatch(line, result.stderr), result.stderr
 
 
-def test_a_folder_that_does_not_load_is_named(run, tmp_path):
+def test_a_folder_that_does_not_load_is_named_in_the_error(run, tmp_path):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text("{}")
     code, _, err = run("show", "--model", "broken", "Ja.", "--output", "page.html")
@@ -264,7 +264,7 @@ def test_a_folder_that_does_not_load_is_named(run, tmp_path):
     assert re.fullmatch(r"xattn-widget: --model broken could not be loaded: [^\n]+\n", err)
 
 
-def test_help_teaches(run):
+def test_help_has_examples(run):
     code, out, _ = run("--help")
     assert code == 0
     for command in ("score pool.csv", "select scored.parquet", "show --model"):
@@ -277,7 +277,7 @@ def test_help_teaches(run):
     assert run()[0] == 2
 
 
-def test_it_runs_as_a_program(tmp_path):
+def test_it_runs_as_a_module(tmp_path):
     command = [sys.executable, "-m", "xattn_widget", "score", "none.txt", "--model", "demo", "--output", "s.parquet"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 1

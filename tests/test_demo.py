@@ -1,4 +1,4 @@
-"""The model that ships in the package: it translates the main job's sentences rightly, and is small."""
+"""The demo model in the package: it translates everyday sentences correctly, and it is small."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 import xattn_widget.demo
 from xattn_widget import extract, load_demo
 
-# What counts as right: any of these words for each thing that must be said.
+# A translation is correct if it contains one of the alternatives from each string.
 SENTENCES = {
     "Ich habe das Buch gelesen.": ["i", "read|have read", "the book"],
     "Wann stehst du morgen auf?": ["when", "you", "get up|wake up|getting up|rise", "tomorrow"],
@@ -25,15 +25,15 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
-def test_it_translates(demo, sentence):
+def test_the_demo_model_translates(demo, sentence):
     model, tokenizer = demo
     sequence = model.generate(**tokenizer(sentence, return_tensors="pt"))[0]
     text = tokenizer.decode(sequence, skip_special_tokens=True).lower()
     for choices in SENTENCES[sentence]:
-        assert any(choice in text for choice in choices.split("|")), f"{text!r} says none of {choices!r}"
+        assert any(choice in text for choice in choices.split("|")), f"{text!r} has none of {choices!r}"
 
 
-def test_its_last_layer_reads_verb_and_noun_across_the_word_order(demo):
+def test_the_last_layer_attends_to_verb_and_noun_across_word_order(demo):
     record = extract(*demo, "Ich habe das Buch gelesen.").words()
     source = record.source_tokens
     for target, expected in (("read", "gelesen"), ("book", "Buch")):
@@ -42,7 +42,7 @@ def test_its_last_layer_reads_verb_and_noun_across_the_word_order(demo):
         assert row.max() > 0.5
 
 
-def test_it_is_small_and_says_where_it_comes_from():
+def test_the_demo_model_is_small_and_names_its_sources():
     files = [path for path in xattn_widget.demo.FOLDER.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 9_000_000
     card = Path(xattn_widget.demo.FOLDER, "README.md").read_text(encoding="utf-8")
@@ -50,7 +50,7 @@ def test_it_is_small_and_says_where_it_comes_from():
         assert attribution in card
 
 
-def test_loading_it_draws_nothing_and_warns_of_nothing(capfd, recwarn):
+def test_loading_the_demo_model_prints_nothing_and_gives_no_warnings(capfd, recwarn):
     load_demo()
     assert capfd.readouterr().err == ""
     assert not recwarn.list

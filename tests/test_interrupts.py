@@ -1,4 +1,4 @@
-"""Ctrl-C at every line: when a block is entered, left, and while a model runs in it; afterwards nothing is left."""
+"""Ctrl-C at any line, while a block is entered or left or a model runs in it, leaves nothing behind."""
 
 import asyncio
 import contextlib
@@ -25,12 +25,12 @@ from xattn_widget.inputs.pairs import evaluating
 from xattn_widget.widget.jobs import Worker
 
 FOLDER = os.path.dirname(xattn_widget.__file__)
-pytestmark = pytest.mark.usefixtures("single_thread", "answering_interrupts")
+pytestmark = pytest.mark.usefixtures("single_thread", "default_interrupt_handler")
 
 
 @pytest.fixture
-def answering_interrupts():
-    """Python's own handler of SIGINT, which a shell's background jobs start without."""
+def default_interrupt_handler():
+    """Python's default SIGINT handler, which is missing in background jobs of a shell."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -41,14 +41,14 @@ def interrupt():
 
 
 def fail():
-    raise TimeoutError("as the handler of an alarm does")
+    raise TimeoutError("as an alarm handler would raise it")
 
 
 class Lines:
-    """Traces the lines of the package and of contextlib, and acts at one of them."""
+    """Traces the lines of the package and of contextlib, and calls ``act`` at one of them."""
 
     def __init__(self, place=None, act=None):
-        self.passed, self._place, self._act = [], place, act
+        self.executed, self._place, self._act = [], place, act
 
     def __enter__(self):
         sys.settrace(self._call)
@@ -61,16 +61,16 @@ class Lines:
 
     def _line(self, frame, event, argument):
         if event == "line":
-            self.passed.append((frame.f_code.co_filename, frame.f_lineno))
-            if len(self.passed) - 1 == self._place:
+            self.executed.append((frame.f_code.co_filename, frame.f_lineno))
+            if len(self.executed) - 1 == self._place:
                 self._act()
         return self._line
 
     @property
     def places(self):
-        """The first and the last time of each line."""
-        first = {line: place for place, line in reversed(list(enumerate(self.passed)))}
-        return sorted({*first.values(), *{line: place for place, line in enumerate(self.passed)}.values()})
+        """The positions of the first and the last run of each line."""
+        first = {line: place for place, line in reversed(list(enumerate(self.executed)))}
+        return sorted({*first.values(), *{line: place for place, line in enumerate(self.executed)}.values()})
 
 
 def small(name="bart"):
@@ -79,7 +79,7 @@ def small(name="bart"):
 
 
 def process_state(model):
-    """What a block may change. Quicker than families.state_of, which copies every config."""
+    """Return everything that a block may change. Faster than families.state_of, which copies every config."""
     modules = [
         (
             sorted(vars(module)),
@@ -94,25 +94,25 @@ def process_state(model):
 
 
 def every_line(work, state, act, error, step=1):
-    """Runs ``work`` once for each of its lines, with ``act`` at that line; what it leaves must not change."""
-    for _ in range(2):  # the first time fills caches
-        whole = Lines()
-        work(whole)
+    """Run ``work`` once for each of its lines, with ``act`` at that line; the state must be the same afterwards."""
+    for _ in range(2):  # the first run fills caches
+        full_run = Lines()
+        work(full_run)
     before = state()
-    assert len(whole.places) > 30
-    for place in whole.places[::step]:
-        # No exception but a tracer's comes between a body and the end of its lock. SIGINT is held back there anyway.
-        if act is fail and linecache.getline(*whole.passed[place]).strip().startswith("with lock"):
+    assert len(full_run.places) > 30
+    for place in full_run.places[::step]:
+        # Only a tracer can raise between the body of a lock and its release, and SIGINT is deferred there anyway.
+        if act is fail and linecache.getline(*full_run.executed[place]).strip().startswith("with lock"):
             continue
-        with pytest.raises(error) as caught:  # and its traceback keeps all frames
+        with pytest.raises(error) as caught:  # the traceback keeps all frames alive
             work(Lines(place, act))
-        assert state() == before, whole.passed[place]
+        assert state() == before, full_run.executed[place]
         del caught
     assert is_free(lock)
 
 
 def is_free(lock):
-    """Whether another thread can have it."""
+    """Return whether another thread can acquire the lock."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: lock.acquire(timeout=10) and (lock.release() or True)).result()
 
@@ -141,7 +141,7 @@ def make_block(name, model, monkeypatch):
 
 @pytest.mark.parametrize(("act", "error"), [(interrupt, KeyboardInterrupt), (fail, TimeoutError)])
 @pytest.mark.parametrize("name", MODELS)
-def test_an_exception_at_any_line_of_entry_and_exit_leaves_nothing(name, act, error, monkeypatch):
+def test_an_exception_at_any_line_of_entry_or_exit_leaves_nothing_behind(name, act, error, monkeypatch):
     model = small(MODELS[name])
     inputs = batch(MODELS[name], model)
     with torch.no_grad():
@@ -159,27 +159,27 @@ def test_an_exception_at_any_line_of_entry_and_exit_leaves_nothing(name, act, er
 
 
 @pytest.mark.parametrize("name", ["bart", "fsmt", "mvp"])
-def test_an_interrupt_at_any_line_of_a_forward_does_not_disturb_the_next_one(name):
+def test_an_interrupt_at_any_line_of_a_forward_does_not_affect_the_next_one(name):
     model, inputs, _ = FAMILY[name].make()
     model.eval()
-    inner = model.model  # a part of it that the interrupted forward may have been inside or not
+    inner = model.model  # a submodule; the interrupted forward may have been inside it
     with torch.no_grad():
         plain = model(**inputs).logits
         with capture(model) as captured:
             model(**inputs)
         expected = captured.cross_attentions
         before = process_state(model)
-        whole = Lines()
-        with capture(model), whole:
+        full_run = Lines()
+        with capture(model), full_run:
             model(**inputs)
-        places = whole.places
+        places = full_run.places
         for place in places[:: len(places) // 20]:
             with capture(model) as captured:
                 with pytest.raises(KeyboardInterrupt) as caught, Lines(place, interrupt):
                     model(**inputs)
                 inner(**inputs)
                 assert torch.equal(model(**inputs).logits, plain)
-            assert len(captured.forwards) in (2, 3), whole.passed[place]  # 3: it came after the forward
+            assert len(captured.forwards) in (2, 3), full_run.executed[place]  # 3: interrupted after the forward
             for forward in captured.forwards:
                 for layer, reference in zip(forward, expected, strict=True):
                     torch.testing.assert_close(layer, reference, atol=1e-5, rtol=0)
@@ -187,38 +187,38 @@ def test_an_interrupt_at_any_line_of_a_forward_does_not_disturb_the_next_one(nam
             del caught
 
 
-def test_an_interrupt_while_a_corpus_is_scored_leaves_the_model_as_it_was():
+def test_an_interrupt_during_score_corpus_leaves_the_model_unchanged():
     model, tokenizer = load_demo()
     model.train()
     before = process_state(model)
-    entered = Lines()
+    full_run = Lines()
 
     def work(lines):
         with lines:
             score_corpus(model, tokenizer, ["Ja.", "Nein."], ["Yes.", "No."], "entropy", progress=False)
 
     work(Lines())
-    work(entered)
+    work(full_run)
     engine = ("worker.py", "forward.py", "products.py", "local.py", "pairs.py")
     files = (*engine, "blocks.py", "hooks.py", "forwards.py", "interface.py", "taps.py", "uncompiled.py")
-    places = [place for place in entered.places if entered.passed[place][0].endswith(files)]
+    places = [place for place in full_run.places if full_run.executed[place][0].endswith(files)]
     for place in places[:: len(places) // 15]:
         with pytest.raises(KeyboardInterrupt):
             work(Lines(place, interrupt))
-        assert process_state(model) == before, entered.passed[place]
+        assert process_state(model) == before, full_run.executed[place]
 
 
-def test_an_interrupt_at_any_line_of_a_widgets_call_leaves_its_model_free():
+def test_an_interrupt_at_any_line_of_a_widgets_call_releases_the_model():
     model = small()
-    told = []
-    worker = Worker(model, told.append, lambda text: None)
+    progress = []
+    worker = Worker(model, progress.append, lambda text: None)
 
     def state():
-        lines = []
-        other = threading.Thread(target=lambda: worker.run(lambda call: lines.append("ran")))
-        other.start()
-        other.join(timeout=20)
-        return lines, worker.is_busy, told[-1]
+        calls = []
+        thread = threading.Thread(target=lambda: worker.run(lambda call: calls.append("ran")))
+        thread.start()
+        thread.join(timeout=20)
+        return calls, worker.is_busy, progress[-1]
 
     def work(lines):
         with lines:
@@ -227,42 +227,42 @@ def test_an_interrupt_at_any_line_of_a_widgets_call_leaves_its_model_free():
     every_line(work, state, interrupt, KeyboardInterrupt)
 
 
-def test_an_interrupt_that_is_held_back_goes_to_the_programs_own_handler_once():
-    got = []
+def test_a_deferred_interrupt_reaches_the_programs_own_handler_once():
+    received = []
 
     def handler(number, frame):
-        got.append((number, signal.getsignal(signal.SIGINT) is handler))
+        received.append((number, signal.getsignal(signal.SIGINT) is handler))
 
     def begin(cleanup):
         cleanup.add(interrupt)
         interrupt()
         with Block(lambda inner: interrupt()):
-            assert got == []
-        assert got == []
+            assert received == []
+        assert received == []
 
     before = signal.signal(signal.SIGINT, handler)
     try:
         with Block(begin):
-            assert got == [(signal.SIGINT, True)] * 2
-        assert got == [(signal.SIGINT, True)] * 3
+            assert received == [(signal.SIGINT, True)] * 2
+        assert received == [(signal.SIGINT, True)] * 3
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         with Block(lambda cleanup: interrupt()):
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
-    assert len(got) == 3
+    assert len(received) == 3
 
 
-def test_a_block_in_another_thread_leaves_the_handler_alone():
-    handler, seen = signal.getsignal(signal.SIGINT), []
-    thread = threading.Thread(target=Block(lambda _: seen.append(signal.getsignal(signal.SIGINT))).__enter__)
+def test_a_block_in_another_thread_does_not_change_the_handler():
+    handler, handlers = signal.getsignal(signal.SIGINT), []
+    thread = threading.Thread(target=Block(lambda _: handlers.append(signal.getsignal(signal.SIGINT))).__enter__)
     thread.start()
     thread.join()
-    assert seen == [handler]
+    assert handlers == [handler]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="asyncio has no signal handlers there")
-def test_a_handler_of_asyncio_is_called_once():
+def test_a_handler_of_an_asyncio_loop_is_called_once():
     async def main():
         calls = []
         loop = asyncio.get_running_loop()
@@ -275,7 +275,7 @@ def test_a_handler_of_asyncio_is_called_once():
     assert asyncio.run(main()) == ["interrupt"]
 
 
-def test_blocks_are_undone_when_nobody_leaves_them():
+def test_blocks_that_are_never_left_are_undone():
     model = small()
     before = process_state(model)
     block = capture(model)
@@ -286,40 +286,40 @@ def test_blocks_are_undone_when_nobody_leaves_them():
     del block
     assert process_state(model) == before
 
-    def hold():
+    def suspended():
         with capture(model) as captured:
             yield captured
 
-    holding = hold()
+    generator = suspended()
     model_inputs = batch("bart", model)
-    captured = next(holding)
+    captured = next(generator)
     model(**model_inputs)
     assert len(captured.forwards) == 1
-    del holding
+    del generator
     assert process_state(model) == before
 
 
-def test_a_block_decorates_a_function_and_opens_in_each_call():
+def test_a_block_as_a_decorator_opens_in_each_call():
     model = small()
     inputs = batch("bart", model)
-    without = ablate(model, [(0, 0)])(lambda: model(**inputs).logits)
+    ablated = ablate(model, [(0, 0)])(lambda: model(**inputs).logits)
     plain = model(**inputs).logits
-    assert not torch.equal(without(), plain)
-    assert torch.equal(without(), without())
+    assert not torch.equal(ablated(), plain)
+    assert torch.equal(ablated(), ablated())
     assert torch.equal(model(**inputs).logits, plain)
 
 
-def test_a_block_inside_a_compiled_function_is_refused_and_leaves_nothing():
+def test_a_block_inside_a_compiled_function_is_refused_and_leaves_nothing_behind():
     model = small()
     inputs = batch("bart", model)
     before = process_state(model)
 
-    def inside():
+    def compiled():
         with capture(model):
             return model(**inputs).logits
 
     with pytest.raises(RuntimeError, match="open the block around the call"):
-        torch.compile(inside, backend="eager")()
+        torch.compile(compiled, backend="eager")()
     assert process_state(model) == before
     with capture(model) as captured:
         model(**inputs)

@@ -1,4 +1,4 @@
-"""The example notebooks run, and what is committed of them is fit for every viewer."""
+"""The example notebooks run, and every viewer can show the committed outputs."""
 
 import importlib.util
 from pathlib import Path
@@ -12,7 +12,7 @@ NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 
 @pytest.fixture(scope="module")
 def runner():
-    """examples/execute.py, which is no package."""
+    """Import examples/execute.py, which is not in a package."""
     spec = importlib.util.spec_from_file_location("execute", EXAMPLES / "execute.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -29,10 +29,10 @@ def test_the_notebook_runs_and_shows_a_widget(path, runner):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_the_committed_notebook_holds_pictures_and_no_widget_state(path, runner):
+def test_the_committed_notebook_has_pictures_and_no_widget_state(path, runner):
     notebook = nbformat.read(path, as_version=4)
     assert "widgets" not in notebook.metadata
-    data = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
-    assert any("image/png" in each for each in data)
-    assert not any(runner.WIDGET_VIEW in each for each in data)
+    outputs = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert any("image/png" in data for data in outputs)
+    assert not any(runner.WIDGET_VIEW in data for data in outputs)
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")

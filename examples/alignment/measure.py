@@ -1,4 +1,4 @@
-"""Measure which head, layer and reading of the demo model agree best with the hand-made links.
+"""Measure which head, layer and reading of the demo model agree best with links made by hand.
 
 python examples/alignment/measure.py
 """
@@ -13,14 +13,14 @@ METHODS = ("argmax", "mutual", "threshold", "mass", "assignment", "monotone")
 
 
 def load_gold():
-    """Tokenized sentence pairs, [(source words, target words)], and their gold alignments."""
+    """Return tokenized sentence pairs, [(source words, target words)], and their gold alignments."""
     lines = (FOLDER / "tatoeba.de-en.src-tgt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
     pairs = [tuple(side.split() for side in line.split(" ||| ")) for line in lines]
     return pairs, read_pharaoh(FOLDER / "tatoeba.de-en.gold")
 
 
 def load_records(pairs):
-    """Records of the demo model on the pairs, by teacher forcing, with the gold's words."""
+    """Return the demo model's records of the pairs (by teacher forcing), with the words of the gold alignments."""
     model, tokenizer = load_demo()
     sources, targets = ([plain_text(words) for words in side] for side in zip(*pairs, strict=True))
     records = extract(model, tokenizer, sources, targets)
@@ -37,18 +37,18 @@ def main() -> None:
     pairs, gold = load_gold()
     records = load_records(pairs)
     layers, heads = records[0].layers, records[0].heads
-    print("AER of each head's argmax, and of its layer's mean")
+    print("AER of the argmax of each head and of each layer's mean")
     for reading in ("output", "input"):
-        print(f"\n| {reading} | {' | '.join(f'head {head}' for head in range(heads))} | layer's mean |")
+        print(f"\n| {reading} | {' | '.join(f'head {head}' for head in range(heads))} | layer mean |")
         print("| --- " * (heads + 2) + "|")
-        read = [record.read_as(reading) for record in records]
+        relabeled = [record.read_as(reading) for record in records]
         for layer in range(layers):
             picks = [[(layer, head)] for head in range(heads)] + [[(layer, head) for head in range(heads)]]
-            rates = [alignment_scores([record.align(pick) for record in read], gold).aer for pick in picks]
+            rates = [alignment_scores([record.align(pick) for record in relabeled], gold).aer for pick in picks]
             print(f"| layer {layer} | {' | '.join(f'{rate:.3f}' for rate in rates)} |")
     best = best_alignment_heads(records, gold)
-    print("\nBest heads by gold:", *best[:3], sep="\n  ")
-    print("Best heads by guess:", *best_alignment_heads(records)[:3], sep="\n  ")
+    print("\nBest heads with gold:", *best[:3], sep="\n  ")
+    print("Best heads without gold:", *best_alignment_heads(records)[:3], sep="\n  ")
     print("\n| method | AER | precision | recall | best head | AER | precision | recall |")
     print("| --- " * 8 + "|")
     last = [(layers - 1, head) for head in range(heads)]

@@ -18,7 +18,7 @@ BATCH = 64
 
 
 def translate(model: MarianMTModel, tokenizer: MarianTokenizer, sentences: list[str], beams: int) -> list[str]:
-    """Translations in the order of the sentences. Batches have sentences of similar length."""
+    """Return translations in the order of the sentences. Each batch has sentences of similar length."""
     order = sorted(range(len(sentences)), key=lambda index: len(sentences[index]))
     translations = [""] * len(sentences)
     for start in range(0, len(order), BATCH):
@@ -34,7 +34,7 @@ def translate(model: MarianMTModel, tokenizer: MarianTokenizer, sentences: list[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=Path, required=True, help="tab-separated German and English sentences")
-    parser.add_argument("--model", type=Path, default=FOLDER, help="folder of model and tokenizer")
+    parser.add_argument("--model", type=Path, default=FOLDER, help="folder with the model and the tokenizer")
     arguments = parser.parse_args()
     lines = arguments.pairs.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     sources, references = zip(*(line.split("\t")[:2] for line in lines), strict=True)

@@ -2,12 +2,12 @@
 
     python examples/demo_model/train.py --data DIR --work DIR
 
-``--data`` holds ``tatoeba.deu-eng.train.tsv`` and ``tatoeba.deu-eng.valid.tsv`` (tab-separated German and English).
-``--work`` receives the tokenizer, a checkpoint after every epoch (a second call goes on from the last one) and, in
-``export/``, the averaged model in half precision as ``load_demo()`` reads it.
+``--data`` is a folder with ``tatoeba.deu-eng.train.tsv`` and ``tatoeba.deu-eng.valid.tsv`` (tab-separated German and
+English). The tokenizer and a checkpoint after every epoch go to ``--work``, and a second call continues from the last
+checkpoint. The averaged model goes to ``export/`` there, in half precision, as ``load_demo()`` reads it.
 
-The recipe: a joint SentencePiece model of 4,000 pieces, 3+3 post-norm layers of 8 heads, AdamW with warm-up and a
-cosine down, label smoothing, bfloat16 products, and an exponential moving average of the weights as the result.
+The recipe: a joint SentencePiece model of 4,000 pieces, 3+3 post-norm layers of 8 heads, AdamW with warm-up and
+cosine decay, label smoothing, bfloat16 products, and an exponential moving average of the weights as the result.
 """
 
 import argparse
@@ -37,20 +37,20 @@ IGNORED = -100
 
 
 def read_pairs(path: Path) -> list[tuple[str, str]]:
-    """The (German, English) pairs of a tab-separated file."""
+    """Return the (German, English) pairs of a tab-separated file."""
     return [
         tuple(line.split("\t")[:2]) for line in path.read_text(encoding="utf-8").removesuffix("\n").split("\n") if line
     ]
 
 
 def make_tokenizer(pairs: list[tuple[str, str]], folder: Path) -> MarianTokenizer:
-    """A MarianTokenizer over one SentencePiece model of both languages, in ``folder``."""
+    """Return a MarianTokenizer with one SentencePiece model for both languages, stored in ``folder``."""
     if not (folder / "vocab.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        written = io.BytesIO()
+        buffer = io.BytesIO()
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=(sentence for pair in pairs for sentence in pair),
-            model_writer=written,  # not to a file, whose path would stand in the model
+            model_writer=buffer,  # not a file, because its path would be stored in the model
             vocab_size=VOCABULARY,
             character_coverage=0.9999,
             pad_id=PAD,
@@ -58,11 +58,11 @@ def make_tokenizer(pairs: list[tuple[str, str]], folder: Path) -> MarianTokenize
             unk_id=UNK,
             bos_id=-1,
         )
-        model = written.getvalue()
+        model = buffer.getvalue()
         pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
         vocabulary = {pieces.id_to_piece(index): index for index in range(len(pieces))}
-        listed = json.dumps(vocabulary, ensure_ascii=False).encode()
-        for name, content in (("source.spm", model), ("target.spm", model), ("vocab.json", listed)):
+        vocabulary_json = json.dumps(vocabulary, ensure_ascii=False).encode()
+        for name, content in (("source.spm", model), ("target.spm", model), ("vocab.json", vocabulary_json)):
             with whole_file(folder / name) as file:
                 file.write(content)
     return MarianTokenizer(
@@ -94,12 +94,12 @@ def make_model() -> MarianMTModel:
         forced_eos_token_id=EOS,
         decoder_start_token_id=PAD,
     )
-    config._attn_implementation = "eager"  # on a CPU its backward pass takes two thirds of sdpa's time
+    config._attn_implementation = "eager"  # on a CPU its backward pass takes two thirds of the time of sdpa
     return MarianMTModel(config)
 
 
 def make_batches(examples: list[tuple[list[int], list[int]]], order: random.Random) -> list[list[int]]:
-    """Indices in batches of about ``TOKENS_PER_BATCH`` padded tokens a side, of like length, in random order."""
+    """Return batches of indices: about ``TOKENS_PER_BATCH`` padded tokens per side, similar lengths, random order."""
     indices = list(range(len(examples)))
     order.shuffle(indices)
     indices.sort(key=lambda index: (len(examples[index][1]), len(examples[index][0])))
@@ -122,14 +122,14 @@ def pad(rows: list[list[int]], value: int) -> torch.Tensor:
 
 def loss_of(model: MarianMTModel, source_rows: list[list[int]], target_rows: list[list[int]]) -> torch.Tensor:
     source, labels = pad(source_rows, PAD), pad(target_rows, IGNORED)
-    read = functional.pad(labels.masked_fill(labels == IGNORED, PAD)[:, :-1], (1, 0), value=PAD)
+    decoder_inputs = functional.pad(labels.masked_fill(labels == IGNORED, PAD)[:, :-1], (1, 0), value=PAD)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         hidden = model.model(
-            input_ids=source, attention_mask=(source != PAD).long(), decoder_input_ids=read, use_cache=False
+            input_ids=source, attention_mask=(source != PAD).long(), decoder_input_ids=decoder_inputs, use_cache=False
         ).last_hidden_state
-        kept = labels != IGNORED  # the vocabulary layer is a third of the cost: padding rows never reach it
-        logits = model.lm_head(hidden[kept])
-    return functional.cross_entropy(logits.float(), labels[kept], label_smoothing=LABEL_SMOOTHING)
+        is_token = labels != IGNORED  # skip padding in the vocabulary layer, which is a third of the cost
+        logits = model.lm_head(hidden[is_token])
+    return functional.cross_entropy(logits.float(), labels[is_token], label_smoothing=LABEL_SMOOTHING)
 
 
 def learning_rate(step: int, steps: int) -> float:
@@ -194,15 +194,15 @@ def train(model: MarianMTModel, examples: list, valid: list, work: Path) -> None
 
 @torch.no_grad()
 def valid_loss(model: MarianMTModel, average: dict, valid: list) -> float:
-    """Loss of the averaged weights on the validation pairs; ``model`` keeps its own."""
-    own = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    """Return the loss of the averaged weights on the validation pairs. ``model`` keeps its own weights."""
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.load_state_dict(average)
     model.eval()
     losses = [
         loss_of(model, [valid[i][0] for i in batch], [valid[i][1] for i in batch])
         for batch in make_batches(valid, random.Random(0))
     ]
-    model.load_state_dict(own)
+    model.load_state_dict(weights)
     return float(sum(losses) / len(losses))
 
 
@@ -222,7 +222,7 @@ def export(model: MarianMTModel, tokenizer: MarianTokenizer, folder: Path) -> No
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of the tab-separated pairs")
+    parser.add_argument("--data", type=Path, required=True, help="folder with the tab-separated pairs")
     parser.add_argument("--work", type=Path, required=True, help="folder for tokenizer, checkpoints and result")
     arguments = parser.parse_args()
     pairs = read_pairs(arguments.data / "tatoeba.deu-eng.train.tsv")

@@ -46,7 +46,7 @@ def random_attention(shape, seed):
         ("monotone", None, [(0, 0), (0, 1), (1, 2), (2, 3)]),
     ],
 )
-def test_methods_read_the_links_that_they_promise(method, at_least, expected):
+def test_methods_give_the_links_that_they_promise(method, at_least, expected):
     assert align_weights(MATRIX, method, at_least=at_least) == expected
 
 
@@ -55,10 +55,10 @@ def test_methods_read_the_links_that_they_promise(method, at_least, expected):
 def test_assignment_has_the_largest_sum_and_mutual_links_are_one_to_one(rows, columns, seed):
     weights = random_attention((rows, columns), seed)
     links = align_weights(weights, "assignment")
-    longer, shorter = (weights, min(rows, columns)) if rows >= columns else (weights.T, rows)
+    tall, width = (weights, min(rows, columns)) if rows >= columns else (weights.T, rows)
     best = max(
-        sum(float(longer[row, column]) for column, row in enumerate(order))
-        for order in itertools.permutations(range(max(rows, columns)), shorter)
+        sum(float(tall[row, column]) for column, row in enumerate(order))
+        for order in itertools.permutations(range(max(rows, columns)), width)
     )
     assert sum(float(weights[target, source]) for source, target in links) == pytest.approx(best, abs=1e-6)
     mutual = align_weights(weights, "mutual")
@@ -79,7 +79,7 @@ def test_rows_without_weight_have_no_links():
         ((MATRIX[0],), r"\[target, source\], got \[3\]"),
     ],
 )
-def test_what_cannot_be_aligned_is_told(arguments, message):
+def test_arguments_that_cannot_be_aligned_are_reported(arguments, message):
     with pytest.raises(ValueError, match=message):
         align_weights(*arguments)
     with pytest.raises(ValueError, match="at_least must be in 0 to 1, got 3"):
@@ -87,7 +87,7 @@ def test_what_cannot_be_aligned_is_told(arguments, message):
 
 
 def small_record():
-    """Two source words of two and one pieces and an end; two target words and an end, readings shifted by one."""
+    """Source: a word of two pieces, a word of one, an end. Target: two words and an end, with both readings."""
     weights = torch.zeros(1, 2, 3, 4)
     weights[0, 0] = torch.tensor([[0.2, 0.3, 0.4, 0.1], [0.1, 0.1, 0.1, 0.7], [0.0, 0.0, 0.0, 1.0]])
     weights[0, 1] = torch.tensor([[0.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
@@ -97,9 +97,9 @@ def small_record():
     return CrossAttention(weights, source, {"output": output, "input": start})
 
 
-def test_a_record_aligns_words_or_tokens_by_heads_and_reading():
+def test_a_record_aligns_words_or_tokens_by_any_heads_and_reading():
     record = small_record()
-    assert record.align((0, 0)) == [(0, 0), (0, 1)]  # 0.2 + 0.3 of two pieces is more than 0.4
+    assert record.align((0, 0)) == [(0, 0), (0, 1)]  # the two pieces together, 0.2 + 0.3, exceed 0.4
     assert record.align((0, 0), words=False) == [(0, 1), (2, 0)]
     assert record.align([(0, 1)]) == record.align((np.int64(0), torch.tensor(1))) == [(0, 1), (1, 0)]
     assert record.read_as("input").align((0, 1)) == [(0, 0)]
@@ -107,14 +107,14 @@ def test_a_record_aligns_words_or_tokens_by_heads_and_reading():
     assert record.align(aggregate="max") == [(0, 1), (1, 0)]
 
 
-def test_special_tokens_compete_or_are_left_out():
+def test_special_tokens_are_kept_dropped_or_renormalized():
     record = small_record()
-    assert record.align((0, 0), special="keep") == [(0, 0)]  # the second word's weight is on the end of sentence
+    assert record.align((0, 0), special="keep") == [(0, 0)]  # the second word attends to the end of sentence
     assert record.align((0, 0), special="drop", method="threshold", at_least=0.5) == [(0, 0)]
     assert record.align((0, 0), special="renormalize", method="threshold", at_least=0.5) == [(0, 0), (0, 1)]
 
 
-def test_heads_that_are_not_there_are_told():
+def test_unknown_heads_and_options_are_reported():
     record = small_record()
     with pytest.raises(ValueError, match="no layer 1 head 0: layers are 0 to 0, heads are 0 to 1"):
         record.align((1, 0))
@@ -126,22 +126,22 @@ def test_heads_that_are_not_there_are_told():
         record.align(special="fade")
 
 
-# A worked example: 3 sure and 2 more possible links, 4 predicted, of which 2 are sure and 1 more possible.
+# A worked example: 3 sure and 2 only possible links; 4 predicted links, of which 2 are sure and 1 is only possible.
 SURE = {(0, 0), (1, 1), (2, 2)}
 POSSIBLE = SURE | {(3, 2), (3, 3)}
 PREDICTED = [(0, 0), (1, 1), (3, 3), (4, 4)]
 
 
 def test_error_rate_precision_and_recall_of_a_worked_example():
-    found = alignment_scores(PREDICTED, SURE, POSSIBLE)
-    assert found.aer == pytest.approx(1 - (2 + 3) / (4 + 3))
-    assert (found.precision, found.recall) == (3 / 4, pytest.approx(2 / 3))
-    assert found.f1 == pytest.approx(2 * (3 / 4) * (2 / 3) / (3 / 4 + 2 / 3))
-    assert found[4:] == (4, 3, 5, 1)
-    assert alignment_error_rate(PREDICTED, SURE, POSSIBLE - SURE) == found.aer  # sure links are possible anyway
+    scores = alignment_scores(PREDICTED, SURE, POSSIBLE)
+    assert scores.aer == pytest.approx(1 - (2 + 3) / (4 + 3))
+    assert (scores.precision, scores.recall) == (3 / 4, pytest.approx(2 / 3))
+    assert scores.f1 == pytest.approx(2 * (3 / 4) * (2 / 3) / (3 / 4 + 2 / 3))
+    assert scores[4:] == (4, 3, 5, 1)
+    assert alignment_error_rate(PREDICTED, SURE, POSSIBLE - SURE) == scores.aer  # sure links count as possible
 
 
-def test_a_corpus_sums_counts_and_does_not_average_sentences():
+def test_a_corpus_sums_counts_instead_of_averaging_sentences():
     corpus = alignment_scores([PREDICTED, [], SURE], [SURE, {(0, 0)}, SURE], [POSSIBLE, [], SURE])
     assert corpus.aer == pytest.approx(1 - ((2 + 0 + 3) + (3 + 0 + 3)) / ((4 + 0 + 3) + (3 + 1 + 3)))
     assert corpus.sentences == 3
@@ -149,22 +149,22 @@ def test_a_corpus_sums_counts_and_does_not_average_sentences():
 
 @given(
     sure=st.sets(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1),
-    more=st.sets(st.tuples(st.integers(0, 4), st.integers(0, 4))),
-    seed=st.randoms(use_true_random=False),
+    possible=st.sets(st.tuples(st.integers(0, 4), st.integers(0, 4))),
+    generator=st.randoms(use_true_random=False),
 )
-def test_anything_between_sure_and_possible_has_no_error(sure, more, seed):
-    between = sure | {link for link in sorted(more) if seed.random() < 0.5}
-    assert alignment_error_rate(between, sure, more) == 0
+def test_links_between_sure_and_possible_have_no_error(sure, possible, generator):
+    between = sure | {link for link in sorted(possible) if generator.random() < 0.5}
+    assert alignment_error_rate(between, sure, possible) == 0
     outside = {(source + 9, target) for source, target in sure}
-    assert alignment_error_rate(outside, sure, more) == 1
+    assert alignment_error_rate(outside, sure, possible) == 1
 
 
-def test_no_links_at_all_have_no_error_rate():
+def test_two_empty_alignments_have_no_error_rate():
     assert np.isnan(alignment_error_rate([], []))
     assert alignment_error_rate([], SURE) == 1
 
 
-def test_gold_that_does_not_fit_is_told():
+def test_gold_that_does_not_match_is_reported():
     with pytest.raises(ValueError, match="2 predicted alignments and 1 gold"):
         alignment_error_rate([PREDICTED, PREDICTED], [SURE])
     with pytest.raises(ValueError, match="1 sure and 2 possible"):
@@ -174,20 +174,20 @@ def test_gold_that_does_not_fit_is_told():
 
 
 links = st.frozensets(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=6)
-alignments = st.lists(st.builds(lambda sure, more: GoldAlignment(sure, sure | more), links, links))
+alignments = st.lists(st.builds(lambda sure, possible: GoldAlignment(sure, sure | possible), links, links))
 
 
 @given(
-    gold=st.lists(st.builds(lambda sure, more: GoldAlignment(sure, sure | more), links, links)),
+    gold=st.lists(st.builds(lambda sure, possible: GoldAlignment(sure, sure | possible), links, links)),
     first=st.sampled_from([0, 1]),
 )
-@pytest.mark.filterwarnings("ignore:.*if it counts from 1")  # random links may look like it
-def test_pharaoh_files_are_read_as_they_were_written(gold, first, tmp_path_factory):
+@pytest.mark.filterwarnings("ignore:.*if it counts from 1")  # random links may look as if they do
+def test_pharaoh_files_read_back_as_written(gold, first, tmp_path_factory):
     path = write_pharaoh(tmp_path_factory.mktemp("pharaoh") / "gold", gold, first=first)
     assert read_pharaoh(path, first=first) == gold
 
 
-def test_pharaoh_counts_from_nought_or_one_and_names_what_it_cannot_read(tmp_path):
+def test_pharaoh_counts_from_zero_or_one_and_names_invalid_links(tmp_path):
     path = tmp_path / "gold"
     path.write_text("1-1 2p1\n\n3-2\n")
     first, empty, last = read_pharaoh(path, first=1)
@@ -205,40 +205,40 @@ def test_pharaoh_counts_from_nought_or_one_and_names_what_it_cannot_read(tmp_pat
 
 
 def paths(rows, columns):
-    """Every monotone path through a matrix."""
+    """Return every monotone path through a matrix."""
     if rows == columns == 1:
         return [[(0, 0)]]
-    found = []
+    longer_paths = []
     for down, across in ((1, 1), (1, 0), (0, 1)):
         if (rows > down and columns > across) or (rows - down >= 1 and columns - across >= 1):
-            found += [[*path, (rows - 1, columns - 1)] for path in paths(rows - down, columns - across)]
-    return found
+            longer_paths += [[*path, (rows - 1, columns - 1)] for path in paths(rows - down, columns - across)]
+    return longer_paths
 
 
 @settings(max_examples=60, deadline=None)
 @given(rows=st.integers(1, 5), columns=st.integers(1, 5), seed=st.integers(0, 10**6))
-def test_the_monotone_path_is_the_best_of_all(rows, columns, seed):
+def test_the_monotone_path_has_the_largest_sum_of_all(rows, columns, seed):
     weights = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed)).double()
     path = [tuple(cell) for cell in monotone_path(weights).tolist()]
-    every = paths(rows, columns)
-    assert path in every
-    best = max(sum(float(weights[cell]) for cell in each) for each in every)
+    candidates = paths(rows, columns)
+    assert path in candidates
+    best = max(sum(float(weights[cell]) for cell in candidate) for candidate in candidates)
     assert sum(float(weights[cell]) for cell in path) == pytest.approx(best)
 
 
-def test_a_long_monotone_path_is_that_of_the_plain_recurrence():
+def test_a_long_monotone_path_has_the_sum_of_the_plain_recurrence():
     weights = random_attention((40, 150), 0)
     total = np.full((41, 151), -np.inf)
     total[0, 0] = 0
     for row in range(1, 41):
         for column in range(1, 151):
-            before = max(total[row - 1, column - 1], total[row - 1, column], total[row, column - 1])
-            total[row, column] = before + float(weights[row - 1, column - 1])
+            best = max(total[row - 1, column - 1], total[row - 1, column], total[row, column - 1])
+            total[row, column] = best + float(weights[row - 1, column - 1])
     path = monotone_path(weights)
     assert float(weights.double()[path[:, 0], path[:, 1]].sum()) == pytest.approx(total[40, 150])
 
 
-def test_paths_through_nothing_are_refused():
+def test_paths_through_empty_or_undefined_weights_are_refused():
     with pytest.raises(ValueError, match=r"\[target, source\], neither of them 0, got \[0, 3\]"):
         monotone_path(torch.ones(0, 3))
     with pytest.raises(ValueError, match="hold NaN"):
@@ -247,7 +247,7 @@ def test_paths_through_nothing_are_refused():
 
 @pytest.fixture(scope="module")
 def measured():
-    """examples/alignment/measure.py, which is no package, and the demo model's records on the gold."""
+    """Records of the demo model, gold and pairs, from examples/alignment/measure.py, which is not in a package."""
     path = Path(__file__).parents[2] / "examples" / "alignment" / "measure.py"
     spec = importlib.util.spec_from_file_location("measure", path)
     module = importlib.util.module_from_spec(spec)
@@ -256,7 +256,7 @@ def measured():
     return module.load_records(pairs), gold, pairs
 
 
-def test_the_gold_file_fits_its_sentences(measured):
+def test_the_gold_file_matches_its_sentences(measured):
     _, gold, pairs = measured
     assert len(gold) == len(pairs) >= 40
     for alignment, (source, target) in zip(gold, pairs, strict=True):
@@ -264,7 +264,7 @@ def test_the_gold_file_fits_its_sentences(measured):
         assert alignment.sure <= alignment.possible
 
 
-def test_the_best_head_of_the_demo_model_is_found_with_gold_and_without(measured):
+def test_the_best_head_of_the_demo_model_is_found_with_and_without_gold(measured):
     records, gold, _ = measured
     by_gold = best_alignment_heads(records, gold)
     assert by_gold[0][:3] == (0, 6, "input")
@@ -272,21 +272,21 @@ def test_the_best_head_of_the_demo_model_is_found_with_gold_and_without(measured
     assert by_gold[0].measure == "aer"
     assert len(by_gold) == 3 * 8 * 2
     guessed = best_alignment_heads(records)
-    assert [each[:3] for each in guessed[:2]] == [each[:3] for each in by_gold[:2]]
+    assert [entry[:3] for entry in guessed[:2]] == [entry[:3] for entry in by_gold[:2]]
     by_norm = best_alignment_heads(records, by="alignment_norm")
     assert by_norm[0][:2] == (0, 6)
     assert by_norm[0].measure == "alignment_norm"
 
 
-def test_the_guess_follows_the_error_rate_over_all_heads(measured):
+def test_the_guess_correlates_with_the_error_rate_over_all_heads(measured):
     records, gold, _ = measured
-    rates = {each[:3]: each.value for each in best_alignment_heads(records, gold)}
+    rates = {entry[:3]: entry.value for entry in best_alignment_heads(records, gold)}
     guesses = best_alignment_heads(records)
-    ranks = np.argsort(np.argsort([rates[each[:3]] for each in guesses]))
+    ranks = np.argsort(np.argsort([rates[entry[:3]] for entry in guesses]))
     assert np.corrcoef(np.arange(len(ranks)), ranks)[0, 1] > 0.55
 
 
-def test_the_layers_align_as_the_readme_says(measured):
+def test_the_layers_have_the_error_rates_of_the_readme(measured):
     records, gold, _ = measured
     last = [(2, head) for head in range(8)]
     assert alignment_scores([record.align(last) for record in records], gold).aer == pytest.approx(0.208, abs=0.01)
@@ -296,7 +296,7 @@ def test_the_layers_align_as_the_readme_says(measured):
     assert alignment_error_rate(other, gold) > 0.7
 
 
-def test_heads_cannot_be_ranked_by_nothing_or_by_two_things(measured):
+def test_ranking_needs_records_of_one_model_and_one_criterion(measured):
     records, gold, _ = measured
     with pytest.raises(ValueError, match="no records"):
         best_alignment_heads([])
@@ -321,7 +321,7 @@ def test_given_words_are_matched_by_their_letters():
         record.with_words(source=["Zwölf", "Boxkämpfer", "jagen", "Viktor"])
 
 
-def test_pieces_that_spell_nothing_go_with_their_word():
+def test_pieces_without_letters_stay_with_their_word():
     axis = Axis(
         ("␣", "<unk>", "ist", "gut", "</s>"),
         (False, False, False, False, True),
@@ -329,7 +329,7 @@ def test_pieces_that_spell_nothing_go_with_their_word():
         ("<unk>", "ist", "gut"),
     )
     assert assign_words(axis, ["你", "ist", "gut"]).groups == (0, 0, 1, 2, -1)
-    # A word that no piece spells keeps its number.
+    # A word without pieces of its own keeps its number.
     spelled = assign_words(axis, ["你", "好", "ist", "gut"])
     assert spelled.groups[2:] == (2, 3, -1)
     assert [word.text for word in spelled.word_spans()][-2:] == ["ist", "gut"]

@@ -1,4 +1,4 @@
-"""Reference alignments in the widget, and files of what it shows."""
+"""Reference alignments in the widget, and exports of what it shows."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ def record():
 
 
 def toy():
-    """Source words undo, it and an end; target words re, do, it and an end; head 0 aligns 0-0 0-1 1-2."""
+    """Return a record of undo, it and re, do, it, each with an end token, in which head 0 aligns 0-0 0-1 1-2."""
     source = Axis(("un", "do", "it", "</s>"), (False, False, False, True), (0, 0, 1, -1), ("undo", "it"))
     target = Axis(("re", "do", "it", "</s>"), (False, False, False, True), (0, 1, 2, -1), ("re", "do", "it"))
     head = torch.tensor([[0.3, 0.3, 0.4, 0.0], [0.1, 0.5, 0.1, 0.3], [0.0, 0.1, 0.3, 0.6], [0.0, 0.0, 0.0, 1.0]])
@@ -29,17 +29,17 @@ def toy():
     return CrossAttention(torch.stack([head, other])[None], source, {"output": target})
 
 
-def fare(widget, heads, aggregate="mean", reading="output"):
+def alignment_reply(widget, heads, aggregate="mean", reading="output"):
     reply, _ = widget.answer(
         {"kind": "alignment", "sentence": 0, "heads": heads, "aggregate": aggregate, "reading": reading}
     )
     return reply
 
 
-def test_the_error_rate_is_that_of_the_formula():
+def test_the_error_rate_follows_the_formula():
     widget = CrossAttentionWidget(toy(), reference="0-0 1-2 0p1 1p1")
-    # Head 0 links 0-0 0-1 1-2 (words, special tokens passed over): A = 3, S = 2, both sure ones found, all possible.
-    assert fare(widget, [[0, 0]]) == {
+    # Head 0 links 0-0 0-1 1-2 (words, no special tokens): |A| = 3, |S| = 2, both sure links found, all links possible.
+    assert alignment_reply(widget, [[0, 0]]) == {
         "aer": 1 - (2 + 3) / (3 + 2),
         "precision": 1.0,
         "recall": 1.0,
@@ -47,8 +47,8 @@ def test_the_error_rate_is_that_of_the_formula():
         "method": "the source word with the largest weight for each target word, mean of the picked heads, "
         "rows labeled by the output reading, special tokens left out",
     }
-    # Head 1 links 1-0 1-1 1-2: one is sure, one more possible.
-    reply = fare(widget, [[0, 1]])
+    # Head 1 links 1-0 1-1 1-2: one is sure, one is only possible.
+    reply = alignment_reply(widget, [[0, 1]])
     assert (reply["aer"], reply["precision"], reply["recall"]) == (1 - (1 + 2) / (3 + 2), 2 / 3, 1 / 2)
 
 
@@ -72,7 +72,7 @@ def test_a_reference_reaches_the_front_end(reference, links):
     assert reply["reference"] == {"links": links, "words": True}
 
 
-def test_references_belong_to_records_and_to_the_first_hypothesis(record):
+def test_references_apply_to_records_and_their_first_hypothesis(record):
     widget = CrossAttentionWidget([record, toy()], reference=[None, "0-0"])
     assert widget.reference(0) is None
     assert widget.reference(1).gold.sure == {(0, 0)}
@@ -91,7 +91,7 @@ def test_references_belong_to_records_and_to_the_first_hypothesis(record):
         ([(1, 2, 3)], TypeError, "Pharaoh string"),
     ],
 )
-def test_what_is_no_reference_is_told(reference, error, message):
+def test_invalid_references_are_reported(reference, error, message):
     with pytest.raises(error, match=re.escape(message)):
         CrossAttentionWidget(toy(), reference=reference)
 
@@ -103,35 +103,35 @@ def test_a_list_of_records_needs_a_list_of_references():
         CrossAttentionWidget([toy()], reference=["0-0", None])
 
 
-def test_heads_together_align_by_their_aggregate(record):
+def test_several_heads_align_by_their_aggregate(record):
     gold = [(0, 0), (1, 1)]
     widget = CrossAttentionWidget(record, reference=gold)
     for reading in ("output", "input"):
         for aggregate in ("mean", "max"):
             links = record.read_as(reading).align([(2, 1), (0, 3)], aggregate=aggregate)
-            reply = fare(widget, [[2, 1], [0, 3]], aggregate, reading)
+            reply = alignment_reply(widget, [[2, 1], [0, 3]], aggregate, reading)
             assert reply["recall"] == len(set(links) & set(gold)) / 2
             assert reply["links"] == len(links)
 
 
-def test_token_links_of_the_other_reading_are_those_of_the_row_above():
+def test_token_links_use_the_rows_of_the_reading():
     axis = Axis(("a", "b", "c"))
-    weights = torch.eye(3)[None, None]  # row i is on column i
+    weights = torch.eye(3)[None, None]  # row i attends to column i
     targets = {"output": Axis(("x", "y", "z")), "input": Axis(("<s>", "x", "y"), (True, False, False))}
     widget = CrossAttentionWidget(CrossAttention(weights, axis, targets), reference="1-0 2-1", reference_words=False)
-    # As read, x is in row 1 and y in row 2, which look at b and c.
-    assert fare(widget, [[0, 0]], reading="input")["aer"] == 0
-    assert fare(widget, [[0, 0]], reading="output")["recall"] == 0
+    # In the input reading, x labels row 1 and y row 2, which attend to b and c.
+    assert alignment_reply(widget, [[0, 0]], reading="input")["aer"] == 0
+    assert alignment_reply(widget, [[0, 0]], reading="output")["recall"] == 0
 
 
 def test_token_links_are_counted_by_position():
     widget = CrossAttentionWidget(toy(), reference="2-0", reference_words=False)
-    assert fare(widget, [[0, 0]])["recall"] == 1.0
+    assert alignment_reply(widget, [[0, 0]])["recall"] == 1.0
     with pytest.raises(ValueError, match="4 source and 4 target tokens"):
         CrossAttentionWidget(toy(), reference="4-0", reference_words=False)
 
 
-def test_csv_holds_the_exact_weights_as_shown(record, tmp_path):
+def test_csv_has_the_exact_weights_shown(record, tmp_path):
     widget = CrossAttentionWidget(record, heads=[(2, 1), (0, 3)], words=True, special="drop")
     text = widget.export(tmp_path / "shown.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(io.StringIO(text)))
@@ -144,7 +144,7 @@ def test_csv_holds_the_exact_weights_as_shown(record, tmp_path):
         assert row["target_token"] == shown.target_tokens[int(row["target"])]
 
 
-def test_json_says_what_it_holds(record, tmp_path):
+def test_json_describes_its_content(record, tmp_path):
     widget = CrossAttentionWidget([record], heads=[(2, 1), (0, 3)], aggregate="max", names=["mine"])
     data = json.loads(widget.export(tmp_path / "shown.json").read_text(encoding="utf-8"))
     expected = torch.stack([record.weights[2, 1], record.weights[0, 3]])
@@ -161,16 +161,16 @@ def test_pharaoh_is_the_alignment_of_the_picked_heads(record, tmp_path):
 @pytest.mark.parametrize(
     ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF"), (".html", b"<!do")]
 )
-def test_pictures_are_saved_by_the_ending(record, tmp_path, suffix, start):
+def test_the_ending_of_the_file_selects_the_format(record, tmp_path, suffix, start):
     path = CrossAttentionWidget(record).export(tmp_path / f"shown{suffix}")
     assert path.read_bytes().startswith(start)
 
 
-def test_an_unknown_ending_is_told(record, tmp_path):
+def test_an_unknown_ending_is_reported(record, tmp_path):
     with pytest.raises(ValueError, match=r"\.csv, \.json, \.pharaoh.*got 'shown\.doc'"):
         CrossAttentionWidget(record).export(tmp_path / "shown.doc")
 
 
-def test_a_page_holds_the_error_rate_of_every_head(tmp_path):
+def test_a_page_contains_the_error_rate_of_every_head(tmp_path):
     page = CrossAttentionWidget(toy(), reference="0-0").to_html(tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count('"kind":"alignment"') == (2 + 1) * 4

@@ -1,4 +1,4 @@
-"""Files of alignments: encodings, line ends, and gold that counts from 1."""
+"""Pharaoh files: encodings, line endings, and gold that counts from 1."""
 
 import pytest
 
@@ -12,7 +12,7 @@ GOLD = [GoldAlignment(frozenset({(0, 0)}), frozenset({(0, 0), (1, 2)})), GoldAli
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le with a mark", "utf-16-be with a mark"]
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_pharaoh_files_of_every_encoding_and_line_end_are_read(encoding, end, tmp_path):
+def test_pharaoh_files_are_read_in_every_encoding_and_with_every_line_ending(encoding, end, tmp_path):
     path = tmp_path / "gold"
     name, _, mark = encoding.partition(" ")
     path.write_bytes((("\ufeff" if mark else "") + f"0-0 1p2{end}{end}0-0 1p2{end}").encode(name))
@@ -23,7 +23,7 @@ def test_pharaoh_files_of_every_encoding_and_line_end_are_read(encoding, end, tm
 
 
 @pytest.mark.parametrize("separator", ["\f", "\v", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "\r", "\xa0"])
-def test_only_line_feeds_end_lines_of_pharaoh_files(separator, tmp_path):
+def test_only_line_feeds_end_the_lines_of_pharaoh_files(separator, tmp_path):
     path = tmp_path / "gold"
     path.write_bytes(f"0-0{separator}1p2\n\n{separator}\n".encode())
     assert read_pharaoh(path) == [*GOLD, GOLD[1]]
@@ -38,7 +38,7 @@ def test_only_line_feeds_end_lines_of_pharaoh_files(separator, tmp_path):
         (b"\xff\xfe0", "gold cannot be read as UTF-16 .*truncated data.*save it as UTF-8"),
     ],
 )
-def test_pharaoh_files_of_other_encodings_are_refused_by_name(data, message, tmp_path):
+def test_pharaoh_files_in_other_encodings_are_refused_by_name(data, message, tmp_path):
     path = tmp_path / "gold"
     path.write_bytes(data)
     with pytest.raises(ValueError, match=message):
@@ -46,13 +46,13 @@ def test_pharaoh_files_of_other_encodings_are_refused_by_name(data, message, tmp
 
 
 @pytest.mark.parametrize("text", ["1-1 2-2\n", "1-1\n1-2 2-1\n\n", "2-1 3-3\n1-2\n1p1 1-3\n"])
-def test_gold_that_counts_from_one_and_is_read_as_counting_from_nought_is_noticed_once(text, tmp_path):
+def test_gold_that_counts_from_one_but_is_read_from_zero_gives_one_warning(text, tmp_path):
     path = tmp_path / "gold"
     path.write_text(text)
-    with pytest.warns(UserWarning, match="gold is read as counting words from 0.*first=1") as noticed:
+    with pytest.warns(UserWarning, match="gold is read as counting words from 0.*first=1") as caught:
         read_pharaoh(path)
-    assert len(noticed) == 1
-    assert noticed[0].filename == __file__
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
     read_pharaoh(path, first=1)  # no warning
 
 
@@ -61,7 +61,7 @@ def test_gold_that_counts_from_one_and_is_read_as_counting_from_nought_is_notice
     [
         "",
         "\n\n",
-        "1-1\n",  # one link says nothing
+        "1-1\n",  # a single link is no evidence
         "0-1 1-2\n",
         "1-1 2-0\n",
         "2-3 4-5\n",  # the middle of a long sentence
@@ -69,7 +69,7 @@ def test_gold_that_counts_from_one_and_is_read_as_counting_from_nought_is_notice
         "1-1 2-2\n" * 9 + "0-0\n",
     ],
 )
-def test_gold_that_may_count_from_nought_is_read_without_a_warning(text, tmp_path):
+def test_gold_that_may_count_from_zero_gives_no_warning(text, tmp_path):
     path = tmp_path / "gold"
     path.write_text(text)
     assert len(read_pharaoh(path)) == text.count("\n")

@@ -1,14 +1,14 @@
-"""The panel in Chromium beside BertViz 1.4.1, on the same attention in one run: bytes, first paint, hover, nodes.
+"""Compare the panel with BertViz 1.4.1 in Chromium, on the same attention in one run: bytes, paint, hovers, nodes.
 
     python tests/benchmarks/bench_browser.py [--hovers N] [--limit SECONDS] [--ours]
 
-The panel runs as in a notebook: its model asks this process, over HTTP in place of a kernel's channel, and the answers
-are the widget's own. BertViz's head view is its own page. BertViz (Apache-2.0) and the libraries that its page loads
-from the web are fetched once from PyPI and npm into build/bench/; without a network only the panel is measured.
+The panel runs as in a notebook: its model sends requests to this process, over HTTP instead of a kernel's channel, and
+the widget answers them. BertViz's head view is its own page. BertViz (Apache-2.0) and the libraries that its page loads
+from the web are downloaded once from PyPI and npm into build/bench/. Without a network only the panel is measured.
 
-"Paint" ends with the frame after the lines are drawn. A hover is a real move of the mouse; its time is what the
-browser's main thread spent on it, script, layout and paint together (TaskDuration of Chromium's own metrics, in ticks
-of the thread), less the same for a move that hits nothing. Everything else is by the clock: slower on a busy machine.
+"Paint" ends with the frame after the lines are drawn. A hover is a real move of the mouse. Its time is what the
+browser's main thread spends on script, layout and paint (TaskDuration in Chromium's metrics, in thread ticks), minus
+the time of a move that hits nothing. All other times are wall-clock times, which are longer on a busy machine.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from xattn_widget import CrossAttention, CrossAttentionWidget  # noqa: E402
 
 SCRATCH = ROOT / "build" / "bench"
 SIZES = [(6, 8, 256), (24, 16, 512)]  # layers, heads, tokens on each side
-# As JSON, BertViz writes a weight in about 22 bytes: beyond this its page is not even written.
+# BertViz writes each weight as about 22 bytes of JSON. Larger pages than this are not written at all.
 LARGEST_PAGE = 1.5e9
 
 HOST = """<!doctype html><meta charset="utf-8"><style>/*css*/</style>
@@ -48,21 +48,21 @@ HOST = """<!doctype html><meta charset="utf-8"><style>/*css*/</style>
 <script type="module">
 const traits = /*traits*/;
 const listeners = new Map();
-const emit = (event, ...args) => { for (const each of [...(listeners.get(event) ?? [])]) each(...args); };
+const emit = (event, ...args) => { for (const listener of [...(listeners.get(event) ?? [])]) listener(...args); };
 window.received = 0;
 window.model = {
   get: (name) => traits[name],
   set(name, value) { traits[name] = value; emit(`change:${name}`); },
   save_changes() {},
-  on(event, each) { listeners.set(event, (listeners.get(event) ?? new Set()).add(each)); },
-  off(event, each) { listeners.get(event)?.delete(each); },
+  on(event, listener) { listeners.set(event, (listeners.get(event) ?? new Set()).add(listener)); },
+  off(event, listener) { listeners.get(event)?.delete(listener); },
   async send(content) {
     const response = await fetch("/answer", {method: "POST", body: JSON.stringify(content)});
-    const whole = await response.arrayBuffer();
-    window.received += whole.byteLength;
+    const body = await response.arrayBuffer();
+    window.received += body.byteLength;
     const size = Number(response.headers.get("x-json"));
-    const reply = JSON.parse(new TextDecoder().decode(new Uint8Array(whole, 0, size)));
-    emit("msg:custom", reply, whole.byteLength > size ? [new DataView(whole, size)] : []);
+    const reply = JSON.parse(new TextDecoder().decode(new Uint8Array(body, 0, size)));
+    emit("msg:custom", reply, body.byteLength > size ? [new DataView(body, size)] : []);
   },
 };
 const module = await import("/widget.js");
@@ -73,37 +73,37 @@ window.start = () => {
 window.ready = true;
 </script>"""
 
-# Calls back in the frame after the one in which the panel has drawn its lines for `layer`.
+# Resolves in the frame after the one in which the panel draws its lines for `layer`.
 PAINTED = """(layer) => new Promise((resolve) => {
-  const look = () => {
+  const check = () => {
     const root = document.querySelector(".xattn");
     const canvas = root?.querySelector(".xattn-base");
-    const picked = window.model.get("heads");
+    const heads = window.model.get("heads");
     const done = canvas && canvas.width > 50 && !root.classList.contains("xattn-waiting")
-      && root.querySelector("[role=option]") && (layer === null || picked.at(-1)[0] === layer)
+      && root.querySelector("[role=option]") && (layer === null || heads.at(-1)[0] === layer)
       && window.drawn !== window.drawnBefore;
     if (done) requestAnimationFrame(() => resolve(performance.now()));
-    else requestAnimationFrame(look);
+    else requestAnimationFrame(check);
   };
-  look();
+  check();
 })"""
 
 
 def attention(layers: int, heads: int, tokens: int) -> torch.Tensor:
-    """``[layers, heads, tokens, tokens]``: rows with a peak near the diagonal and a noisy rest, as trained ones."""
-    random = torch.Generator().manual_seed(0)
-    place = torch.arange(tokens, dtype=torch.float32)
-    near = -((place[:, None] - place[None, :]).abs() / 3)
+    """``[layers, heads, tokens, tokens]``: rows with a peak near the diagonal plus noise, like trained heads."""
+    generator = torch.Generator().manual_seed(0)
+    positions = torch.arange(tokens, dtype=torch.float32)
+    diagonal = -((positions[:, None] - positions[None, :]).abs() / 3)
     weights = torch.empty(layers, heads, tokens, tokens)
     for layer in range(layers):
-        noise = torch.randn(heads, tokens, tokens, generator=random)
-        sharp = torch.linspace(0.2, 2, heads)[:, None, None]
-        weights[layer] = (near * sharp + noise).softmax(-1)
+        noise = torch.randn(heads, tokens, tokens, generator=generator)
+        sharpness = torch.linspace(0.2, 2, heads)[:, None, None]
+        weights[layer] = (diagonal * sharpness + noise).softmax(-1)
     return weights
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Stands in for a kernel: the page, the panel's code, and the widget's answers."""
+    """Stands in for a kernel: serves the page, the panel's code and the widget's answers."""
 
     def __init__(self, widget: CrossAttentionWidget, page: str) -> None:
         self.widget, self.page = widget, page.encode()
@@ -115,9 +115,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        code = self.path.startswith("/widget.js")
-        body = self.server.widget._code.encode() if code else self.server.page
-        self.reply(body, "text/javascript" if code else "text/html")
+        is_code = self.path.startswith("/widget.js")
+        body = self.server.widget._code.encode() if is_code else self.server.page
+        self.reply(body, "text/javascript" if is_code else "text/html")
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -148,50 +148,50 @@ def serving(server: http.server.ThreadingHTTPServer) -> Iterator[str]:
 
 
 class Hovers:
-    """Times of hovers on a page, by Chromium's metrics."""
+    """Measures hovers on a page with Chromium's metrics."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.session: CDPSession = page.context.new_cdp_session(page)
-        # Its own clock ticks while the thread works, whatever else the machine does.
+        # Thread ticks count only the work of this thread, not the other load on the machine.
         self.session.send("Performance.enable", {"timeDomain": "threadTicks"})
 
     def busy(self) -> float:
-        """Milliseconds that the main thread has worked so far."""
+        """Returns how many milliseconds the main thread has worked so far."""
         metrics = self.session.send("Performance.getMetrics")["metrics"]
-        return 1000 * next(each["value"] for each in metrics if each["name"] == "TaskDuration")
+        return 1000 * next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
 
     def move(self, x: float, y: float) -> float:
-        """Moves the mouse there, and returns how long the main thread worked until the frame after."""
+        """Moves the mouse and returns how many milliseconds the main thread works until the next frame is done."""
         before = self.busy()
         self.page.mouse.move(x, y)
         self.page.evaluate("() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
         return self.busy() - before
 
-    def measure(self, places: list[tuple[float, float]], nowhere: tuple[float, float]) -> tuple[float, float]:
-        """Median and 95th percentile over the places."""
-        self.move(*nowhere)
-        x, y = nowhere
+    def measure(self, places: list[tuple[float, float]], empty_place: tuple[float, float]) -> tuple[float, float]:
+        """Returns the median and the 95th percentile over the places, in milliseconds."""
+        self.move(*empty_place)
+        x, y = empty_place
         idle = statistics.median(self.move(x + step % 2, y) for step in range(10))
         times = sorted(max(0.0, self.move(*place) - idle) for place in places)
         return statistics.median(times), times[min(len(times) - 1, int(0.95 * len(times)))]
 
     def nodes(self) -> int:
-        """Elements in the page."""
+        """Returns the number of elements in the page."""
         return int(self.page.evaluate("() => document.querySelectorAll('*').length"))
 
 
 def spread(boxes: list[dict[str, float]], count: int) -> list[tuple[float, float]]:
-    """Middles of boxes, in an order that goes to and fro."""
-    middles = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes]
-    return [middles[(step * 7) % len(middles)] for step in range(count)]
+    """Returns ``count`` centers of boxes, in an order that jumps back and forth."""
+    centers = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes]
+    return [centers[(step * 7) % len(centers)] for step in range(count)]
 
 
-BOXES = """(selector) => [...document.querySelectorAll(selector)].map((each) => each.getBoundingClientRect())
+BOXES = """(selector) => [...document.querySelectorAll(selector)].map((element) => element.getBoundingClientRect())
   .filter((box) => box.top > 0 && box.bottom < innerHeight && box.width > 0)
   .map(({x, y, width, height}) => ({x, y, width, height}))"""
 
-# The panel paints its lines on a canvas: count how often, to know when a new picture is there.
+# The panel paints its lines on a canvas. Counting the paints shows when a new picture is ready.
 COUNT_PAINTS = """window.drawn = 0; window.drawnBefore = 0;
 const clear = CanvasRenderingContext2D.prototype.clearRect;
 CanvasRenderingContext2D.prototype.clearRect = function (...args) {
@@ -207,7 +207,7 @@ def measure_panel(page: Page, weights: torch.Tensor, hovers: int) -> dict[str, A
     )
     widget = CrossAttentionWidget(record)
     state = {name: value for name, value in widget.get_state().items() if not name.startswith("_") and name != "layout"}
-    whole = len(json.dumps(widget.get_state(), default=str).encode())
+    state_bytes = len(json.dumps(widget.get_state(), default=str).encode())
     host = HOST.replace("/*css*/", widget._css).replace("/*traits*/", json.dumps(state).replace("<", "\\u003c"))
     page.add_init_script(COUNT_PAINTS)
     with serving(Server(widget, host)) as address:
@@ -215,8 +215,8 @@ def measure_panel(page: Page, weights: torch.Tensor, hovers: int) -> dict[str, A
         page.wait_for_function("() => window.ready")
         page.evaluate("() => window.start()")
         painted = page.evaluate(PAINTED, None)
-        first = painted - page.evaluate("() => window.began")
-        asked = page.evaluate("() => window.received")
+        first_paint = painted - page.evaluate("() => window.began")
+        received_bytes = page.evaluate("() => window.received")
         page.wait_for_timeout(500)
         meter = Hovers(page)
         boxes = page.evaluate(BOXES, ".xattn-target [role=option]")
@@ -237,42 +237,42 @@ def measure_panel(page: Page, weights: torch.Tensor, hovers: int) -> dict[str, A
             )
             ended: float = page.evaluate(PAINTED, layer)
             page.wait_for_timeout(100)
-            works.append(meter.busy() - before)
+            busy_times.append(meter.busy() - before)
             return ended - began
 
-        works: list[float] = []
-        away = [switch(layer) for layer in range(min(8, layers - 1))]
-        held = [switch(layer) for layer in range(min(8, layers - 1))]
+        busy_times: list[float] = []
+        requested = [switch(layer) for layer in range(min(8, layers - 1))]
+        cached = [switch(layer) for layer in range(min(8, layers - 1))]
         return {
-            "sent first": whole,
-            "to the first picture": whole + asked,
-            "in all": whole + layers * weights[0].numel(),
-            "first paint": first,
+            "before requests": state_bytes,
+            "until first picture": state_bytes + received_bytes,
+            "all layers": state_bytes + layers * weights[0].numel(),
+            "first paint": first_paint,
             "p50": p50,
             "p95": p95,
-            "switch": statistics.median(away),
-            "cached": statistics.median(held),
-            "cached work": statistics.median(works[len(away) :]),
+            "requested": statistics.median(requested),
+            "cached": statistics.median(cached),
+            "cached work": statistics.median(busy_times[len(requested) :]),
             "nodes": meter.nodes(),
         }
 
 
 def prepare_bertviz() -> str | None:
-    """Fetches BertViz and what its page loads from the web; returns why not, or None."""
+    """Downloads BertViz and what its page loads from the web. Returns the reason if it fails, otherwise None."""
     python, node = SCRATCH / "python", SCRATCH / "node"
-    wanted = ["requirejs@2.3.6", "d3@5.7.0", "jquery@2.2.4"]
+    packages = ["requirejs@2.3.6", "d3@5.7.0", "jquery@2.2.4"]
     commands = []
     if not (python / "bertviz").is_dir():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(python)]
         commands.append([*pip, "bertviz==1.4.1"])
-    if not all((node / "node_modules" / each.split("@")[0]).is_dir() for each in wanted):
+    if not all((node / "node_modules" / package.split("@")[0]).is_dir() for package in packages):
         node.mkdir(parents=True, exist_ok=True)
-        commands.append(["npm", "install", "--silent", "--ignore-scripts", "--prefix", str(node), *wanted])
+        commands.append(["npm", "install", "--silent", "--ignore-scripts", "--prefix", str(node), *packages])
     for command in commands:
         try:
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
         except (OSError, subprocess.SubprocessError) as error:
-            return f"BertViz could not be fetched ({command[0]}: {error})"
+            return f"BertViz could not be downloaded ({command[0]}: {error})"
     sys.path.insert(0, str(python))
     return None
 
@@ -281,9 +281,9 @@ def measure_bertviz(page: Page, weights: torch.Tensor, hovers: int, limit: float
     from bertviz import head_view  # type: ignore[import-not-found]
 
     layers, _, tokens, _ = weights.shape
-    one = len(json.dumps(weights[0, 0].tolist())) * weights.shape[0] * weights.shape[1]
-    if one > LARGEST_PAGE:
-        return {"in all": one, "note": f"not tried: its page would be {one / 1e9:.1f} GB"}
+    page_bytes = len(json.dumps(weights[0, 0].tolist())) * weights.shape[0] * weights.shape[1]
+    if page_bytes > LARGEST_PAGE:
+        return {"all layers": page_bytes, "note": f"not tried: its page would be {page_bytes / 1e9:.1f} GB"}
     html = head_view(
         cross_attention=[layer[None] for layer in weights],
         encoder_tokens=[f"source{index}" for index in range(tokens)],
@@ -304,7 +304,7 @@ def measure_bertviz(page: Page, weights: torch.Tensor, hovers: int, limit: float
     folder = SCRATCH / "page"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.html").write_text(f"<!doctype html><meta charset='utf-8'><body>{html}", encoding="utf-8")
-    result: dict[str, Any] = {"sent first": len(html.encode()), "in all": len(html.encode())}
+    result: dict[str, Any] = {"before requests": len(html.encode()), "all layers": len(html.encode())}
     handler = functools.partial(QuietFiles, directory=str(folder))
     with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as address:
         page.set_default_timeout(limit * 1000)
@@ -328,7 +328,7 @@ def measure_bertviz(page: Page, weights: torch.Tensor, hovers: int, limit: float
             )
             result["cached"] = 1000 * (time.perf_counter() - began)
         except PlaywrightTimeoutError:
-            result["note"] = f"not within {limit:.0f} s"
+            result["note"] = f"a step did not finish within {limit:.0f} s"
     return result
 
 
@@ -338,15 +338,15 @@ class QuietFiles(http.server.SimpleHTTPRequestHandler):
 
 
 ROWS = [
-    ("sent before anything is asked for", "sent first", "bytes"),
-    ("sent until the first picture", "to the first picture", "bytes"),
-    ("all layers", "in all", "bytes"),
+    ("sent before any request", "before requests", "bytes"),
+    ("sent until the first picture", "until first picture", "bytes"),
+    ("sent for all layers", "all layers", "bytes"),
     ("first paint", "first paint", "ms"),
     ("a hover, median", "p50", "ms"),
     ("a hover, 95th percentile", "p95", "ms"),
-    ("another layer, asked for", "switch", "ms"),
-    ("another layer, held by the page", "cached", "ms"),
-    ("its script, layout and paint", "cached work", "ms"),
+    ("another layer, from the kernel", "requested", "ms"),
+    ("another layer, cached by the page", "cached", "ms"),
+    ("script, layout and paint of a cached layer", "cached work", "ms"),
     ("elements in the page", "nodes", "count"),
 ]
 
@@ -361,11 +361,11 @@ def show(value: Any, unit: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--hovers", type=int, default=100, help="hovers on the panel (BertViz: at most 12)")
-    parser.add_argument("--limit", type=float, default=150, help="seconds that BertViz may take for each step")
-    parser.add_argument("--ours", action="store_true", help="leave BertViz out")
+    parser.add_argument("--hovers", type=int, default=100, help="number of hovers on the panel (at most 12 on BertViz)")
+    parser.add_argument("--limit", type=float, default=150, help="time limit of each step of BertViz, in seconds")
+    parser.add_argument("--ours", action="store_true", help="measure only the panel")
     arguments = parser.parse_args()
-    missing = "left out" if arguments.ours else prepare_bertviz()
+    missing = "skipped" if arguments.ours else prepare_bertviz()
     if missing:
         print(f"BertViz: {missing}")
     with sync_playwright() as playwright:

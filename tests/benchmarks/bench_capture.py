@@ -1,9 +1,9 @@
-"""What capturing costs: ratios to a plain forward, medians of interleaved repeats in one run.
+"""Measure what capturing costs: times relative to a plain forward, as medians of interleaved repeats in one run.
 
     python tests/benchmarks/bench_capture.py [--repeats N]
 
-The model has opus-mt's size (d_model 512, 6+6 layers of 8 heads, vocabulary 65,001) and random weights. Memory is the
-peak above the plain call's, in megabytes, each case in a process of its own.
+The model has opus-mt's size (d_model 512, 6+6 layers of 8 heads, vocabulary 65,001) and random weights. Memory is
+the peak above that of the plain call, in megabytes, with each case in its own process.
 """
 
 import argparse
@@ -44,15 +44,15 @@ def make_model(implementation: str) -> MarianMTModel:
 
 
 def make_inputs(length: int) -> dict[str, torch.Tensor]:
-    random = torch.Generator().manual_seed(0)
-    ids = torch.randint(1, 60_000, (BATCH, length), generator=random)
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(1, 60_000, (BATCH, length), generator=generator)
     mask = torch.ones_like(ids)
     mask[BATCH // 2 :, length - length // 4 :] = 0
     return {"input_ids": ids, "attention_mask": mask}
 
 
 def coverage(weights: torch.Tensor) -> torch.Tensor:
-    """A reduction such as a score needs: what each source token got, ``[batch, heads, source]``."""
+    """A reduction like that of a score: the attention that each source token receives, ``[batch, heads, source]``."""
     return weights.sum(-2)
 
 
@@ -112,7 +112,7 @@ CASES = ("plain", "kept", "reduced", "eager")
 
 
 def time_cases(cases: dict[str, Case], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each repeat; the cases take turns, so that what else the machine does hits all alike."""
+    """Seconds of each repeat. The cases take turns, so that other load on the machine affects all of them alike."""
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for case in cases.values():
         case()
@@ -126,7 +126,7 @@ def time_cases(cases: dict[str, Case], repeats: int) -> dict[str, list[float]]:
 
 
 def peak_megabytes(kind: str, length: int, name: str) -> float:
-    """Peak memory of a fresh process that runs one case, in megabytes."""
+    """Peak memory of a new process that runs one case, in megabytes."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_run_and_measure, (kind, length, name))
 
@@ -142,14 +142,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     repeats = parser.parse_args().repeats
     print(f"batch {BATCH}, {torch.get_num_threads()} threads, torch {torch.__version__}; medians of {repeats} repeats")
-    print("| call | length | plain | kept | reduced | eager | weights kept | memory above plain: kept | reduced |")
+    print("| call | length | plain | kept | reduced | eager | weights kept | peak memory above plain: kept | reduced |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    for kind, make in KINDS.items():
+    for kind, make_cases in KINDS.items():
         for length in LENGTHS:
             with torch.no_grad():
-                seconds = time_cases(make(length, CASES), repeats if length < 512 else max(3, repeats // 3))
+                seconds = time_cases(make_cases(length, CASES), repeats if length < 512 else max(3, repeats // 3))
             medians = {name: statistics.median(values) for name, values in seconds.items()}
-            # The ratio of neighbours in time, and of those the median: steadier than the ratio of medians.
+            # The median of the ratios within each repeat is steadier than the ratio of the medians.
             ratios = {
                 name: statistics.median(a / b for a, b in zip(seconds[name], seconds["plain"], strict=True))
                 for name in CASES[1:]

@@ -1,15 +1,15 @@
-"""What scoring a corpus costs, in sentences a second and memory, against a notebook's loop and plain forwards.
+"""Measure scoring of a corpus: sentences per second, compared with a notebook loop and plain forwards, and memory.
 
     python tests/benchmarks/bench_corpus.py [PAIRS.tsv] [--pairs N] [--repeats N] [--rows N [N ...]]
 
-Speed: (a) the notebook's way: batches of 8 in arrival order, eager attention with ``output_attentions``, the whole
-vocabulary head, one coverage function; (b) plain ``model(**batch)`` on this package's own batches, which nobody
-captures; (c) ``score_corpus`` with six scores, reading, encoding and writing included, (d) the same with the model in
-bfloat16, and (e) as (c) with greedy targets of ten tokens in place of the given ones. The model has opus-mt's size
-(d_model 512, 6+6 layers of 8 heads, vocabulary 65,001) and random weights. PAIRS.tsv has a source and a target a line;
-without it pairs of random words are made, with the length distribution of everyday sentences.
+Speed: (a) a notebook loop: batches of 8 in arrival order, eager attention with ``output_attentions``, the whole
+vocabulary head, one coverage function; (b) plain ``model(**batch)`` without capture, on the batches of
+``score_corpus``; (c) ``score_corpus`` with six scores, including reading, encoding and writing; (d) the same with the
+model in bfloat16; (e) like (c), but with generated greedy targets of ten tokens. The model has opus-mt's size (d_model
+512, 6+6 layers of 8 heads, vocabulary 65,001) and random weights. PAIRS.tsv has one source and one target per line.
+Without it, pairs are made of random words, with the length distribution of everyday sentences.
 
-Memory: the peak of a process that scores N lines with a tiny model into a file, for each N.
+Memory: for each N, the peak of a process that scores N lines into a file with a tiny model.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def make_model(tokenizer: Any, implementation: str, *, tiny: bool = False) -> Ma
 
 
 def read_pairs(path: str | None, count: int) -> list[Pair]:
-    """Pairs drawn from a file, in arrival order, or made up."""
+    """Pairs sampled from a file, or made up if there is no file."""
     if path is None:
         return list(made_up(count))
     lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -69,32 +69,32 @@ def read_pairs(path: str | None, count: int) -> list[Pair]:
 
 
 def made_up(count: int) -> Iterator[Pair]:
-    """Pairs of random words, 1 to 25 a side and 6.5 on average as in everyday sentences."""
-    chance = random.Random(0)
+    """Pairs of random words, 1 to 25 per side and 6.5 on average, as in everyday sentences."""
+    generator = random.Random(0)
     letters = "enisratdhulcgmobwfkzpv"
-    words = ["".join(chance.choices(letters, k=chance.randint(2, 9))) for _ in range(5000)]
+    words = ["".join(generator.choices(letters, k=generator.randint(2, 9))) for _ in range(5000)]
     for _ in range(count):
-        length = min(25, max(1, round(chance.lognormvariate(1.75, 0.45))))
-        sides = [max(1, length + chance.randint(-1, 1)) for _ in range(2)]
-        source, target = (" ".join(chance.choices(words, k=side)) + "." for side in sides)
+        length = min(25, max(1, round(generator.lognormvariate(1.75, 0.45))))
+        sides = [max(1, length + generator.randint(-1, 1)) for _ in range(2)]
+        source, target = (" ".join(generator.choices(words, k=side)) + "." for side in sides)
         yield source, target
 
 
-def notebook_way(model: Any, tokenizer: Any, pairs: list[Pair]) -> torch.Tensor:
-    """Coverage of each sentence by each head, ``[pairs, layers, heads]``, as a notebook has it (padding and all)."""
-    found = []
+def notebook_loop(model: Any, tokenizer: Any, pairs: list[Pair]) -> torch.Tensor:
+    """Coverage of each sentence by each head, ``[pairs, layers, heads]``, as a notebook computes it (with padding)."""
+    penalties = []
     for start in range(0, len(pairs), 8):
         sources, targets = zip(*pairs[start : start + 8], strict=True)
         batch = tokenizer(list(sources), text_target=list(targets), padding=True, return_tensors="pt")
         with torch.no_grad():
             output = model(**batch, output_attentions=True)
         coverage = torch.stack(output.cross_attentions, dim=1).sum(-2)
-        found.append(-coverage.clamp(1e-8, 1).log().mean(-1))
-    return torch.cat(found)
+        penalties.append(-coverage.clamp(1e-8, 1).log().mean(-1))
+    return torch.cat(penalties)
 
 
-def own_batches(model: Any, tokenizer: Any, pairs: list[Pair]) -> list[dict[str, torch.Tensor]]:
-    """The inputs of the forwards that ``score_corpus`` runs."""
+def corpus_batches(model: Any, tokenizer: Any, pairs: list[Pair]) -> list[dict[str, torch.Tensor]]:
+    """The inputs of all forwards that ``score_corpus`` runs."""
     text_model = pair_model(model, tokenizer)
     job = make_job(
         text_model,
@@ -113,7 +113,7 @@ def own_batches(model: Any, tokenizer: Any, pairs: list[Pair]) -> list[dict[str,
     sources, targets = zip(*pairs, strict=True)
     prepared = [worker.prepare(window) for window in cut_windows(open_rows(sources, targets).read(), WINDOW)]
     return [
-        forward_inputs(model, force(model, [each.source for each in batch], [each.target or [] for each in batch]))
+        forward_inputs(model, force(model, [row.source for row in batch], [row.target or [] for row in batch]))
         for window in prepared
         for batch in window.batches
     ]
@@ -123,7 +123,7 @@ def measure_speed(path: str | None, count: int, repeats: int) -> None:
     pairs = read_pairs(path, count)
     _, tokenizer = load_demo()
     eager, model = make_model(tokenizer, "eager"), make_model(tokenizer, "sdpa")
-    batches = own_batches(model, tokenizer, pairs)
+    batches = corpus_batches(model, tokenizer, pairs)
     temporary = tempfile.TemporaryDirectory()
     folder = Path(temporary.name)
     sources, targets = (list(side) for side in zip(*pairs, strict=True))
@@ -133,44 +133,45 @@ def measure_speed(path: str | None, count: int, repeats: int) -> None:
             with torch.no_grad():
                 model(**batch)
 
-    half = make_model(tokenizer, "sdpa").to(torch.bfloat16)
+    bfloat16_model = make_model(tokenizer, "sdpa").to(torch.bfloat16)
 
-    def ours(model: MarianMTModel, targets: list[str] | None = targets, **options: Any) -> None:
+    def score(model: MarianMTModel, targets: list[str] | None = targets, **options: Any) -> None:
         output = folder / "scored.parquet"
         options |= {"output": output, "batch_tokens": BATCH_TOKENS, "window": WINDOW, "progress": False}
         score_corpus(model, tokenizer, sources, targets, **options)
         output.unlink()
 
     cases = {
-        "a notebook's way": lambda: notebook_way(eager, tokenizer, pairs),
+        "notebook loop": lambda: notebook_loop(eager, tokenizer, pairs),
         "plain forwards": plain,
-        "score_corpus, six scores": lambda: ours(model),
-        "score_corpus, six scores, bfloat16 model": lambda: ours(half),
-        "score_corpus, six scores, greedy targets": lambda: ours(model, None, generation={"max_new_tokens": 10}),
+        "score_corpus, six scores": lambda: score(model),
+        "score_corpus, six scores, bfloat16 model": lambda: score(bfloat16_model),
+        "score_corpus, six scores, greedy targets": lambda: score(model, None, generation={"max_new_tokens": 10}),
     }
     seconds: dict[str, list[float]] = {name: [] for name in cases}
-    of_cpu: dict[str, list[float]] = {name: [] for name in cases}
+    cpu_seconds: dict[str, list[float]] = {name: [] for name in cases}
     for repeat in range(repeats):
         for name in list(cases) if repeat % 2 == 0 else list(reversed(cases)):
-            started, used = time.perf_counter(), time.process_time()
+            started, cpu_started = time.perf_counter(), time.process_time()
             cases[name]()
             seconds[name].append(time.perf_counter() - started)
-            of_cpu[name].append(time.process_time() - used)
+            cpu_seconds[name].append(time.process_time() - cpu_started)
     temporary.cleanup()
-    print(f"{len(pairs)} pairs, {torch.get_num_threads()} threads, torch {torch.__version__}; medians of {repeats}")
+    print(f"{len(pairs)} pairs, {torch.get_num_threads()} threads, torch {torch.__version__}, medians of {repeats}")
     print(
-        "| way | sentences a second | time by a notebook's | by plain forwards | sentences a second of one CPU's time |"
+        "| method | sentences per second | time relative to a notebook loop | time relative to plain forwards "
+        "| sentences per CPU second |"
     )
     print("| --- | --- | --- | --- | --- |")
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     for name, median in medians.items():
-        ratios = " | ".join(f"{median / medians[other]:.2f}" for other in list(medians)[:2])
-        alone = len(pairs) / statistics.median(of_cpu[name])  # what else the machine does counts less there
-        print(f"| {name} | {len(pairs) / median:.0f} | {ratios} | {alone:.0f} |", flush=True)
+        ratios = " | ".join(f"{median / medians[baseline]:.2f}" for baseline in list(medians)[:2])
+        per_cpu_second = len(pairs) / statistics.median(cpu_seconds[name])  # less affected by other load
+        print(f"| {name} | {len(pairs) / median:.0f} | {ratios} | {per_cpu_second:.0f} |", flush=True)
 
 
-def peak_of(rows: int) -> tuple[float, float]:
-    """Peak memory in megabytes and seconds of a process that scores this many lines."""
+def measure_memory(rows: int) -> tuple[float, float]:
+    """Peak memory in megabytes, and seconds, of a process that scores this many lines."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_score_lines, (rows,))
 
@@ -201,10 +202,10 @@ def main() -> None:
     if options.pairs:
         measure_speed(options.path, options.pairs, options.repeats)
     if options.rows:
-        print("| sentences | peak memory | sentences a second (a tiny model, one thread) |")
+        print("| sentences | peak memory | sentences per second (tiny model, one thread) |")
         print("| --- | --- | --- |")
     for rows in options.rows:
-        megabytes, seconds = peak_of(rows)
+        megabytes, seconds = measure_memory(rows)
         print(f"| {rows:,} | {megabytes:.0f} MB | {rows / seconds:.0f} |", flush=True)
 
 

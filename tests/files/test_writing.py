@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and never over what they are made from."""
+"""Files are written completely or not at all, and never over their own inputs."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from xattn_widget.files.writing import refuse_to_overwrite, whole_file
 
 
-def test_a_file_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("before")
 
@@ -23,7 +23,7 @@ def test_a_file_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["table.csv"]
 
 
-def test_a_whole_file_takes_the_place_and_the_permissions(tmp_path: Path) -> None:
+def test_a_finished_file_replaces_the_old_one_and_keeps_its_permissions(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 248 + ".csv")
     path.write_text("before")
     path.chmod(0o640)
@@ -45,7 +45,7 @@ def test_a_link_is_followed_and_kept(tmp_path: Path) -> None:
     assert path.read_text() == "after"
 
 
-def test_a_link_may_be_replaced_instead(tmp_path: Path) -> None:
+def test_a_link_is_replaced_if_asked(tmp_path: Path) -> None:
     path, link = tmp_path / "real.csv", tmp_path / "link.csv"
     path.write_text("before")
     link.symlink_to(path)
@@ -55,7 +55,7 @@ def test_a_link_may_be_replaced_instead(tmp_path: Path) -> None:
     assert (link.read_text(), path.read_text()) == ("after", "before")
 
 
-def test_a_link_to_nothing_makes_its_target(tmp_path: Path) -> None:
+def test_a_dangling_link_creates_its_target(tmp_path: Path) -> None:
     (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
     with whole_file(tmp_path / "link.csv") as file:
         file.write(b"new")
@@ -68,7 +68,7 @@ def write(path: Path) -> None:
         file.write(b"new")
 
 
-def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_errors_name_the_path_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     (tmp_path / "folder").mkdir()
@@ -81,16 +81,16 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["a", "b", "folder"]
 
 
-def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_write_permission_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "table.csv"
     path.write_text("before")
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the tests may run as root, who may write anything
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the tests may run as root, who can write to any file
     with pytest.raises(PermissionError, match=r"table\.csv"):
         write(path)
     assert path.read_text() == "before"
 
 
-def test_a_full_disk_and_an_interrupt_leave_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_or_an_interrupt_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "table.csv"
     path.write_text("before")
     for error in (OSError(28, "No space left on device"), KeyboardInterrupt()):
@@ -108,8 +108,8 @@ def test_a_full_disk_and_an_interrupt_leave_what_was_there(tmp_path: Path, monke
             assert os.listdir(tmp_path) == ["table.csv"]
 
 
-def test_streams_are_written_to(tmp_path: Path) -> None:
-    """A device, a pipe, and a file to which the shell appends."""
+def test_streams_can_be_written(tmp_path: Path) -> None:
+    """A device, a pipe, and a file that is open for appending."""
     with whole_file("/dev/null") as file:
         file.write(b"gone")
     assert not Path("/dev/null").is_file()
@@ -125,7 +125,7 @@ def test_streams_are_written_to(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text() == "before after"
 
 
-def test_an_output_that_is_an_input_is_refused(tmp_path: Path) -> None:
+def test_an_output_that_is_also_an_input_is_refused(tmp_path: Path) -> None:
     path, link = tmp_path / "scored.parquet", tmp_path / "link.parquet"
     path.write_text("table")
     link.symlink_to(path)

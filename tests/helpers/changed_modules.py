@@ -1,4 +1,4 @@
-"""Put changed attention modules into tiny models, as a later release of transformers may bring them."""
+"""Swap changed attention modules into tiny models, as a future release of transformers might ship them."""
 
 import torch
 import transformers
@@ -14,9 +14,9 @@ def cross_modules(model, name):
 
 
 def replace_forward(modules, make):
-    """Give modules a class of their own whose forward is ``make(the forward they have)``."""
-    kind = type(modules[0])
-    changed = type(kind.__name__, (kind,), {"forward": make(kind.forward)})
+    """Give the modules a new class whose forward is ``make(original_forward)``."""
+    original = type(modules[0])
+    changed = type(original.__name__, (original,), {"forward": make(original.forward)})
     for module in modules:
         module.__class__ = changed
 
@@ -29,5 +29,5 @@ def weights_of(model, inputs):
 
 def assert_same(actual, expected):
     assert len(actual) == len(expected)
-    for one, other in zip(actual, expected, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+    for actual_layer, expected_layer in zip(actual, expected, strict=True):
+        torch.testing.assert_close(actual_layer, expected_layer, atol=1e-5, rtol=0)

@@ -1,4 +1,4 @@
-"""Sentences and models that the tests of the corpus share."""
+"""Sentences and comparisons of tables shared by the corpus tests."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ _WORDS = [
 
 
 def made_up(count: int, *, seed: int = 0) -> list[str]:
-    """Sentences of random words, of different lengths."""
-    chosen = random.Random(seed)
-    return [" ".join(chosen.choices(_WORDS, k=chosen.randint(1, 14))) + "." for _ in range(count)]
+    """Return sentences of random words, with varying lengths."""
+    generator = random.Random(seed)
+    return [" ".join(generator.choices(_WORDS, k=generator.randint(1, 14))) + "." for _ in range(count)]
 
 
 def assert_same_tables(actual: pa.Table, expected: pa.Table) -> None:
-    """Equal rows, and the numbers equal to the last bit (NaN to NaN)."""
+    """Assert that the rows are equal and the numbers bitwise equal, where NaN equals NaN."""
     assert actual.column_names == expected.column_names
     numbers = score_names(expected)
-    plain = [name for name in expected.column_names if name not in numbers]
-    assert actual.select(plain).combine_chunks().equals(expected.select(plain).combine_chunks())
+    others = [name for name in expected.column_names if name not in numbers]
+    assert actual.select(others).combine_chunks().equals(expected.select(others).combine_chunks())
     for name in numbers:
         assert grids(actual, name).tobytes() == grids(expected, name).tobytes(), name

@@ -1,4 +1,4 @@
-"""A scored table of made-up numbers, for the tests of what is done with one."""
+"""A scored table with made-up numbers, for tests that start from a scored table."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ POOL = 200
 
 
 def make_table(count=POOL, *, seed=0, sources=None, **columns):
-    """A scored table of made-up numbers, with some rows that have none."""
-    chance = np.random.default_rng(seed)
+    """Return a scored table with made-up numbers, in which some rows failed."""
+    generator = np.random.default_rng(seed)
     sources = sources or [f"{text} {number}" for number, text in enumerate(made_up(count, seed=seed))]
     failed = np.arange(count) % 17 == 3
-    values = chance.normal(size=(2, count, 2, 3)).astype(np.float32)
+    values = generator.normal(size=(2, count, 2, 3)).astype(np.float32)
     values[0, 5:6] = np.nan  # undefined
     data = {
         "id": pa.array([f"s{number}" for number in range(count)]),
@@ -25,6 +25,6 @@ def make_table(count=POOL, *, seed=0, sources=None, **columns):
     for name, value in zip(["coverage_penalty", "entropy"], values, strict=True):
         storage = pa.FixedSizeListArray.from_arrays(pa.array(value.ravel()), 6, mask=pa.array(failed))
         data[name] = pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(pa.float32(), (2, 3)), storage)
-    data["logprob_mean"] = pa.array(chance.normal(size=count), mask=failed)
-    data["error"] = pa.array(["source is empty" if bad else None for bad in failed])
+    data["logprob_mean"] = pa.array(generator.normal(size=count), mask=failed)
+    data["error"] = pa.array(["source is empty" if row_failed else None for row_failed in failed])
     return pa.table(data | columns)

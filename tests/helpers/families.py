@@ -1,4 +1,4 @@
-"""Tiny models of each family, and tokenizers trained on the spot: what several rooms of tests share."""
+"""Tiny models of each family and tokenizers trained on the spot, shared by the tests of several folders."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _T5: dict[str, Any] = {
     "d_kv": 4,
     "d_ff": 32,
     "num_layers": 2,
-    "num_decoder_layers": 2,  # the library's cache counts the encoder's
+    "num_decoder_layers": 2,  # not more than num_layers, which the library uses for the size of its cache
     "num_heads": 4,
     "pad_token_id": 0,
     "eos_token_id": 1,
@@ -57,8 +57,8 @@ _WHISPER: dict[str, Any] = {
 }
 
 
-# Sharp rows, and yet float noise (which grows with the logits) well below the 1e-5 that the tests ask for. T5 does not
-# divide by the root of a head's size.
+# These factors give sharp rows but keep float noise, which grows with the logits, well below 1e-5, the tolerance of the
+# tests. T5 does not divide by the square root of the head size.
 _SHARPER = {
     r"encoder_attn\.[qk]_proj\.weight$": 4,
     r"self_attn\.[qk]_proj\.weight$": 2,
@@ -66,7 +66,7 @@ _SHARPER = {
 }
 
 
-# Arguments of generate: six tokens, and the library's own attention of every step.
+# Arguments of generate: exactly six tokens, and the library's own attention weights of every step.
 GREEDY = {"do_sample": False, "max_new_tokens": 6, "min_new_tokens": 6}
 STEPS = {"return_dict_in_generate": True, "output_attentions": True}
 
@@ -91,7 +91,7 @@ FAMILIES = {
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Such small tensors gain nothing from threads, and on a busy machine they wait long for one another."""
+    """Use one torch thread: tensors this small gain nothing from more, which wait for each other on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -101,14 +101,14 @@ def one_thread() -> Iterator[None]:
 
 
 def tiny(name: str, *, seed: int = 0, **settings: Any) -> Any:
-    """A random model of a family in evaluation mode, its weights large enough for attention that is far from even."""
+    """Return a random model of a family in evaluation mode, with weights that give attention far from uniform."""
     family = FAMILIES[name]
     model = family.model(family.config(**{**family.settings, **settings}))
-    random = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter_name, parameter in model.named_parameters():
             if parameter.requires_grad and parameter.dim() == 2:
-                parameter.normal_(std=0.15, generator=random)
+                parameter.normal_(std=0.15, generator=generator)
             for pattern, scale in _SHARPER.items():
                 if re.search(pattern, parameter_name):
                     parameter.mul_(scale)
@@ -116,38 +116,38 @@ def tiny(name: str, *, seed: int = 0, **settings: Any) -> Any:
 
 
 def eager(model: Any) -> Any:
-    """The same parameters on the library's eager path, the only one that returns weights."""
+    """Return a copy of the model on the library's eager path, the only one that returns weights."""
     twin = copy.deepcopy(model)
     twin.set_attn_implementation("eager")
     return twin
 
 
 def batch(name: str, model: Any, *, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Inputs of three sources of different lengths and three targets of different lengths, padded on the right."""
-    random = torch.Generator().manual_seed(seed)
-    target, target_mask = _padded((4, 7, 2), model, random)
+    """Return inputs with three sources and three targets of different lengths, padded on the right."""
+    generator = torch.Generator().manual_seed(seed)
+    target, target_mask = _padded((4, 7, 2), model, generator)
     target[:, 0] = model.config.decoder_start_token_id
     inputs = {"decoder_input_ids": target, "decoder_attention_mask": target_mask}
     return {**sources(name, model, seed=seed), **inputs}
 
 
 def sources(name: str, model: Any, *, seed: int = 0) -> dict[str, torch.Tensor]:
-    random = torch.Generator().manual_seed(seed + 1)
+    generator = torch.Generator().manual_seed(seed + 1)
     if name == "whisper":
         frames = 2 * model.config.max_source_positions
-        return {"input_features": torch.randn(3, model.config.num_mel_bins, frames, generator=random)}
-    ids, mask = _padded((9, 3, 6), model, random)
+        return {"input_features": torch.randn(3, model.config.num_mel_bins, frames, generator=generator)}
+    ids, mask = _padded((9, 3, 6), model, generator)
     return {"input_ids": ids, "attention_mask": mask}
 
 
-def _padded(lengths: tuple[int, ...], model: Any, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    ids = torch.randint(4, model.config.vocab_size, (len(lengths), max(lengths)), generator=random)
+def _padded(lengths: tuple[int, ...], model: Any, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    ids = torch.randint(4, model.config.vocab_size, (len(lengths), max(lengths)), generator=generator)
     mask = (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]).long()
     return ids.masked_fill(mask == 0, model.config.pad_token_id), mask
 
 
 def eager_weights(model: Any, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    """The library's own ``cross_attentions``, checked to be sharp: flat rows would hide mistakes."""
+    """Return the library's own ``cross_attentions``, and assert that they are sharp: flat rows would hide mistakes."""
     with torch.no_grad():
         weights = tuple(eager(model)(**inputs, output_attentions=True).cross_attentions)
     assert all(float(layer.amax(-1).max()) > 0.5 for layer in weights)
@@ -160,17 +160,17 @@ def cross_attention_modules(model: nn.Module) -> list[nn.Module]:
 
 
 def state_of(model: nn.Module) -> list[Any]:
-    """All that could be left behind: configs by identity and content, hooks, attributes, modes, the registry."""
-    found: list[Any] = [sorted(ALL_ATTENTION_FUNCTIONS.keys())]
+    """Return all that could be left behind: configs (identity and content), hooks, attributes, modes, the registry."""
+    state: list[Any] = [sorted(ALL_ATTENTION_FUNCTIONS.keys())]
     for name, module in model.named_modules():
         config = getattr(module, "config", None)
         hooks = {key: list(value) for key, value in vars(module).items() if "hook" in key and isinstance(value, dict)}
         content = None if config is None else copy.deepcopy(vars(config))
-        found.append((name, id(config), content, hooks, sorted(vars(module)), module.training))
-    return found
+        state.append((name, id(config), content, hooks, sorted(vars(module)), module.training))
+    return state
 
 
-# --- Tokenizers, trained on these sentences.
+# --- Tokenizers trained on these sentences.
 
 SENTENCES = [
     "Ich habe das Buch gelesen.",
@@ -186,11 +186,11 @@ SENTENCES = [
     "Le chien dort sous la table.",
     "漢字 и слова!",
 ]
-# So that any of these characters is in each vocabulary, whatever the training dropped.
+# Every vocabulary gets all of these characters, even those that training would drop.
 LETTERS = sorted(set("".join(SENTENCES)) - {" "})
 
 
-# A space as "▁" before a word. SentencePiece learns no piece that runs from a letter to the sign at a word's end.
+# Marks a space as "▁" before a word. As in SentencePiece, no piece spans a letter and the punctuation after a word.
 _SPACED = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), pre_tokenizers.Split(Regex(r"[.,!?]+$"), "isolated")])
 
 
@@ -210,7 +210,7 @@ def _bpe(pre_tokenizer: Any, size: int, special: list[str], alphabet: list[str],
 
 
 def _unigram(special: list[str]) -> list[tuple[str, float]]:
-    """Pieces with scores. Its own trainer gives other pieces in each run, so these are taken from a trained BPE."""
+    """Return pieces with scores. They come from a trained BPE, because the unigram trainer's vary between runs."""
     pieces = _bpe(_SPACED, 170, special, ["▁", *LETTERS])["vocab"]
     return [(piece, 0.0 if piece in special else -5 - index / 100) for piece, index in _in_order(pieces)]
 
@@ -220,14 +220,14 @@ def _in_order(vocabulary: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def byte_level_tokenizer() -> Any:
-    """As BART's: bytes in place of characters, "Ġ" for a space."""
+    """Return a tokenizer like BART's: bytes instead of characters, "Ġ" for a space."""
     pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     return transformers.BartTokenizer(**_bpe(pre_tokenizer, 320, special, pre_tokenizers.ByteLevel.alphabet()))
 
 
 def byte_fallback_tokenizer() -> Any:
-    """SentencePiece BPE that writes unknown characters as bytes such as <0xE2>, as Llama's and Gemma's do."""
+    """Return a BPE tokenizer like Llama's and Gemma's: unknown characters become bytes such as <0xE2>."""
     special = ["<pad>", "</s>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256))]
     trained = _bpe(_SPACED, 420, special, ["▁", *"abcdefghinorst.,'"])
     tokenizer = Tokenizer(models.BPE(**trained, unk_token="<unk>", byte_fallback=True))
@@ -239,18 +239,18 @@ def byte_fallback_tokenizer() -> Any:
 
 
 def unigram_tokenizer() -> Any:
-    """As T5's."""
+    """Return a tokenizer like T5's."""
     return transformers.T5Tokenizer(vocab=_unigram(["<pad>", "</s>", "<unk>"]), extra_ids=3)
 
 
 def mbart_tokenizer() -> Any:
-    """As mBART's: sentence, end of sentence, language code."""
+    """Return a tokenizer like mBART's: sentence, end of sentence, language code."""
     vocabulary = _unigram(["<s>", "<pad>", "</s>", "<unk>"])
     return transformers.MBartTokenizer(vocab=vocabulary, src_lang="de_DE", tgt_lang="en_XX")
 
 
 def nllb_tokenizer() -> Any:
-    """As NLLB's: language code, sentence, end of sentence."""
+    """Return a tokenizer like NLLB's: language code, sentence, end of sentence."""
     return transformers.NllbTokenizer(
         **_bpe(_SPACED, 170, ["<s>", "<pad>", "</s>", "<unk>"], ["▁", *LETTERS]),
         src_lang="deu_Latn",
@@ -260,7 +260,7 @@ def nllb_tokenizer() -> Any:
 
 
 def wordpiece_tokenizer() -> Any:
-    """As BERT's: "##" before a piece inside a word."""
+    """Return a tokenizer like BERT's: "##" before a piece inside a word."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     trainer = trainers.WordPieceTrainer(
         vocab_size=200, special_tokens=special, initial_alphabet=LETTERS, show_progress=False
@@ -270,7 +270,7 @@ def wordpiece_tokenizer() -> Any:
 
 
 def word_level_tokenizer() -> Any:
-    """Whole words, without any mark."""
+    """Return a tokenizer of whole words, without any mark."""
     vocabulary = {token: index for index, token in enumerate(["<unk>", "<pad>", "</s>", "Ich", "Menü", "gut", "."])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     return transformers.PreTrainedTokenizerFast(
@@ -279,7 +279,7 @@ def word_level_tokenizer() -> Any:
 
 
 def word_end_tokenizer() -> Any:
-    """As FSMT's and CLIP's vocabularies: "</w>" behind the last piece of a word."""
+    """Return a tokenizer with a vocabulary like FSMT's and CLIP's: "</w>" after the last piece of a word."""
     final_punctuation = pre_tokenizers.Split(Regex(r"[.,!?]+(?=\s|$)"), "isolated")  # as Moses does
     pre_tokenizer = pre_tokenizers.Sequence([final_punctuation, pre_tokenizers.WhitespaceSplit()])
     special = ["<pad>", "</s>", "<unk>"]
@@ -293,7 +293,7 @@ def word_end_tokenizer() -> Any:
 
 
 def _sentencepiece(folder: Path, side: str, sentences: list[str]) -> list[str]:
-    """Writes a SentencePiece model and returns its vocabulary with the special tokens of Marian first."""
+    """Write a SentencePiece model and return its vocabulary, with Marian's special tokens first."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(sentences * 4),
@@ -316,7 +316,7 @@ def _write_vocabulary(path: Path, pieces: list[str]) -> str:
 
 
 def marian_tokenizer(folder: Path, *, separate: bool) -> Any:
-    """As Marian's: two SentencePiece models, and two vocabularies or one with language codes such as >>fra<<."""
+    """Return a tokenizer like Marian's: two SentencePiece models, two vocabularies or one with >>fra<< and the like."""
     source = _sentencepiece(folder, "source", SENTENCES[:5])
     target = _sentencepiece(folder, "target", SENTENCES[5:])
     files: dict[str, Any] = {"source_spm": str(folder / "source.spm"), "target_spm": str(folder / "target.spm")}
@@ -339,7 +339,7 @@ class Pair(NamedTuple):
 
 
 def m2m_tokenizer(folder: Path) -> Any:
-    """As M2M100's: language codes such as __en__ beside the vocabulary."""
+    """Return a tokenizer like M2M100's: language codes such as __en__ are not in the vocabulary file."""
     pieces = _sentencepiece(folder, "both", SENTENCES)
     vocabulary = _write_vocabulary(folder / "vocab.json", ["<s>", *pieces])
     return transformers.M2M100Tokenizer(vocabulary, str(folder / "both.spm"), src_lang="de", tgt_lang="en")
@@ -348,7 +348,7 @@ def m2m_tokenizer(folder: Path) -> Any:
 def _fitted(name: str, tokenizer: Any, **settings: Any) -> Pair:
     ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
     model = tiny(name, **{"vocab_size": len(tokenizer), **ids, **settings})
-    model.generation_config.bad_words_ids = [[tokenizer.pad_token_id]]  # as Marian's: padding is never a prediction
+    model.generation_config.bad_words_ids = [[tokenizer.pad_token_id]]  # never predict padding, like Marian
     model.generation_config.max_new_tokens = 12
     return Pair(model, tokenizer)
 
@@ -372,7 +372,7 @@ def _mbart(folder: Path) -> Pair:
     return _fitted("mbart", tokenizer, decoder_start_token_id=tokenizer.convert_tokens_to_ids("en_XX"))
 
 
-# Models with tokenizers of their own, by what is special about them.
+# Models with their own tokenizers, named by what is special about them.
 PAIRS: dict[str, Callable[[Path], Pair]] = {
     "byte-level BART": lambda folder: _fitted("bart", byte_level_tokenizer()),
     "unigram T5": lambda folder: _fitted("t5", unigram_tokenizer()),

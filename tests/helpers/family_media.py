@@ -229,16 +229,18 @@ def _kosmos2() -> Made:
         "max_position_embeddings": 32,
     }
     config = tf.Kosmos2Config(text_config=text, vision_config=VIT, latent_query_num=3)
-    where = torch.zeros(BATCH, TARGET, dtype=torch.long)
-    where[:, 1:4] = 1
+    image_positions = torch.zeros(BATCH, TARGET, dtype=torch.long)
+    image_positions[:, 1:4] = 1
     inputs = image(
-        input_ids=ids(columns=TARGET), attention_mask=mask(TARGET, 5), image_embeds_position_mask=where.bool()
+        input_ids=ids(columns=TARGET),
+        attention_mask=mask(TARGET, 5),
+        image_embeds_position_mask=image_positions.bool(),
     )
     return Made(draw(tf.Kosmos2ForConditionalGeneration(config), scale=20), inputs, 1)
 
 
 def _kosmos2_weights(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, ...]:
-    """Transformers 5.0 takes this attention to be causal under sdpa, and only there; later releases do not."""
+    """Return the reference. With sdpa, transformers 5.0 makes this attention causal; later releases do not."""
     (weights,) = library(model, inputs)
     if model.image_to_text_projection.x_attn.is_causal:
         weights = weights.tril() / weights.tril().sum(-1, keepdim=True)
@@ -344,14 +346,16 @@ MEDIA: dict[str, Family] = {
     "vision_encoder_decoder (Swin, mBART)": Family(_swin_mbart),
     "pix2struct": Family(_pix2struct),
     "blip": Family(
-        _blip, "no weights from the library: computed in the test", projected("query", "key", "crossattention.self")
+        _blip,
+        "the library returns no weights: the test computes them",
+        projected("query", "key", "crossattention.self"),
     ),
     "blip_2 (Q-Former)": Family(_blip2_qformer),
     "florence2": Family(_florence2),
     "udop": Family(_udop),
     "musicgen": Family(_musicgen),
     "pop2piano": Family(_pop2piano),
-    "kosmos2": Family(_kosmos2, "from its latent queries to the image; its text decoder has none", _kosmos2_weights),
+    "kosmos2": Family(_kosmos2, "from latent queries to the image; none in the text decoder", _kosmos2_weights),
     "canary": Family(_canary),
     "cohere_asr": Family(_cohere_asr),
     "dia": Family(_dia),

@@ -1,6 +1,6 @@
-"""A tiny random model of every encoder-decoder family of transformers, with inputs that are padded where it takes that.
+"""A tiny random model of every encoder-decoder family of transformers, with padded inputs if the family allows padding.
 
-python tests/helpers/family_models.py        # the README's table: family, attention modules, largest difference, remark
+python tests/helpers/family_models.py        # prints the README's table of families
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-if __name__ == "__main__":  # the package itself, where it is not installed
+if __name__ == "__main__":  # find the package if it is not installed
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
@@ -69,18 +69,18 @@ def _mllama() -> Made:
     )
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if name.endswith("_gate"):  # it starts shut
+            if name.endswith("_gate"):  # gates are zero at first
                 parameter.fill_(0.7)
     tiles = torch.tensor([[[1, 1]], [[1, 0]], [[1, 1]]])
-    seen = tiles[:, None].expand(-1, TARGET, -1, -1).clone()
-    seen[:, 0] = 0  # before the image
+    visible_tiles = tiles[:, None].expand(-1, TARGET, -1, -1).clone()
+    visible_tiles[:, 0] = 0  # this token precedes the image
     inputs = {
         "input_ids": ids(columns=TARGET, high=39),
         "attention_mask": mask(TARGET, 4),
         "pixel_values": numbers(BATCH, 1, 2, 3, 8, 8),
         "aspect_ratio_ids": torch.tensor([[2], [1], [3]]),
         "aspect_ratio_mask": tiles,
-        "cross_attention_mask": seen,
+        "cross_attention_mask": visible_tiles,
     }
     return Made(model, inputs, 2)
 
@@ -141,11 +141,11 @@ def _detr() -> Made:
 
 
 def _mllama_layers(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, ...]:
-    """Mllama lists the attention of all its layers under one name: those that cross, by its config."""
-    twin = copy.deepcopy(model)
-    twin.set_attn_implementation("eager")
+    """Return cross-attention only: Mllama lists the attention of all layers, and its config says which ones cross."""
+    eager = copy.deepcopy(model)
+    eager.set_attn_implementation("eager")
     with torch.no_grad():
-        attentions = twin(**inputs, output_attentions=True).attentions
+        attentions = eager(**inputs, output_attentions=True).attentions
     return tuple(attentions[layer] for layer in model.config.text_config.cross_attention_layers)
 
 
@@ -153,7 +153,7 @@ FAMILY: dict[str, Family] = (
     TEXT
     | MEDIA
     | {
-        "mllama": Family(_mllama, "two of four layers cross", _mllama_layers),
+        "mllama": Family(_mllama, "two of four layers have cross-attention", _mllama_layers),
         "bert (add_cross_attention)": Family(_bert_decoder),
         "gpt2 (add_cross_attention)": Family(_gpt2_decoder),
         "xglm (add_cross_attention)": Family(_xglm_decoder),
@@ -168,19 +168,19 @@ FAMILY: dict[str, Family] = (
 
 
 def made_or_skip(name: str) -> Made:
-    """For tests: skips where the installed transformers is too old to have the family."""
+    """Return the family's model, or skip the test if the installed transformers is too old to have it."""
     try:
         return FAMILY[name].make()
     except AttributeError as error:
         if "module transformers has no attribute" in str(error):
             import pytest
 
-            pytest.skip(f"transformers {tf.__version__} does not have it")
+            pytest.skip(f"transformers {tf.__version__} does not have this family")
         raise
 
 
 def tensors(output: Any) -> Iterator[torch.Tensor]:
-    """Every tensor of a model's output, caches included."""
+    """Yield every tensor in a model's output, including caches."""
     if isinstance(output, torch.Tensor):
         yield output
     elif isinstance(output, Mapping):
@@ -194,8 +194,8 @@ def tensors(output: Any) -> Iterator[torch.Tensor]:
         yield from tensors([output.keys, output.values])
 
 
-class Seen(NamedTuple):
-    """What one captured forward of a family gave."""
+class Captured(NamedTuple):
+    """The result of capturing one forward of a family."""
 
     weights: tuple[torch.Tensor, ...]
     expected: tuple[torch.Tensor, ...]
@@ -205,34 +205,38 @@ class Seen(NamedTuple):
     @property
     def difference(self) -> float:
         pairs = zip(self.weights, self.expected, strict=True)
-        return max(float((ours - theirs).abs().max()) for ours, theirs in pairs)
+        return max(float((layer - reference).abs().max()) for layer, reference in pairs)
 
 
-def see(family: Family, made: Made) -> Seen:
+def see(family: Family, made: Made) -> Captured:
+    """Run the model with and without ``capture``: weights, and whether outputs and state are unchanged."""
     model, inputs, _ = made
-    plain = list(tensors(run(model, inputs)))
+    plain_outputs = list(tensors(run(model, inputs)))
     before = state_of(model)
     with capture(model) as captured:
-        during = list(tensors(run(model, inputs)))
+        captured_outputs = list(tensors(run(model, inputs)))
     same_state = state_of(model) == before
     weights = captured.cross_attentions
     torch.manual_seed(0)
     expected = (family.reference or library)(model, inputs)
-    same = len(plain) == len(during) and all(map(torch.equal, plain, during))
-    return Seen(weights, expected, same, same_state)
+    same_outputs = len(plain_outputs) == len(captured_outputs) and all(
+        map(torch.equal, plain_outputs, captured_outputs)
+    )
+    return Captured(weights, expected, same_outputs, same_state)
 
 
 def main() -> None:
     """Print the table of families in Markdown."""
     print(f"<!-- transformers {tf.__version__}, torch {torch.__version__} -->")
-    print("| family | cross-attention modules | largest difference to the library's eager path | remark |")
+    print("| family | cross-attention modules | largest difference from the library's eager path | remark |")
     print("| --- | --- | --- | --- |")
     with one_thread():
         for name, family in FAMILY.items():
             try:
                 made = family.make()
-                seen = see(family, made)
-                row = f"{len(seen.weights)} | {f'{seen.difference:.0e}' if seen.difference else 0} | {family.remark}"
+                result = see(family, made)
+                difference = f"{result.difference:.0e}" if result.difference else "0"
+                row = f"{len(result.weights)} | {difference} | {family.remark}"
             except (ValueError, NotImplementedError) as error:
                 row = f"- | - | refused: {error}" if family.refused else f"- | - | FAILS: {error!r}"
             except AttributeError as error:

@@ -1,4 +1,4 @@
-"""What tiny models of families are made with, random weights and inputs, and the references of their weights."""
+"""Building blocks of the tiny models: random weights, random inputs and reference attention weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 
 BATCH, SOURCE, TARGET = 3, 9, 7
 BART: dict[str, Any] = FAMILIES["bart"].settings
-# More layers in the encoder: the library's cache counts its layers, even for the decoder.
+# The encoder has more layers, because the library uses its number of layers for the size of the decoder's cache.
 T5: dict[str, Any] = FAMILIES["t5"].settings | {"num_layers": 3, "num_decoder_layers": 2}
 BERT: dict[str, Any] = {
     "vocab_size": 40,
@@ -33,7 +33,7 @@ VIT: dict[str, Any] = {
     "patch_size": 4,
 }
 
-# The projections of queries and keys of cross-attention, in the names that families give them.
+# The query and key projections of cross-attention, by the names that families use.
 _CROSS = re.compile(
     r"(encoder_attn|EncDecAttention|encoder_decoder_attention|[cC]ross_?[aA]tt(entio)?n|x_attn|cross_attn|"
     r"layers\.[13]\.cross_attn)\S*\.(q|k|q_proj|k_proj|query|key|query_proj|key_proj|q_attn)\.weight$"
@@ -41,12 +41,12 @@ _CROSS = re.compile(
 
 
 def draw(model: Any, *, scale: float = 3.0, std: float = 0.15, seed: int = 0) -> Any:
-    """Random weights large enough for attention that is far from even; norms as they were made."""
-    random = torch.Generator().manual_seed(seed)
+    """Draw random weights large enough for attention far from uniform; norms keep their initial values."""
+    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.requires_grad and parameter.dim() >= 2:
-                parameter.normal_(std=std, generator=random)
+                parameter.normal_(std=std, generator=generator)
             if _CROSS.search(name):
                 parameter.mul_(scale)
     return model.eval()
@@ -57,7 +57,7 @@ def ids(rows: int = BATCH, columns: int = SOURCE, *, low: int = 4, high: int = 4
 
 
 def mask(columns: int, shortest: int = 3) -> torch.Tensor:
-    """Ones for the tokens of three rows of different lengths, padded on the right."""
+    """Return 1 for tokens and 0 for padding: three rows of different lengths, padded on the right."""
     lengths = torch.tensor([columns, shortest, (columns + shortest) // 2])
     return (torch.arange(columns) < lengths[:, None]).long()
 
@@ -67,7 +67,7 @@ def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 class Made(NamedTuple):
-    """A model, the arguments of a forward, and how many calls of cross-attention that has."""
+    """A model, the arguments of a forward, and the number of cross-attention calls in that forward."""
 
     model: Any
     inputs: dict[str, Any]
@@ -79,22 +79,22 @@ def image(size: int = 8, **more: Any) -> dict[str, Any]:
 
 
 class Family(NamedTuple):
-    """How a family's model is made, and what is special about its weights."""
+    """How to make a family's model, and what is special about its weights."""
 
     make: Callable[[], Made]
     remark: str = ""
-    # Where the library returns no weights, or none that are probabilities: its own logits or an own computation.
+    # For families whose weights the library does not return as probabilities: uses its logits, or computes the weights.
     reference: Callable[[Any, dict[str, Any]], tuple[torch.Tensor, ...]] | None = None
-    refused: str = ""  # what the error says where it cannot be captured
+    refused: str = ""  # part of the error message if the family cannot be captured
 
 
 def library(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, ...]:
-    """The library's own weights, on its eager path."""
-    twin = copy.deepcopy(model)
-    twin.set_attn_implementation("eager")
+    """Return the library's own weights from its eager path."""
+    eager = copy.deepcopy(model)
+    eager.set_attn_implementation("eager")
     with torch.no_grad():
-        output = twin(**inputs, output_attentions=True)
-    # Kosmos-2's are among the image's outputs from transformers 5.24 on.
+        output = eager(**inputs, output_attentions=True)
+    # From transformers 5.24 on, Kosmos-2 returns them among the image outputs.
     image_outputs = output.get("image_outputs")
     for weights in (
         output.get("cross_attentions"),
@@ -112,34 +112,34 @@ def library(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, ...]:
 def projected(
     query: str, key: str, module_name: str, *, scaled: bool = True
 ) -> Callable[[Any, dict[str, Any]], tuple[torch.Tensor, ...]]:
-    """Softmax of q k with the modules' own projections, from the inputs and the additive mask that they were given."""
+    """Return a reference: softmax of q k from the modules' own projections, their inputs and their additive mask."""
 
     def reference(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, ...]:
-        found: list[torch.Tensor] = []
+        weights: list[torch.Tensor] = []
 
         def compute(module: Any, args: Any, kwargs: dict[str, Any]) -> None:
             states = kwargs.get("key_value_states", kwargs.get("encoder_hidden_states"))
             hidden = args[0] if args else kwargs["hidden_states"]
-            hiding = kwargs.get("mask", kwargs.get("encoder_attention_mask", kwargs.get("attention_mask")))
+            additive_mask = kwargs.get("mask", kwargs.get("encoder_attention_mask", kwargs.get("attention_mask")))
             heads = next(getattr(module, name) for name in ("num_attention_heads", "n_heads") if hasattr(module, name))
             q, k = (
                 getattr(module, name)(x).unflatten(-1, (heads, -1)).transpose(1, 2)
                 for name, x in ((query, hidden), (key, states))
             )
             logits = q @ k.transpose(-1, -2) / (q.shape[-1] ** 0.5 if scaled else 1)
-            found.append((logits if hiding is None else logits + hiding).softmax(-1))
+            weights.append((logits if additive_mask is None else logits + additive_mask).softmax(-1))
 
         modules = [module for name, module in model.named_modules() if name.endswith(module_name)]
         handles = [module.register_forward_pre_hook(compute, with_kwargs=True) for module in modules]
         run(model, inputs)
         for handle in handles:
             handle.remove()
-        return tuple(found)
+        return tuple(weights)
 
     return reference
 
 
 def run(model: nn.Module, inputs: dict[str, Any]) -> Any:
-    torch.manual_seed(0)  # some sample in the forward: Informer its keys
+    torch.manual_seed(0)  # some families sample in the forward: Informer samples keys
     with torch.no_grad():
         return model(**inputs)

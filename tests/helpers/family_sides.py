@@ -1,4 +1,4 @@
-"""Tiny models with a tokenizer for each side, and models with a byte-level tokenizer of any of BART's relatives."""
+"""Tiny models with a tokenizer for each side, and models of BART's relatives with a byte-level tokenizer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tokenizers import pre_tokenizers
 
 
 class _Moses:
-    """The parts of sacremoses that FSMT's tokenizer uses, which splits at spaces here; the package is not needed."""
+    """Replaces the parts of sacremoses that FSMT's tokenizer uses, so that the tests do not need that package."""
 
     def __init__(self, lang: str) -> None:
         self.lang = lang
@@ -41,7 +41,7 @@ class _Moses:
 
 
 def fsmt_tokenizer(folder: Path, *, separate: bool) -> Any:
-    """As FSMT's: words end in "</w>", and source and target have a vocabulary each, or the same one."""
+    """Return a tokenizer like FSMT's: words end in "</w>", and each side has its own vocabulary or both share one."""
     special = ["<s>", "<pad>", "</s>", "<unk>"]
     trained = _bpe(pre_tokenizers.WhitespaceSplit(), 150, special, LETTERS, end_of_word_suffix="</w>")
     source = [piece for piece, _ in _in_order(trained["vocab"])]
@@ -65,7 +65,7 @@ def fsmt_tokenizer(folder: Path, *, separate: bool) -> Any:
 
 
 def fsmt(folder: Path, *, separate: bool) -> Pair:
-    """An FSMT model and its tokenizer, with a vocabulary for each side or one for both."""
+    """Return an FSMT model and its tokenizer, with one vocabulary per side or one for both."""
     tokenizer = fsmt_tokenizer(folder, separate=separate)
     settings = {key: value for key, value in _SIZES.items() if key != "vocab_size"} | {"activation_function": "relu"}
     sizes = {"src_vocab_size": tokenizer.src_vocab_size, "tgt_vocab_size": tokenizer.tgt_vocab_size}
@@ -76,7 +76,7 @@ def fsmt(folder: Path, *, separate: bool) -> Pair:
 
 
 def bert_and_gpt2() -> tuple[Any, Any, Any]:
-    """An encoder-decoder model of BERT and GPT-2, with the tokenizer of each."""
+    """Return an encoder-decoder model made of BERT and GPT-2, and the tokenizer of each."""
     source = wordpiece_tokenizer()
     trained = _bpe(pre_tokenizers.ByteLevel(), 320, ["<|endoftext|>"], pre_tokenizers.ByteLevel.alphabet())
     target = transformers.GPT2Tokenizer(vocab=trained["vocab"], merges=trained["merges"])
@@ -94,18 +94,18 @@ def bert_and_gpt2() -> tuple[Any, Any, Any]:
 
 
 def _drawn(model: Any, std: float = 0.3) -> Any:
-    """Random weights large enough for attention that is far from even."""
-    random = torch.Generator().manual_seed(0)
+    """Draw random weights large enough for attention far from uniform."""
+    generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() == 2:
-                parameter.normal_(std=std, generator=random)
+                parameter.normal_(std=std, generator=generator)
     model.generation_config.max_new_tokens = 8
     return model.eval()
 
 
 def byte_level_pair(kind: str, **settings: Any) -> Any:
-    """A model of one of BART's relatives, such as ``"Mvp"`` or ``"LED"``, with a byte-level tokenizer."""
+    """Return a model of one of BART's relatives, such as ``"Mvp"`` or ``"LED"``, with a byte-level tokenizer."""
     tokenizer = byte_level_tokenizer()
     ids = {"bos_token_id": 0, "pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
     config = getattr(transformers, f"{kind}Config")(**_BART | {"vocab_size": len(tokenizer)} | ids | settings)

@@ -137,7 +137,7 @@ def _roberta2roberta() -> Made:
 
 
 def _switch(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, ...]:
-    """transformers 5.0 gives Switch's masked position bias under the name of its weights: there computed here."""
+    """Return the reference, computed here if transformers returns Switch's position bias as weights (as 5.0 does)."""
     weights = library(model, inputs)
     if all(float(layer.min()) >= 0 for layer in weights):
         return weights
@@ -145,7 +145,7 @@ def _switch(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, ...]:
 
 
 def _first_stream(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, ...]:
-    """ProphetNet's own logits as probabilities: of the stream that predicts the next token."""
+    """Return ProphetNet's own logits as probabilities, for the stream that predicts the next token."""
     rows = inputs["decoder_input_ids"].shape[1]
     return tuple(layer[:, :, rows : 2 * rows].softmax(-1) for layer in library(model, inputs))
 

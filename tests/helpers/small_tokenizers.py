@@ -1,4 +1,4 @@
-"""Tokenizers of every kind that changes a text on its way to tokens, trained on the spot."""
+"""Tokenizers that change a text in different ways on its way to tokens, trained on the spot."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def wrapped(tokenizer: Tokenizer) -> Any:
 
 
 def bpe(pre_tokenizer: Any, normalizer: Any = None) -> Any:
-    """Pieces without any mark, and no decoder that could join them."""
+    """Return a BPE tokenizer whose pieces have no marks, without a decoder to join them."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizer
     if normalizer is not None:
@@ -42,7 +42,7 @@ def bpe(pre_tokenizer: Any, normalizer: Any = None) -> Any:
 def unigram(
     normalizer: Any = None, *, space: str = "▁", scheme: str = "always", byte_fallback: bool = False, more: Any = ()
 ) -> Any:
-    """As SentencePiece's, with any sign for a space, and pieces of one's own."""
+    """Return a tokenizer like SentencePiece's, with any character for a space and ``more`` pieces."""
     vocabulary = [(piece.replace("▁", space), score) for piece, score in families._unigram(_SPECIAL)]
     vocabulary += [(piece, -20.0) for piece in _BYTES if byte_fallback] + [(piece, -1.0) for piece in more]
     tokenizer = Tokenizer(models.Unigram(vocabulary, 2, byte_fallback=byte_fallback))
@@ -54,7 +54,7 @@ def unigram(
 
 
 def byte_fallback_letters() -> Any:
-    """As Llama's and Gemma's: the normalizer writes "▁", single letters, bytes for the others."""
+    """Return a tokenizer like Llama's and Gemma's: the normalizer writes "▁"; tokens are single letters or bytes."""
     pieces = [*_SPECIAL, *_BYTES, "▁", *families.LETTERS]
     vocabulary = {piece: index for index, piece in enumerate(pieces)}
     tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>", byte_fallback=True))
@@ -78,7 +78,7 @@ def uncased_wordpiece() -> Any:
 
 
 def sentencepiece_normalizer() -> Any:
-    """SentencePiece's own rules (nmt_nfkc), as the tokenizers of T5 and mBART have them."""
+    """Return SentencePiece's own rules (nmt_nfkc), as in the tokenizers of T5 and mBART."""
     from sentencepiece import sentencepiece_model_pb2
 
     model = io.BytesIO()
@@ -117,7 +117,7 @@ TOKENIZERS: dict[str, Callable[[], Any]] = {
     "NLLB": families.nllb_tokenizer,
     "Marian, not fast": lambda: load_demo()[1],
 }
-if find_spec("google") and find_spec("google.protobuf"):  # the oldest set of releases has none
+if find_spec("google") and find_spec("google.protobuf"):  # constraints-oldest.txt leaves it out
     TOKENIZERS["unigram with SentencePiece's rules"] = lambda: unigram(sentencepiece_normalizer())
 
 

@@ -1,4 +1,4 @@
-"""Mistakes in calls: the error names the fix."""
+"""Errors about mistakes in calls say how to fix them."""
 
 import re
 from pathlib import Path
@@ -54,11 +54,11 @@ def record():
     return CrossAttention.from_tokens(weights, list("abcde"), list("vwxy"))
 
 
-# --- What is passed as model and tokenizer.
+# --- The model and the tokenizer.
 
 
 @every_call
-def test_model_and_tokenizer_swapped_are_told(call, demo):
+def test_a_swapped_model_and_tokenizer_are_reported(call, demo):
     model, tokenizer = demo
     with pytest.raises(TypeError, match=r"model must be .* swapped\? The model comes first, then its tokenizer"):
         call(tokenizer, model, GERMAN)
@@ -66,7 +66,7 @@ def test_model_and_tokenizer_swapped_are_told(call, demo):
 
 @every_call
 @pytest.mark.parametrize("name", ["Helsinki-NLP/opus-mt-de-en", Path("folder/model")])
-def test_a_name_in_place_of_the_model_or_its_tokenizer_gets_the_line_that_loads_it(call, name, demo):
+def test_a_name_instead_of_a_model_or_tokenizer_gets_the_line_that_loads_it(call, name, demo):
     model, tokenizer = demo
     line = re.escape(f"model = AutoModelForSeq2SeqLM.from_pretrained({str(name)!r})")
     with pytest.raises(TypeError, match=f"model must be .*: load it by its name, {line}"):
@@ -97,7 +97,7 @@ MODELS = {
 
 
 @pytest.mark.parametrize("case", MODELS)
-def test_what_is_not_a_model_is_told_with_what_to_pass(case, demo):
+def test_errors_about_models_say_what_to_pass(case, demo):
     build, message = MODELS[case]
     with pytest.raises(TypeError, match=message):
         extract(build(*demo), demo[1], GERMAN)
@@ -106,7 +106,7 @@ def test_what_is_not_a_model_is_told_with_what_to_pass(case, demo):
 TOKENIZERS = {
     "a processor": (lambda model, tokenizer: Processor(tokenizer), r"Processor: pass its \.tokenizer"),
     "a class": (lambda model, tokenizer: type(tokenizer), r"tokenizer = \w+.from_pretrained\(name\)"),
-    "of tokenizers": (
+    "a tokenizer of the tokenizers library": (
         lambda model, tokenizer: tokenizers.Tokenizer(tokenizers.models.BPE()),
         r"Tokenizer: wrap it, transformers\.PreTrainedTokenizerFast\(tokenizer_object=",
     ),
@@ -115,20 +115,20 @@ TOKENIZERS = {
 
 
 @pytest.mark.parametrize("case", TOKENIZERS)
-def test_what_is_not_a_tokenizer_is_told_with_what_to_pass(case, demo):
+def test_errors_about_tokenizers_say_what_to_pass(case, demo):
     build, message = TOKENIZERS[case]
     with pytest.raises(TypeError, match=message):
         extract(demo[0], build(*demo), GERMAN)
 
 
-@pytest.mark.parametrize("use", [capture, lambda model: ablate(model, [(0, 0)])])
-def test_blocks_tell_a_name_and_a_tokenizer_too(use, demo):
-    for thing, message in (("a/b", r"from_pretrained\('a/b'\)"), (demo[1], "swapped")):
-        with pytest.raises(TypeError, match=message), use(thing):
+@pytest.mark.parametrize("block", [capture, lambda model: ablate(model, [(0, 0)])])
+def test_blocks_also_report_a_name_or_a_tokenizer(block, demo):
+    for argument, message in (("a/b", r"from_pretrained\('a/b'\)"), (demo[1], "swapped")):
+        with pytest.raises(TypeError, match=message), block(argument):
             pass
 
 
-# --- Names of arguments.
+# --- Argument names.
 
 
 @every_call
@@ -142,7 +142,7 @@ def test_blocks_tell_a_name_and_a_tokenizer_too(use, demo):
         ({"generatoin": {"num_beams": 4}}, "did you mean 'generation'"),
     ],
 )
-def test_arguments_of_generate_are_pointed_to_where_they_belong(call, given, meant, demo):
+def test_errors_about_arguments_of_generate_point_to_generation(call, given, meant, demo):
     with pytest.raises(TypeError, match=meant):
         call(*demo, GERMAN, **given)
 
@@ -160,7 +160,7 @@ def test_arguments_of_generate_are_pointed_to_where_they_belong(call, given, mea
         (show_cross_attention, "batch_size", r"extract takes it: .*extract\(.*batch_size=1\)\)"),
     ],
 )
-def test_names_that_are_near_an_argument_are_told(call, name, meant, demo):
+def test_misspelled_arguments_get_a_suggestion(call, name, meant, demo):
     with pytest.raises(TypeError, match=meant):
         call(*demo, GERMAN, **{name: 1})
 
@@ -175,12 +175,12 @@ def test_names_that_are_near_an_argument_are_told(call, name, meant, demo):
         (transformers.GenerationConfig(), TypeError, r"such as {'generation_config': \.\.\.}, got GenerationConfig"),
     ],
 )
-def test_what_is_near_an_argument_of_generate_is_told(call, generation, error, message, demo):
+def test_misspelled_arguments_of_generate_get_a_suggestion(call, generation, error, message, demo):
     with pytest.raises(error, match=message):
         call(*demo, GERMAN, generation=generation)
 
 
-def test_the_signature_of_functions_with_checked_arguments_is_their_own():
+def test_functions_with_checked_arguments_keep_their_signature():
     import inspect
 
     assert list(inspect.signature(extract).parameters)[:4] == ["model", "tokenizer", "source", "target"]
@@ -198,11 +198,11 @@ SENTENCES = {
     "a frame": (pd.DataFrame({"source": ["a"]}), "got DataFrame: pass one of its columns"),
     "a polars series": (pl.Series(["a", "b"]), r"got Series: pass"),
     "an Arrow column": (pa.array(["a", "b"]), r"got StringArray: pass its \.(tolist|to_pylist)\(\)"),
-    "a generator": ((each for each in "ab"), r"got generator: pass list\(\.\.\.\) of it"),
+    "a generator": ((letter for letter in "ab"), r"got generator: pass list\(\.\.\.\) of it"),
     "a set": ({"a", "b"}, r"got set: pass list"),
     "a dictionary": ({"de": "a"}, "got dict: pass one of its values"),
     "ids": (torch.tensor([[1, 2]]), "got Tensor: pass text, not ids"),
-    "what a tokenizer gives": (transformers.BatchEncoding({"input_ids": [1]}), "BatchEncoding: pass text, not ids"),
+    "the output of a tokenizer": (transformers.BatchEncoding({"input_ids": [1]}), "BatchEncoding: pass text, not ids"),
     "words": ([["Guten", "Tag"]], r"source\[0\] must be a string, got list .* join them"),
     "pairs": ([PAIR, PAIR], r"source\[0\] must be a string, got tuple .*: pass sources and targets as two lists"),
     "bytes in a list": (["a", b"b"], r"source\[1\] must be a string, got bytes b'b': decode it"),
@@ -210,20 +210,20 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize("case", SENTENCES)
-def test_what_is_not_a_sentence_is_told_with_what_to_pass(case, demo):
+def test_errors_about_sentences_say_what_to_pass(case, demo):
     sentences, message = SENTENCES[case]
     with pytest.raises(TypeError, match=message):
         extract(*demo, sentences)
 
 
 @every_call
-def test_a_tuple_of_two_strings_is_asked_what_it_is(call, demo):
+def test_a_tuple_of_two_strings_is_refused_as_ambiguous(call, demo):
     message = re.escape("one after the other: 'Guten Tag.', 'Good day.'. If they are two sentences, pass a list")
     with pytest.raises(ValueError, match=message):
         call(*demo, PAIR)
 
 
-def test_lists_and_other_tuples_are_lists_of_sentences(demo):
+def test_lists_and_longer_tuples_are_lists_of_sentences(demo):
     assert len(extract(*demo, list(PAIR))) == 2
     assert len(extract(*demo, (*PAIR, GERMAN))) == 3
     assert len(extract(*demo, (PAIR[0], GERMAN), (PAIR[1], "I read."))) == 2
@@ -239,18 +239,18 @@ HEADS = {
     "compare": (lambda record, heads: CrossAttentionWidget(record, compare={"heads": heads}), TraitError, "heads"),
     "muted": (lambda record, heads: CrossAttentionWidget(record, muted=heads), TraitError, "muted"),
 }
-in_every_place = pytest.mark.parametrize(("use", "error", "name"), HEADS.values(), ids=HEADS)
+for_every_use = pytest.mark.parametrize(("use", "error", "name"), HEADS.values(), ids=HEADS)
 
 
-@in_every_place
+@for_every_use
 @pytest.mark.parametrize("heads", [(1, 2), [1, 2], np.array([1, 2])])
-def test_one_pair_in_place_of_a_list_of_pairs_is_told(use, error, name, heads, record):
+def test_one_pair_instead_of_a_list_of_pairs_is_reported(use, error, name, heads, record):
     with pytest.raises(error, match=re.escape(f"write {name}=[(1, 2)] for head 2 of layer 1")):
         use(record, heads)
 
 
-@in_every_place
-def test_other_forms_of_heads_are_told(use, error, name, record):
+@for_every_use
+def test_other_malformed_heads_are_reported(use, error, name, record):
     for heads, message in [
         (1, f"write {name}=[(layer, 1)]"),
         ([1], f"write {name}=[(layer, 1)]"),
@@ -263,8 +263,8 @@ def test_other_forms_of_heads_are_told(use, error, name, record):
             use(record, heads)
 
 
-@in_every_place
-def test_heads_that_are_swapped_or_negative_are_told(use, error, name, record):
+@for_every_use
+def test_swapped_or_negative_heads_get_a_suggestion(use, error, name, record):
     for heads, message in [
         ([(2, 1)], "the layer comes first: did you mean (1, 2)?"),
         ([(-1, 0)], "not counted from the end: write (1, 0)"),
@@ -274,7 +274,7 @@ def test_heads_that_are_swapped_or_negative_are_told(use, error, name, record):
             use(record, heads)
 
 
-def test_heads_of_alignments_models_and_tables_are_told_too(record, demo):
+def test_heads_of_alignments_models_and_tables_are_checked_too(record, demo):
     assert record.align((1, 2), words=False) == record.align([(1, 2)], words=False)
     assert record.align(np.array([1, 2]), words=False) == record.align(np.array([[1, 2]]), words=False)
     with pytest.raises(ValueError, match=r"did you mean \(1, 2\)"):
@@ -291,7 +291,7 @@ def test_heads_of_alignments_models_and_tables_are_told_too(record, demo):
         record.plot(layer=(0, 1))
 
 
-# --- Names of scores and tokens.
+# --- Score names and tokens.
 
 
 @pytest.mark.parametrize(
@@ -307,14 +307,14 @@ def test_heads_of_alignments_models_and_tables_are_told_too(record, demo):
         ("bleu", []),
     ],
 )
-def test_the_likeliest_name_of_a_score_comes_first(name, meant, record):
+def test_the_most_likely_score_name_comes_first(name, meant, record):
     assert nearest(name, scores.BUILTIN) == meant
     expected = f"did you mean {' or '.join(map(repr, meant))}" if meant else "there are coverage_penalty"
     with pytest.raises(ValueError, match=expected):
         record.score(name)
 
 
-def test_parameters_and_listed_scores_are_suggested_as_well(record):
+def test_score_parameters_and_listed_scores_are_suggested_too(record):
     with pytest.raises(TypeError, match=r"has no parameter 'epsilon'; it has eps: did you mean 'eps'\?"):
         record.score("coverage_penalty", epsilon=1e-3)
     widget = CrossAttentionWidget(record)
@@ -324,7 +324,7 @@ def test_parameters_and_listed_scores_are_suggested_as_well(record):
         widget.scores("entropi")
 
 
-def test_a_token_without_the_sign_of_its_words_beginning_is_told_with_it(demo):
+def test_a_token_without_the_mark_of_a_word_start_gets_a_suggestion(demo):
     widget = show_cross_attention(*demo, GERMAN)
     for token, message in [
         ("have", "did you mean '▁have'"),
@@ -336,23 +336,22 @@ def test_a_token_without_the_sign_of_its_words_beginning_is_told_with_it(demo):
     assert len(widget.records) == 1
 
 
-def test_a_token_of_a_byte_level_vocabulary_is_told_with_its_sign():
+def test_a_byte_level_token_without_its_mark_gets_a_suggestion():
     tokenizer = byte_level_tokenizer()
     model = tiny("bart", vocab_size=len(tokenizer))
     model.generation_config.max_new_tokens = 4
-    token = next(
-        each for each in tokenizer.get_vocab() if each.startswith("Ġ") and each[1:] not in tokenizer.get_vocab()
-    )
+    vocabulary = tokenizer.get_vocab()
+    token = next(piece for piece in vocabulary if piece.startswith("Ġ") and piece[1:] not in vocabulary)
     with pytest.raises(ValueError, match=f"did you mean '{token}'"):
         show_cross_attention(model, tokenizer, GERMAN, "I read.").set_token(1, token[1:])
 
 
-# --- A check that passes says so.
+# --- A passed check says so.
 
 
-def test_a_score_that_passes_all_checks_is_said_to(capsys):
-    held = check_score(scores.BUILTIN["entropy"])
-    said = capsys.readouterr().out
-    assert said.startswith(f"entropy passes all {len(held)} checks: ")
-    assert all(each in said for each in held)
-    assert said.count("\n") == 1
+def test_check_score_says_that_a_score_passes_all_checks(capsys):
+    checks = check_score(scores.BUILTIN["entropy"])
+    output = capsys.readouterr().out
+    assert output.startswith(f"entropy passes all {len(checks)} checks: ")
+    assert all(check in output for check in checks)
+    assert output.count("\n") == 1

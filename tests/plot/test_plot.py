@@ -1,4 +1,4 @@
-"""Pictures: what is drawn is what was asked for, labels are whole and in the right fonts, files are written."""
+"""Pictures: they show what was requested, labels are complete and in the right fonts, and files are written."""
 
 import io
 import warnings
@@ -40,7 +40,7 @@ def record_of(source=GERMAN, target=ENGLISH, layers=2, heads=3):
 
 
 def pixels(figure):
-    """``[height, width, 3]`` bytes of the figure as it is saved."""
+    """Return the saved figure as ``[height, width, 3]`` bytes."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     picture.seek(0)
@@ -48,12 +48,12 @@ def pixels(figure):
 
 
 def pixel_at(ax, column, row, image):
-    across, down = ax.transData.transform((column, row))
-    return image[image.shape[0] - 1 - round(down), round(across)]
+    x, y = ax.transData.transform((column, row))
+    return image[image.shape[0] - 1 - round(y), round(x)]
 
 
 def texts_within(figure):
-    """The texts of a figure, all of which lies inside its edges."""
+    """Return the visible texts of a figure, after checking that the whole drawing is inside its edges."""
     figure.draw_without_rendering()
     box = figure.get_tightbbox()
     width, height = figure.get_size_inches()
@@ -63,32 +63,32 @@ def texts_within(figure):
     return {text.get_text() for text in figure.findobj(Text) if text.get_visible()}
 
 
-def test_every_cell_of_a_heat_map_has_the_colour_of_its_weight():
+def test_every_cell_of_a_heatmap_has_the_color_of_its_weight():
     record = record_of()
     ax = record.plot(1, 2)
     image = pixels(ax.figure)
-    colours = matplotlib.colormaps[COLORS]
+    colors = matplotlib.colormaps[COLORS]
     for row in range(4):
         for column in range(5):
-            expected = np.array(colours(float(record.weights[1, 2, row, column]), bytes=True)[:3], dtype=int)
+            expected = np.array(colors(float(record.weights[1, 2, row, column]), bytes=True)[:3], dtype=int)
             assert np.abs(pixel_at(ax, column, row, image) - expected).max() <= 2
 
 
-def test_lines_join_the_tokens_of_each_weight_above_the_threshold():
+def test_lines_connect_the_tokens_of_each_weight_above_the_threshold():
     record = record_of()
     ax = record.plot(kind="lines", heads=[(0, 1), (1, 2)], threshold=0.2)
-    drawn = [each for each in ax.collections if isinstance(each, LineCollection)]
-    assert len(drawn) == 2
-    for (layer, head), lines, colour in zip([(0, 1), (1, 2)], drawn, HEAD_COLORS, strict=False):
+    collections = [collection for collection in ax.collections if isinstance(collection, LineCollection)]
+    assert len(collections) == 2
+    for (layer, head), lines, color in zip([(0, 1), (1, 2)], collections, HEAD_COLORS, strict=False):
         expected = (record.weights[layer, head] >= 0.2).nonzero().tolist()
         ends = [(round(segment[1][1] * 4 - 0.5), round(segment[0][1] * 5 - 0.5)) for segment in lines.get_segments()]
         assert ends == [tuple(cell) for cell in expected]
-        assert matplotlib.colors.to_hex(lines.get_colors()[0]) == colour
+        assert matplotlib.colors.to_hex(lines.get_colors()[0]) == color
         assert lines.get_linewidths()[0] == pytest.approx(4 * float(record.weights[layer, head][tuple(expected[0])]))
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["layer 0, head 1", "layer 1, head 2"]
 
 
-def test_more_heads_than_colours_are_drawn_as_their_mean():
+def test_more_heads_than_colors_are_drawn_as_their_mean():
     record = record_of(layers=3, heads=3)
     heads = [(layer, head) for layer in range(3) for head in range(3)]
     ax = record.plot(kind="lines", heads=heads, threshold=0)
@@ -105,11 +105,11 @@ def test_a_grid_shows_the_score_its_direction_and_its_signature():
     assert np.allclose(ax.images[0].get_array(), values)
     assert ax.get_title() == "coverage_penalty (lower is better)"
     assert values.signature in ax.get_xlabel()
-    written = [text.get_text() for text in ax.texts]
-    assert written == [f"{value:.2f}" for value in values.flatten().tolist()]
+    texts = [text.get_text() for text in ax.texts]
+    assert texts == [f"{value:.2f}" for value in values.flatten().tolist()]
 
 
-def test_undefined_values_of_a_grid_are_grey_and_marked():
+def test_undefined_values_of_a_grid_are_gray_and_marked():
     @score
     def sometimes(attention, source_mask, target_mask):
         values = attention.amax(-1).mean(-1)
@@ -118,11 +118,11 @@ def test_undefined_values_of_a_grid_are_grey_and_marked():
 
     ax = record_of().plot(kind="grid", score=sometimes)
     assert ax.texts[0].get_text() == "–"
-    grey = pixel_at(ax, 0, 0.35, pixels(ax.figure))
-    assert grey.max() - grey.min() <= 2
+    gray = pixel_at(ax, 0, 0.35, pixels(ax.figure))
+    assert gray.max() - gray.min() <= 2
 
 
-def test_a_distribution_has_a_box_a_head_at_its_quartiles():
+def test_a_distribution_has_one_box_per_head_at_its_quartiles():
     records = [record_of(target=ENGLISH * repeats) for repeats in range(1, 9)]
     grids = [record.score("entropy") for record in records]
     ax = plot_distribution(grids)
@@ -131,11 +131,11 @@ def test_a_distribution_has_a_box_a_head_at_its_quartiles():
     assert np.allclose(medians, np.median(values, axis=0).flatten())
     assert ax.get_title() == grids[0].signature
     assert {"layer 0", "layer 1"} <= texts_within(ax.figure)
-    labelled = plot_distribution(torch.stack(grids), label="entropy of eight sentences", ax=Figure().subplots())
-    assert labelled.get_title() == "entropy of eight sentences"
+    labeled = plot_distribution(torch.stack(grids), label="entropy of eight sentences", ax=Figure().subplots())
+    assert labeled.get_title() == "entropy of eight sentences"
 
 
-def test_a_distribution_leaves_undefined_sentences_out_and_refuses_a_mixture():
+def test_a_distribution_skips_undefined_sentences_and_refuses_mixed_signatures():
     values = torch.tensor([1.0, 2.0, 3.0, torch.nan]).reshape(4, 1, 1)
     ax = plot_distribution(values)
     assert any(set(line.get_ydata()) == {2.0} for line in ax.lines)
@@ -146,7 +146,7 @@ def test_a_distribution_leaves_undefined_sentences_out_and_refuses_a_mixture():
         plot_distribution(torch.ones(2, 3))
 
 
-def test_a_distribution_is_drawn_of_a_scored_corpus_and_of_heads_without_a_number():
+def test_a_distribution_shows_a_scored_corpus_and_heads_without_values():
     model, tokenizer = load_demo()
     table = score_corpus(model, tokenizer, ["Ich lese.", "", "Das Kind spielt im Garten."], scores=["monotonicity"])
     values = grids(table, "monotonicity")
@@ -175,41 +175,40 @@ def test_pictures_are_written_in_every_format(name, suffix, tmp_path):
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_no_label_is_clipped_however_long_or_many(name):
+def test_no_label_is_clipped_even_if_labels_are_long_or_many(name):
     source = ["Donaudampfschifffahrtsgesellschaftskapitän", *["kurz"] * 60, "$5"]
     target = ["an", "extraordinarily-long-hyphenated-word", "end"]
     for record in (record_of(), record_of(source, target), record_of(target, source)):
-        drawn = texts_within(record.plot(**DRAWINGS[name]).figure)
+        texts = texts_within(record.plot(**DRAWINGS[name]).figure)
         if name != "grid":
-            assert any(text.startswith("extraordinarily-long-h") for text in drawn) == (len(record.source) != 5)
-            assert all(len(text) <= 30 for text in drawn)
+            assert any(text.startswith("extraordinarily-long-h") for text in texts) == (len(record.source) != 5)
+            assert all(len(text) <= 30 for text in texts)
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_axes_that_are_passed_in_are_drawn_into_and_returned(name):
+def test_given_axes_are_used_and_returned(name):
     ax = Figure().subplots()
     assert record_of().plot(**DRAWINGS[name], ax=ax) is ax
     assert not pyplot.get_fignums()
 
 
-def test_right_to_left_labels_are_joined_and_in_order():
+def test_right_to_left_labels_are_joined_and_ordered():
     record = record_of(["مرحبا", "عالم", "."], ["שלום", "עולם", "."])
     if not hasattr(ft2font, "__libraqm_version__"):
         with pytest.warns(UserWarning, match=r"before 3\.11"):
             record.plot(0, 0)
         return
     ax = record.plot(0, 0)
-    drawn = texts_within(ax.figure)
-    assert {"مرحبا", "שלום"} <= drawn
-    # Joined letters take less room than letters apart.
+    assert {"مرحبا", "שלום"} <= texts_within(ax.figure)
+    # Joined letters need less space than separate letters.
     renderer = ax.figure.canvas.get_renderer()
     joined = ax.get_xticklabels()[0].get_window_extent(renderer).height
-    apart = ax.text(0, 0, "\u200c".join("مرحبا"), fontsize=8, rotation=90).get_window_extent(renderer).height
-    assert joined < apart
+    separate = ax.text(0, 0, "\u200c".join("مرحبا"), fontsize=8, rotation=90).get_window_extent(renderer).height
+    assert joined < separate
 
 
 def font_with(characters, path):
-    """A font file in which each of the characters is a full block."""
+    """Write a font file in which each of the characters is a full block."""
     builder = FontBuilder(1000, isTTF=True)
     names = [f"uni{ord(character):04X}" for character in characters]
     builder.setupGlyphOrder([".notdef", *names])
@@ -231,8 +230,8 @@ def font_with(characters, path):
     return path
 
 
-def test_characters_that_the_font_lacks_come_from_an_installed_font_that_has_them(tmp_path, monkeypatch):
-    # Private-use characters, which no font of the machine has: they stand in for a script that one font lacks.
+def test_characters_that_the_font_lacks_come_from_another_installed_font(tmp_path, monkeypatch):
+    # Private-use characters, which no font on the machine has, stand in for a script that one font lacks.
     characters = "\ue0f0\ue0f1"
     monkeypatch.setattr(font_manager.fontManager, "ttflist", list(font_manager.fontManager.ttflist))
     font_manager.fontManager.addfont(font_with(characters, tmp_path / "blocks.ttf"))
@@ -242,10 +241,10 @@ def test_characters_that_the_font_lacks_come_from_an_installed_font_that_has_the
         for drawing in ({}, {"kind": "lines"}):
             ax = record.plot(0, 0, **drawing)
             assert ax.get_yticklabels()[0].get_fontfamily()[-1] == "Blocks For Tests"
-            pixels(ax.figure)  # no warning of a missing glyph while drawing
+            pixels(ax.figure)  # drawing gives no warning about a missing glyph
 
 
-def test_characters_that_no_font_has_are_named_with_what_to_install(monkeypatch):
+def test_a_warning_names_characters_that_no_font_has_and_what_to_install(monkeypatch):
     monkeypatch.setattr(labels, "_installed", list)
     with pytest.warns(UserWarning, match=r"no installed font has '今日' \(CJK\).*Noto Sans CJK") as caught:
         record_of(["今日", "</s>"], ["today", "</s>"]).plot(0, 0)
@@ -265,6 +264,6 @@ def test_characters_that_no_font_has_are_named_with_what_to_install(monkeypatch)
         ({"heads": [(0, 9)]}, ValueError, "no layer 0 head 9: layers are 0 to 1, heads are 0 to 2"),
     ],
 )
-def test_what_cannot_be_drawn_is_told(arguments, error, message):
+def test_arguments_that_cannot_be_drawn_are_reported(arguments, error, message):
     with pytest.raises(error, match=message):
         record_of().plot(**arguments)
