@@ -194,7 +194,7 @@ def test_the_steps_grow_no_faster_than_the_text(sentence, change):
 def test_the_steps_grow_no_faster_than_a_pile_of_marks():
     def count(length):
         text = "e" + "\u0301" * length
-        return steps(axis_of("ByT5", text).with_words, [text[:-1]])
+        return steps(assign_words, axis_of("ByT5", text), [text[:-1]])
 
     assert count(1600) < 2.5 * 2 * count(400)
 

@@ -15,10 +15,7 @@ import torch
 
 from xattn_widget.capturing.recorder import ROW_SUM_TOLERANCE, capture_here
 from xattn_widget.inputs.pairs import Pair, forward_inputs
-from xattn_widget.record.axis import NO_WORD, Axis
-
-# The id of a position that is not a token of the vocabulary.
-NO_ID = -1
+from xattn_widget.record.axis import NO_ID, Axis
 
 
 @dataclass(frozen=True)
@@ -45,23 +42,8 @@ class Layout:
 
     def around(self, axis: Axis) -> Axis:
         """The axis of the source with the other columns as special positions, ``[prompt 0]`` and so on."""
-        if not self.extra:
-            return axis
         names = [f"[prompt {index}]" for index in range(self.extra)]
-
-        def surrounded(values: Sequence[Any], fillings: Sequence[Any]) -> tuple[Any, ...]:
-            return (*fillings[: self.before], *values, *fillings[self.before :])
-
-        return replace(
-            axis,
-            labels=surrounded(axis.labels, names),
-            special=surrounded(axis.special, [True] * self.extra),
-            groups=surrounded(axis.groups, [NO_WORD] * self.extra),
-            ids=None if axis.ids is None else surrounded(axis.ids, [NO_ID] * self.extra),
-            spans=None
-            if axis.spans is None or axis.text is None
-            else surrounded(axis.spans, [(0, 0)] * self.before + [(len(axis.text),) * 2] * self.after),
-        )
+        return axis.surround(names[: self.before], names[self.before :])
 
 
 def token_ids(axis: Axis) -> list[int]:

@@ -76,22 +76,25 @@ class AttentionData:
 
     @classmethod
     def from_tokens(
-        cls, weights: torch.Tensor, source_tokens: Sequence[str], target_tokens: Sequence[str], **fields: Any
+        cls,
+        weights: torch.Tensor,
+        source_tokens: Sequence[str] | Axis,
+        target_tokens: Sequence[str] | Axis,
+        **fields: Any,
     ) -> Self:
-        """A record of attention that comes from elsewhere, with a string for each position.
+        """A record of attention that comes from elsewhere.
 
         Args:
             weights: ``[layers, heads, target, source]``.
-            source_tokens: a display string for each source position.
-            target_tokens: a display string for each target position.
+            source_tokens: a display string for each source position, or an :class:`~xattn_widget.record.axis.Axis`,
+                which can also say which positions are special, audio or image, and where they lie.
+            target_tokens: the same for the target positions.
             fields: further fields of the record, such as ``logprobs``.
         """
-        return cls(
-            weights=torch.as_tensor(weights),
-            source=Axis(tuple(source_tokens)),
-            targets={"output": Axis(tuple(target_tokens))},
-            **fields,
+        source, target = (
+            tokens if isinstance(tokens, Axis) else Axis(tuple(tokens)) for tokens in (source_tokens, target_tokens)
         )
+        return cls(weights=torch.as_tensor(weights), source=source, targets={"output": target}, **fields)
 
     @property
     def layers(self) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple, TypeVar, get_args
 
 import torch
 
-from xattn_widget.record.axis import NO_WORD, Axis
+from xattn_widget.record.axis import NO_WORD, Axis, AxisKind
 from xattn_widget.record.data import AttentionData, Reading
 
 # Rows of weights that were given in half precision are this far from 1 at most.
@@ -50,6 +51,10 @@ def _is_span(value: Any) -> bool:
     return _list_of(_is_whole)(value) and len(value) == 2
 
 
+def _is_place(value: Any) -> bool:
+    return value is None or _list_of(_is_number)(value)
+
+
 def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 
@@ -71,6 +76,13 @@ _AXIS = {
     "ids": _Field("a list of whole numbers, or null", _optional(_list_of(_is_whole)), required=False),
     "text": _Field("a string, or null", _optional(_is_text), required=False),
     "spans": _Field("a list of [start, stop], or null", _optional(_list_of(_is_span)), required=False),
+    # Only axes with other positions than text have these two.
+    "kinds": _Field(
+        f"a list of {', '.join(get_args(AxisKind))}",
+        _list_of(lambda value: value in get_args(AxisKind)),
+        required=False,
+    ),
+    "places": _Field("a list of lists of numbers and null, or null", _optional(_list_of(_is_place)), required=False),
 }
 _RECORD = {
     "source": _Field("an axis", _is_object),
@@ -213,8 +225,8 @@ def _read_record(fields: Any, left: dict[str, torch.Tensor], index: int, kind: t
 def _read_axis(fields: Any, name: str) -> Axis:
     _check_fields(fields, _AXIS, name)
     count, words = len(fields["labels"]), len(fields["words"])
-    for each in ("special", "groups"):
-        if len(fields[each]) != count:
+    for each in ("special", "groups", "kinds"):
+        if len(fields.get(each, fields["labels"])) != count:
             raise ValueError(f"{name} has {count} labels and {len(fields[each])} values for {each!r}")
     seen: set[int] = set()
     previous = NO_WORD
@@ -232,7 +244,26 @@ def _read_axis(fields: Any, name: str) -> Axis:
     values: dict[str, Any] = {
         each: tuple(value) if isinstance(value, list) else value for each, value in fields.items()
     }
-    return Axis(**values)
+    if fields.get("places"):
+        # JSON has null where an axis has NaN.
+        width = max((len(place) for place in fields["places"] if place is not None), default=0)
+        values["places"] = [(math.nan,) * width if place is None else place for place in fields["places"]]
+    try:
+        return Axis(**values)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def axis_fields(axis: Axis) -> dict[str, Any]:
+    """The fields of an axis as a file has them.
+
+    An axis of text has the fields that it had before there were other kinds, so that earlier versions load it. They
+    refuse other axes by the names of the new fields, rather than take them for text.
+    """
+    fields = asdict(axis) | {"places": axis.known_places()}
+    if axis.kind == "text":
+        del fields["kinds"], fields["places"]
+    return fields
 
 
 def _check_fields(fields: Any, schema: Mapping[str, _Field], name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from xattn_widget.files.writing import whole_file
 from xattn_widget.record.data import AttentionData
-from xattn_widget.record.schema import check_hypotheses, check_values, has_whole_rows, read_records
+from xattn_widget.record.schema import axis_fields, check_hypotheses, check_values, has_whole_rows, read_records
 
 _KEY = "xattn_widget"
 _FORMAT = 1
@@ -42,8 +42,8 @@ def save(record: AttentionData, path: str | Path) -> Path:
             tensors[f"{index}.importance.{method}"] = grid.contiguous()
         described.append(
             {
-                "source": asdict(each.source),
-                "targets": {reading: asdict(axis) for reading, axis in each.targets.items()},
+                "source": axis_fields(each.source),
+                "targets": {reading: axis_fields(axis) for reading, axis in each.targets.items()},
                 "reading": each.reading,
                 "generated": each.generated,
                 "sequence_score": each.sequence_score,

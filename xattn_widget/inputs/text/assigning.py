@@ -39,7 +39,12 @@ def _groups(axis: Axis, words: Sequence[str]) -> tuple[int, ...]:
             raise TypeError(f"words must be strings, got {type(word).__name__} for word {number}: {word!r:.60}")
     if tuple(words) == axis.words:
         return axis.groups
-    text, spans = _spelling(axis)
+    if axis.labels and "text" not in axis.kinds:
+        raise ValueError(
+            f"words are matched with text, but all positions of this axis are {axis.kind or 'audio or image'}"
+        )
+    spells = [kind == "text" and not special for kind, special in zip(axis.kinds, axis.special, strict=True)]
+    text, spans = _spelling(axis, spells)
     spelled, given = letters(text), letters(" ".join(words))
     numbers = [number for number, word in enumerate(words) for _ in f"{word} "]
     owners = [numbers[start] for start, _ in given.origins]
@@ -53,9 +58,9 @@ def _groups(axis: Axis, words: Sequence[str]) -> tuple[int, ...]:
     groups = {
         position: choice[span].most_common(1)[0][0]
         for position, span in enumerate(spans)
-        if choice[span] and not axis.special[position]
+        if choice[span] and spells[position]
     }
-    content = [position for position in range(len(axis)) if not axis.special[position]]
+    content = [position for position in range(len(axis)) if spells[position]]
     telling = _telling(axis, spans, spelled.origins, owners, pairs)
     shorter, longer = sorted((len(spelled.text), len(given.text)))
     # Unrelated sentences of one language share up to half of their letters in order, and few stretches of them.
@@ -68,13 +73,11 @@ def _groups(axis: Axis, words: Sequence[str]) -> tuple[int, ...]:
     return tuple(groups.get(position, NO_WORD) for position in range(len(axis)))
 
 
-def _spelling(axis: Axis) -> tuple[str, Sequence[Span]]:
+def _spelling(axis: Axis, spells: Sequence[bool]) -> tuple[str, Sequence[Span]]:
     """The axis's text and spans, or those that its labels make together."""
     if axis.text is not None and axis.spans is not None:
         return axis.text, axis.spans
-    return join_bytes(
-        b"" if special else _content(label) for label, special in zip(axis.labels, axis.special, strict=True)
-    )
+    return join_bytes(_content(label) if has_text else b"" for label, has_text in zip(axis.labels, spells, strict=True))
 
 
 def _content(label: str) -> bytes:
