@@ -383,7 +383,11 @@ def test_what_is_no_tokenizer_is_told(demo):
 
 GPT2 = transformers.GPT2Config(vocab_size=320, n_embd=16, n_layer=1, n_head=2)
 BAD_MODELS = {
-    "decoder-only": (lambda: transformers.GPT2LMHeadModel(GPT2), ValueError, "GPT2LMHeadModel is no encoder-decoder"),
+    "decoder-only": (
+        lambda: transformers.GPT2LMHeadModel(GPT2),
+        ValueError,
+        "GPT2LMHeadModel is not an encoder-decoder",
+    ),
     "Whisper": (lambda: tiny("whisper"), ValueError, r"input_features, not text.*capture\(model\)"),
     "without head": (lambda: tiny("bart", vocab_size=320).model, ValueError, "no language-model head.*Seq2SeqLM"),
     "a name": (lambda: "Helsinki-NLP/opus-mt-de-en", TypeError, "model must be a model of transformers.*str"),

@@ -13,8 +13,10 @@ from xattn_widget.capturing.checks import unknown
 from xattn_widget.capturing.recorder import capture_here
 from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.extraction.importance import Method, check_method, importance_sums
-from xattn_widget.inputs.columns import Layout, check_share, find_layout
-from xattn_widget.inputs.pairs import Pair, evaluating, forward_inputs, paired_batches, predicted_logprobs
+from xattn_widget.inputs.batches import paired_batches
+from xattn_widget.inputs.columns import ColumnLayout, check_share, find_layout
+from xattn_widget.inputs.evaluating import evaluating
+from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
 from xattn_widget.inputs.text.sides import TextModel, pair_model
 from xattn_widget.messages.mistakes import with_checked_arguments
 from xattn_widget.record.data import Reading
@@ -157,7 +159,7 @@ def read_pairs(text_model: TextModel, pairs: list[Pair], generated: bool, value_
             model,
             model.config,
         )
-    layout = _layout(text_model, pairs, layers, inputs["input_ids"].shape[1])
+    layout = _layout(model, pairs, layers)
     records = []
     for row, pair in enumerate(pairs):
         target = slice(len(pair.predicted))
@@ -167,7 +169,7 @@ def read_pairs(text_model: TextModel, pairs: list[Pair], generated: bool, value_
         records.append(
             CrossAttention(
                 weights=weights,
-                source=layout.around(text_model.source.axis(pair.source, pair.source_text)),
+                source=layout.around(pair.source.axis()),
                 targets={
                     "output": text_model.target.axis(pair.predicted, pair.target_text),
                     "input": text_model.target.axis(pair.read, pair.target_text),
@@ -185,15 +187,16 @@ def read_pairs(text_model: TextModel, pairs: list[Pair], generated: bool, value_
     return records
 
 
-def _layout(text_model: TextModel, pairs: list[Pair], layers: Sequence[torch.Tensor], padded: int) -> Layout:
-    """The layout of the columns: there are as many as tokens, or else a forward over one of the pairs tells."""
+def _layout(model: Any, pairs: list[Pair], layers: Sequence[torch.Tensor]) -> ColumnLayout:
+    """The layout of the columns; if there are more than source positions, a forward over one of the pairs tells it."""
+    padded = max(len(pair.source) for pair in pairs)
     if all(layer.shape[3] == padded for layer in layers):
-        return Layout()
-    layout = find_layout(text_model.model, pairs[0])
+        return ColumnLayout()
+    layout = find_layout(model, pairs[0])
     widths = sorted({layer.shape[3] for layer in layers})
     if widths != [padded + layout.extra]:
         raise ValueError(
-            f"the cross-attention of this {type(text_model.model).__name__} has {widths[0]} columns over a batch of "
+            f"the cross-attention of this {type(model).__name__} has {widths[0]} columns over a batch of "
             f"{padded} tokens, and {layout.extra} more than tokens over one of its sentences: pass them one by one "
             "(batch_size=1)"
         )

@@ -9,7 +9,7 @@ from xattn_widget.inputs.text.locating import locate
 from xattn_widget.inputs.text.pieces import Piece, marks_of, read_piece
 from xattn_widget.inputs.text.vocabularies import split_tokenizer
 from xattn_widget.inputs.text.words import group_words, visible
-from xattn_widget.record.axis import Axis
+from xattn_widget.record.axis import NO_ID, Axis
 
 
 def _label(piece: Piece) -> str:
@@ -81,3 +81,14 @@ def text_axis(
         text=text,
         spans=tuple(spans),
     )
+
+
+def token_ids(axis: Axis) -> list[int]:
+    """The ids of an axis's tokens, without the positions that are not tokens.
+
+    Raises:
+        ValueError: an axis without ids.
+    """
+    if axis.ids is None:
+        raise ValueError("this record has no token ids: it was not made by extract, or its subwords were merged")
+    return [index for index in axis.ids if index != NO_ID]
