@@ -92,5 +92,5 @@ def check_share(weights: torch.Tensor, whole: torch.Tensor) -> None:
         raise ValueError(
             f"rows of layer {int(missing.argmax())} have up to {float(missing.max()):.3g} of their weight on columns "
             "that are not tokens of their source, such as padding that the model does not mask, or other inputs that "
-            "it puts among the tokens: pass the sentences one by one (batch_size=1), or use 'with capture(model)'"
+            "it puts among the tokens: pass the sentences one at a time (batch_size=1), or use 'with capture(model)'"
         )

@@ -1,4 +1,4 @@
-"""Check that a model, its tokenizers and its sentences go together, and say what to do if they do not."""
+"""Check that a model, its tokenizers and its sentences fit together, and say what to do if they do not."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check_model(model: Any) -> None:
     if model.main_input_name != "input_ids":
         raise ValueError(
             f"{name} reads {model.main_input_name}, not text: run it yourself inside 'with capture(model)', "
-            "extract takes models that read text"
+            "because extract takes models that read text"
         )
 
 
@@ -55,7 +55,7 @@ def _describe(sentences: Any) -> str:
 
 
 def refuse_pair(source: Any, target: Any) -> None:
-    """Raise a ValueError for a tuple of two strings without a target: two sentences, or a source and its target?"""
+    """Raise a ValueError for a tuple of two strings without a target, which may be two sentences or a pair."""
     if target is None and isinstance(source, tuple) and len(source) == 2 and all(isinstance(s, str) for s in source):
         raise ValueError(
             f"source is a tuple of two strings, {source!r:.80}. If they are a sentence and its target, pass them one "
@@ -108,7 +108,7 @@ def check_tokenizer(model: Any, tokenizer: Any, side: str | None = None) -> None
             f"the {side + ' ' if side else ''}tokenizer ({type(tokenizer).__name__}) has {len(tokenizer)} tokens and "
             f"the {part} ({type(model).__name__}) embeds {rows}: it is the tokenizer of another model. {advice}"
         )
-    if side == "source":  # the ids in the model's configuration are those that it generates
+    if side == "source":  # the ids in the model's configuration are those of the target
         return
     for name in ("pad_token_id", "eos_token_id"):
         expected, found = getattr(model.config, name, None), getattr(tokenizer, name)

@@ -13,7 +13,7 @@ from xattn_widget.inputs.text.tokens import special_ids
 
 
 def embedded_ids(model: Any, side: str) -> int:
-    """How many ids the encoder (``"source"``) or the decoder (``"target"``) of a model embeds."""
+    """The number of ids that the encoder (``"source"``) or the decoder (``"target"``) of a model embeds."""
     part = model.get_encoder() if side == "source" else model.get_decoder()
     try:
         embedding = part.get_input_embeddings()
