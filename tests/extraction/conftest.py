@@ -8,7 +8,7 @@ from families import PAIRS
 
 @pytest.fixture(scope="module")
 def pairs(demo, tmp_path_factory):
-    """Gives a model with its tokenizer by name, made once."""
+    """A function that gives a model with its tokenizer by name, created once."""
 
     @cache
     def pair(name):

@@ -27,7 +27,7 @@ def test_white_space_is_an_empty_sentence_for_every_tokenizer(name, pairs):
 
 
 @pytest.mark.parametrize("name", ["byte-level BART", "mBART", "NLLB", "Marian of two vocabularies"])
-def test_too_long_a_sentence_is_an_error_with_both_lengths_unless_cutting_is_asked_for(name, pairs):
+def test_a_sentence_that_is_too_long_is_an_error_with_both_lengths_unless_truncated(name, pairs):
     pair = pairs(name)
     long = " ".join(["Hund"] * 70)
     source_length = len(pair.tokenizer(long)["input_ids"])
@@ -63,13 +63,13 @@ BAD_CALLS = {
 
 
 @pytest.mark.parametrize("case", BAD_CALLS)
-def test_arguments_that_do_not_fit_are_told_with_what_was_expected(case, demo):
+def test_errors_about_arguments_say_what_was_expected(case, demo):
     arguments, options, error, message = BAD_CALLS[case]
     with pytest.raises(error, match=message):
         extract(*demo, *arguments, **options)
 
 
-def test_a_tokenizer_of_another_model_is_told():
+def test_a_tokenizer_of_another_model_is_refused():
     model, tokenizer = tiny("bart", vocab_size=400), byte_level_tokenizer()
     assert extract(model, tokenizer, GERMAN[0], ENGLISH[0]).target_tokens
     with pytest.raises(ValueError, match=rf"{len(tokenizer)} tokens.*40.*another model.*from_pretrained"):
@@ -79,7 +79,7 @@ def test_a_tokenizer_of_another_model_is_told():
             extract(tiny("bart", vocab_size=400, **{name: 7}), tokenizer, GERMAN[0])
 
 
-def test_what_is_no_tokenizer_is_told(demo):
+def test_another_object_than_a_tokenizer_is_refused(demo):
     for thing in (None, "Helsinki-NLP/opus-mt-de-en", len):
         with pytest.raises(TypeError, match="tokenizer must be a tokenizer"):
             extract(demo.model, thing, GERMAN[0])
@@ -99,19 +99,19 @@ BAD_MODELS = {
 
 
 @pytest.mark.parametrize("case", BAD_MODELS)
-def test_a_model_that_cannot_be_read_is_told_with_what_to_load(case):
+def test_errors_about_models_say_what_to_load(case):
     build, error, message = BAD_MODELS[case]
     with pytest.raises(error, match=message):
         extract(build(), byte_level_tokenizer(), GERMAN[0])
 
 
-def test_a_pipeline_in_place_of_a_model_is_told_to_pass_its_model(demo):
+def test_the_error_about_a_pipeline_says_to_pass_its_model(demo):
     pipeline = transformers.pipeline("feature-extraction", model=demo.model, tokenizer=demo.tokenizer)
     with pytest.raises(TypeError, match=r"FeatureExtractionPipeline.*\.model"):
         extract(pipeline, demo.tokenizer, GERMAN[0])
 
 
-def test_a_compiled_model_is_told_to_pass_the_model_it_was_made_of(demo):
+def test_the_error_about_a_compiled_model_says_to_pass_the_original(demo):
     compiled = torch.compile(demo.model, backend="eager")
     with pytest.raises(TypeError, match=r"OptimizedModule: pass its \._orig_mod"):
         extract(compiled, demo.tokenizer, GERMAN[0])

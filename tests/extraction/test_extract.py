@@ -59,7 +59,7 @@ def test_a_given_target_is_read_as_a_forward_with_labels_reads_it(name, pairs):
 
 
 @every_pair
-def test_rows_are_labelled_by_the_token_predicted_or_on_request_by_the_token_read(name, pairs):
+def test_rows_are_labeled_by_the_token_predicted_or_on_request_by_the_token_read(name, pairs):
     pair = pairs(name)
     for options in ({"target": ENGLISH[0]}, {"generation": {"max_new_tokens": 9}}):
         output = extract(*pair, GERMAN[0], **options)
@@ -82,7 +82,7 @@ def test_rows_are_labelled_by_the_token_predicted_or_on_request_by_the_token_rea
 
 
 @pytest.mark.parametrize("options", [{}, {"target": "I read."}, {"generation": {"num_beams": 2, "max_new_tokens": 4}}])
-def test_the_model_is_left_as_it_was_in_whatever_mode(options, pairs):
+def test_the_model_is_left_as_it_was_in_any_mode(options, pairs):
     model, tokenizer = pairs("byte-level BART")
     expected = extract(model, tokenizer, GERMAN[0], **options)
     model.train()
@@ -115,7 +115,7 @@ def test_the_model_is_left_as_it_was_when_extraction_is_interrupted(error, pairs
         model.eval()
 
 
-def test_nan_parameters_get_an_error_that_says_so():
+def test_the_error_about_nan_parameters_says_so():
     tokenizer = byte_level_tokenizer()
     model = tiny("bart", vocab_size=len(tokenizer))
     with torch.no_grad():

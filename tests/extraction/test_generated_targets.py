@@ -13,7 +13,7 @@ every_pair = pytest.mark.parametrize("name", ["demo", *PAIRS])
 
 
 @every_pair
-def test_the_target_is_the_models_own_greedy_one_even_where_its_settings_ask_for_beams(name, pairs):
+def test_the_target_is_greedy_even_if_the_models_settings_ask_for_beams(name, pairs):
     pair = Pair(eager(pairs(name).model), pairs(name).tokenizer)
     pair.model.set_attn_implementation("sdpa")
     settings = pair.model.generation_config
@@ -27,7 +27,7 @@ def test_the_target_is_the_models_own_greedy_one_even_where_its_settings_ask_for
     assert pair.model.generation_config.to_dict() == before
 
 
-def test_greedy_is_the_default_even_where_the_models_settings_ask_for_several_sequences():
+def test_the_default_is_greedy_even_if_the_models_settings_ask_for_several_sequences():
     model, tokenizer = load_demo()
     greedy = extract(model, tokenizer, GERMAN[0])
     model.generation_config.num_beams = model.generation_config.num_return_sequences = 3
@@ -42,7 +42,7 @@ def put_in_order(result, layer, hypothesis):
 
 
 @pytest.mark.parametrize(("name", "beams", "returned"), [("demo", 4, 1), ("demo", 5, 3), ("mBART", 4, 2)])
-def test_weights_of_beams_are_the_steps_weights_put_in_order(name, beams, returned, pairs):
+def test_weights_of_beams_are_those_of_the_steps_in_order(name, beams, returned, pairs):
     pair = pairs(name)
     generation = {"num_beams": beams, "num_return_sequences": returned, "max_new_tokens": 20}
     records = extract(*pair, GERMAN, generation=generation)
@@ -65,10 +65,10 @@ def test_weights_of_beams_are_the_steps_weights_put_in_order(name, beams, return
                 assert_close(hypothesis.weights[layer, :, :steps], expected[:, :steps])
             used = result.beam_indices[row][:length]
             beams_crossed += len(set(used[used >= 0].tolist())) > 1
-    assert beams_crossed > 0 or name == "demo"  # else the order would not have mattered
+    assert beams_crossed > 0 or name == "demo"  # otherwise the order would not matter
 
 
-def test_sampling_gives_what_the_models_own_sampling_gives_with_the_same_seed(demo):
+def test_sampling_equals_the_models_own_with_the_same_seed(demo):
     options = {"do_sample": True, "temperature": 1.5, "max_new_tokens": 12}
     texts = set()
     for seed in range(4):
@@ -84,7 +84,7 @@ def test_sampling_gives_what_the_models_own_sampling_gives_with_the_same_seed(de
 
 @pytest.mark.parametrize("batch_size", [1, 2, 16])
 @pytest.mark.parametrize("reading", ["output", "input"])
-def test_several_sequences_a_sentence_are_its_hypotheses(demo, batch_size, reading):
+def test_several_sequences_per_sentence_are_its_hypotheses(demo, batch_size, reading):
     generation = {"num_beams": 3, "num_return_sequences": 3}
     records = extract(*demo, GERMAN, generation=generation, batch_size=batch_size, reading=reading)
     assert len(records) == len(GERMAN)
@@ -114,7 +114,7 @@ def test_hypotheses_carry_the_scores_that_ranked_them(demo):
     inputs = demo[1](GERMAN[:2], return_tensors="pt", padding=True)
     settings = {"return_dict_in_generate": True, "output_scores": True}
     expected = demo[0].generate(**inputs, **generation, **settings).sequences_scores
-    found = [each.sequence_score for record in records for each in record.hypotheses]
+    found = [hypothesis.sequence_score for record in records for hypothesis in record.hypotheses]
     assert found == pytest.approx(expected.tolist(), abs=1e-5)
     assert found[:3] == sorted(found[:3], reverse=True)
     assert extract(*demo, GERMAN[0]).sequence_score is None

@@ -73,5 +73,5 @@ def assert_same_tables(actual: pa.Table, expected: pa.Table) -> None:
 
 
 def assert_grid(actual: Any, expected: Any) -> None:
-    """Equal scores but for float noise."""
+    """Equal scores up to float noise."""
     np.testing.assert_allclose(actual, np.asarray(expected), atol=1e-5, rtol=0)

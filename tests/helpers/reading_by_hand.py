@@ -28,7 +28,7 @@ def assert_close(actual: torch.Tensor, expected: torch.Tensor, atol: float = 1e-
 
 
 def assert_read_by_hand(record: CrossAttention, pair: Pair, source: str, labels: list[int], **inputs: Any) -> None:
-    """The record's numbers are those of one eager forward by the library alone, and that has sharp rows."""
+    """The record's numbers equal those of one eager forward of the library alone, which has sharp rows."""
     given = inputs or {"labels": torch.tensor([labels])}
     with torch.no_grad():
         output = eager(pair.model)(**pair.tokenizer(source, return_tensors="pt"), **given, output_attentions=True)
@@ -45,7 +45,7 @@ def generate_by_hand(pair: Pair, source: str, **options: Any) -> list[int]:
 
 
 def assert_same_records(actual: CrossAttention, expected: CrossAttention) -> None:
-    """Equal axes, and equal numbers but for float noise."""
+    """Equal tokens, and equal numbers up to float noise."""
     assert actual.target_tokens == expected.target_tokens
     assert actual.source_tokens == expected.source_tokens
     assert_close(actual.weights, expected.weights)

@@ -1,4 +1,4 @@
-"""The axis: positions of text, audio and images, where they lie, and what every operation makes of that."""
+"""The axis: positions of text, audio and images and their places, through every operation, in files and replies."""
 
 import copy
 import json
@@ -21,7 +21,7 @@ NAN = float("nan")
 
 
 def nowhere(numbers=2):
-    """A place that is unknown, made of objects of its own."""
+    """An unknown place, whose NaN are new objects."""
     return [float("nan")] * numbers
 
 
@@ -57,7 +57,7 @@ def record_of(source):
     return CrossAttention.from_tokens(weights, source, ["x", "y"])
 
 
-def test_an_axis_is_of_text_unless_it_says_otherwise(audio, mixed):
+def test_an_axis_is_text_by_default(audio, mixed):
     plain = Axis(("a", "b"))
     assert (plain.kind, plain.kinds, plain.places, plain.known_places()) == ("text", ("text", "text"), None, None)
     assert Axis(()).kind == "text"
@@ -68,7 +68,7 @@ def test_an_axis_is_of_text_unless_it_says_otherwise(audio, mixed):
 
 
 @pytest.mark.parametrize("name", ["audio", "mixed"])
-def test_axes_with_nan_places_compare_and_hash_as_other_values_do(name, request):
+def test_axes_with_nan_places_compare_and_hash_equal(name, request):
     axis = request.getfixturevalue(name)
     again = replace(axis, places=[tuple(float(str(number)) for number in place) for place in axis.places])
     for twin in (again, copy.copy(axis), copy.deepcopy(axis), pickle.loads(pickle.dumps(axis))):
@@ -107,7 +107,7 @@ def test_selected_positions_keep_their_kinds_and_places(mixed):
     chosen = mixed.select([2, 4])
     assert (chosen.kinds, chosen.known_places()) == (("image", "text"), [[16, 0, 32, 16], None])
     text = mixed.select([3, 4])
-    assert (text.kind, text.places) == ("text", None)  # as any other text
+    assert (text.kind, text.places) == ("text", None)
 
 
 def test_positions_around_an_axis_have_no_place(audio, mixed):
@@ -130,7 +130,7 @@ def test_operations_on_records_carry_kinds_and_places(audio, mixed):
     assert record_of(mixed).drop_special().words().source == mixed.select([1, 2, 3, 4]).merge_words()
 
 
-def test_given_words_are_matched_with_positions_of_text_alone(audio, mixed):
+def test_given_words_are_matched_only_with_positions_of_text(audio, mixed):
     given = record_of(mixed).with_words(source=["quest", "ion"]).source
     assert given.groups[:3] == (-1, -1, -1)
     assert set(given.groups[3:]) <= {0, 1}
@@ -224,7 +224,7 @@ def test_damaged_kinds_and_places_are_refused_with_their_position(name, mixed, t
 
 
 def test_a_record_that_an_earlier_version_saved_loads(demo):
-    """It was written by a version that knew tokens alone, without the text that they spell."""
+    """It was written by a version that knew only tokens, not the text that they spell."""
     before = load(Path(__file__).parent / "earlier" / "record.safetensors")
     now = extract(*demo, "Hallo!", value_norms=True)
     assert before.source == replace(now.source, text=None, spans=None)
@@ -236,7 +236,7 @@ def test_a_record_that_an_earlier_version_saved_loads(demo):
 # --- The panel.
 
 
-def test_the_panel_is_told_kinds_and_places(audio, mixed):
+def test_the_panel_receives_kinds_and_places(audio, mixed):
     request = {"id": "1", "kind": "sentence", "sentence": 0}
     heard, seen = (ask(CrossAttentionWidget(record_of(axis)), request)[0] for axis in (audio, mixed))
     assert (heard["target"]["output"]["kind"], heard["target"]["output"]["places"]) == ("text", None)

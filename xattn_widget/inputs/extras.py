@@ -29,7 +29,7 @@ from xattn_widget.messages.mistakes import generation_hint
 GREEDY = {"num_beams": 1, "do_sample": False, "num_return_sequences": 1}
 
 # Arguments of a forward that a user cannot set: they are made from the texts, or decide what the forward returns.
-_OWN = {
+_RESERVED = {
     "input_ids",
     "inputs",
     "inputs_embeds",
@@ -183,7 +183,7 @@ def make_extras(model: Any, generation: Mapping[str, Any] | None, forward: Mappi
             raise TypeError(f"{name} must be a dictionary of arguments, got {type(given).__name__}")
     settings, values = {}, {}
     for name, value in (generation or {}).items():
-        if name in _OWN:
+        if name in _RESERVED:
             raise ValueError(
                 f"generation={{{name!r}: ...}} cannot be carried over into the forward that reads the weights: "
                 f"{name} is made from the texts here"
@@ -205,7 +205,7 @@ def make_extras(model: Any, generation: Mapping[str, Any] | None, forward: Mappi
                 f"that could be carried over{generation_hint(name, value, forward_names(model))}"
             )
     for name, value in (forward or {}).items():
-        if name in _OWN | _SETTINGS | {PREFIX}:
+        if name in _RESERVED | _SETTINGS | {PREFIX}:
             raise ValueError(f"forward={{{name!r}: ...}} is not possible: {name} is made from the texts or set here")
         if name not in forward_names(model):
             raise ValueError(
@@ -228,8 +228,11 @@ def forward_names(model: Any) -> set[str]:
         names |= set(inspect.signature(inner.encoder.forward).parameters)
         names |= {f"decoder_{name}" for name in inspect.signature(inner.decoder.forward).parameters}
         names -= {"decoder_encoder_hidden_states", "decoder_encoder_attention_mask", "encoder_hidden_states"}
-        names -= {"encoder_attention_mask", *(f"decoder_{name}" for name in _OWN | _SETTINGS if name != "input_ids")}
-    return names - _OWN - {"self", "args", "kwargs", "decoder_kwargs", "decoder_args"}
+        names -= {
+            "encoder_attention_mask",
+            *(f"decoder_{name}" for name in _RESERVED | _SETTINGS if name != "input_ids"),
+        }
+    return names - _RESERVED - {"self", "args", "kwargs", "decoder_kwargs", "decoder_args"}
 
 
 def _is_setting(model: Any, name: str, generation: Mapping[str, Any]) -> bool:
