@@ -39,8 +39,8 @@ def paired_batches(
         check_targets(source, target)
         if generation is not None:
             raise ValueError(
-                "generation has no use beside a given target: leave out the one or the other (forward={...} passes "
-                "arguments to the model's forward)"
+                "generation has no use with a given target: leave out one of them (forward={...} passes arguments to "
+                "the model's forward)"
             )
     check_generation(generation)
     if not (isinstance(batch_size, int) and batch_size > 0):  # type: ignore[redundant-expr]
