@@ -21,7 +21,7 @@ from xattn_widget import ablate, capture, load_demo, score_corpus
 from xattn_widget.capturing.blocks import Block
 from xattn_widget.capturing.threads import lock
 from xattn_widget.corpus.engine import products
-from xattn_widget.inputs.pairs import evaluating
+from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.widget.jobs import Worker
 
 FOLDER = os.path.dirname(xattn_widget.__file__)

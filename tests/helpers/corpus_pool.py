@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from xattn_widget.corpus import grids
@@ -29,6 +31,8 @@ ENGLISH = [
     "She told me that she has no time.",
     "When do you get up tomorrow?",
 ]
+# The sentences with their translations.
+EVERYTHING = list(zip(GERMAN, ENGLISH, strict=True))
 _WORDS = [
     "ich",
     "du",
@@ -66,3 +70,8 @@ def assert_same_tables(actual: pa.Table, expected: pa.Table) -> None:
     assert actual.select(others).combine_chunks().equals(expected.select(others).combine_chunks())
     for name in numbers:
         assert grids(actual, name).tobytes() == grids(expected, name).tobytes(), name
+
+
+def assert_grid(actual: Any, expected: Any) -> None:
+    """Equal scores up to float noise."""
+    np.testing.assert_allclose(actual, np.asarray(expected), atol=1e-5, rtol=0)

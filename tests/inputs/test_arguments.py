@@ -1,4 +1,4 @@
-"""Arguments of the forward: given beside a target, or carried over from those of generate into the second forward."""
+"""Arguments of the forward: given with a target, or carried over from generate into the second forward."""
 
 import numpy as np
 import pytest
@@ -36,14 +36,14 @@ def first_and_last_but_one(ids):
 
 
 def padded(tokenizer, value, side):
-    """``value`` of each sentence's ids as the tokenizer pads its own outputs."""
+    """``value`` of each sentence's ids, padded as the tokenizer pads."""
     rows = [value(ids) for ids in tokenizer(GERMAN)["input_ids"]]
     width = max(map(len, rows))
     return [[0] * (width - len(row)) + row if side == "left" else row + [0] * (width - len(row)) for row in rows]
 
 
 def assert_weights_of_the_steps(pair, sentence, record, search, **arguments):
-    """The record's weights are those of the library's own generation of this sentence alone."""
+    """The record's weights equal those of the library's own generation for this sentence alone."""
     ids = torch.tensor([pair.tokenizer(sentence)["input_ids"]])
     steps = {"output_attentions": True, "return_dict_in_generate": True}
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)} | arguments
@@ -268,7 +268,7 @@ def test_experiments_begin_as_their_sentence_did(bart):
 
 
 @pytest.mark.parametrize("name", ["encoder_outputs", "inputs_embeds", "past_key_values", "labels", "input_ids"])
-def test_what_is_made_from_the_texts_is_refused_by_name(bart, name):
+def test_arguments_made_from_the_texts_are_refused_by_name(bart, name):
     with pytest.raises(ValueError, match=f"{name} is made from the texts"):
         extract(*bart, GERMAN[0], generation={name: torch.ones(1, 3)})
     with pytest.raises(ValueError, match=f"{name} is made from the texts"):
@@ -283,7 +283,7 @@ def test_arguments_that_the_forward_does_not_take_are_refused_by_name(bart, name
         score_corpus(*bart, GERMAN, ENGLISH, forward={name: 1})
 
 
-def test_what_only_chooses_tokens_is_allowed(bart):
+def test_arguments_that_only_choose_tokens_are_allowed(bart):
     processors = transformers.LogitsProcessorList([transformers.MinLengthLogitsProcessor(3, 2)])
     allowed = {
         "logits_processor": processors,
@@ -310,7 +310,7 @@ def test_what_only_chooses_tokens_is_allowed(bart):
         (["a", "b", "c", "d"], "must be an array of numbers"),
     ],
 )
-def test_values_that_fit_no_sentence_are_refused(led, value, message):
+def test_values_that_do_not_fit_the_sentences_are_refused(led, value, message):
     with pytest.raises(ValueError, match=message):
         extract(*led, GERMAN, ENGLISH, forward={"global_attention_mask": value})
 

@@ -1,4 +1,4 @@
-"""Columns that are not the source's: prompts before or after the tokens, by MVP, PEFT and others, in every product."""
+"""Columns that are not the source's: prompts before or after the tokens, from MVP, PEFT and others."""
 
 import copy
 import inspect
@@ -25,7 +25,7 @@ BEAMS = {"num_beams": 3, "num_return_sequences": 2, "max_new_tokens": 6}
 
 
 class WithPromptBehind(transformers.BartForConditionalGeneration):
-    """Learned states behind those of the source and its padding."""
+    """Adds learned states after those of the source and its padding."""
 
     def forward(self, input_ids=None, attention_mask=None, encoder_outputs=None, **kwargs):
         if encoder_outputs is None:
@@ -38,7 +38,7 @@ class WithPromptBehind(transformers.BartForConditionalGeneration):
 
 
 class WithPromptInside(transformers.BartForConditionalGeneration):
-    """A learned position behind each second token, which has no place on an axis of the source."""
+    """Adds a learned position after every second token, which the axis of the source cannot show."""
 
     def forward(self, input_ids=None, attention_mask=None, **kwargs):
         embeddings = self.get_input_embeddings()(input_ids)
@@ -66,7 +66,7 @@ def adapted(config, kind="Bart", **settings):
 
 
 TASK = {"task_type": "SEQ_2_SEQ_LM", "num_virtual_tokens": 3}
-# Models by name, with how many prompts stand before and after the source.
+# Models by name, with the number of prompts before and after the source.
 PROMPTED = {
     "MVP": (lambda: byte_level_pair("Mvp", use_prompt=True, prompt_length=5, prompt_mid_dim=8), 5, 0),
     "prompt tuning": (lambda: adapted(peft.PromptTuningConfig(**TASK)), 3, 0),
@@ -79,7 +79,7 @@ PROMPTED = {
     "prefix tuning": (lambda: adapted(peft.PrefixTuningConfig(**TASK)), 0, 0),
     "behind": (lambda: bart_as(WithPromptBehind), 0, 2),
 }
-# Since 5.24, transformers ignores the prefix that PEFT passes beside its own cache.
+# Since 5.24, transformers ignores the prefix that PEFT passes in addition to its own cache.
 IGNORES_PREFIXES = "cache" in inspect.signature(transformers.BartForConditionalGeneration.forward).parameters
 READ = [name for name in PROMPTED if name != "prefix tuning" or not IGNORES_PREFIXES]
 prompted = pytest.mark.parametrize("name", READ)
@@ -110,7 +110,7 @@ def library_weights(model, tokenizer, source, record):
 
 
 @prompted
-def test_prompts_are_special_positions_where_the_model_has_them(name):
+def test_prompts_are_special_positions_at_their_place_in_the_model(name):
     make, before, after = PROMPTED[name]
     model, tokenizer = make()
     records = extract(model, tokenizer, GERMAN, ENGLISH)
@@ -165,7 +165,7 @@ def test_generated_targets_have_the_weights_of_the_steps(name):
 @prompted
 @pytest.mark.parametrize("statistics", [[], ["logprob_sum"]])
 @pytest.mark.parametrize("special", ["keep", "drop", "renormalize"])
-def test_a_corpus_is_scored_as_its_records_are(name, special, statistics):
+def test_a_corpus_gets_the_scores_of_its_records(name, special, statistics):
     model, tokenizer = PROMPTED[name][0]()
     scores = ["coverage_penalty", "entropy", *(["sink_mass"] if special != "renormalize" else [])]
     table = score_corpus(model, tokenizer, GERMAN, ENGLISH, scores, special=special, statistics=statistics)
@@ -178,7 +178,7 @@ def test_a_corpus_is_scored_as_its_records_are(name, special, statistics):
 
 
 @pytest.mark.parametrize("name", [name for name in READ if name in ("MVP", "prompt tuning", "prefix tuning")])
-def test_importance_and_experiments_are_of_the_model_with_its_prompts(name):
+def test_importance_and_experiments_use_the_model_with_its_prompts(name):
     model, tokenizer = PROMPTED[name][0]()
     loss = -extract(model, tokenizer, GERMAN[0], ENGLISH[0]).logprobs
     with ablate(model, [(1, 2)]):
@@ -194,7 +194,7 @@ def test_importance_and_experiments_are_of_the_model_with_its_prompts(name):
     assert widget.records[-1].source_tokens == edited.source_tokens
 
 
-def test_value_norms_are_of_the_same_columns():
+def test_value_norms_have_the_same_columns():
     model, tokenizer = PROMPTED["prompt tuning"][0]()
     record = extract(model, tokenizer, GERMAN[:2], ENGLISH[:2], value_norms=True)[1]
     assert record.value_norms.shape == record.weights.shape
@@ -203,7 +203,7 @@ def test_value_norms_are_of_the_same_columns():
     assert record.contributions().source_tokens == record.source_tokens
 
 
-def test_the_positions_of_prompts_are_not_the_sources():
+def test_prompts_leave_fewer_positions_to_the_source():
     model, tokenizer = adapted(peft.PromptTuningConfig(**TASK), max_position_embeddings=12)
     fits, too_long = "a" * 7, "a" * 8  # with the two special tokens and three prompts
     assert len(tokenizer(fits)["input_ids"]) == 9
@@ -236,7 +236,7 @@ def test_weight_on_padding_is_an_error():
         extract(model, tokenizer, source, target)
     with pytest.raises(ValueError, match="columns that are not tokens of their source"):
         extract(model, tokenizer, GERMAN, ENGLISH)
-    table = score_corpus(model, tokenizer, GERMAN, ENGLISH, "entropy")  # one after the other, in the end
+    table = score_corpus(model, tokenizer, GERMAN, ENGLISH, "entropy")  # the engine falls back to one at a time
     assert table["error"].to_pylist() == [None] * 3
 
 

@@ -1,4 +1,4 @@
-"""Given words are matched with the text, whatever its script, its tokenizer, its Unicode form and its length."""
+"""Given words are matched with the text, for every script, tokenizer, Unicode form and length."""
 
 import json
 import random
@@ -72,7 +72,7 @@ letters = st.sampled_from([*"aeinr '.,3Äéñß漢字カไทยกำ한국ལ
 @pytest.mark.parametrize("name", [name for name in TOKENIZERS if name not in ("whole words", "BPE across spaces")])
 @settings(derandomize=True, database=None, deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 @given(text=st.lists(letters, min_size=1, max_size=12).map("".join), seed=st.integers(0, 1000))
-def test_a_text_cut_anywhere_gives_each_piece_the_word_that_holds_it(name, text, seed):
+def test_a_text_cut_anywhere_gives_each_piece_the_word_that_contains_it(name, text, seed):
     clusters = [match.span() for match in regex.finditer(r"\X", text) if match.group().strip()]
     assume(clusters)
     axis = axis_of(name, text)
@@ -144,7 +144,7 @@ def test_words_of_another_text_are_refused(demo):
         record.with_words(source=["Der", 1])
 
 
-def test_without_a_text_the_labels_are_the_text():
+def test_without_a_text_words_are_matched_with_the_labels():
     axis = Axis(("x", "<0xC3>", "<0xA0>", "3"))
     assert assign_words(axis, ["x", "à", "3"]).groups == (0, 1, 1, 2)
     record = CrossAttention.from_tokens(torch.ones(1, 1, 1, 2) / 2, ["Hu", "nd"], ["dog"])
@@ -152,7 +152,7 @@ def test_without_a_text_the_labels_are_the_text():
 
 
 def steps(function, *arguments):
-    """How many lines of the package a call runs."""
+    """The number of lines of the package that a call executes."""
     count = 0
     package = xattn_widget.__path__[0]
 
@@ -194,7 +194,7 @@ def test_the_steps_grow_no_faster_than_the_text(sentence, change):
 def test_the_steps_grow_no_faster_than_a_pile_of_marks():
     def count(length):
         text = "e" + "\u0301" * length
-        return steps(lambda words: assign_words(axis_of("ByT5", text), words), [text[:-1]])
+        return steps(assign_words, axis_of("ByT5", text), [text[:-1]])
 
     assert count(1600) < 2.5 * 2 * count(400)
 
@@ -228,6 +228,6 @@ def test_the_text_is_saved_and_files_without_it_load(demo, tmp_path):
         ({"text": "ab", "spans": ((0, 1), (2, 1))}, "position 1 is 2 to 1"),
     ],
 )
-def test_spans_that_do_not_fit_the_text_are_told(fields, message):
+def test_spans_that_do_not_fit_the_text_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         Axis(("a", "b"), **fields)

@@ -1,4 +1,4 @@
-"""Tokens as a reader sees them: display text, special tokens, words; for each kind of tokenizer."""
+"""Tokens as a reader sees them: labels, special tokens and words, for each kind of tokenizer."""
 
 import tempfile
 import unicodedata
@@ -78,7 +78,7 @@ def pieces_axis(*pieces):
 
 # --- Words.
 
-# The same texts in each run: a test that fails on some days helps nobody. More of them: raise max_examples.
+# The same texts in each run, for reproducible failures. Raise max_examples to try more.
 random_text = partial(settings, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 
 # The scripts and signs of real corpora, and what breaks naive code.
@@ -114,7 +114,7 @@ def test_every_piece_that_is_not_special_is_in_one_word_in_order_and_no_label_is
 @given(
     parts=st.lists(st.text("aeinrstäöüßéñœ漢字你好ไทยالعربية😀☃.,'0", min_size=1, max_size=6), min_size=1, max_size=6)
 )
-def test_words_of_a_lossless_tokenizer_hold_the_text_with_no_character_torn_apart(name, parts):
+def test_words_of_a_lossless_tokenizer_contain_the_text_with_no_character_split(name, parts):
     assert "".join(words_of(axis_of(name, " ".join(parts)))) == "".join(parts)
 
 
@@ -137,7 +137,7 @@ def test_letters_split_over_several_pieces_do_not_split_a_word(name, parts):
         ("  Der   Hund  ", ["Der", "Hund"]),
     ],
 )
-def test_words_are_what_stands_between_spaces_without_the_punctuation_at_their_ends(name, text, words):
+def test_words_are_between_spaces_without_the_punctuation_at_their_ends(name, text, words):
     found = [word for word in words_of(axis_of(name, text)) if word.strip("▁␣ ")]
     assert found == words
 
@@ -240,7 +240,7 @@ def test_a_piece_that_shows_nothing_has_a_visible_label(blank):
         ("BPE with </w>", "Der Hund", ["</s>"]),
     ],
 )
-def test_end_of_sentence_and_language_codes_are_special_and_glued_to_no_word(name, text, specials):
+def test_end_of_sentence_and_language_codes_are_special_and_in_no_word(name, text, specials):
     axis = axis_of(name, text)
     assert [label for label, special in zip(axis.labels, axis.special, strict=True) if special] == specials
     assert words_of(axis) == ["Der", "Hund"]
@@ -263,7 +263,7 @@ def test_a_special_token_amid_a_text_ends_the_word_before_it():
         assert covered(axis) == content(axis)
 
 
-def test_the_models_start_symbol_is_special_where_the_tokenizer_does_not_say_so():
+def test_the_models_start_symbol_is_special_even_if_the_tokenizer_does_not_say_so():
     tokenizer = tokenizer_of("unigram")
     start = tokenizer.convert_tokens_to_ids("▁Der")
     config = transformers.T5Config(decoder_start_token_id=start, pad_token_id=0, eos_token_id=1)
@@ -331,7 +331,7 @@ def test_a_forced_language_code_is_part_of_the_target_and_special(tmp_path):
     assert bool(record.source_special[0])
 
 
-def test_a_generated_id_beyond_the_tokenizers_vocabulary_is_shown_all_the_same():
+def test_a_generated_id_beyond_the_tokenizers_vocabulary_is_shown():
     # T5 and mT5 embed more ids than their tokenizers know.
     tokenizer = families.unigram_tokenizer()
     model = families.tiny("t5", vocab_size=len(tokenizer) + 60)
@@ -342,19 +342,19 @@ def test_a_generated_id_beyond_the_tokenizers_vocabulary_is_shown_all_the_same()
     assert all(record.target_tokens)
 
 
-def test_a_vocabulary_of_whole_words_has_its_tokens_for_words():
+def test_the_tokens_of_a_vocabulary_of_whole_words_are_words():
     axis = text_axis(families.word_level_tokenizer(), [3, 4, 5, 6], set())
     assert axis.labels == ("Ich", "Menü", "gut", ".")
     assert words_of(axis) == ["Ich", "Menü", "gut", "."]
 
 
-def test_a_token_that_the_user_added_is_written_as_itself():
+def test_a_token_that_the_user_added_is_written_literally():
     tokenizer = families.byte_level_tokenizer()
     tokenizer.add_tokens(["größe"])
     axis = text_axis(tokenizer, tokenizer("größe", add_special_tokens=False)["input_ids"], set())
     assert axis.labels == ("größe",)
 
 
-def test_an_unknown_token_is_a_word_of_its_own_where_words_are_marked_by_their_end():
+def test_an_unknown_token_is_a_separate_word_if_words_are_marked_by_their_end():
     axis = axis_of("BPE with </w>", "Ich ☃ habe")
     assert words_of(axis)[-2:] == ["<unk>", "habe"]

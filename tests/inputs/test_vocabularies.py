@@ -1,4 +1,4 @@
-"""A vocabulary for each side: tokenizers that have two, and two tokenizers; each side is read with its own."""
+"""A vocabulary for each side: tokenizers with two vocabularies, and pairs of tokenizers."""
 
 import copy
 import json
@@ -214,7 +214,8 @@ def test_two_tokenizers_wherever_one_is_accepted(bert2gpt2):
     table = score_corpus(*pair, GERMAN, ENGLISH, ["entropy", "sink_mass"], **both)
     generated = score_corpus(*pair, GERMAN, None, "entropy", **both)
     texts = [
-        target_tokenizer.decode(each.target.ids, skip_special_tokens=True) for each in extract(*pair, GERMAN, **both)
+        target_tokenizer.decode(record.target.ids, skip_special_tokens=True)
+        for record in extract(*pair, GERMAN, **both)
     ]
     assert generated["target"].to_pylist() == texts
     for row, record in enumerate(records):
@@ -236,10 +237,10 @@ def test_the_fingerprint_tells_target_tokenizers_apart(bert2gpt2):
     other = copy.deepcopy(target_tokenizer)
     other.add_special_tokens({"pad_token": "the"})
     found = {
-        corpus_info(score_corpus(model, source_tokenizer, GERMAN, ENGLISH, "entropy", target_tokenizer=each))["job"][
+        corpus_info(score_corpus(model, source_tokenizer, GERMAN, ENGLISH, "entropy", target_tokenizer=target))["job"][
             "tokenizer"
         ]
-        for each in (target_tokenizer, wordpiece_tokenizer())
+        for target in (target_tokenizer, wordpiece_tokenizer())
     }
     assert len(found) == 2
 
@@ -277,7 +278,7 @@ def test_one_tokenizer_for_two_vocabularies_is_refused(bert2gpt2):
             show_cross_attention(model, tokenizer, GERMAN[0])
 
 
-def test_models_of_two_kinds_are_told_even_where_their_vocabularies_are_as_large(bert2gpt2):
+def test_models_of_two_kinds_are_recognized_even_with_vocabularies_of_one_size(bert2gpt2):
     model, source_tokenizer, _ = bert2gpt2
     model = copy.deepcopy(model)
     model.decoder.resize_token_embeddings(model.encoder.get_input_embeddings().num_embeddings)

@@ -1,4 +1,4 @@
-"""Words by the text that tokens stand for: any script, any tokenizer; no grapheme cluster split, no label unseen."""
+"""Words found in the text that tokens stand for, for any script and tokenizer, with visible labels."""
 
 import unicodedata
 
@@ -52,7 +52,7 @@ texts = st.lists(st.sampled_from([*LETTERS, *CLUSTERS, *families.SENTENCES[:4]])
 @pytest.mark.parametrize("name", TOKENIZERS)
 @settings(derandomize=True, database=None, deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 @given(text=texts)
-def test_words_hold_the_text_in_order_and_split_no_grapheme_cluster(name, text):
+def test_words_contain_the_text_in_order_and_split_no_grapheme_cluster(name, text):
     # A lone mark at the beginning is shown on a dotted circle.
     assume(text.strip() and unicodedata.category(text.strip()[0])[0] != "M")
     axis = axis_of(tokenizer_of(name), text)
@@ -66,7 +66,7 @@ def test_words_hold_the_text_in_order_and_split_no_grapheme_cluster(name, text):
     assert assign_words(decoded, words_of(decoded)) == decoded
     stripped = unicodedata.normalize("NFD", text) != text and name in ("BPE without accents", "uncased WordPiece")
     if not content(axis) or stripped:
-        return  # what such a tokenizer drops may be all that follows a space
+        return  # what such a tokenizer drops may be all there is after a space
     assert squeezed("".join(words)) == squeezed(text)
     ends = set()
     for word in words:
@@ -177,7 +177,7 @@ def test_an_unknown_word_shifts_no_number_of_the_words_after_it():
     assert axis.words[axis.groups[axis.labels.index("[UNK]")]] == "☃"
 
 
-def test_a_cut_text_gives_the_words_of_what_is_left():
+def test_a_cut_text_gives_the_words_of_the_remainder():
     tokenizer = tokenizer_of("unigram")
     text = "Der Hund schläft unter dem Tisch."
     ids = tokenizer(text)["input_ids"]
@@ -204,7 +204,7 @@ UNSEEN = "\u0301\u0e34\ufe0f\u200d\u3164\u115f\uffa0\U000e0067\u2800\ufeff\u2066
 
 @pytest.mark.parametrize("unseen", UNSEEN, ids=lambda character: f"U+{ord(character):04X}")
 @pytest.mark.parametrize("known", [True, False])
-def test_no_label_and_no_word_is_unseen(unseen, known):
+def test_every_label_and_word_is_visible(unseen, known):
     tokenizer = small_tokenizers.word_level([unseen])
     axis = text_axis(tokenizer, [tokenizer.convert_tokens_to_ids(unseen)], set(), text=unseen if known else None)
     for shown in (*axis.labels, *axis.words, *axis.merge_words().labels):

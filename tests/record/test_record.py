@@ -17,7 +17,7 @@ def record(demo):
 
 
 def small_record(**fields):
-    """Two source words of two and one pieces and an end; a target of two words, one of two pieces, and an end."""
+    """Two source words of two pieces and one piece, and two target words likewise, each side with an end symbol."""
     weights = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)).softmax(-1)
     source = Axis(("ge", "lesen", "Buch", "</s>"), (False, False, False, True), (0, 0, 1, -1), ("gelesen", "Buch"))
     output = Axis(("re", "ad", "it", "</s>"), (False, False, False, True), (0, 0, 1, -1), ("read", "it"))
@@ -47,7 +47,7 @@ def test_words_follow_the_reading():
         words.read_as("output")
 
 
-def test_dropping_special_tokens_renormalizes_unless_told_not_to():
+def test_dropping_special_tokens_renormalizes_by_default():
     record = small_record()
     left = record.weights[:, :, :3, :3]
     assert torch.equal(record.drop_special(renormalize=False).weights, left)
@@ -74,7 +74,7 @@ def test_the_two_readings_are_the_same_rows_shifted_by_one(record):
         record.read_as("label")
 
 
-def test_a_saved_record_loads_as_it_was(record, tmp_path):
+def test_a_saved_record_loads_unchanged(record, tmp_path):
     path = record.read_as("input").save(tmp_path / "record.safetensors")
     again = load(path)
     assert torch.equal(again.weights, record.weights)
@@ -88,12 +88,12 @@ def test_a_saved_record_loads_as_it_was(record, tmp_path):
 def test_hypotheses_are_saved_too(demo, tmp_path):
     best = extract(*demo, SENTENCE, generation={"num_beams": 3, "num_return_sequences": 3})
     again = load(best.save(tmp_path / "best.safetensors"))
-    assert [each.target_tokens for each in again.hypotheses] == [each.target_tokens for each in best.hypotheses]
+    assert [found.target_tokens for found in again.hypotheses] == [saved.target_tokens for saved in best.hypotheses]
     assert len(again.hypotheses) == 3
-    assert [each.sequence_score for each in again.hypotheses] == [each.sequence_score for each in best.hypotheses]
+    assert [found.sequence_score for found in again.hypotheses] == [saved.sequence_score for saved in best.hypotheses]
 
 
-def test_loading_what_is_no_record_is_a_clear_error(tmp_path):
+def test_loading_another_file_is_a_clear_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file"):
         load(tmp_path / "none.safetensors")
     pickled = tmp_path / "record.pkl"
@@ -121,17 +121,17 @@ def test_records_of_attention_from_elsewhere():
         (torch.ones(1, 1, 3, 2), "3 target rows and 2 source columns"),
     ],
 )
-def test_shapes_that_do_not_fit_are_told(weights, message):
+def test_shapes_that_do_not_fit_are_refused(weights, message):
     with pytest.raises(ValueError, match=message):
         CrossAttention.from_tokens(weights, ["a", "b"], ["x", "y"])
 
 
-def test_a_reading_without_an_axis_is_told():
+def test_a_reading_without_an_axis_is_refused():
     with pytest.raises(ValueError, match="'input' has no target axis"):
         CrossAttention.from_tokens(torch.ones(1, 1, 1, 1), ["a"], ["x"], reading="input")
 
 
-def test_plot_draws_the_head_that_was_asked_for(record):
+def test_plot_draws_the_requested_head(record):
     from matplotlib.figure import Figure
 
     ax = Figure().subplots()
@@ -142,7 +142,7 @@ def test_plot_draws_the_head_that_was_asked_for(record):
     assert torch.allclose(torch.tensor(averaged.images[0].get_array().data), record.weights[1].mean(0))
 
 
-def test_plot_refuses_heads_that_are_not_there(record):
+def test_plot_refuses_missing_heads(record):
     with pytest.raises(ValueError, match="layer must be 0 to 2"):
         record.plot(layer=3)
     with pytest.raises(ValueError, match="head must be 0 to 7"):
@@ -151,7 +151,7 @@ def test_plot_refuses_heads_that_are_not_there(record):
         record.plot(head=1)
 
 
-def test_its_repr_is_a_line_for_people(record):
+def test_its_repr_is_one_readable_line(record):
     assert repr(record).startswith("CrossAttention('Der Zahnarzthelfer schläft.' -> ")
     assert len(repr(record)) < 300
 
@@ -181,12 +181,12 @@ def test_norms_and_importance_are_kept_saved_and_merged(demo, tmp_path):
     assert records[0].drop_special().value_norms.shape == records[0].drop_special().weights.shape
 
 
-def test_a_record_without_norms_or_importance_has_none(record):
+def test_norms_and_importance_are_not_kept_by_default(record):
     assert record.value_norms is None
     assert not record.importance
 
 
-def test_importance_by_another_method_is_refused(demo):
+def test_importance_by_an_unknown_method_is_refused(demo):
     with pytest.raises(ValueError, match="'gradient' or 'ablation'"):
         extract(*demo, "Hallo.", importance="loss")
 
@@ -198,6 +198,6 @@ def test_importance_by_another_method_is_refused(demo):
         ({"importance": {"gradient": torch.ones(2)}}, r"importance by 'gradient' must be \[layers, heads\] = \[1, 1\]"),
     ],
 )
-def test_norms_and_importance_that_do_not_fit_are_told(fields, message):
+def test_norms_and_importance_that_do_not_fit_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         CrossAttention.from_tokens(torch.ones(1, 1, 2, 2) / 2, ["a", "b"], ["x", "y"], **fields)

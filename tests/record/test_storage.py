@@ -1,4 +1,4 @@
-"""Saved records that are damaged: loading names the file, or gives a record that works."""
+"""Damaged saved records: loading names the file in an error, or gives a record that works."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def records(demo):
     plain = extract(*demo, "Ich lese.", value_norms=True, importance="gradient")
     weights = plain.weights.clone()
     weights[0, 0, 0] = torch.zeros_like(weights[0, 0, 0])
-    weights[0, 0, 0, -1] = 1  # all on the end of sentence: undefined where that is dropped
+    weights[0, 0, 0, -1] = 1  # all on the end of sentence, so that the row is undefined without it
     return {
         "plain": plain,
         "n-best": extract(*demo, "Ich lese.", generation={"num_beams": 2, "num_return_sequences": 2}),
@@ -49,7 +49,7 @@ def packed(header, metadata, data):
 
 
 def uses(record, folder):
-    """What one does with a record, by name."""
+    """Ways to use a record, by name."""
     named = {name: lambda name=name: record.score(name) for name in BUILTIN}
     return named | {
         "repr": lambda: repr(record),
@@ -62,7 +62,7 @@ def uses(record, folder):
 
 
 def places(item, place=()):
-    """Where in the metadata there are values."""
+    """The paths of all values in the metadata."""
     if place:
         yield place
     inside = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
@@ -83,7 +83,7 @@ def damaged(content, draw):
         place = draw.randrange(len(data) // 4) * 4
         value = draw.choice([7.0, -1.0, float("nan"), float("inf"), 0.5, 0.0])
         return packed(header, metadata, data[:place] + struct.pack("<f", value) + data[place + 4 :])
-    place = draw.choice([each for each in places(metadata) if kind == 3 or len(each) <= 5])
+    place = draw.choice([path for path in places(metadata) if kind == 3 or len(path) <= 5])
     inside = metadata
     for key in place[:-1]:
         inside = inside[key]
@@ -103,7 +103,7 @@ def test_a_damaged_record_is_an_error_or_works(records, tmp_path):
             try:
                 call()
                 sound.add(use)
-            except ValueError as error:  # it never had what the score needs, or nothing special
+            except ValueError as error:  # the undamaged record lacks what the score needs
                 assert use in ("value_norm", "importance")
                 assert "holds no" in str(error) or "needs" in str(error)  # noqa: PT017
         for _ in range(30):
@@ -168,7 +168,7 @@ def test_each_field_is_checked(records, tmp_path, name):
         ("importance.gradient", float("inf"), "importance"),
     ],
 )
-def test_numbers_that_cannot_be_are_errors(records, tmp_path, tensor, value, message):
+def test_impossible_numbers_are_errors(records, tmp_path, tensor, value, message):
     path = records["plain"].save(tmp_path / "record.safetensors")
     header, metadata, data = parsed(path.read_bytes())
     first = header[f"0.{tensor}"]["data_offsets"][0]
@@ -188,7 +188,7 @@ def test_rows_that_no_longer_sum_to_1_are_an_error(records, tmp_path):
         load(path)
 
 
-def test_rows_that_sum_to_less_from_the_start_are_kept(tmp_path):
+def test_rows_that_sum_to_less_when_saved_are_kept(tmp_path):
     shared = CrossAttention.from_tokens(torch.full((1, 1, 2, 2), 0.25), ["a", "b"], ["x", "y"])  # with self-attention
     assert torch.equal(load(shared.save(tmp_path / "record.safetensors")).weights, shared.weights)
 
@@ -204,7 +204,7 @@ def test_names_that_occur_twice_are_an_error(records, tmp_path):
         load(path)
 
 
-def test_what_could_not_be_loaded_is_not_saved(tmp_path):
+def test_a_record_that_could_not_be_loaded_is_not_saved(tmp_path):
     path = tmp_path / "record.safetensors"
     path.write_text("before")
     logits = CrossAttention.from_tokens(torch.full((1, 1, 1, 1), 7.0), ["a"], ["x"])

@@ -16,9 +16,10 @@ from xattn_widget.corpus.fingerprints import (
     model_fingerprint,
     tokenizer_fingerprint,
 )
-from xattn_widget.inputs.arguments import GREEDY, Extras, check_shared, make_extras
-from xattn_widget.inputs.columns import Layout, find_layout
-from xattn_widget.inputs.pairs import Pair, evaluating, forward_inputs
+from xattn_widget.inputs.columns import ColumnLayout, find_layout
+from xattn_widget.inputs.evaluating import evaluating
+from xattn_widget.inputs.extras import GREEDY, Extras, check_shared, make_extras
+from xattn_widget.inputs.pairs import Pair, forward_inputs
 from xattn_widget.inputs.text.sides import Side, TextModel
 from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.messages.mistakes import check_generation
@@ -59,7 +60,7 @@ class Job:
     generation: dict[str, Any] | None
     forward: dict[str, Any]
     extras: Extras
-    layout: Layout
+    layout: ColumnLayout
     limits: tuple[int | None, int | None]
     batch_tokens: int
     shape: tuple[int, int]
@@ -176,8 +177,8 @@ def _limit(side: Side, max_length: int | None) -> int | None:
     return min((limit for limit in known if limit is not None), default=None)
 
 
-def probe_model(text_model: TextModel, extras: Extras) -> tuple[tuple[int, int], Layout]:
-    """``(layers, heads)`` of the cross-attention and the layout of its columns, from a forward over a few tokens."""
+def probe_model(text_model: TextModel, extras: Extras) -> tuple[tuple[int, int], ColumnLayout]:
+    """``(layers, heads)`` of the cross-attention, and the layout of its columns, by a forward over a few tokens."""
     model = text_model.model
     seen: list[torch.Tensor] = []
 
@@ -200,7 +201,7 @@ def probe_model(text_model: TextModel, extras: Extras) -> tuple[tuple[int, int],
                 raise
             pair = run(values)
         whole = all(weights.shape[3] == len(pair.source) for weights in seen)
-        layout = Layout() if whole else find_layout(model, pair)
+        layout = ColumnLayout() if whole else find_layout(model, pair)
     heads = {weights.shape[1] for weights in seen}
     if len(heads) != 1:
         raise ValueError(
@@ -213,10 +214,10 @@ def probe_model(text_model: TextModel, extras: Extras) -> tuple[tuple[int, int],
 
 
 def _probe(text_model: TextModel, extras: Extras) -> Pair:
-    """A pair to try a model with, as short as possible: a source of 3 tokens and a target of 1."""
-    source, target = (side.tokenizer.eos_token_id or 0 for side in (text_model.source, text_model.target))
-    [arguments] = extras.parts(text_model.model, [[source] * 3], text_model.padding_sides, [[target]])
-    return Pair([source] * 3, [target], [target], arguments=arguments)
+    """A pair to try a model with, as short as possible: a target of one token."""
+    source, target = text_model.source.trial(), text_model.target.tokenizer.eos_token_id or 0
+    [arguments] = extras.by_sentence(text_model.model, [source], text_model.padding_sides, [[target]])
+    return Pair(source, [target], [target], arguments=arguments)
 
 
 def _check_score(score: Score, special: str, heads: int) -> bool:

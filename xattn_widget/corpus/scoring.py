@@ -31,7 +31,7 @@ from xattn_widget.corpus.store.shards import (
     rows_digest,
 )
 from xattn_widget.corpus.store.tables import corpus_info, make_schema
-from xattn_widget.inputs.text.encoding import refuse_pair
+from xattn_widget.inputs.text.checks import refuse_pair
 from xattn_widget.inputs.text.sides import pair_model
 from xattn_widget.messages.mistakes import with_checked_arguments
 from xattn_widget.record.special import Special

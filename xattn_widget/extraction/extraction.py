@@ -1,4 +1,4 @@
-"""From strings to records: one captured forward a batch over given or generated targets."""
+"""From strings to records: one captured forward per batch over given or generated targets."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from xattn_widget.capturing.checks import unknown
 from xattn_widget.capturing.recorder import capture_here
 from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.extraction.importance import check_method, importance_sums
-from xattn_widget.inputs.columns import Layout, check_share, find_layout
-from xattn_widget.inputs.pairs import Pair, evaluating, forward_inputs, paired_batches, predicted_logprobs
+from xattn_widget.inputs.batches import paired_batches
+from xattn_widget.inputs.columns import ColumnLayout, check_share, find_layout
+from xattn_widget.inputs.evaluating import evaluating
+from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
 from xattn_widget.inputs.text.sides import TextModel, pair_model
 from xattn_widget.messages.mistakes import with_checked_arguments
 from xattn_widget.record.data import Reading
@@ -73,47 +75,46 @@ def extract(
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
 ) -> CrossAttention | list[CrossAttention]:
-    """Cross-attention of every layer and head for sentences, with a generated or a given target.
+    """Cross-attention of every layer and head for sentences, with generated or given targets.
 
-    The weights are those of one teacher-forced forward over the final target, which are the weights of the steps of
-    decoding (with beams: along the returned hypothesis). The model runs without gradient and in evaluation mode, and
-    is left as it was.
+    The weights come from one teacher-forced forward over the final target and equal those of the decoding steps (with
+    beams: along the returned hypothesis). The model runs in evaluation mode without gradient and is left as it was.
 
     Args:
-        model: an encoder-decoder model of transformers, as loaded (any attention implementation it was loaded with).
-        tokenizer: the model's tokenizer, with its source and target language set where it has them. One that has two
-            vocabularies itself (FSMT's, Marian's with ``separate_vocabs``) reads each side with its own.
+        model: an encoder-decoder model of transformers, as loaded, with any attention implementation.
+        tokenizer: the model's tokenizer, with source and target language set if it has them. A tokenizer with two
+            vocabularies (FSMT's, Marian's with ``separate_vocabs``) reads each side with the right one.
         source: a sentence, or a list of them.
-        target: None to let the model generate; a sentence (or a list as long as ``source``) to read by teacher
-            forcing.
-        generation: keyword arguments of ``model.generate``, such as ``{"num_beams": 4}``; greedy when left out. With
-            ``num_return_sequences`` above 1 a record is the best hypothesis and holds all in ``.hypotheses``. Those
-            that the model's forward takes too, such as LED's ``global_attention_mask``, are given to the teacher-forced
-            forward as well; ``decoder_input_ids`` are the first tokens of the target, and of the record's rows.
-        batch_size: sentences a forward; the result does not depend on it beyond float noise.
+        target: None to let the model generate, or a sentence (a list as long as ``source``) for teacher forcing.
+        generation: keyword arguments of ``model.generate``, such as ``{"num_beams": 4}``; greedy by default. With
+            ``num_return_sequences`` above 1 a record is the best hypothesis and has all of them in ``.hypotheses``.
+            Arguments that the model's forward takes too, such as LED's ``global_attention_mask``, are also passed to
+            the teacher-forced forward; ``decoder_input_ids`` are the first tokens of the target and label its first
+            rows.
+        batch_size: sentences per forward; it affects the result only by float noise.
         reading: label rows by the token predicted (``"output"``) or the token read (``"input"``).
-        truncation: cut sentences that are longer than the model's positions, in place of the error.
-        value_norms: keep the norms of the weighted values too (see :attr:`Capture.value_norms`), for the score
-            ``value_norm`` and for ``record.contributions()``. Twice the memory.
+        truncation: cut sentences that are longer than the model's positions instead of raising an error.
+        value_norms: also keep the norms of the weighted values (see :attr:`Capture.value_norms`), for the score
+            ``value_norm`` and for ``record.contributions()``. This doubles the memory.
         importance: measure how much the loss on each sentence depends on each head, by ``"gradient"`` or ``"ablation"``
-            (see :func:`head_importance`), for the score ``importance``. One backward pass, or a forward a head.
-        target_tokenizer: the tokenizer of the targets, where it is another one (such as GPT-2's behind BERT's).
-        forward: further arguments of the model's forward, with given and with generated targets. A value is a number;
-            an array with a row for each source, whose second axis follows the tokens if it is as long as the longest
+            (see :func:`head_importance`), for the score ``importance``. Costs a backward pass, or a forward per head.
+        target_tokenizer: the tokenizer of the targets if it is a different one (such as GPT-2's after BERT's).
+        forward: further arguments of the model's forward, for given and for generated targets. A value is a number; an
+            array with a row for each source, whose second axis follows the tokens if it is as long as the longest
             source (as ``tokenizer(sources, padding=True)`` makes it, padded on either side); a list with an array for
-            each source, as long as its tokens; or a function of a source's token ids that returns one. Arguments called
-            ``decoder_...`` follow the tokens that the decoder reads.
+            each source, as long as its tokens; or a function of a source's token ids that returns such an array.
+            Arguments called ``decoder_...`` follow the tokens that the decoder reads.
 
     Returns:
         A :class:`CrossAttention` for a string, a list of them for a list. Columns that are not tokens of the source,
         such as the prompts of MVP or of PEFT's prompt tuning, are special positions called ``[prompt 0]`` and so on.
 
     Raises:
-        TypeError: the model is not a model of transformers, a sentence is not a string, or there is no such argument.
-        ValueError: a decoder-only or speech model, a tokenizer of another model, one tokenizer for two vocabularies, an
-            empty sentence, one longer than the model's positions, targets that do not match the sources, ``generation``
-            beside a given target, an argument that the forward does not take or that cannot be carried over, columns
-            that cannot be told from the source's tokens.
+        TypeError: the model is not a model of transformers, a sentence is not a string, or an argument does not exist.
+        ValueError: a decoder-only or speech model, a tokenizer of another model, one tokenizer for two vocabularies, a
+            sentence that is empty or longer than the model's positions, targets that do not match the sources,
+            ``generation`` together with a given target, an argument that the forward does not take or that cannot be
+            carried over, columns that cannot be told from the source's tokens.
     """
     if importance is not None:
         check_method(importance)
@@ -123,12 +124,12 @@ def extract(
     with evaluating(model), torch.no_grad():
         for pairs, hypotheses in batches:
             found = []
-            # With n hypotheses a sentence there are n times the rows: keep the forward's size what was asked for.
-            for part in range(0, len(pairs), batch_size):
-                some = pairs[part : part + batch_size]
-                made = read_pairs(text_model, some, target is None, value_norms)
+            # With n hypotheses per sentence there are n times the rows: keep the size of the forward as requested.
+            for start in range(0, len(pairs), batch_size):
+                portion = pairs[start : start + batch_size]
+                made = read_pairs(text_model, portion, target is None, value_norms)
                 if importance is not None:
-                    sums = importance_sums(model, some, importance)
+                    sums = importance_sums(model, portion, importance)
                     made = [
                         replace(record, importance={importance: (total / record.weights.shape[2]).float()})
                         for record, total in zip(made, sums, strict=True)
@@ -143,7 +144,7 @@ def extract(
 
 
 def read_pairs(text_model: TextModel, pairs: list[Pair], generated: bool, value_norms: bool) -> list[CrossAttention]:
-    """One captured forward over the pairs, and a record for each."""
+    """Run one captured forward over the pairs, and make a record of each."""
     model = text_model.model
     inputs = forward_inputs(model, pairs)
     with capture_here(model, value_norms=value_norms) as captured:
@@ -158,7 +159,7 @@ def read_pairs(text_model: TextModel, pairs: list[Pair], generated: bool, value_
             model,
             model.config,
         )
-    layout = _layout(text_model, pairs, layers, inputs["input_ids"].shape[1])
+    layout = _layout(model, pairs, layers)
     records = []
     for row, pair in enumerate(pairs):
         target = slice(len(pair.predicted))
@@ -168,7 +169,7 @@ def read_pairs(text_model: TextModel, pairs: list[Pair], generated: bool, value_
         records.append(
             CrossAttention(
                 weights=weights,
-                source=layout.around(text_model.source.axis(pair.source, pair.source_text)),
+                source=layout.around(pair.source.axis()),
                 targets={
                     "output": text_model.target.axis(pair.predicted, pair.target_text),
                     "input": text_model.target.axis(pair.read, pair.target_text),
@@ -186,16 +187,17 @@ def read_pairs(text_model: TextModel, pairs: list[Pair], generated: bool, value_
     return records
 
 
-def _layout(text_model: TextModel, pairs: list[Pair], layers: Sequence[torch.Tensor], padded: int) -> Layout:
-    """The layout of the columns: there are as many as tokens, or else a forward over one of the pairs tells."""
+def _layout(model: Any, pairs: list[Pair], layers: Sequence[torch.Tensor]) -> ColumnLayout:
+    """The layout of the columns, found by another forward if there are more columns than source positions."""
+    padded = max(len(pair.source) for pair in pairs)
     if all(layer.shape[3] == padded for layer in layers):
-        return Layout()
-    layout = find_layout(text_model.model, pairs[0])
+        return ColumnLayout()
+    layout = find_layout(model, pairs[0])
     widths = sorted({layer.shape[3] for layer in layers})
     if widths != [padded + layout.extra]:
         raise ValueError(
-            f"the cross-attention of this {type(text_model.model).__name__} has {widths[0]} columns over a batch of "
-            f"{padded} tokens, and {layout.extra} more than tokens over one of its sentences: pass them one by one "
+            f"the cross-attention of this {type(model).__name__} has {widths[0]} columns over a batch of "
+            f"{padded} tokens, and {layout.extra} more than tokens over one of its sentences: pass them one at a time "
             "(batch_size=1)"
         )
     return layout

@@ -14,7 +14,9 @@ from xattn_widget.capturing.blocks import Block, Cleanup
 from xattn_widget.capturing.hooks import altering
 from xattn_widget.capturing.intercepting import intercept
 from xattn_widget.capturing.threads import CallingThread, Scope
-from xattn_widget.inputs.pairs import Pair, evaluating, forward_inputs, paired_batches, predicted_logprobs
+from xattn_widget.inputs.batches import paired_batches
+from xattn_widget.inputs.evaluating import evaluating
+from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
 from xattn_widget.inputs.text.sides import pair_model
 from xattn_widget.messages.mistakes import with_checked_arguments
 from xattn_widget.scores import ScoreGrid, importance

@@ -1,8 +1,8 @@
-"""Where the tokens of the source stand among the columns of cross-attention, and what else has columns there.
+"""Which columns of cross-attention belong to the positions of the source, and which to something else.
 
-Most models have a column for each token. Prompts that were learned (MVP's, PEFT's) and other inputs have columns too,
-before or after the tokens. They are found by their count; where the tokens stand is seen by hiding some of them, which
-then have no weight.
+Most models have one column per position. Learned prompts (MVP's, PEFT's) and other inputs have columns too, before or
+after the source's. Their number tells that they exist; hiding some positions, which then get no weight, tells where the
+source begins.
 """
 
 from __future__ import annotations
@@ -15,79 +15,52 @@ import torch
 
 from xattn_widget.capturing.recorder import ROW_SUM_TOLERANCE, capture_here
 from xattn_widget.inputs.pairs import Pair, forward_inputs
-from xattn_widget.record.axis import NO_WORD, Axis
-
-# The id of a position that is not a token of the vocabulary.
-NO_ID = -1
+from xattn_widget.record.axis import Axis
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How many columns stand before and after those of the source's tokens and their padding."""
+class ColumnLayout:
+    """The number of columns before and after those of the source's positions and their padding."""
 
     before: int = 0
     after: int = 0
 
     @property
     def extra(self) -> int:
-        """The columns that are not the source's."""
+        """The number of columns that are not the source's."""
         return self.before + self.after
 
-    def columns(self, tokens: int, width: int) -> slice | list[int]:
-        """Which of ``width`` columns belong to a source of so many tokens: padding is left out."""
+    def columns(self, positions: int, width: int) -> slice | list[int]:
+        """Which of ``width`` columns a record of so many source positions shows: all but padding."""
         if not self.after:
-            return slice(self.before + tokens)
-        return [*range(self.before + tokens), *range(width - self.after, width)]
+            return slice(self.before + positions)
+        return [*range(self.before + positions), *range(width - self.after, width)]
 
     def mask(self, rows: Sequence[Sequence[bool]], filling: bool) -> list[list[bool]]:
-        """Rows of values, one for each token and its padding, with ``filling`` at the other columns."""
+        """Rows of values, one for each source position and its padding, with ``filling`` at the other columns."""
         return [[filling] * self.before + [*row] + [filling] * self.after for row in rows]
 
     def around(self, axis: Axis) -> Axis:
         """The axis of the source with the other columns as special positions, ``[prompt 0]`` and so on."""
-        if not self.extra:
-            return axis
         names = [f"[prompt {index}]" for index in range(self.extra)]
-
-        def surrounded(values: Sequence[Any], fillings: Sequence[Any]) -> tuple[Any, ...]:
-            return (*fillings[: self.before], *values, *fillings[self.before :])
-
-        return replace(
-            axis,
-            labels=surrounded(axis.labels, names),
-            special=surrounded(axis.special, [True] * self.extra),
-            groups=surrounded(axis.groups, [NO_WORD] * self.extra),
-            ids=None if axis.ids is None else surrounded(axis.ids, [NO_ID] * self.extra),
-            spans=None
-            if axis.spans is None or axis.text is None
-            else surrounded(axis.spans, [(0, 0)] * self.before + [(len(axis.text),) * 2] * self.after),
-        )
+        return axis.surround(names[: self.before], names[self.before :])
 
 
-def token_ids(axis: Axis) -> list[int]:
-    """The ids of an axis's tokens.
-
-    Raises:
-        ValueError: an axis without ids.
-    """
-    if axis.ids is None:
-        raise ValueError("this record has no token ids: it was not made by extract, or its subwords were merged")
-    return [index for index in axis.ids if index != NO_ID]
-
-
-def find_layout(model: Any, pair: Pair) -> Layout:
-    """The layout of the columns of one pair's source, by a forward in which some of its tokens are hidden.
+def find_layout(model: Any, pair: Pair) -> ColumnLayout:
+    """The layout of the columns of one pair's source, by a forward in which some of its positions are hidden.
 
     Call it inside ``torch.no_grad`` with the model in evaluation mode.
 
     Raises:
-        ValueError: columns that cannot be told from the source's tokens.
+        ValueError: columns that cannot be told from the source's.
     """
-    tokens = len(pair.source)
-    arguments = {name: part for name, part in pair.arguments.items() if name != "attention_mask"}
+    positions = len(pair.source)
+    made = pair.source.inputs(model, [pair.source])
+    # What the user gives in place of the source's own inputs, such as a mask, would show what is to be hidden.
+    arguments = {name: part for name, part in pair.arguments.items() if name not in made}
     inputs = forward_inputs(model, [replace(pair, arguments=arguments)] * 3)
-    inputs["attention_mask"][1, 0] = 0
-    inputs["attention_mask"][2, tokens - 1] = 0
+    pair.source.hide(inputs, 1, 0)
+    pair.source.hide(inputs, 2, positions - 1)
     with capture_here(model) as captured:
         model(**inputs, use_cache=False)
     layers = captured.cross_attentions
@@ -97,27 +70,27 @@ def find_layout(model: Any, pair: Pair) -> Layout:
         hidden = [set(torch.nonzero(row == 0)[:, 0].tolist()) for row in weights]
         first, last = hidden[1] - hidden[0], hidden[2] - hidden[0]
         before, width = min(first, default=0), widths.pop()
-        expected = ({before}, {before + tokens - 1})
-        if (first, last) == expected and before + tokens <= width:
-            return Layout(before, width - before - tokens)
+        expected = ({before}, {before + positions - 1})
+        if (first, last) == expected and before + positions <= width:
+            return ColumnLayout(before, width - before - positions)
     raise ValueError(
-        f"the cross-attention of this {type(model).__name__} has {layers[0].shape[3]} columns for a source of {tokens} "
-        "tokens, and which of them are the tokens' cannot be told: they do not stand together, or the "
-        "model does not hide what attention_mask hides. Use 'with capture(model)' to get the weights as they are"
+        f"the cross-attention of this {type(model).__name__} has {layers[0].shape[3]} columns for a source of "
+        f"{positions} tokens, and which of them are the tokens' cannot be told: they are not adjacent, or the model "
+        "does not hide what attention_mask hides. Use 'with capture(model)' to get the weights as they are"
     )
 
 
 def check_share(weights: torch.Tensor, whole: torch.Tensor) -> None:
-    """Raise a ValueError where rows have weight outside the columns that a record shows.
+    """Raise a ValueError for rows with weight outside the columns that a record shows.
 
     Args:
         weights: ``[layers, ..., columns]`` of the record.
-        whole: ``[layers, ...]`` sums of the same rows over all columns that the model has.
+        whole: ``[layers, ...]`` sums of the same rows over all columns of the model.
     """
     missing = (whole - weights.sum(-1)).flatten(1).amax(-1)
     if float(missing.max()) > ROW_SUM_TOLERANCE:
         raise ValueError(
             f"rows of layer {int(missing.argmax())} have up to {float(missing.max()):.3g} of their weight on columns "
             "that are not tokens of their source, such as padding that the model does not mask, or other inputs that "
-            "it puts among the tokens: pass the sentences one by one (batch_size=1), or use 'with capture(model)'"
+            "it puts among the tokens: pass the sentences one at a time (batch_size=1), or use 'with capture(model)'"
         )

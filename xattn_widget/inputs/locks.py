@@ -1,4 +1,4 @@
-"""A lock for each model or tokenizer that may serve one caller at a time."""
+"""A lock for each model or tokenizer, which can serve only one caller at a time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from weakref import WeakKeyDictionary
 _locks: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
-def lock_of(thing: Any) -> Any:
-    """The reentrant lock of an object, the same each time."""
-    return _locks.setdefault(thing, threading.RLock())
+def lock_of(resource: Any) -> Any:
+    """The reentrant lock of an object, always the same one."""
+    return _locks.setdefault(resource, threading.RLock())

@@ -1,34 +1,34 @@
-"""Models that PEFT's prompt learning has wrapped: what of it can be read, and how many positions its prompts take."""
+"""Models wrapped by PEFT's prompt learning: which can be read, and how many positions their prompts take up."""
 
 from __future__ import annotations
 
 import inspect
 from typing import Any
 
-# Before the source's embeddings, and before the decoder's keys, by the names that PEFT gives to these methods.
+# PEFT's names of methods that put prompts before the source's embeddings, and of those that extend the decoder's keys.
 _SOURCE_PROMPTS = ("PROMPT_TUNING", "P_TUNING")
 _DECODER_PREFIXES = ("PREFIX_TUNING", "CARTRIDGE")
 
 
 def prompt_config(model: Any) -> Any:
-    """PEFT's configuration of the prompts that the wrapped ``model`` is given; None where there are none."""
+    """PEFT's configuration of the prompts of ``model``, or None if it has none."""
     config = getattr(model, "active_peft_config", None)
     return config if getattr(config, "is_prompt_learning", False) is True else None
 
 
 def unwrapped(model: Any) -> Any:
-    """The model inside PEFT's wrapper, whose forward and ``generate`` say which arguments they take."""
+    """The model inside PEFT's wrapper, whose forward and ``generate`` show which arguments they take."""
     return model if prompt_config(model) is None else model.get_base_model()
 
 
 def prompt_kind(model: Any) -> str | None:
-    """PEFT's name of the prompts, such as ``"PREFIX_TUNING"``; None where there are none."""
+    """PEFT's name of the kind of prompts, such as ``"PREFIX_TUNING"``, or None if the model has none."""
     config = prompt_config(model)
     return None if config is None else str(getattr(config.peft_type, "value", config.peft_type))
 
 
 def check_prompts(model: Any) -> None:
-    """Raise a ValueError for prompt learning that a forward over given target ids does not apply as training does.
+    """Raise a ValueError for prompts that a forward over given target ids does not apply as training does.
 
     PEFT applies prompts to an encoder-decoder model only in its class for that task. With multitask prompts it drops
     the target ids; the prefix of a single module would go into the keys of the cross-attention.
@@ -39,7 +39,7 @@ def check_prompts(model: Any) -> None:
     classes = [base.__name__ for base in type(model).__mro__]
     if "PeftModelForSeq2SeqLM" not in classes:
         raise ValueError(
-            f"{type(model).__name__} does not apply its prompts ({kind}) in its forward: make it with "
+            f"{type(model).__name__} does not apply its prompts ({kind}) in its forward: create it with "
             "task_type='SEQ_2_SEQ_LM' in its PEFT configuration"
         )
     if kind not in _SOURCE_PROMPTS + _DECODER_PREFIXES:
@@ -50,7 +50,7 @@ def check_prompts(model: Any) -> None:
     if kind in _DECODER_PREFIXES and config.num_transformer_submodules != 2:
         raise ValueError(
             f"PEFT's {kind} with num_transformer_submodules={config.num_transformer_submodules} would put its prefix "
-            "among the keys of the cross-attention: make the adapter with num_transformer_submodules=2"
+            "among the keys of the cross-attention: create the adapter with num_transformer_submodules=2"
         )
     if kind in _DECODER_PREFIXES and "cache" in inspect.signature(unwrapped(model).forward).parameters:
         raise ValueError(
@@ -60,7 +60,7 @@ def check_prompts(model: Any) -> None:
 
 
 def prompt_length(model: Any, side: str) -> int:
-    """How many positions of the ``"source"`` or the ``"target"`` the prompts of PEFT take."""
+    """The number of positions of the ``"source"`` or the ``"target"`` that PEFT's prompts take up."""
     kind = prompt_kind(model)
     takes = kind in (_SOURCE_PROMPTS if side == "source" else _DECODER_PREFIXES)
     return int(prompt_config(model).num_virtual_tokens) if takes else 0

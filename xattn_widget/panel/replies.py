@@ -102,6 +102,8 @@ def _axis(axis: Axis) -> dict[str, Any]:
         "special": list(axis.special),
         "groups": list(axis.groups),
         "words": [well_formed(word) for word in axis.words],
+        "kind": axis.kind or list(axis.kinds),  # one for all positions, or one each
+        "places": axis.known_places(),
     }
 
 

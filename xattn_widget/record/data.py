@@ -1,4 +1,4 @@
-"""Attention with its axes, and what can be made of it with tensors alone: ``AttentionData``."""
+"""Attention with its axes, and what follows from it by tensor operations alone: ``AttentionData``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Reading = Literal["output", "input"]
 class AttentionData:
     """The data of a record: attention, its axes, and what was derived from it.
 
-    :class:`xattn_widget.CrossAttention` describes the fields, and adds what needs scores, alignments and pictures.
+    :class:`xattn_widget.CrossAttention` describes the fields and adds scores, alignments and plots.
 
     Raises:
         ValueError: the shapes of weights and axes do not fit each other.
@@ -41,11 +41,11 @@ class AttentionData:
     def __post_init__(self) -> None:
         if self.weights.dim() != 4 or self.weights.numel() == 0:
             raise ValueError(
-                "weights must be [layers, heads, target, source], none of them 0, got a tensor of shape "
+                "weights must be [layers, heads, target, source], none of which may be 0, got a tensor of shape "
                 f"{list(self.weights.shape)}"
             )
         if self.reading not in self.targets:
-            raise ValueError(f"reading {self.reading!r} has no target axis; there are {sorted(self.targets)}")
+            raise ValueError(f"reading {self.reading!r} has no target axis; the record has {sorted(self.targets)}")
         expected = {(len(target), len(self.source)) for target in self.targets.values()}
         if expected != {tuple(self.weights.shape[2:])}:
             raise ValueError(
@@ -77,22 +77,25 @@ class AttentionData:
 
     @classmethod
     def from_tokens(
-        cls, weights: torch.Tensor, source_tokens: Sequence[str], target_tokens: Sequence[str], **fields: Any
+        cls,
+        weights: torch.Tensor,
+        source_tokens: Sequence[str] | Axis,
+        target_tokens: Sequence[str] | Axis,
+        **fields: Any,
     ) -> Self:
-        """A record of attention that comes from elsewhere, with a string for each position.
+        """A record of attention that comes from elsewhere.
 
         Args:
             weights: ``[layers, heads, target, source]``.
-            source_tokens: a display string for each source position.
-            target_tokens: a display string for each target position.
+            source_tokens: a display string for each source position, or an :class:`~xattn_widget.record.axis.Axis`,
+                which can also say which positions are special, audio or image, and where they lie.
+            target_tokens: the same for the target positions.
             fields: further fields of the record, such as ``logprobs``.
         """
-        return cls(
-            weights=torch.as_tensor(weights),
-            source=Axis(tuple(source_tokens)),
-            targets={"output": Axis(tuple(target_tokens))},
-            **fields,
+        source, target = (
+            tokens if isinstance(tokens, Axis) else Axis(tuple(tokens)) for tokens in (source_tokens, target_tokens)
         )
+        return cls(weights=torch.as_tensor(weights), source=source, targets={"output": target}, **fields)
 
     @property
     def layers(self) -> int:
@@ -101,12 +104,12 @@ class AttentionData:
 
     @property
     def heads(self) -> int:
-        """Number of heads a layer."""
+        """Number of heads per layer."""
         return self.weights.shape[1]
 
     @property
     def target(self) -> Axis:
-        """The axis of target positions under the present reading."""
+        """The axis of target positions under the current reading."""
         return self.targets[self.reading]
 
     @property
@@ -116,7 +119,7 @@ class AttentionData:
 
     @property
     def target_tokens(self) -> list[str]:
-        """A display string for each target position, by the present reading."""
+        """A display string for each target position, by the current reading."""
         return list(self.target.labels)
 
     @property
@@ -126,7 +129,7 @@ class AttentionData:
 
     @property
     def target_special(self) -> torch.Tensor:
-        """``[target]`` bool, True at special tokens of the present reading."""
+        """``[target]`` bool, True at special tokens of the current reading."""
         return torch.tensor(self.target.special, dtype=torch.bool)
 
     @property
@@ -136,20 +139,20 @@ class AttentionData:
 
     @property
     def target_words(self) -> list[Word]:
-        """The target words with their positions, by the present reading."""
+        """The target words with their positions, by the current reading."""
         return self.target.word_spans()
 
     def read_as(self, reading: Reading) -> Self:
-        """The record with its rows labelled by the token predicted (``"output"``) or read (``"input"``).
+        """The record with its rows labeled by the token predicted (``"output"``) or read (``"input"``).
 
         Raises:
-            ValueError: another word, or a record whose rows were merged into words under the other reading.
+            ValueError: an unknown reading, or a record whose rows were merged into words under the other reading.
         """
         if reading not in get_args(Reading):
             raise ValueError(f"reading must be 'output' or 'input', got {reading!r}")
         if reading not in self.targets:
             raise ValueError(
-                f"this record has no {reading!r} reading: its rows were merged or made under {self.reading!r}. "
+                f"this record has no {reading!r} reading: its rows were merged or created under {self.reading!r}. "
                 f"Call read_as({reading!r}) before words()"
             )
         return self.changed(lambda data: replace(data, reading=reading))
@@ -157,8 +160,8 @@ class AttentionData:
     def words(self) -> Self:
         """The record with subwords merged into words: sum over source pieces, mean over target pieces.
 
-        Rows stay distributions. Special tokens stay positions of their own. The log-probability of a word is the sum
-        of its pieces'. The result has the present reading only. Every hypothesis of an n-best list is merged.
+        Rows remain distributions, and special tokens remain separate positions. The log-probability of a word is the
+        sum over its pieces. The result has only the current reading. Every hypothesis of an n-best list is merged.
         """
         return self.changed(_merge_words)
 
@@ -166,8 +169,8 @@ class AttentionData:
         """The record without the rows and columns of special tokens.
 
         Args:
-            renormalize: divide each row by its sum over the columns that are left, so that it is a distribution again;
-                a row that had no weight there becomes NaN (undefined).
+            renormalize: divide each row by its sum over the remaining columns, so that it is a distribution again; a
+                row without any weight there becomes NaN (undefined).
 
         Raises:
             ValueError: nothing would be left.
@@ -176,10 +179,10 @@ class AttentionData:
         return self.changed(lambda data: _drop_special(data, policy))
 
     def contributions(self) -> Self:
-        """The record with value norms in place of attention weights, each row divided by its sum.
+        """The record with value norms instead of attention weights, each row divided by its sum.
 
-        What a source position contributes by a head depends on its value vector too: a sink takes much weight and gives
-        little. Scores, alignments, pictures and the widget then show contributions; signatures say so.
+        What a source position contributes through a head also depends on its value vector: a sink receives much weight
+        but contributes little. Scores, alignments, plots and the widget then show contributions, and signatures say so.
 
         Raises:
             ValueError: the record holds no value norms.
@@ -189,10 +192,10 @@ class AttentionData:
         return self.changed(_contributions)
 
     def changed(self, change: Callable[[Self], Self]) -> Self:
-        """The result of ``change``, made of this and of every hypothesis of its n-best list.
+        """The record after ``change``, which is applied to every hypothesis of an n-best list.
 
         Raises:
-            Exception: what ``change`` raises, with a note that names the hypothesis.
+            Exception: whatever ``change`` raises, with a note that names the hypothesis.
         """
         if not self.hypotheses:
             return change(self)
@@ -211,9 +214,9 @@ Data = TypeVar("Data", bound=AttentionData)
 
 def _merge_words(data: Data) -> Data:
     source_units, target_units = data.source.units(), data.target.units()
-    alone = len(target_units) == len(data.target) and len(source_units) == len(data.source)
-    if alone and "words" in data.steps:
-        return data  # merged before
+    is_merged = len(target_units) == len(data.target) and len(source_units) == len(data.source)
+    if is_merged and "words" in data.steps:
+        return data
 
     def merged(matrices: torch.Tensor) -> torch.Tensor:
         matrices = torch.stack([matrices[..., unit].sum(-1) for unit in source_units], dim=-1)

@@ -1,4 +1,4 @@
-"""Heads as people name them: (layer, head) pairs, read and checked."""
+"""Parse and check the (layer, head) pairs that users pass."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from xattn_widget.messages.characters import brief
 
 
 def whole_number(value: Any) -> int | None:
-    """A whole number of whatever type, of numpy or torch too; None for anything else, and for True and False."""
+    """A whole number of any type, including those of numpy and torch; None for anything else, and for booleans."""
     if isinstance(value, bool):
         return None
     try:
         return operator.index(value)
-    except (TypeError, ValueError, RuntimeError):  # the last two for tensors of several numbers
+    except (TypeError, ValueError, RuntimeError):  # the last two for tensors with several numbers
         return None
 
 
@@ -25,22 +25,22 @@ def whole_numbers(heads: Any) -> list[int] | None:
     if number is not None:
         return [number]
     try:
-        numbers = [whole_number(each) for each in heads]
+        numbers = [whole_number(head) for head in heads]
     except TypeError:
         return None
     return None if None in numbers else [number for number in numbers if number is not None]
 
 
 def head_pairs(heads: Any, name: str = "heads", form: str = "a list of (layer, head) pairs") -> list[tuple[int, int]]:
-    """(layer, head) pairs as plain whole numbers; :func:`check_heads` tells whether a model has them.
+    """(layer, head) pairs as plain integers; :func:`check_heads` checks that a model has them.
 
     Args:
-        heads: what was given.
-        name: the name of the argument.
-        form: what it must be.
+        heads: what the user passed.
+        name: the name of the argument, for the message.
+        form: the expected form, for the message.
 
     Raises:
-        ValueError: something other than a list of pairs of whole numbers; the message says what to write.
+        ValueError: anything but a list of pairs of whole numbers; the message says what to write instead.
     """
     settled = _pairs(heads)
     if settled is not None:
@@ -97,9 +97,9 @@ def check_heads(pairs: Iterable[tuple[int, int]], layers: int, heads: int, where
 
 
 def missing_head_hint(layer: int, head: int, layers: int, heads: int) -> str:
-    """What may have been meant by a head that is not there, for the end of an error; "" where that is not known."""
+    """The end of an error about a missing head: what was probably meant, or "" if that is unclear."""
     if 0 <= head < layers and 0 <= layer < heads:
         return f"; the layer comes first: did you mean ({head}, {layer})?"
-    if -layers <= layer < layers and -heads <= head < heads:  # negative ones
+    if -layers <= layer < layers and -heads <= head < heads:
         return f"; they are not counted from the end: write ({layer % layers}, {head % heads})"
     return ""

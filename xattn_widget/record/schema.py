@@ -1,20 +1,21 @@
-"""What a saved record must look like, checked field by field before a record is made of it."""
+"""The contents of a saved record, checked field by field before a record is made from them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple, TypeVar, get_args
 
 import torch
 
-from xattn_widget.record.axis import NO_WORD, Axis
+from xattn_widget.record.axis import NO_WORD, Axis, AxisKind
 from xattn_widget.record.data import AttentionData, Reading
 
-# Rows of weights that were given in half precision are this far from 1 at most.
+# Sums of rows that were given in half precision differ from 1 by at most this much.
 _TOLERANCE = 0.01
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-# The steps after which a row sums to 1, or is NaN where it had nothing to divide by.
+# The steps after which a row sums to 1, or is NaN because its sum was 0.
 _NORMALIZING = ("renormalize", "contributions")
 _STEPS = ("words", "drop", *_NORMALIZING)
 Data = TypeVar("Data", bound=AttentionData)
@@ -50,6 +51,10 @@ def _is_span(value: Any) -> bool:
     return _list_of(_is_whole)(value) and len(value) == 2
 
 
+def _is_place(value: Any) -> bool:
+    return value is None or _list_of(_is_number)(value)
+
+
 def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 
@@ -71,11 +76,18 @@ _AXIS = {
     "ids": _Field("a list of whole numbers, or null", _optional(_list_of(_is_whole)), required=False),
     "text": _Field("a string, or null", _optional(_is_text), required=False),
     "spans": _Field("a list of [start, stop], or null", _optional(_list_of(_is_span)), required=False),
+    # Only axes with other positions than text have these two.
+    "kinds": _Field(
+        f"a list of {', '.join(get_args(AxisKind))}",
+        _list_of(lambda value: value in get_args(AxisKind)),
+        required=False,
+    ),
+    "places": _Field("a list of lists of numbers and null, or null", _optional(_list_of(_is_place)), required=False),
 }
 _RECORD = {
     "source": _Field("an axis", _is_object),
     "targets": _Field(
-        f"an axis by reading ({' or '.join(get_args(Reading))})",
+        f"an axis for each reading ({' or '.join(get_args(Reading))})",
         lambda value: isinstance(value, dict) and bool(value) and set(value) <= set(get_args(Reading)),
     ),
     "reading": _Field(f"one of {', '.join(get_args(Reading))}", lambda value: value in get_args(Reading)),
@@ -92,20 +104,20 @@ _RECORD = {
 }
 
 
-def read_records(content: Any, tensors: Mapping[str, torch.Tensor], kind: type[Data]) -> list[Data]:
+def read_records(content: Any, tensors: Mapping[str, torch.Tensor], record_type: type[Data]) -> list[Data]:
     """The records of a file.
 
     Args:
-        content: what the file's JSON holds.
+        content: the file's parsed JSON.
         tensors: the file's tensors by name.
-        kind: the class of the records.
+        record_type: the class of the records.
 
     Raises:
         ValueError: something is not as ``save`` writes it; the message says where.
     """
     _check_fields(content, _CONTENT, "the file")
     left = dict(tensors)
-    records = [_read_record(fields, left, index, kind) for index, fields in enumerate(content["records"])]
+    records = [_read_record(fields, left, index, record_type) for index, fields in enumerate(content["records"])]
     if left:
         raise ValueError(f"the tensor {min(left)!r} belongs to no record")
     check_hypotheses(records)
@@ -113,12 +125,12 @@ def read_records(content: Any, tensors: Mapping[str, torch.Tensor], kind: type[D
 
 
 def check_hypotheses(records: Sequence[AttentionData]) -> None:
-    """Raise unless the records may stand in one n-best list.
+    """Raise unless the records can be hypotheses of one n-best list.
 
     Raises:
         ValueError: they have different heads, sources or readings.
     """
-    forms = [(each.weights.shape[:2], each.source, each.reading, set(each.targets)) for each in records]
+    forms = [(record.weights.shape[:2], record.source, record.reading, set(record.targets)) for record in records]
     for index, form in enumerate(forms):
         for name, (value, first) in zip(
             ("heads", "source", "reading", "targets"), zip(form, forms[0], strict=True), strict=True
@@ -128,24 +140,24 @@ def check_hypotheses(records: Sequence[AttentionData]) -> None:
 
 
 def check_values(record: AttentionData, whole_rows: bool = False) -> None:
-    """Raise unless the numbers of a record are what its fields say they are.
+    """Raise unless the numbers of a record are possible.
 
-    Rows may sum to less than 1: where special tokens were dropped, where a model shares its softmax with
-    self-attention, and in what was given by hand.
+    Rows may sum to less than 1: after special tokens were dropped, if a model shares its softmax with self-attention,
+    and in records made by hand.
 
     Args:
         record: the record.
-        whole_rows: its rows sum to 1.
+        whole_rows: whether all rows must sum to 1.
 
     Raises:
-        ValueError: weights that are not probabilities, or other numbers that are not possible.
+        ValueError: weights that are not probabilities, or other impossible numbers.
     """
     weights, sums = record.weights, record.weights.sum(-1)
     undefined = weights.isnan()
     if undefined.any() and not set(_NORMALIZING) & set(record.steps):
-        raise ValueError("the weights hold NaN, but no step was taken that could make a row undefined")
+        raise ValueError("the weights contain NaN, but the record went through no step that can make a row undefined")
     if (undefined.any(-1) != undefined.all(-1)).any():
-        raise ValueError("a row of weights is NaN in part")
+        raise ValueError("a row of weights is partly NaN; a row must be NaN throughout or not at all")
     if (weights < 0).any() or (sums > 1 + _TOLERANCE).any():
         lowest, largest = float(weights.nan_to_num().min()), float(sums.nan_to_num().max())
         raise ValueError(
@@ -155,7 +167,7 @@ def check_values(record: AttentionData, whole_rows: bool = False) -> None:
     if whole_rows and (sums < 1 - _TOLERANCE).any():
         raise ValueError(f"rows must sum to 1, got a sum of {float(sums.nan_to_num(1).min()):.3g}")
     if record.logprobs is not None and not (record.logprobs <= _TOLERANCE).all():  # NaN is not
-        raise ValueError("logprobs must be 0 or less, or they are not logarithms of probabilities")
+        raise ValueError("logprobs must be 0 or less, because they are logarithms of probabilities")
     norms = record.value_norms
     if norms is not None and not (norms.isfinite().all() and (norms >= 0).all()):
         raise ValueError("value_norms must be finite and 0 or more")
@@ -165,12 +177,12 @@ def check_values(record: AttentionData, whole_rows: bool = False) -> None:
 
 
 def has_whole_rows(record: AttentionData) -> bool:
-    """Whether all rows that are defined sum to 1."""
+    """Whether all rows that are not NaN sum to 1."""
     return not bool((record.weights.sum(-1) < 1 - _TOLERANCE).any())
 
 
-def _read_record(fields: Any, left: dict[str, torch.Tensor], index: int, kind: type[Data]) -> Data:
-    """Record ``index`` of a file; its tensors are taken out of ``left``."""
+def _read_record(fields: Any, left: dict[str, torch.Tensor], index: int, record_type: type[Data]) -> Data:
+    """Record ``index`` of a file, whose tensors are removed from ``left``."""
     name = f"record {index}"
     _check_fields(fields, _RECORD, name)
 
@@ -186,7 +198,7 @@ def _read_record(fields: Any, left: dict[str, torch.Tensor], index: int, kind: t
     weights = take("weights", True)
     assert weights is not None
     try:
-        record = kind(
+        record = record_type(
             weights=weights,
             source=_read_axis(fields["source"], "the source"),
             targets={reading: _read_axis(axis, f"target {reading!r}") for reading, axis in fields["targets"].items()},
@@ -213,13 +225,13 @@ def _read_record(fields: Any, left: dict[str, torch.Tensor], index: int, kind: t
 def _read_axis(fields: Any, name: str) -> Axis:
     _check_fields(fields, _AXIS, name)
     count, words = len(fields["labels"]), len(fields["words"])
-    for each in ("special", "groups"):
-        if len(fields[each]) != count:
-            raise ValueError(f"{name} has {count} labels and {len(fields[each])} values for {each!r}")
+    for field in ("special", "groups", "kinds"):
+        if len(fields.get(field, fields["labels"])) != count:
+            raise ValueError(f"{name} has {count} labels and {len(fields[field])} values for {field!r}")
     seen: set[int] = set()
     previous = NO_WORD
     for group in fields["groups"]:
-        if group == NO_WORD:  # a special token may stand between the pieces of a word
+        if group == NO_WORD:  # a special token may be between the pieces of a word
             continue
         if not 0 <= group < words:
             raise ValueError(f"{name} has {words} words, and a position in word {group}")
@@ -230,9 +242,28 @@ def _read_axis(fields: Any, name: str) -> Axis:
         seen.add(group)
         previous = group
     values: dict[str, Any] = {
-        each: tuple(value) if isinstance(value, list) else value for each, value in fields.items()
+        field: tuple(value) if isinstance(value, list) else value for field, value in fields.items()
     }
-    return Axis(**values)
+    if fields.get("places"):
+        # JSON has null where an axis has NaN.
+        width = max((len(place) for place in fields["places"] if place is not None), default=0)
+        values["places"] = [(math.nan,) * width if place is None else place for place in fields["places"]]
+    try:
+        return Axis(**values)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def axis_fields(axis: Axis) -> dict[str, Any]:
+    """The fields of an axis as they are written to a file.
+
+    An axis of text has the fields that it had before there were other kinds, so that earlier versions load it. They
+    refuse other axes by the names of the new fields, rather than take them for text.
+    """
+    fields = asdict(axis) | {"places": axis.known_places()}
+    if axis.kind == "text":
+        del fields["kinds"], fields["places"]
+    return fields
 
 
 def _check_fields(fields: Any, schema: Mapping[str, _Field], name: str) -> None:
@@ -240,12 +271,12 @@ def _check_fields(fields: Any, schema: Mapping[str, _Field], name: str) -> None:
         raise ValueError(f"{name} must be an object of fields, got {_short(fields)}")
     if unknown := sorted(set(fields) - set(schema)):
         raise ValueError(f"{name} has the field {unknown[0]!r}, which this version does not know")
-    for each, (expected, check, required) in schema.items():
-        if each not in fields:
+    for field, (expected, check, required) in schema.items():
+        if field not in fields:
             if required:
-                raise ValueError(f"{name} lacks the field {each!r}")
-        elif not check(fields[each]):
-            raise ValueError(f"{name} has {each} = {_short(fields[each])}, expected {expected}")
+                raise ValueError(f"{name} lacks the field {field!r}")
+        elif not check(fields[field]):
+            raise ValueError(f"{name} has {field} = {_short(fields[field])}, expected {expected}")
 
 
 def _short(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from xattn_widget.files.writing import whole_file
 from xattn_widget.record.data import AttentionData
-from xattn_widget.record.schema import check_hypotheses, check_values, has_whole_rows, read_records
+from xattn_widget.record.schema import axis_fields, check_hypotheses, check_values, has_whole_rows, read_records
 
 _KEY = "xattn_widget"
 _FORMAT = 1
@@ -23,52 +23,52 @@ def save(record: AttentionData, path: str | Path) -> Path:
     """Save a record and its hypotheses; see :meth:`CrossAttention.save`."""
     path = Path(path)
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} to save {path.name} in")
+        raise FileNotFoundError(f"there is no folder {path.parent} to save {path.name} in: create it first")
     records: tuple[AttentionData, ...] = record.hypotheses or (record,)
     try:
         check_hypotheses(records)
-        for each in records:
-            check_values(each)
+        for item in records:
+            check_values(item)
     except ValueError as error:
         raise ValueError(f"this record cannot be saved, because it could not be loaded again: {error}") from None
     tensors, described = {}, []
-    for index, each in enumerate(records):
-        tensors[f"{index}.weights"] = each.weights.contiguous()
-        if each.logprobs is not None:
-            tensors[f"{index}.logprobs"] = each.logprobs.contiguous()
-        if each.value_norms is not None:
-            tensors[f"{index}.value_norms"] = each.value_norms.contiguous()
-        for method, grid in each.importance.items():
+    for index, item in enumerate(records):
+        tensors[f"{index}.weights"] = item.weights.contiguous()
+        if item.logprobs is not None:
+            tensors[f"{index}.logprobs"] = item.logprobs.contiguous()
+        if item.value_norms is not None:
+            tensors[f"{index}.value_norms"] = item.value_norms.contiguous()
+        for method, grid in item.importance.items():
             tensors[f"{index}.importance.{method}"] = grid.contiguous()
         described.append(
             {
-                "source": asdict(each.source),
-                "targets": {reading: asdict(axis) for reading, axis in each.targets.items()},
-                "reading": each.reading,
-                "generated": each.generated,
-                "sequence_score": each.sequence_score,
-                "model": each.model,
-                "importance": list(each.importance),
-                "steps": each.steps,
-                "whole_rows": has_whole_rows(each),
+                "source": axis_fields(item.source),
+                "targets": {reading: axis_fields(axis) for reading, axis in item.targets.items()},
+                "reading": item.reading,
+                "generated": item.generated,
+                "sequence_score": item.sequence_score,
+                "model": item.model,
+                "importance": list(item.importance),
+                "steps": item.steps,
+                "whole_rows": has_whole_rows(item),
             }
         )
-    # ASCII alone: a label may hold a lone surrogate, which has no bytes in UTF-8.
+    # Only ASCII: a label may contain a lone surrogate, which UTF-8 cannot encode.
     metadata = {_KEY: json.dumps({"format": _FORMAT, "records": described})}
     with whole_file(path) as file:
         try:
             save_file(tensors, file.name, metadata=metadata)
-        except SafetensorError as error:  # the disk is full, say
+        except SafetensorError as error:  # if the disk is full, for example
             raise OSError(f"cannot write {path}: {error}") from error
     return path
 
 
-def load(path: str | Path, kind: type[Data]) -> Data:
-    """Load a record as ``kind``; see :func:`xattn_widget.load`.
+def load(path: str | Path, record_type: type[Data]) -> Data:
+    """Load a record as an object of the class ``record_type``; see :func:`xattn_widget.load`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not a saved record, it is damaged, or it is of a newer format.
+        ValueError: the file is not a saved record, is damaged, or has a newer format.
     """
     path = Path(path)
     if not path.is_file():
@@ -79,7 +79,7 @@ def load(path: str | Path, kind: type[Data]) -> Data:
             f"{path} is not a record of format {_FORMAT}: it was not written by record.save, or by a newer version"
         )
     try:
-        records = read_records(content, tensors, kind)
+        records = read_records(content, tensors, record_type)
     except ValueError as error:
         raise ValueError(f"{path} is damaged, or record.save did not write it: {error}") from error
     return records[0] if len(records) == 1 else replace(records[0], hypotheses=tuple(records))
@@ -89,8 +89,8 @@ def _read(path: Path) -> tuple[Any, dict[str, Any]]:
     """The JSON and the tensors of a file."""
     try:
         with safe_open(path, framework="pt") as saved:
-            tensors = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118 - no mapping
-        # The library has found the header to be sound, and takes the last of two values of one name.
+            tensors = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118 - not a mapping
+        # The library has checked the header, but takes the last of two values with the same name.
         with path.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")), object_pairs_hook=_unique)
         return json.loads(header.get("__metadata__", {}).get(_KEY, "null"), object_pairs_hook=_unique), tensors
@@ -98,7 +98,7 @@ def _read(path: Path) -> tuple[Any, dict[str, Any]]:
         if error.filename is None:
             raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
-    except Exception as error:  # of the library and of torch, for types that it cannot make
+    except Exception as error:  # from the library, and from torch for types that it cannot create
         raise ValueError(
             f"{path} is not a safetensors file, or it is damaged ({error}); save records with record.save(path)"
         ) from error

@@ -21,7 +21,7 @@ from xattn_widget.corpus.job import check_positive, probe_model
 from xattn_widget.corpus.store.columns import column_values
 from xattn_widget.corpus.store.parquet import read_table
 from xattn_widget.corpus.store.tables import METADATA, corpus_info, grids, score_names
-from xattn_widget.inputs.arguments import Extras, make_extras
+from xattn_widget.inputs.extras import Extras, make_extras
 from xattn_widget.inputs.text.sides import TextModel, pair_model
 from xattn_widget.panel.markup import element
 from xattn_widget.plot import COLORS

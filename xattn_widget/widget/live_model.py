@@ -15,10 +15,14 @@ from transformers import PreTrainedModel, StoppingCriteriaList
 from xattn_widget.capturing.ablation import ablate_here
 from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.extraction.extraction import read_pairs
-from xattn_widget.inputs.arguments import PREFIX, START, Arguments, Part, continued, make_extras, prefix_length
-from xattn_widget.inputs.columns import token_ids
-from xattn_widget.inputs.pairs import Pair, end_ids, evaluating, force, forward_inputs, generate
+from xattn_widget.inputs.arguments import PREFIX, START, Argument, Arguments, continued, prefix_length
+from xattn_widget.inputs.evaluating import evaluating
+from xattn_widget.inputs.extras import make_extras
+from xattn_widget.inputs.generating import end_ids, generate
+from xattn_widget.inputs.pairs import Pair, force, forward_inputs
+from xattn_widget.inputs.sources import Source
 from xattn_widget.inputs.text.sides import pair_model
+from xattn_widget.inputs.text.tokens import token_ids
 from xattn_widget.widget.jobs import Call
 
 Rest = Literal["generate", "keep"]
@@ -83,7 +87,7 @@ class LiveModel:
             raise TypeError(f"target must be a string, got {type(target).__name__}: {target!r:.60}")
         ids = self._text_model.target.encode([target])
         call.tell("Reading the target")
-        [pair] = force(self.model, [token_ids(record.source)], ids)
+        [pair] = force(self.model, [self._source(record)], ids)
         arguments = _without_own_target(record)
         start = arguments[START].value if START in arguments else self._extras.settings.get(START)
         read = pair.read if start is None else [int(start), *pair.predicted[:-1]]
@@ -98,7 +102,7 @@ class LiveModel:
         What comes after it is generated anew, or kept as it was and read after the new token.
         """
         read, predicted = token_ids(record.targets["input"]), token_ids(record.targets["output"])
-        source = token_ids(record.source)
+        source = self._source(record)
         prefix = [*predicted[:position], token]
         if rest == "keep":
             prefix += predicted[position + 1 :]
@@ -107,7 +111,7 @@ class LiveModel:
             call.tell("Reading the target")
             pair = Pair(source, [read[0], *prefix[:-1]], prefix, arguments=continued(arguments, len(prefix)))
             return self._records(record, [pair], generated=False)
-        start = Part(torch.tensor([read[0], *prefix]), "target")
+        start = Argument(torch.tensor([read[0], *prefix]), "target")
         [pair] = self._generate(source, {**arguments, PREFIX: start}, call)
         kept = {name: part for name, part in record.arguments.items() if name == PREFIX}
         # What was put at the position is not a prefix that every target of this source is to begin with.
@@ -118,7 +122,7 @@ class LiveModel:
         self, record: CrossAttention, muted: Sequence[tuple[int, int]] = (), count: int = 5
     ) -> list[list[Choice]]:
         """The likeliest tokens at each target position, given what stands before it."""
-        pair = _pair(record)
+        pair = self._pair(record)
         with ablate_here(self.model, muted), evaluating(self.model), torch.no_grad():
             logits = self.model(**forward_inputs(self.model, [pair]), use_cache=False).logits
         logprobs = logits[0, : len(pair.predicted)].float().log_softmax(-1)
@@ -137,10 +141,10 @@ class LiveModel:
         """
         with ablate_here(self.model, heads):
             call.tell("Reading the target without the heads")
-            forced = self._records(record, [_pair(record)], generated=record.generated)
+            forced = self._records(record, [self._pair(record)], generated=record.generated)
             call.tell("Generating without the heads")
             arguments = continued(record.arguments, prefix_length(record.arguments))
-            pairs = self._generate(token_ids(record.source), arguments, call)
+            pairs = self._generate(self._source(record), arguments, call)
             generated = self._records(record, pairs, generated=True)
         return Muting(record, forced, generated)
 
@@ -151,7 +155,7 @@ class LiveModel:
         # The same source is the same axis: what the page holds of it stays.
         return replace(made.read_as(like.reading), source=like.source)
 
-    def _generate(self, source: list[int], arguments: Arguments, call: Call) -> list[Pair]:
+    def _generate(self, source: Source, arguments: Arguments, call: Call) -> list[Pair]:
         criteria = StoppingCriteriaList([*self._extras.settings.get("stopping_criteria", []), call])
         extras = replace(self._extras, settings=self._extras.settings | {"stopping_criteria": criteria})
         with evaluating(self.model), torch.no_grad():
@@ -159,10 +163,12 @@ class LiveModel:
         call.check()  # what was generated up to the stop is no translation
         return pairs
 
+    def _source(self, record: CrossAttention) -> Source:
+        return self._text_model.source.read_again(record.source)
 
-def _pair(record: CrossAttention) -> Pair:
-    read, predicted = token_ids(record.targets["input"]), token_ids(record.targets["output"])
-    return Pair(token_ids(record.source), read, predicted, arguments=record.arguments)
+    def _pair(self, record: CrossAttention) -> Pair:
+        read, predicted = token_ids(record.targets["input"]), token_ids(record.targets["output"])
+        return Pair(self._source(record), read, predicted, arguments=record.arguments)
 
 
 def _without_own_target(record: CrossAttention) -> Arguments:

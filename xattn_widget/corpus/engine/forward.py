@@ -16,7 +16,7 @@ from xattn_widget.capturing.recorder import ROW_SUM_TOLERANCE
 from xattn_widget.capturing.threads import CallingThread, Scope
 from xattn_widget.corpus.job import Job
 from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
-from xattn_widget.inputs.text.sides import Side, TextModel
+from xattn_widget.inputs.text.sides import TextModel
 from xattn_widget.scores import Score
 from xattn_widget.scores.inputs import INPUTS
 
@@ -92,8 +92,8 @@ class Forward:
 
     def _make_masks(self, pairs: list[Pair]) -> _Masks:
         layout = self._job.layout
-        source, source_special = _tokens([pair.source for pair in pairs], self._text_model.source)
-        target, target_special = _tokens([pair.predicted for pair in pairs], self._text_model.target)
+        source, source_special = _padded([pair.source.special() for pair in pairs])
+        target, target_special = _padded([self._text_model.target.special(pair.predicted) for pair in pairs])
         lists = layout.mask(source, True), target, layout.mask(source_special, True), target_special
         return _Masks(*(torch.tensor(flags, device=self._model.device) for flags in lists))
 
@@ -212,12 +212,12 @@ def _together(parts: list[_Layers]) -> _Layers:
     return _Layers(torch.cat([part.weights for part in parts], dim=1), inputs)
 
 
-def _tokens(rows: list[list[int]], side: Side) -> tuple[list[list[bool]], list[list[bool]]]:
-    """For each row, padded to the longest one: where it has tokens, and where these are special."""
+def _padded(rows: list[list[bool]]) -> tuple[list[list[bool]], list[list[bool]]]:
+    """For each row of special flags, padded to the longest: where it has positions, and where they are special."""
     width = max(map(len, rows))
-    tokens = [[position < len(row) for position in range(width)] for row in rows]
-    special = [[*(index in side.special for index in row), *[False] * (width - len(row))] for row in rows]
-    return tokens, special
+    positions = [[True] * len(row) + [False] * (width - len(row)) for row in rows]
+    special = [row + [False] * (width - len(row)) for row in rows]
+    return positions, special
 
 
 def _heads(model: Any) -> list[torch.nn.Module]:

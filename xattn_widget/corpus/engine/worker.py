@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,14 +18,16 @@ from xattn_widget.corpus.engine.products import faster_products
 from xattn_widget.corpus.job import Job
 from xattn_widget.corpus.sources.rows import Window
 from xattn_widget.corpus.store.tables import window_table
-from xattn_widget.inputs.pairs import evaluating, force, generate
-from xattn_widget.inputs.text.encoding import encoding_problem, tokenize
+from xattn_widget.inputs.evaluating import evaluating
+from xattn_widget.inputs.generating import generate
+from xattn_widget.inputs.pairs import force
+from xattn_widget.inputs.sources import Source
 from xattn_widget.inputs.text.sides import TextModel
-from xattn_widget.inputs.text.tokens import special_ids
 
 # When all sentences at the beginning of the first window fail alike, the job stops after so many of them.
 _ENOUGH = 64
 _CHARACTERS_AT_ONCE = 2**20
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -33,7 +35,7 @@ class Sentence:
     """One row that can be run."""
 
     place: int  # its position in the window
-    source: list[int]
+    source: Source
     target: list[int] | None  # None if it is generated
 
 
@@ -68,14 +70,17 @@ class Worker(Block["Worker"]):
         """Encode a window and cut it into batches. Does not touch the model, so another thread may run it meanwhile."""
         errors = [row.error for row in window.rows]
         lengths = np.full((len(window.rows), 2), -1, dtype=np.int32)
-        sources = self._encode([row.source for row in window.rows], "source", errors)
-        targets = None
+        model, (source_limit, target_limit) = self._text_model, self._job.limits
+        read_sources = partial(model.source.try_read, limit=source_limit)
+        sources = _read([row.source for row in window.rows], "source", read_sources, errors)
+        targets = {}
         if self._job.generation is None:
-            targets = self._encode([row.target for row in window.rows], "target", errors)
+            read_targets = partial(model.target.try_encode, limit=target_limit)
+            targets = _read([row.target for row in window.rows], "target", read_targets, errors)
         sentences = []
         for place, error in enumerate(errors):
             if error is None:
-                sentence = Sentence(place, sources[place], targets[place] if targets else None)
+                sentence = Sentence(place, sources[place], targets.get(place))
                 lengths[place] = len(sentence.source), len(sentence.target or ())
                 sentences.append(sentence)
         return Prepared(window, self._cut(sentences), errors, [row.target for row in window.rows], lengths)
@@ -104,26 +109,6 @@ class Worker(Block["Worker"]):
         return window_table(
             self._job, prepared.window, prepared.errors, prepared.targets, prepared.lengths, grids, statistics
         )
-
-    def _encode(self, texts: list[str | None], side: str, errors: list[str | None]) -> list[list[int]]:
-        """Ids of each text, empty for texts with an error; new errors are written into ``errors``."""
-        found = self._text_model.source if side == "source" else self._text_model.target
-        limit, no_content = self._job.limits[side == "target"], special_ids(found.tokenizer)
-        good = [place for place, text in enumerate(texts) if errors[place] is None and (text or "").strip()]
-        ids: list[list[int]] = [[] for _ in texts]
-        for places in _by_size(good, texts):
-            sentences = [texts[place] or "" for place in places]
-            rows = tokenize(found.tokenizer, sentences, side, verbose=False)["input_ids"]
-            for place, row in zip(places, rows, strict=True):
-                ids[place] = row
-                problem = encoding_problem(texts[place] or "", row, limit, no_content, found.ids)
-                if problem:  # the ids of a very long text would only take memory
-                    errors[place], ids[place] = f"{side} {problem}", []
-        for place, text in enumerate(texts):
-            if errors[place] is None and not ids[place]:
-                problem = encoding_problem(text or "", [], limit, no_content, found.ids)
-                errors[place] = problem and f"{side} {problem}"
-        return ids
 
     def _cut(self, sentences: list[Sentence]) -> list[list[Sentence]]:
         # A generated target is assumed to be as long as its source.
@@ -172,10 +157,10 @@ class Worker(Block["Worker"]):
         sides = self._text_model.padding_sides
         if self._job.generation is None:
             pairs = force(self._model, sources, [sentence.target or [] for sentence in batch])
-            given = self._job.extras.parts(self._model, sources, sides, [pair.read for pair in pairs])
+            given = self._job.extras.by_sentence(self._model, sources, sides, [pair.read for pair in pairs])
             pairs = [replace(pair, arguments=arguments) for pair, arguments in zip(pairs, given, strict=True)]
         else:
-            given = self._job.extras.parts(self._model, sources, sides)
+            given = self._job.extras.by_sentence(self._model, sources, sides)
             found, hypotheses = generate(self._text_model, sources, given, self._job.extras)
             pairs = found[::hypotheses]
         results = self._forward.run(pairs)
@@ -199,6 +184,20 @@ class Worker(Block["Worker"]):
                     f"row {number} cannot be scored: {error}. Fix it, or pass on_error='record' to continue and get "
                     "the reason in the error column"
                 )
+
+
+def _read(
+    texts: list[str | None], side: str, read: Callable[[list[str]], list[Item | str]], errors: list[str | None]
+) -> dict[int, Item]:
+    """What ``read`` makes of the texts, by place; why it cannot read one is noted in ``errors``."""
+    found = {}
+    for places in _by_size([place for place, error in enumerate(errors) if error is None], texts):
+        for place, item in zip(places, read([texts[place] or "" for place in places]), strict=True):
+            if isinstance(item, str):
+                errors[place] = f"{side} {item}"
+            else:
+                found[place] = item
+    return found
 
 
 def _by_size(places: list[int], texts: list[str | None]) -> Iterator[list[int]]:

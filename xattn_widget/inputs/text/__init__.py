@@ -1,1 +1,1 @@
-"""Text as an input: vocabularies, encoding and words."""
+"""Text as input: vocabularies, encoding and words."""

@@ -1,140 +1,32 @@
-"""Check what ``extract`` is given, and turn sentences into ids."""
+"""Turn sentences into token ids, and token ids into padded tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from transformers import PreTrainedModel
+import torch
 
 from xattn_widget.inputs.locks import lock_of
-from xattn_widget.inputs.peft_prompts import check_prompts, prompt_config, prompt_length
+from xattn_widget.inputs.peft_prompts import prompt_length
 from xattn_widget.inputs.text.tokens import special_ids
-from xattn_widget.messages.mistakes import model_hint, sentences_hint, tokenizer_hint
-
-
-def check_model(model: Any) -> None:
-    """Raise unless ``model`` is an encoder-decoder model that reads and writes text."""
-    check_prompts(model)
-    # PEFT's wrapper is what gives the model its prompts.
-    if not isinstance(model, PreTrainedModel) and prompt_config(model) is None:
-        raise TypeError(
-            f"model must be a model of transformers (PreTrainedModel), got {type(model).__name__}{model_hint(model)}"
-        )
-    name = type(model).__name__
-    if not model.config.is_encoder_decoder:
-        raise ValueError(
-            f"{name} is no encoder-decoder model (config.is_encoder_decoder is False), so it has no cross-attention. "
-            "Load a model such as MarianMTModel, BartForConditionalGeneration or T5ForConditionalGeneration"
-        )
-    if not model.can_generate():
-        raise ValueError(
-            f"{name} has no language-model head to read or generate a target with: load the model for generation, "
-            "e.g. with AutoModelForSeq2SeqLM (capture(model) takes a bare model too)"
-        )
-    if model.main_input_name != "input_ids":
-        raise ValueError(
-            f"{name} reads {model.main_input_name}, not text: run it yourself inside 'with capture(model)', "
-            "extract takes models that read text"
-        )
-
-
-def check_targets(source: str | Sequence[str], target: str | Sequence[str] | None) -> None:
-    """Raise a ValueError unless there is one target for each source."""
-    if isinstance(source, str) != isinstance(target, str) or (
-        not isinstance(source, str) and len(source) != len(target or ())
-    ):
-        raise ValueError(
-            f"target must match source: source is {_describe(source)}, target is {_describe(target)}. "
-            "Give one target string for one source string, or lists of the same length"
-        )
-
-
-def _describe(sentences: Any) -> str:
-    return "one string" if isinstance(sentences, str) else f"a list of {len(sentences)}"
-
-
-def refuse_pair(source: Any, target: Any) -> None:
-    """Raise a ValueError for a tuple of two strings without a target: two sentences, or a source and its target?"""
-    if target is None and isinstance(source, tuple) and len(source) == 2 and all(isinstance(s, str) for s in source):
-        raise ValueError(
-            f"source is a tuple of two strings, {source!r:.80}. If they are a sentence and its target, pass them one "
-            f"after the other: {source[0]!r:.30}, {source[1]!r:.30}. If they are two sentences, pass a list: "
-            f"[{source[0]!r:.30}, {source[1]!r:.30}]"
-        )
-
-
-def check_sentences(sentences: Any, side: str) -> list[str]:
-    """The sentences as a list of strings."""
-    if isinstance(sentences, str):
-        return [sentences]
-    if isinstance(sentences, bytes | bytearray) or not isinstance(sentences, Sequence):
-        raise TypeError(
-            f"{side} must be a string or a list of strings, got {type(sentences).__name__}{sentences_hint(sentences)}"
-        )
-    for index, sentence in enumerate(sentences):
-        if not isinstance(sentence, str):
-            raise TypeError(
-                f"{side}[{index}] must be a string, got {type(sentence).__name__} {sentence!r:.60}"
-                f"{sentences_hint(sentence)}"
-            )
-    return list(sentences)
-
-
-def check_is_tokenizer(tokenizer: Any, name: str = "tokenizer") -> None:
-    """Raise a TypeError unless ``tokenizer``, the argument of this name, is one of transformers."""
-    for method in ("convert_ids_to_tokens", "all_special_ids"):
-        if isinstance(tokenizer, type) or not hasattr(tokenizer, method):
-            raise TypeError(
-                f"{name} must be a tokenizer of transformers, got {type(tokenizer).__name__}{tokenizer_hint(tokenizer)}"
-            )
-
-
-def check_tokenizer(model: Any, tokenizer: Any, side: str | None = None) -> None:
-    """Tell a tokenizer of another model by what the two say of themselves.
-
-    Args:
-        model: a model of transformers.
-        tokenizer: a tokenizer of transformers with one vocabulary.
-        side: ``"source"`` or ``"target"``, where the model has a tokenizer for each.
-    """
-    advice = "Load both from one place: AutoTokenizer.from_pretrained(name) beside the model's"
-    if side is not None:
-        advice = "tokenizer= takes the tokenizer of the source texts, target_tokenizer= that of the target texts"
-    rows = embedded_ids(model, side or "source")
-    if len(tokenizer) > rows:
-        part = {"source": "encoder of the model", "target": "decoder of the model"}.get(side or "", "model")
-        raise ValueError(
-            f"the {side + ' ' if side else ''}tokenizer ({type(tokenizer).__name__}) has {len(tokenizer)} tokens and "
-            f"the {part} ({type(model).__name__}) embeds {rows}: it is the tokenizer of another model. {advice}"
-        )
-    if side == "source":  # the ids in the model's configuration are those that it generates
-        return
-    for name in ("pad_token_id", "eos_token_id"):
-        expected, own = getattr(model.config, name, None), getattr(tokenizer, name)
-        known = expected if isinstance(expected, list | tuple) else [expected]
-        if expected is not None and own is not None and own not in known:
-            raise ValueError(
-                f"the {side + ' ' if side else ''}tokenizer's {name} is {own} and the model's is {expected}: it is the "
-                f"tokenizer of another model. {advice}"
-            )
 
 
 def embedded_ids(model: Any, side: str) -> int:
-    """How many ids the encoder (``"source"``) or the decoder (``"target"``) of a model embeds."""
+    """The number of ids that the encoder (``"source"``) or the decoder (``"target"``) of a model embeds."""
     part = model.get_encoder() if side == "source" else model.get_decoder()
     try:
         embedding = part.get_input_embeddings()
-    except (AttributeError, NotImplementedError):  # FSMT's have no such method
+    except (AttributeError, NotImplementedError):  # FSMT's parts have no such method
         embedding = getattr(part, "embed_tokens", None)
     count = getattr(embedding, "num_embeddings", None)
     return int(model.get_input_embeddings().num_embeddings if count is None else count)
 
 
 def position_limit(model: Any, side: str) -> int | None:
-    """The most tokens of the ``"source"`` or the ``"target"`` that a model has positions for; None without limit.
+    """The most tokens of the ``"source"`` or the ``"target"`` that a model has positions for, or None without a limit.
 
-    Prompts that an adapter puts before the tokens take positions too.
+    Prompts that an adapter puts before the tokens take up positions too.
     """
     part = "encoder" if side == "source" else "decoder"
     config = getattr(model.config, part, model.config)
@@ -151,30 +43,43 @@ def position_limit(model: Any, side: str) -> int | None:
 def encode(
     tokenizer: Any, sentences: list[str], side: str, limit: int | None, truncation: bool, embedded: int
 ) -> list[list[int]]:
-    """Ids of each sentence in its side's vocabulary, without padding; see :func:`encoding_problem`."""
+    """Ids of each sentence in its side's vocabulary, without padding.
+
+    Raises:
+        ValueError: a sentence that cannot be run, see :func:`try_encode`.
+    """
     if not sentences:
         return []
     options: dict[str, Any] = {"truncation": True, "max_length": limit} if truncation and limit else {}
-    options["verbose"] = False  # too long a sentence gets the error below, not the tokenizer's warning
-    encoded = tokenize(tokenizer, sentences, side, **options)
+    encoded = list(tokenize(tokenizer, sentences, side, **options)["input_ids"])
     no_content = special_ids(tokenizer)
-    for index, ids in enumerate(encoded["input_ids"]):
-        if problem := encoding_problem(sentences[index], ids, limit, no_content, embedded):
+    for index, ids in enumerate(encoded):
+        if problem := _problem(sentences[index], ids, limit, no_content, embedded):
             advice = ": shorten it, or pass truncation=True to cut it" if "limit" in problem else ""
             raise ValueError(f"{side}[{index}] {problem}{advice}")
-    return list(encoded["input_ids"])
+    return encoded
+
+
+def try_encode(
+    tokenizer: Any, sentences: list[str], side: str, limit: int | None, embedded: int
+) -> list[list[int] | str]:
+    """For each sentence its ids, or why it cannot be run: no content, more tokens than ``limit``, unknown ids."""
+    written = [sentence for sentence in sentences if sentence.strip()]
+    rows = iter(tokenize(tokenizer, written, side)["input_ids"] if written else [])
+    no_content = special_ids(tokenizer)
+    encoded = [(sentence, next(rows) if sentence.strip() else []) for sentence in sentences]
+    return [_problem(sentence, ids, limit, no_content, embedded) or ids for sentence, ids in encoded]
 
 
 def tokenize(tokenizer: Any, sentences: list[str], side: str, **options: Any) -> Any:
-    """What the tokenizer makes of one side's sentences. It switches sides itself, so threads must take turns."""
+    """The tokenizer's encoding of one side's sentences. It switches sides itself, so threads must take turns."""
+    options["text_target" if side == "target" else "text"] = sentences
     with lock_of(tokenizer):
-        return tokenizer(**{"text_target" if side == "target" else "text": sentences}, **options)
+        # Not verbose: a sentence that is too long gets an error of ours, not the tokenizer's warning.
+        return tokenizer(**options, verbose=False)
 
 
-def encoding_problem(
-    sentence: str, ids: list[int], limit: int | None, no_content: set[int], embedded: int
-) -> str | None:
-    """Why an encoded sentence cannot be run, or None: it has no content, more tokens than ``limit``, unknown ids."""
+def _problem(sentence: str, ids: list[int], limit: int | None, no_content: set[int], embedded: int) -> str | None:
     if not sentence.strip() or all(token in no_content for token in ids):
         return f"is empty: {sentence!r:.60} has no tokens to look at"
     if limit is not None and len(ids) > limit:
@@ -184,3 +89,19 @@ def encoding_problem(
             f"has the token id {max(ids)}, and the model embeds ids below {embedded}: its tokenizer is not the model's"
         )
     return None
+
+
+def pad_ids(rows: Sequence[Sequence[int]], padding: int, device: torch.device) -> torch.Tensor:
+    """``[rows, longest]`` long tensor, padded on the right."""
+    tensors = [torch.tensor(row, dtype=torch.long) for row in rows]
+    return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=padding).to(device)
+
+
+def padding_id(model: Any, side: str) -> int:
+    """The id to pad a side with. The mask hides it; some models count positions by the one in their configuration."""
+    part = getattr(model.config, "encoder" if side == "source" else "decoder", None)
+    for config in (part, model.config):
+        index = getattr(config, "pad_token_id", None)
+        if index is not None and 0 <= index < embedded_ids(model, side):
+            return int(index)
+    return 0

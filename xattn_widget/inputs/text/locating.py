@@ -20,17 +20,17 @@ def locate(
     special: set[int],
     text: str | None,
 ) -> tuple[str, list[Span]]:
-    """The text that tokens stand for, and the span of each in it, see :class:`xattn_widget.record.axis.Axis`.
+    """The text that tokens stand for and the span of each token in it, see :class:`xattn_widget.record.axis.Axis`.
 
-    A fast tokenizer knows the spans when it encodes the text again. Otherwise what the pieces spell is matched with the
-    text. Without a text it is decoded.
+    A fast tokenizer gives the spans when it encodes the text again. Otherwise, what the pieces spell is matched with
+    the text. If no text is given, it is decoded from the tokens.
 
     Args:
         tokenizer: a tokenizer of transformers.
         ids: ``[positions]`` vocabulary ids.
-        tokens: the vocabulary's entry of each.
-        pieces: the same entries as they were read.
-        special: the ids that are special: they stand for no text.
+        tokens: the vocabulary entry of each id.
+        pieces: what each token stands for.
+        special: the ids that are special, which stand for no text.
         text: what was encoded, or None.
     """
     flags = [index in special for index in ids]
@@ -51,11 +51,11 @@ def locate(
 
 
 def _offsets(tokenizer: Any, ids: Sequence[int], special: set[int], text: str) -> list[Span] | None:
-    """The offsets that a fast tokenizer gives if it encodes the text to these ids (or to more: they may be cut)."""
+    """A fast tokenizer's offsets if it encodes the text to these ids, or to more ids than these (after truncation)."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return None
-    # The tokenizer itself would change its settings on the way, which another thread may be using.
+    # Not by the tokenizer itself: it changes its own settings meanwhile, which another thread may be using.
     encoded = backend.encode(text, add_special_tokens=False)
     pairs = zip(encoded.ids, encoded.offsets, strict=True)
     found = [(index, span) for index, span in pairs if index not in special]
@@ -72,7 +72,7 @@ def _offsets(tokenizer: Any, ids: Sequence[int], special: set[int], text: str) -
 
 
 def _refined(offsets: Sequence[Span], pieces: Sequence[Piece], text: str) -> list[Span]:
-    """Offsets where pieces that got one span together (the bytes of several characters) have their parts of it."""
+    """Offsets in which a span shared by several pieces (bytes of several characters) is divided among them."""
     spans: list[Span] = []
     for (start, stop), run in groupby(zip(offsets, pieces, strict=True), key=lambda pair: pair[0]):
         members = [piece for _, piece in run]
@@ -91,11 +91,11 @@ def _refined(offsets: Sequence[Span], pieces: Sequence[Piece], text: str) -> lis
 def _decoded(
     tokenizer: Any, tokens: Sequence[str], pieces: Sequence[Piece], flags: Sequence[bool]
 ) -> tuple[str, list[Span]]:
-    """The text that the tokenizer makes of tokens. Those that are written as themselves stand between spaces."""
+    """The text that the tokenizer decodes tokens to. Tokens that are written literally are put between spaces."""
     spelled, spans = _spelled(pieces, flags)
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None and backend.decoder is None:
-        return spelled, spans  # such a tokenizer would put spaces between all tokens, and leave their marks
+        return spelled, spans  # it would put spaces between all tokens and keep their marks
     parts = []
     kinds = zip(tokens, pieces, flags, strict=True)
     for (whole, flag), run in groupby(kinds, key=lambda kind: (kind[1].whole, kind[2])):
@@ -107,7 +107,7 @@ def _decoded(
 
 
 def _spelled(pieces: Sequence[Piece], flags: Sequence[bool]) -> tuple[str, list[Span]]:
-    """The text that pieces make by their marks, and the span of each."""
+    """The text that pieces form according to their marks, and the span of each piece."""
     contents: list[bytes] = []
     space = False
     for piece, flag in zip(pieces, flags, strict=True):
@@ -118,7 +118,7 @@ def _spelled(pieces: Sequence[Piece], flags: Sequence[bool]) -> tuple[str, list[
 
 
 def _matched(pieces: Sequence[Piece], flags: Sequence[bool], unknown: Sequence[bool], text: str) -> list[Span]:
-    """The spans of pieces in the text that they were made from, by their characters; the others share the gaps."""
+    """The spans of pieces in their text, matched by characters; pieces without a match share the gaps."""
     readable = []
     for piece, flag, hidden in zip(pieces, flags, unknown, strict=True):
         # Some special tokens are written in the text (language codes).
@@ -137,13 +137,13 @@ def _matched(pieces: Sequence[Piece], flags: Sequence[bool], unknown: Sequence[b
 
 
 def _moved(spelled: str, spans: Sequence[Span], text: str) -> list[Span]:
-    """Spans of one spelling of a text, in another."""
+    """Spans in one spelling of a text, moved to another spelling."""
     if spelled.strip() == text.strip():
         shift = (len(text) - len(text.lstrip())) - (len(spelled) - len(spelled.lstrip()))
         places = [min(max(index + shift, 0), len(text)) for index in range(len(spelled) + 1)]
         return [(places[start], places[stop]) for start, stop in spans]
     mine, theirs = letters(spelled), letters(text)
-    partners: dict[Span, Span] = {}  # of clusters
+    partners: dict[Span, Span] = {}  # from clusters to clusters
     for index, other in common_characters(mine.text, theirs.text):
         cluster, partner = mine.origins[index], theirs.origins[other]
         partners[cluster] = (partners.get(cluster, partner)[0], partner[1])
@@ -158,7 +158,7 @@ def _moved(spelled: str, spans: Sequence[Span], text: str) -> list[Span]:
 
 
 def _gaps(spans: Sequence[Span], lost: Sequence[bool], text: str) -> Iterator[tuple[list[int], Span]]:
-    """Positions that have no place yet, up to the next that has one, and the text that is left for them."""
+    """Runs of positions without a span, each with the stretch of text that is left for it."""
     before = 0
     waiting: list[int] = []
     for position, (start, stop) in enumerate([*spans, (len(text), len(text))]):
@@ -172,13 +172,13 @@ def _gaps(spans: Sequence[Span], lost: Sequence[bool], text: str) -> Iterator[tu
 
 
 def _shares(positions: Sequence[int], pieces: Sequence[Piece], text: str, gap: Span) -> list[Span]:
-    """The part of a gap that each position gets: a word where there are as many, else about as many clusters each."""
+    """How positions divide a gap: one word each if there are as many words, else about equally many clusters."""
     groups: list[list[int]] = []
     for position in positions:
         piece, earlier = pieces[position], pieces[position - 1]
-        # The marks of an unknown token are unknown.
-        parted = (piece.starts_word and not piece.whole) or (earlier.ends_word and not earlier.whole)
-        if groups and groups[-1][-1] == position - 1 and not parted:
+        # An unknown token does not show where its word starts or ends.
+        separated = (piece.starts_word and not piece.whole) or (earlier.ends_word and not earlier.whole)
+        if groups and groups[-1][-1] == position - 1 and not separated:
             groups[-1].append(position)
         else:
             groups.append([position])

@@ -1,4 +1,4 @@
-"""Match two spellings of one text: what they share, character by character, whatever case, spaces and forms."""
+"""Match two spellings of one text character by character, ignoring case, spaces and Unicode forms."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import NamedTuple
 from xattn_widget.inputs.text.words import clusters
 from xattn_widget.record.axis import Span
 
-# A stretch this long that occurs once in both texts is taken to be the same place.
+# A stretch of this length that occurs once in both texts is taken to be the same place.
 _ANCHOR = 8
 
 
 class Letters(NamedTuple):
-    """The characters of a text as they are compared, and the span of the text's grapheme cluster that has each."""
+    """The characters of a text in the form in which they are compared, and the span of each one's grapheme cluster."""
 
     text: str
     origins: list[Span]
@@ -62,8 +62,8 @@ def join_bytes(contents: Iterable[bytes]) -> tuple[str, list[Span]]:
 def common_characters(first: str, second: str) -> list[tuple[int, int]]:
     """Index pairs of a long common subsequence, in order.
 
-    Equal ends and stretches that occur once in both are matched directly, which is all there is to do for most texts.
-    What lies between gets the longest common subsequence.
+    Equal ends and stretches that occur once in both are matched directly, which is enough for most texts. For what lies
+    between them, the longest common subsequence is computed.
     """
     pairs: list[tuple[int, int]] = []
     points = [(0, 0), *_anchors(first, second), (len(first), len(second))]
@@ -73,12 +73,12 @@ def common_characters(first: str, second: str) -> list[tuple[int, int]]:
 
 
 def _anchors(first: str, second: str) -> list[tuple[int, int]]:
-    """Where stretches that occur once in both texts begin, in an order that holds in both."""
+    """The starts of stretches that occur once in both texts, in an order that is increasing in both."""
     if first == second:
         return []
     once, other_once = _unique(first), _unique(second)
     shared = [(start, other_once[stretch]) for stretch, start in once.items() if stretch in other_once]
-    # The longest increasing subsequence: what was moved elsewhere is not an anchor.
+    # The longest increasing subsequence, because text that was moved elsewhere is not an anchor.
     tails: list[int] = []
     ends: list[int] = []
     before: list[int | None] = []
@@ -96,7 +96,7 @@ def _anchors(first: str, second: str) -> list[tuple[int, int]]:
 
 
 def _unique(text: str) -> dict[str, int]:
-    """Where each stretch that occurs once begins, in order."""
+    """The start of each stretch that occurs once, in order."""
     found: dict[str, int] = {}
     for start in range(len(text) - _ANCHOR + 1):
         stretch = text[start : start + _ANCHOR]
@@ -122,8 +122,8 @@ def _between(first: str, second: str, span: tuple[int, int], other: tuple[int, i
 def _longest_common_subsequence(first: str, second: str) -> list[tuple[int, int]]:
     """Index pairs of a longest common subsequence.
 
-    A row of the table is one integer of a bit per character of ``first``: the bit is 0 where the subsequence with this
-    much of ``second`` grows at that character. So a character of ``second`` costs a few operations on one integer.
+    A row of the table is one integer with one bit per character of ``first``: the bit is 0 if the subsequence with this
+    much of ``second`` grows at that character. A character of ``second`` thus costs a few operations on one integer.
 
     Source: Hyyrö 2004, "Bit-parallel LCS-length computation revisited".
     """
@@ -140,7 +140,7 @@ def _longest_common_subsequence(first: str, second: str) -> list[tuple[int, int]
             row = ((row + matches) | (row - matches)) & full
             yield row
 
-    # Rows are kept at the beginning of each block alone and made again when the way back gets there.
+    # To save memory, only the first row of each block is kept; the others are computed again on the way back.
     size = isqrt(len(second)) + 1
     starts = [full]
     for begin in range(0, len(second), size):
@@ -165,7 +165,7 @@ def _longest_common_subsequence(first: str, second: str) -> list[tuple[int, int]
 
 
 def runs(pairs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
-    """Matched stretches ``(start in the first, start in the second, length)`` of pairs that follow each other."""
+    """Matched stretches ``(start in the first, start in the second, length)`` of consecutive pairs."""
     begin = 0
     for index in range(1, len(pairs) + 1):
         if index == len(pairs) or pairs[index] != (pairs[index - 1][0] + 1, pairs[index - 1][1] + 1):

@@ -1,4 +1,4 @@
-"""Read the pieces of a vocabulary: which marks it uses, and the bytes of text that a piece stands for."""
+"""Read the pieces of a vocabulary: the marks that it uses, and the bytes of text that a piece stands for."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-# How many vocabulary entries are looked at where a tokenizer does not say which marks it uses.
+# The number of vocabulary entries to look at if a tokenizer does not say which marks it uses.
 _SAMPLE = 8000
-# What fewer of them have is not a mark.
+# The share of them that must have something for it to be a mark.
 _LEAST = 0.05
 _BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
@@ -23,7 +23,7 @@ class Marks(NamedTuple):
         inside: the beginning of pieces inside a word ("##").
         end: the end of the last piece of a word ("</w>").
         joint: the end of every piece but a word's last ("@@").
-        alphabet: "bytes" where a character is a byte (ByT5), "byte-level" where it stands for one (GPT-2), else "text".
+        alphabet: "bytes" if a character is a byte (ByT5), "byte-level" if it stands for one (GPT-2), else "text".
     """
 
     space: str = ""
@@ -37,10 +37,10 @@ class Piece(NamedTuple):
     """A piece without its marks.
 
     Attributes:
-        content: UTF-8, possibly part of a character only.
-        starts_word: whether a word starts here for certain.
-        ends_word: whether the word ends here for certain.
-        whole: whether this is a token by its name: special, unknown, or added by the user.
+        content: UTF-8, possibly only part of a character.
+        starts_word: whether a word certainly starts here.
+        ends_word: whether a word certainly ends here.
+        whole: whether the token is written literally: special, unknown, or added by the user.
     """
 
     content: bytes
@@ -61,16 +61,16 @@ _known: WeakKeyDictionary[Any, Marks] = WeakKeyDictionary()
 
 
 def marks_of(tokenizer: Any) -> Marks:
-    """The marks of a tokenizer's vocabulary: as its parts say, else as its entries look."""
+    """The marks of a tokenizer's vocabulary, according to its settings or else to its entries."""
     if tokenizer not in _known:
         backend = getattr(tokenizer, "backend_tokenizer", None)
-        told = None if backend is None else _told(backend)
-        _known[tokenizer] = told or _seen(tokenizer, byte_level=backend is None)
+        declared = None if backend is None else _declared(backend)
+        _known[tokenizer] = declared or _guessed(tokenizer, byte_level=backend is None)
     return _known[tokenizer]
 
 
-def _told(backend: Any) -> Marks | None:
-    """The marks that the parts of a fast tokenizer name."""
+def _declared(backend: Any) -> Marks | None:
+    """The marks that the components of a fast tokenizer declare."""
     model = backend.model
     inside = getattr(model, "continuing_subword_prefix", None) or ""
     end = getattr(model, "end_of_word_suffix", None) or ""
@@ -96,7 +96,7 @@ def _told(backend: Any) -> Marks | None:
 
 
 def _components(part: Any) -> Iterator[dict[str, Any]]:
-    """The settings of a part of a fast tokenizer and of the parts that it is made of."""
+    """The settings of a component of a fast tokenizer and of its own components."""
     states = [] if part is None else [json.loads(part.__getstate__())]
     while states:
         state = states.pop()
@@ -107,8 +107,8 @@ def _components(part: Any) -> Iterator[dict[str, Any]]:
             states += state
 
 
-def _seen(tokenizer: Any, *, byte_level: bool) -> Marks:
-    """The marks that many entries have; "Ġ" only if ``byte_level`` is possible: it is also a letter of Maltese."""
+def _guessed(tokenizer: Any, *, byte_level: bool) -> Marks:
+    """The marks that many entries have; "Ġ", which is also a Maltese letter, only if ``byte_level`` is possible."""
     sample = [
         token
         for token in tokenizer.convert_ids_to_tokens(list(range(min(len(tokenizer), _SAMPLE))))
@@ -123,17 +123,17 @@ def _seen(tokenizer: Any, *, byte_level: bool) -> Marks:
         Marks(end="</w>"): sum(token.endswith("</w>") for token in sample),
         Marks(joint="@@"): sum(token.endswith("@@") and len(token) > 2 for token in sample),
     }
-    marks = max(counts, key=lambda each: counts[each])
+    marks = max(counts, key=lambda candidate: counts[candidate])
     return marks if counts[marks] >= _LEAST * len(sample) else Marks()
 
 
 def read_piece(token: str, marks: Marks, *, whole: bool = False) -> Piece:
-    """A token as the text that it stands for.
+    """The text that a token stands for.
 
     Args:
-        token: as the vocabulary has it.
+        token: the vocabulary's entry.
         marks: the marks of the vocabulary.
-        whole: whether the token is written as itself, whatever the marks are. One that only stands for spaces is not.
+        whole: whether the token is written literally, regardless of marks; ignored if it stands only for spaces.
     """
     if whole and token.replace(marks.space or " ", " ").strip():
         return Piece(token.encode(errors="surrogatepass"), starts_word=True, ends_word=True, whole=True)

@@ -1,24 +1,24 @@
-"""A model that reads and writes text, with the tokenizer of each of its sides, checked against the model."""
+"""A model that reads and writes text, with its two sides and the tokenizer of each, checked against the model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Self
 
+from xattn_widget.inputs.sources import SideName, Source
+from xattn_widget.inputs.text.checks import check_is_tokenizer, check_model, check_tokenizer
 from xattn_widget.inputs.text.encoding import (
-    check_is_tokenizer,
-    check_model,
-    check_tokenizer,
     embedded_ids,
     encode,
+    pad_ids,
+    padding_id,
     position_limit,
+    try_encode,
 )
-from xattn_widget.inputs.text.tokens import special_ids, text_axis
+from xattn_widget.inputs.text.tokens import special_ids, text_axis, token_ids
 from xattn_widget.inputs.text.vocabularies import split_tokenizer
 from xattn_widget.record.axis import Axis
-
-SideName = Literal["source", "target"]
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,16 @@ class Side:
     Attributes:
         name: ``"source"`` or ``"target"``.
         tokenizer: the tokenizer of this side, which has one vocabulary.
-        special: ids that are no content, those of the model's configuration included.
-        limit: the most tokens, None without limit.
-        ids: how many ids the model embeds on this side.
+        special_ids: ids that are not content, including those of the model's configuration.
+        limit: the most tokens, or None without a limit.
+        embedded: the number of ids that the model embeds on this side.
     """
 
     name: SideName
     tokenizer: Any
-    special: set[int]
+    special_ids: set[int]
     limit: int | None
-    ids: int
+    embedded: int
 
     def encode(self, sentences: list[str], truncation: bool = False) -> list[list[int]]:
         """Ids of each sentence, without padding.
@@ -45,11 +45,19 @@ class Side:
         Raises:
             ValueError: an empty sentence, one that is too long, or ids that the model does not embed.
         """
-        return encode(self.tokenizer, sentences, self.name, self.limit, truncation, self.ids)
+        return encode(self.tokenizer, sentences, self.name, self.limit, truncation, self.embedded)
+
+    def try_encode(self, sentences: list[str], limit: int | None) -> list[list[int] | str]:
+        """For each sentence its ids, without padding, or the reason why it cannot be run."""
+        return try_encode(self.tokenizer, sentences, self.name, limit, self.embedded)
+
+    def special(self, ids: Sequence[int]) -> list[bool]:
+        """For each id whether it is special."""
+        return [index in self.special_ids for index in ids]
 
     def axis(self, ids: Sequence[int], text: str | None = None) -> Axis:
-        """The axis of a text of this side; decoded from the ids where it is left out."""
-        return text_axis(self.tokenizer, ids, self.special, target=self.name == "target", text=text)
+        """The axis of a text of this side; the text is decoded from the ids if it is left out."""
+        return text_axis(self.tokenizer, ids, self.special_ids, target=self.name == "target", text=text)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, without special tokens. A model may embed, and generate, more ids than there are tokens."""
@@ -57,12 +65,88 @@ class Side:
         return str(self.tokenizer.decode(known, skip_special_tokens=True))
 
 
+class SourceSide(Side):
+    """The side of the encoder, which makes sources of what it is given."""
+
+    def read(self, sentences: list[str], truncation: bool = False) -> list[TextSource]:
+        """The source of each sentence.
+
+        Raises:
+            ValueError: what :meth:`encode` raises.
+        """
+        rows = self.encode(sentences, truncation)
+        return [TextSource(self, ids, sentence) for ids, sentence in zip(rows, sentences, strict=True)]
+
+    def try_read(self, sentences: list[str], limit: int | None) -> list[TextSource | str]:
+        """For each sentence its source, or the reason why it cannot be run."""
+        rows = self.try_encode(sentences, limit)
+        return [
+            ids if isinstance(ids, str) else TextSource(self, ids, sentence)
+            for ids, sentence in zip(rows, sentences, strict=True)
+        ]
+
+    def read_again(self, axis: Axis) -> TextSource:
+        """The source that a record's axis was made from.
+
+        Raises:
+            ValueError: the axis has no token ids.
+        """
+        return TextSource(self, token_ids(axis))
+
+    def trial(self) -> TextSource:
+        """A short source to try the model with: 3 tokens."""
+        return TextSource(self, [self.tokenizer.eos_token_id or 0] * 3)
+
+
+@dataclass(frozen=True, eq=False)
+class TextSource(Source):
+    """A text to be encoded.
+
+    Attributes:
+        side: the side that it is of.
+        ids: its token ids, without padding.
+        text: what the ids were made from, or None.
+    """
+
+    side: Side
+    ids: list[int]
+    text: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def content(self) -> list[int]:
+        """The token ids."""
+        return list(self.ids)
+
+    def special(self) -> list[bool]:
+        """For each position whether its token is special."""
+        return self.side.special(self.ids)
+
+    def axis(self) -> Axis:
+        """The axis of its tokens."""
+        return self.side.axis(self.ids, self.text)
+
+    @classmethod
+    def inputs(cls, model: Any, sources: Sequence[Self]) -> dict[str, Any]:
+        """``input_ids`` and ``attention_mask``, ``[batch, source]``, padded on the right."""
+        ids = pad_ids([source.ids for source in sources], padding_id(model, "source"), model.device)
+        mask = pad_ids([[1] * len(source) for source in sources], 0, model.device)
+        return {"input_ids": ids, "attention_mask": mask}
+
+    @staticmethod
+    def hide(inputs: dict[str, Any], row: int, position: int) -> None:
+        """Mask a token."""
+        inputs["attention_mask"][row, position] = 0
+
+
 @dataclass(frozen=True)
 class TextModel:
     """A model with its two sides."""
 
     model: Any
-    source: Side
+    source: SourceSide
     target: Side
 
     @property
@@ -91,17 +175,19 @@ def pair_model(model: Any, tokenizer: Any, target_tokenizer: Any = None) -> Text
             target = _one_vocabulary(target_tokenizer)
         check_tokenizer(model, source, "source")
         check_tokenizer(model, target, "target")
-    # With two vocabularies the ids in the model's configuration are the target's: those that it generates.
+    # With two vocabularies, the ids in the model's configuration are those that it generates, the target's.
     source_special = special_ids(source, model.config if source is target else None)
     return TextModel(
         model,
-        _side(model, "source", source, source_special),
-        _side(model, "target", target, special_ids(target, model.config)),
+        SourceSide("source", source, source_special, position_limit(model, "source"), embedded_ids(model, "source")),
+        Side(
+            "target",
+            target,
+            special_ids(target, model.config),
+            position_limit(model, "target"),
+            embedded_ids(model, "target"),
+        ),
     )
-
-
-def _side(model: Any, name: SideName, tokenizer: Any, special: set[int]) -> Side:
-    return Side(name, tokenizer, special, position_limit(model, name), embedded_ids(model, name))
 
 
 def _one_vocabulary(tokenizer: Any) -> Any:
@@ -115,10 +201,10 @@ def _one_vocabulary(tokenizer: Any) -> Any:
 
 
 def _check_one_vocabulary(model: Any, tokenizer: Any) -> None:
-    """Tell a model whose encoder and decoder were made for different vocabularies, and which got one tokenizer."""
+    """Raise a ValueError for one tokenizer if the encoder and the decoder were made for different vocabularies."""
     sizes = [embedded_ids(model, "source"), embedded_ids(model, "target")]
     kinds = ["", ""]
-    if getattr(model.config, "model_type", "") == "encoder-decoder":  # of two models that were trained before
+    if getattr(model.config, "model_type", "") == "encoder-decoder":  # made of two models that were trained before
         kinds = [f" ({part.model_type})" for part in (model.config.encoder, model.config.decoder)]
     if sizes[0] == sizes[1] and kinds[0] == kinds[1]:
         return

@@ -1,4 +1,4 @@
-"""Turn a tokenizer's ids into an axis: display text, special flags and words."""
+"""Turn token ids into an axis: labels, special flags, words and the text that they spell."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from xattn_widget.inputs.text.locating import locate
 from xattn_widget.inputs.text.pieces import Piece, marks_of, read_piece
 from xattn_widget.inputs.text.vocabularies import split_tokenizer
 from xattn_widget.inputs.text.words import group_words, visible
-from xattn_widget.record.axis import Axis
+from xattn_widget.record.axis import NO_ID, Axis
 
 
 def _label(piece: Piece) -> str:
-    """The text to show for a piece: never empty, never invisible."""
+    """The label of a piece: never empty, never invisible."""
     try:
-        return visible(piece.content.decode() or " ")  # nothing but the mark of a word's start is shown as a space
+        return visible(piece.content.decode() or " ")  # a lone mark of a word's start is shown as a space
     except UnicodeDecodeError:
         return "".join(f"<0x{byte:02X}>" for byte in piece.content)
 
 
 def special_ids(tokenizer: Any, config: Any = None) -> set[int]:
-    """Ids of what is no content: end of sentence, padding, start symbols, language codes. The unknown token is content.
+    """Ids that are not content: end of sentence, padding, start symbols, language codes. The unknown token is content.
 
     Args:
         tokenizer: a tokenizer of transformers.
@@ -32,7 +32,7 @@ def special_ids(tokenizer: Any, config: Any = None) -> set[int]:
     for name in ("pad_token_id", "eos_token_id", "bos_token_id", "decoder_start_token_id", "forced_bos_token_id"):
         value = getattr(config, name, None)
         markers.update(value if isinstance(value, list | tuple) else [value])
-    # Marian and M2M100 keep their language codes beside the special tokens.
+    # Marian and M2M100 keep their language codes apart from the special tokens.
     codes = list(getattr(tokenizer, "supported_language_codes", None) or [])
     markers.update(tokenizer.convert_tokens_to_ids(codes) if codes else [])
     markers.update((getattr(tokenizer, "lang_token_to_id", None) or {}).values())
@@ -50,17 +50,17 @@ def text_axis(
 ) -> Axis:
     """The axis of a tokenized text.
 
-    SentencePiece, byte-level BPE, BPE and WordPiece pieces are shown as the text that they stand for. A word is what
-    stands between the text's spaces, without the punctuation pieces at its ends, which are words of their own; in
-    scripts that write no spaces each piece is a word. Every piece that is not special is in exactly one word.
+    SentencePiece, byte-level BPE, BPE and WordPiece pieces are shown as the text that they stand for. A word is a
+    stretch between spaces of the text, without the punctuation pieces at its ends, which are separate words; in
+    scripts without spaces each piece is a word. Every piece that is not special is in exactly one word.
 
     Args:
         tokenizer: a tokenizer of transformers.
         ids: ``[positions]`` vocabulary ids.
         special: the ids that are special, see :func:`special_ids`.
-        target: read the ids with the target vocabulary, where a tokenizer has two.
-        text: the text that the ids were made from. Where it is left out it is decoded from them, and unknown and added
-            tokens are words of their own.
+        target: read the ids with the target vocabulary if a tokenizer has two.
+        text: the text that the ids were made from. If it is left out, it is decoded from them, and unknown and added
+            tokens are separate words.
     """
     flags = [index in special for index in ids]
     marks = marks_of(tokenizer)
@@ -81,3 +81,14 @@ def text_axis(
         text=text,
         spans=tuple(spans),
     )
+
+
+def token_ids(axis: Axis) -> list[int]:
+    """The ids of an axis's tokens, without the positions that are not tokens.
+
+    Raises:
+        ValueError: an axis without ids.
+    """
+    if axis.ids is None:
+        raise ValueError("this record has no token ids: it was not made by extract, or its subwords were merged")
+    return [index for index in axis.ids if index != NO_ID]

@@ -1,4 +1,4 @@
-"""The two sides of a tokenizer that has a vocabulary for each: as two tokenizers of one vocabulary."""
+"""Split a tokenizer with a vocabulary for each side into two tokenizers with one vocabulary."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from xattn_widget._compat import fix_side, replace_added_tokens, replace_token_l
 
 # Enough to tell two vocabularies apart, without building a dictionary of each.
 _SAMPLE = 64
-# Tokenizers that were found to have one vocabulary, and the parts of the others.
+# Tokenizers that have one vocabulary, and the two parts of the others.
 _whole: WeakSet[Any] = WeakSet()
 
 
 def split_tokenizer(tokenizer: Any) -> tuple[Any, Any]:
-    """The tokenizer of source texts and that of target texts: the same object twice where they share a vocabulary.
+    """The tokenizers of source and target texts: the same object twice if they share a vocabulary.
 
-    FSMT's tokenizer encodes with the source vocabulary and decodes with the target's. Marian's may have two, and
-    decodes with the target's alone. Others switch between theirs. The parts share everything but the vocabulary with
-    the tokenizer; settings that are made later do not reach them.
+    FSMT's tokenizer encodes with the source vocabulary and decodes with that of the target. Marian's may have two
+    vocabularies and decodes only with that of the target. Others switch between theirs. The parts share everything but
+    the vocabulary with the tokenizer; settings that are changed later do not affect them.
     """
     if tokenizer in _whole:
         return tokenizer, tokenizer
@@ -52,16 +52,16 @@ def _inverse(vocabulary: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def _part(tokenizer: Any, **changes: Any) -> Any:
-    """A shallow copy with other attributes. Not by copy.copy, which loads the files of some tokenizers again."""
+    """A shallow copy with changed attributes. copy.copy would load the files of some tokenizers again."""
     part = object.__new__(type(tokenizer))
     part.__dict__.update(tokenizer.__dict__ | changes)
     return part
 
 
 def _with_added_tokens(part: Any, vocabulary: dict[str, int]) -> Any:
-    """``part`` with the ids that this vocabulary gives to special and added tokens; they are kept in a separate table.
+    """``part`` with this vocabulary's ids for special and added tokens, which tokenizers keep in a separate table.
 
-    A token that it lacks, such as one that the user added, keeps its id if that is free.
+    A token that is not in the vocabulary, such as one that the user added, keeps its id if that is free.
     """
     used = set(vocabulary.values())
     tokens = {
@@ -86,7 +86,7 @@ def _marian(tokenizer: Any, *, target: bool) -> Any:
         spm_source=pieces,
         spm_target=pieces,
         current_spm=pieces,
-        spm_files=[tokenizer.spm_files[target]] * 2,  # from which it loads them when it is unpickled
+        spm_files=[tokenizer.spm_files[target]] * 2,  # from which unpickling loads them
     )
     return _with_added_tokens(part, vocabulary)
 
@@ -116,13 +116,13 @@ def _sampled_ids(tokenizer: Any) -> range:
 
 
 def _consistent(part: Any) -> Any:
-    """``part`` with ids that are read with the vocabulary that it writes them with, which not all that switch do."""
+    """``part`` decoding ids with the vocabulary that it encodes with, which not all switching tokenizers do."""
     part = _with_added_tokens(part, part.get_vocab())
     if _sample(part)[1] != list(_sampled_ids(part)):
         replace_token_lookup(part, _inverse(part.get_vocab()).get)
     if _sample(part)[1] != list(_sampled_ids(part)):
         raise ValueError(
-            f"the two vocabularies of this {type(part).__name__} cannot be told apart: pass a tokenizer of the source "
-            "texts, and one of the target texts as target_tokenizer="
+            f"the two vocabularies of this {type(part).__name__} cannot be told apart: pass a tokenizer for the source "
+            "texts, and one for the target texts as target_tokenizer="
         )
     return part

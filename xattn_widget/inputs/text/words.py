@@ -1,4 +1,4 @@
-"""Find the words of a text and put its pieces into them, by Unicode's rules alone, whatever the tokenizer."""
+"""Find the words of a text and assign its pieces to them, by Unicode's rules, for any tokenizer."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ import regex
 from xattn_widget.record.axis import NO_WORD, SPACE, Span
 
 _SIGNS = {"\n": "↵", "\t": "⇥", " ": SPACE}
-# What separates words: white space, and the space of no width that Khmer and Thai texts have between words.
+# What separates words: white space, and the zero-width space of Khmer and Thai texts.
 _SPACE = regex.compile(r"[\s\u200b\x1c-\x1f]")
-_CLUSTER = regex.compile(r"[\s\u200b\x1c-\x1f]|\X")  # a mark after a space is a cluster with it, but is not a space
+_CLUSTER = regex.compile(r"[\s\u200b\x1c-\x1f]|\X")  # \X alone would join a space and a mark after it
 _NOTHING_SEEN = regex.compile(r"[\p{C}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800]*")
-# What a tokenizer may drop behind a letter: accents, joiners, marks of direction.
+# What a tokenizer may drop after a letter: accents, joiners, direction marks.
 _TAIL = regex.compile(r"(?:\s*\p{M}|[\p{Cf}--[\u200b\p{Grapheme_Cluster_Break=Prepend}]])*", regex.VERSION1)
 _GAP = regex.compile(r"(?<!\s)\s++(?=\p{M})")
 _MARK = regex.compile(r"\p{M}")
-# Scripts written without spaces, as the rules for line breaks (UAX 14) know them: complex context (Thai, Lao, Khmer,
+# Scripts written without spaces, according to the rules for line breaks (UAX 14): complex context (Thai, Lao, Khmer,
 # Myanmar, Tai Tham), ideographs (with kana and Yi), and scripts that break between syllables (Javanese, Balinese).
 _UNSPACED = regex.compile(
     r"[\p{lb=SA}\p{lb=ID}\p{lb=CJ}\p{lb=AK}\p{lb=AP}\p{lb=AS}]|[\p{L}&&\p{lb=NS}]", regex.VERSION1
 )
 _EMOJI = regex.compile(r"[\p{Emoji_Presentation}\p{Regional_Indicator}\ufe0f\u20e3]")
-# Ends a word without a space: dandas, the Ethiopic word space, the tsheg between Tibetan syllables. The tsheg is a part
-# of the spelling; the others are punctuation.
+# Signs that end a word without a space: dandas, the Ethiopic word space, the tsheg between Tibetan syllables. The tsheg
+# is part of the spelling; the others are punctuation.
 _DIVIDER = regex.compile(r"[\p{lb=BA}&&\p{Po}&&[\p{Terminal_Punctuation}\P{Script=Common}]]", regex.VERSION1)
 _TSHEG = regex.compile(r"[\p{lb=BA}&&\p{Po}&&\P{Terminal_Punctuation}&&\P{Script=Common}]", regex.VERSION1)
 _WIDE_SIGN = regex.compile(r"[\p{P}&&[\p{ea=F}\p{ea=W}]]", regex.VERSION1)
-# Vowels written before their consonant, and what stacks the next consonant below: no word ends there.
+# Vowels written before their consonant, and signs that stack the next consonant below: no word ends there.
 _LEADS = regex.compile(r"[\p{Logical_Order_Exception}\p{InSC=Invisible_Stacker}\p{InSC=Virama}]$")
 # Vowels and tones written after their consonant that are not combining marks (Thai, Lao): no word begins there.
 _FOLLOWS = regex.compile(r"[[\p{InSC=Vowel_Dependent}\p{InSC=Tone_Mark}]--\p{Logical_Order_Exception}]", regex.VERSION1)
 
 
 def visible(text: str) -> str:
-    """``text``, or what its characters are where none of them can be seen alone."""
+    """``text``, or signs and code points instead if none of its characters is visible alone."""
     if not text or not _NOTHING_SEEN.fullmatch(text):
         return text
     if _MARK.match(text) and not regex.fullmatch(r"\p{Default_Ignorable_Code_Point}*", text):
-        return "◌" + text  # as combining marks are shown in tables
+        return "◌" + text  # the usual carrier of a combining mark
     return "".join(_SIGNS.get(character, f"U+{ord(character):04X}") for character in text)
 
 
 @dataclass
 class _Atom:
-    """Pieces that only together are whole grapheme clusters, mostly one piece."""
+    """Pieces that form whole grapheme clusters only together; mostly a single piece."""
 
     members: list[int]
     start: int
@@ -68,14 +68,14 @@ def _is_sign(character: str) -> bool:
 def group_words(text: str, spans: Sequence[Span], special: Sequence[bool]) -> tuple[list[int], list[str]]:
     """The index of each position's word (-1 for special positions), and the words.
 
-    A word is what stands between spaces, without the punctuation pieces at its ends, which are words of their own. In
-    scripts that are written without spaces each piece is a word, and so is each emoji. A grapheme cluster is never
-    split: pieces that share one are in the same word. A piece of white space belongs to the word that follows it.
+    A word is a stretch between spaces, without the punctuation pieces at its ends, which are separate words. In scripts
+    without spaces each piece is a word, and so is each emoji. A grapheme cluster is never split: pieces that share one
+    are in the same word. A piece of white space belongs to the word that follows it.
 
     Args:
         text: what the positions spell.
         spans: for each position the (start, stop) of its characters in the text, in order.
-        special: True where a position belongs to no word; it also ends the word before it.
+        special: True for positions that belong to no word; they also end the word before them.
     """
     groups = [NO_WORD] * len(spans)
     words: list[str] = []
@@ -85,7 +85,7 @@ def group_words(text: str, spans: Sequence[Span], special: Sequence[bool]) -> tu
             for member in (member for atom in word for member in atom.members):
                 groups[member] = len(words)
             content = text[word[0].start : word[-1].stop]
-            # A space between a letter and a mark is part of neither.
+            # A space between a letter and a mark belongs to neither.
             words.append(visible(_GAP.sub("", content.strip()) or content) or SPACE)
     return groups, words
 
@@ -101,12 +101,12 @@ def _stretches(special: Sequence[bool]) -> Iterator[list[int]]:
 
 
 def clusters(text: str, start: int = 0, stop: int | None = None) -> Iterator[Span]:
-    """The spans of a text's grapheme clusters. A space is one, whatever mark follows it."""
+    """The spans of a text's grapheme clusters. A space is always a separate cluster, even before a mark."""
     return (match.span() for match in _CLUSTER.finditer(text, start, len(text) if stop is None else stop))
 
 
 def trimmed(text: str, span: Span) -> Span:
-    """A span without the spaces at its ends; empty where it holds nothing else."""
+    """A span without the spaces at its ends; empty if it has nothing else."""
     start, stop = span
     while start < stop and _SPACE.match(text[start]):
         start += 1
@@ -117,7 +117,7 @@ def trimmed(text: str, span: Span) -> Span:
 
 def _atoms(text: str, spans: Sequence[Span], stretch: Sequence[int], cluster_of: Sequence[Span]) -> list[_Atom]:
     atoms: list[_Atom] = []
-    blank: list[int] = []  # pieces that go with what follows
+    blank: list[int] = []  # pieces that belong to the next atom
     for position in stretch:
         start, stop = trimmed(text, spans[position])
         if start == stop:
@@ -167,14 +167,14 @@ def _parts(before: _Atom, after: _Atom, text: str) -> bool:
     divider = _DIVIDER.search(after.text)
     if divider is None:
         return bool(_DIVIDER.search(left))
-    # A piece with more after a divider starts a word, or else pieces such as "end of one word, divider, beginning of
-    # the next" would tie a whole text together.
+    # A piece with more text after a divider starts a word, because pieces such as "end of one word, divider, beginning
+    # of the next" would otherwise join a whole text.
     return bool(_DIVIDER.sub("", after.text[divider.end() :]))
 
 
 @lru_cache(maxsize=8192)
 def _stands_alone(cluster: str) -> bool:
-    # Fullwidth Latin letters are ideographs to UAX 14; their compatibility forms tell what they are.
+    # UAX 14 treats fullwidth Latin letters as ideographs; their compatibility forms are ordinary letters.
     return bool(_EMOJI.search(cluster) or _UNSPACED.search(unicodedata.normalize("NFKC", cluster)))
 
 

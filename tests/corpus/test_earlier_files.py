@@ -1,0 +1,75 @@
+"""Tables and unfinished outputs that earlier versions wrote, before an axis had a kind: they load and go on.
+
+``earlier/without_checksums`` was written by a version whose files had no checksums yet, ``earlier/with_checksums`` by
+the last version before axes had kinds. Each holds the table of ``SENTENCES`` and the first window of an unfinished run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from xattn_widget import score_corpus
+from xattn_widget.corpus import corpus_info, grids, select
+
+EARLIER = Path(__file__).parent / "earlier"
+SENTENCES = ["Ich lese ein Buch.", "Hallo!", "Der Hund schläft.", "Nein.", "Das Haus ist alt.", "Gut."]
+OPTIONS = {"scores": ["entropy"], "window": 2, "generation": {"max_new_tokens": 6}}
+# What differs between releases of this package or of transformers, which is refused on purpose.
+VERSIONS = {"model", "number type", "tokenizer", "scores", "targets"}
+
+pytestmark = pytest.mark.usefixtures("single_thread")
+every_version = pytest.mark.parametrize("version", ["without_checksums", "with_checksums"])
+
+
+@pytest.fixture(scope="module")
+def fresh(demo):
+    return score_corpus(*demo, iter(SENTENCES), **OPTIONS)
+
+
+@every_version
+def test_a_table_of_an_earlier_version_is_read(version, fresh):
+    table = pq.read_table(EARLIER / version / "scored.parquet")
+    assert table.column_names == fresh.column_names
+    assert table["target"].equals(fresh["target"])
+    np.testing.assert_allclose(grids(table, "entropy"), grids(fresh, "entropy"), atol=1e-5)
+    assert select(EARLIER / version / "scored.parquet", by="entropy", budget=2).num_rows == 2
+    before, now = corpus_info(table)["job"], corpus_info(fresh)["job"]
+    assert {name: value for name, value in before.items() if name not in VERSIONS} == {
+        name: value for name, value in now.items() if name not in VERSIONS
+    }
+    assert set(before) == set(now)
+
+
+@every_version
+def test_an_unfinished_output_of_an_earlier_version_goes_on(version, demo, fresh, tmp_path):
+    output = tmp_path / "scored.parquet"
+    parts = tmp_path / "scored.parquet.parts"
+    shutil.copytree(EARLIER / version / "scored.parquet.parts", parts)
+    manifest = json.loads((parts / "manifest.json").read_text())
+    now = corpus_info(fresh)["job"]
+    manifest |= {name: now[name] for name in VERSIONS}
+    if "checksum" in manifest:
+        del manifest["checksum"]
+        content = json.dumps(manifest, sort_keys=True, ensure_ascii=False)
+        manifest["checksum"] = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+    (parts / "manifest.json").write_text(json.dumps(manifest))
+
+    forwards = []
+    hook = demo.model.model.encoder.register_forward_hook(lambda module, args, out: forwards.append(len(out[0])))
+    try:
+        score_corpus(*demo, iter(SENTENCES), output=output, **OPTIONS)
+    finally:
+        hook.remove()
+    # A trial, then generating and reading all but the window that was there.
+    assert sum(forwards) == 1 + 2 * (len(SENTENCES) - 2)
+    written = pq.read_table(output)
+    assert written["target"].equals(fresh["target"])
+    np.testing.assert_allclose(grids(written, "entropy"), grids(fresh, "entropy"), atol=1e-5)
+    assert not parts.exists()

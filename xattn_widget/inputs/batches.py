@@ -1,0 +1,67 @@
+"""From what a user passes to batches of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from xattn_widget.inputs.extras import make_extras
+from xattn_widget.inputs.generating import generate
+from xattn_widget.inputs.pairs import Pair, force
+from xattn_widget.inputs.text.checks import check_sentences, check_targets, refuse_pair
+from xattn_widget.inputs.text.sides import TextModel
+from xattn_widget.messages.mistakes import check_generation
+
+
+def paired_batches(
+    text_model: TextModel,
+    source: str | Sequence[str],
+    target: str | Sequence[str] | None,
+    generation: Mapping[str, Any] | None,
+    forward: Mapping[str, Any] | None,
+    batch_size: int,
+    truncation: bool,
+) -> Iterator[tuple[list[Pair], int]]:
+    """Check everything at once, then make each batch of pairs as it is asked for.
+
+    The arguments and errors are those of :func:`xattn_widget.extract`. Targets are generated while iterating: keep the
+    model in the mode that it should generate in.
+
+    Yields:
+        The pairs, and how many hypotheses each source has among them.
+    """
+    model = text_model.model
+    refuse_pair(source, target)
+    sentences = check_sentences(source, "source")
+    targets = None if target is None else check_sentences(target, "target")
+    if targets is not None:
+        check_targets(source, target)
+        if generation is not None:
+            raise ValueError(
+                "generation has no use with a given target: leave out one of them (forward={...} passes arguments to "
+                "the model's forward)"
+            )
+    check_generation(generation)
+    if not (isinstance(batch_size, int) and batch_size > 0):  # type: ignore[redundant-expr]
+        raise ValueError(f"batch_size must be a positive whole number, got {batch_size!r}")
+    extras = make_extras(model, generation, forward)
+    sources = text_model.source.read(sentences, truncation)
+    pairs = None
+    if targets is not None:
+        forced = force(model, sources, text_model.target.encode(targets, truncation))
+        pairs = [replace(pair, target_text=text) for pair, text in zip(forced, targets, strict=True)]
+    reads = None if pairs is None else [pair.read for pair in pairs]
+    arguments = extras.by_sentence(model, sources, text_model.padding_sides, reads)
+    if pairs is not None:
+        pairs = [replace(pair, arguments=given) for pair, given in zip(pairs, arguments, strict=True)]
+
+    def batches() -> Iterator[tuple[list[Pair], int]]:
+        for start in range(0, len(sources), batch_size):
+            batch = slice(start, start + batch_size)
+            if pairs is None:
+                yield generate(text_model, sources[batch], arguments[batch], extras)
+            else:
+                yield pairs[batch], 1
+
+    return batches()

@@ -1,0 +1,86 @@
+"""Let a model generate the targets of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from xattn_widget.capturing.checks import unknown
+from xattn_widget.inputs.arguments import Arguments, collated, continued, prefix_length
+from xattn_widget.inputs.extras import Extras
+from xattn_widget.inputs.pairs import Pair
+from xattn_widget.inputs.sources import Source, source_inputs
+from xattn_widget.inputs.text.sides import TextModel
+
+
+def generate(
+    text_model: TextModel, sources: Sequence[Source], arguments: Sequence[Arguments], extras: Extras
+) -> tuple[list[Pair], int]:
+    """Pairs with generated targets, and the number of hypotheses for each source."""
+    model, generation = text_model.model, extras.settings
+    config = generation.get("generation_config") or model.generation_config
+    if (generation.get("num_return_sequences") or config.num_return_sequences or 1) > 1:
+        # The scores of an n-best list are returned with those of every step, or not at all.
+        generation = generation | {"return_dict_in_generate": True, "output_scores": True}
+    widths = {"source": max(map(len, sources)), "target": max(map(prefix_length, arguments))}
+    inputs = source_inputs(model, sources) | collated(arguments, widths, model.device, generating=True)
+    try:
+        result = model.generate(**inputs, **generation)
+    except IndexError as error:
+        limit = text_model.target.limit
+        if limit is None:
+            raise
+        raise ValueError(
+            f"generation failed, most likely because it went past the model's {limit} target positions: "
+            'set generation={"max_new_tokens": ...} to less'
+        ) from error
+    sequences = result if isinstance(result, torch.Tensor) else result.sequences
+    _check_sequences(model, sequences, sources, generation | inputs)
+    hypotheses = len(sequences) // len(sources)
+    ranked_by = getattr(result, "sequences_scores", None)
+    scores = [None] * len(sequences) if ranked_by is None else ranked_by.tolist()
+    ends = end_ids(model, extras)
+    padding = _first(generation.get("pad_token_id"), config.pad_token_id, text_model.target.tokenizer.pad_token_id)
+    pairs = []
+    for index, sequence in enumerate(sequences.tolist()):
+        given = arguments[index // hypotheses]
+        ids = _without_padding(sequence, ends, padding, prefix_length(given))
+        given = continued(given, len(ids) - 1)
+        pairs.append(Pair(sources[index // hypotheses], ids[:-1], ids[1:], scores[index], given))
+    return pairs, hypotheses
+
+
+def end_ids(model: Any, extras: Extras) -> set[int]:
+    """The ids that end a generated target."""
+    config = extras.settings.get("generation_config") or model.generation_config
+    end = _first(extras.settings.get("eos_token_id"), config.eos_token_id, model.generation_config.eos_token_id)
+    return set(end if isinstance(end, list | tuple) else [end]) - {None}
+
+
+def _check_sequences(model: Any, sequences: torch.Tensor, sources: Sequence[Any], given: dict[str, Any]) -> None:
+    """Raise unless each source has the same number of sequences, all of which begin with the decoder's start token."""
+    config = given.get("generation_config") or model.generation_config
+    start = given.get("decoder_start_token_id", config.decoder_start_token_id)
+    if sequences.dim() != 2 or len(sequences) % len(sources):
+        raise unknown(
+            f"generates sequences of shape {list(sequences.shape)} for {len(sources)} sources", model, model.config
+        )
+    if isinstance(start, int) and "decoder_input_ids" not in given and bool((sequences[:, 0] != start).any()):
+        raise unknown("generates sequences that do not begin with its decoder's start token", model, model.config)
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _without_padding(sequence: list[int], ends: set[int], padding: int | None, prefix: int) -> list[int]:
+    """A generated sequence up to its end token, which is not looked for in its prefix (the start symbol)."""
+    for position in range(prefix, len(sequence)):
+        if sequence[position] in ends:
+            return sequence[: position + 1]
+    stop = len(sequence)
+    while stop > max(2, prefix) and sequence[stop - 1] == padding:
+        stop -= 1
+    return sequence[:stop]

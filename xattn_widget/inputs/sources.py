@@ -1,0 +1,47 @@
+"""What the encoder reads, of whatever kind it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+from xattn_widget.record.axis import Axis
+
+SideName = Literal["source", "target"]
+
+
+class Source(ABC):
+    """One source of a model. Only this class knows how its positions, its inputs and its axis belong together."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many positions the encoder makes of it, without padding: the columns that it has in cross-attention."""
+
+    @property
+    @abstractmethod
+    def content(self) -> Any:
+        """What a function that makes an argument of the forward is called with: the token ids of a text."""
+
+    @abstractmethod
+    def special(self) -> list[bool]:
+        """For each position whether it is special."""
+
+    @abstractmethod
+    def axis(self) -> Axis:
+        """The axis of its positions."""
+
+    @classmethod
+    @abstractmethod
+    def inputs(cls, model: Any, sources: Sequence[Self]) -> dict[str, Any]:
+        """The encoder's arguments for a batch, padded on the right to the longest source, on the model's device."""
+
+    @staticmethod
+    @abstractmethod
+    def hide(inputs: dict[str, Any], row: int, position: int) -> None:
+        """Change a batch's inputs so that the decoder cannot attend to a position of the source in a row."""
+
+
+def source_inputs(model: Any, sources: Sequence[Source]) -> dict[str, Any]:
+    """The encoder's arguments for a batch of sources of one kind."""
+    return type(sources[0]).inputs(model, sources)
