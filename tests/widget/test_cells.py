@@ -8,7 +8,8 @@ import torch
 from ipywidgets import Output
 from ipywidgets.widgets.widget import _instances
 
-from xattn_widget import CrossAttention, CrossAttentionWidget, displays
+from xattn_widget import CrossAttention, CrossAttentionWidget
+from xattn_widget.widget import cells
 
 
 class Shell:
@@ -44,7 +45,7 @@ class Shell:
 @pytest.fixture
 def shell(monkeypatch):
     shell = Shell()
-    monkeypatch.setattr(displays, "_shell", lambda: shell)
+    monkeypatch.setattr(cells, "_shell", lambda: shell)
     return shell
 
 
