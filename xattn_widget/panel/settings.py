@@ -97,7 +97,8 @@ class View:
 def _settings() -> dict[str, Setting]:
     defaults = vars(View())
     hints = get_type_hints(View, include_extras=True)
-    return {name: Setting(*hint.__metadata__, defaults[name]) for name, hint in hints.items()}
+    described = {name: hint.__metadata__ for name, hint in hints.items()}
+    return {name: Setting(kind, doc, defaults[name]) for name, (kind, doc) in described.items()}
 
 
 SETTINGS = _settings()
