@@ -53,8 +53,8 @@ def _shown_record(state: PanelState) -> AttentionData:
 
 def _read_record(state: PanelState) -> AttentionData:
     """The record under the reading that is shown, if it has that reading."""
-    reading = "input" if state.view.reading == "input" else "output"
-    return state.record.read_as(reading) if reading in state.record.targets else state.record
+    record, reading = state.record, state.view.reading
+    return record.read_as(reading) if reading in record.targets else record
 
 
 def _csv(state: PanelState, spreadsheet: bool = False) -> bytes:
@@ -98,8 +98,7 @@ def _json(state: PanelState) -> bytes:
 
 def _pharaoh(state: PanelState) -> bytes:
     heads = [(layer, head) for layer, head in state.view.heads]
-    aggregate = "max" if state.view.aggregate == "max" else "mean"
-    return f"{format_pharaoh(align_record(_read_record(state), heads, aggregate=aggregate))}\n".encode()
+    return f"{format_pharaoh(align_record(_read_record(state), heads, aggregate=state.view.aggregate))}\n".encode()
 
 
 def _picture(state: PanelState, kind: str) -> bytes:

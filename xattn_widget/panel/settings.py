@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from xattn_widget.messages.mistakes import argument_hint
 from xattn_widget.panel.setting_kinds import HEADS_FORM, Anything, Choice, Flag, Heads, Kind, Share, Text, Whole
+from xattn_widget.record.data import Reading
+
+Aggregate = Literal["mean", "max"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class View:
     ] = None
     score_name: Annotated[str, Text(), "The score that colors the grid of heads."] = ""
     second_score: Annotated[str, Text(), 'The score on the other axis of panel="scores"; "" chooses one.'] = ""
-    aggregate: Annotated[str, Choice(("mean", "max")), '"mean" or "max" over the picked heads.'] = "mean"
+    aggregate: Annotated[Aggregate, Choice(get_args(Aggregate)), '"mean" or "max" over the picked heads.'] = "mean"
     keep: Annotated[
         str,
         Choice(("threshold", "top", "mass")),
@@ -63,7 +66,7 @@ class View:
         '"show", "fade" or "drop" special tokens; dropping renormalizes the rows, and the panel says so.',
     ] = "fade"
     reading: Annotated[
-        str, Choice(("output", "input")), 'Rows are labeled by the token predicted ("output") or read ("input").'
+        Reading, Choice(get_args(Reading)), 'Rows are labeled by the token predicted ("output") or read ("input").'
     ] = "output"
     orientation: Annotated[
         str, Choice(("columns", "rows")), 'Source and target are laid out in "columns" or "rows".'

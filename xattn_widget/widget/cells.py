@@ -1,7 +1,7 @@
-"""Which cells show a widget: one whose every cell ran again without it is let go, by the page and by the kernel.
+"""Which cells show a widget: once all its cells have run again without it, the page and the kernel let it go.
 
 ipywidgets keeps each widget until it is closed, and IPython keeps each result of a cell in ``Out``. A cell that shows a
-widget and is run a hundred times would leave a hundred of them, with their weights.
+widget and runs a hundred times would leave a hundred widgets, with their weights.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import weakref
 from typing import Any, Protocol
 
-# The place of what is shown where no cell is known, such as in an Output widget: it is never let go by itself.
+# The place of a widget in no known cell, such as in an Output widget: it is never let go automatically.
 ELSEWHERE = ""
 _RESULT_NAME = re.compile(r"_\d*|__|___")
 
@@ -29,7 +29,7 @@ _watched: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def is_shown(widget: Shown) -> None:
-    """Note that the running cell shows ``widget``; nothing outside IPython."""
+    """Note that the running cell shows ``widget``; outside of IPython this does nothing."""
     shell = _shell()
     if shell is None:
         return
@@ -41,7 +41,7 @@ def is_shown(widget: Shown) -> None:
 
 
 def _sweep(shell: Any) -> None:
-    """Let go of widgets that the cell which has just run showed the time before, and no cell shows now."""
+    """Let go of widgets that the cell which has just run showed the last time, and no cell shows now."""
     cell, execution = _running_cell(shell)
     if cell == ELSEWHERE:
         return
@@ -56,7 +56,7 @@ def _sweep(shell: Any) -> None:
 
 
 def _forget_results(shell: Any, widget: Any) -> None:
-    """Take a widget out of what IPython keeps of earlier results; variables of the user's own stay."""
+    """Remove a widget from the earlier results that IPython keeps; variables of the user stay."""
     results = shell.user_ns.get("_oh", {})
     for number in [number for number, result in results.items() if result is widget]:
         del results[number]
@@ -69,7 +69,7 @@ def _forget_results(shell: Any, widget: Any) -> None:
 
 
 def _running_cell(shell: Any) -> tuple[str, str]:
-    """The running cell and its execution, by the ids that the front end gives them."""
+    """The ids that the front end gives to the running cell and to this execution of it."""
     parent: dict[str, Any] = {}
     with contextlib.suppress(AttributeError, LookupError):  # a terminal has no parent message
         parent = shell.get_parent()
@@ -81,7 +81,7 @@ def _running_cell(shell: Any) -> tuple[str, str]:
 
 
 def _is_captured(execution: str) -> bool:
-    """Whether an Output widget takes what this execution shows, which then outlives the cell's own outputs."""
+    """Whether an Output widget captures what this execution shows, which then outlives the outputs of the cell."""
     from ipywidgets import Output
     from ipywidgets.widgets.widget import _instances
 
