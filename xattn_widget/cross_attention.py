@@ -201,14 +201,16 @@ class CrossAttention(AttentionData):
 
         Returns:
             The path written.
-        """
-        from xattn_widget.widget.widget import CrossAttentionWidget
 
-        widget = CrossAttentionWidget(self, **view)
-        try:
-            return widget.to_html(path, max_bytes=max_bytes)
-        finally:
-            widget.close()
+        Raises:
+            TypeError: an unknown view setting, or a ``max_bytes`` that is not a whole number.
+            ValueError: ``max_bytes`` is too small for one head.
+            traitlets.TraitError: a setting that this record does not allow.
+        """
+        from xattn_widget.panel.page import write_page
+        from xattn_widget.panel.state import PanelState
+
+        return write_page(PanelState(self, **view), path, max_bytes)
 
     def save(self, path: str | Path) -> Path:
         """Save to a ``.safetensors`` file (weights as tensors, the rest as JSON metadata; no pickle).

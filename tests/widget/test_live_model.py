@@ -271,3 +271,18 @@ def test_a_page_of_a_widget_with_muted_heads_is_written(widget, tmp_path):
     assert "heads muted, same target" in page
     # The page's panel asks for a sentence by its number alone: a version would not be among the page's replies.
     assert '"version"' not in page.split('class="xattn-state">')[1].split("</script>")[0]
+
+
+@pytest.mark.parametrize("name", ["edited", "heads muted, same target", "heads muted, written anew"])
+def test_the_name_of_a_sentence_does_not_decide_what_it_is(demo, name):
+    record = extract(*demo, SOURCE)
+    widget = CrossAttentionWidget([record, record], names=[name, name], live=LiveModel(*demo))
+    widget.muted = [(2, 5)]
+    assert widget.live["effect"]["base"] == 0
+    widget.set_target("I bought the book.")
+    widget.muted = []
+    assert [sentence["name"] for sentence in widget.info["sentences"]] == [name, name, "edited"]
+    widget.sentence = 0
+    widget.muted = [(0, 1)]
+    assert widget.live["effect"]["base"] == 0
+    assert widget.view["sentence"] == 0

@@ -1,4 +1,4 @@
-"""Work off the kernel's own thread, in threads that all widgets share."""
+"""Jobs outside the thread of the kernel, in threads that all widgets share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ logger = logging.getLogger("xattn_widget")
 
 
 class Background:
-    """Threads that run jobs in the order in which they were given."""
+    """Threads that run jobs in the order in which they were put."""
 
     def __init__(self, name: str, count: int = 1) -> None:
         self._name, self._count = name, count
@@ -20,11 +20,11 @@ class Background:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Start the threads that do not run: at first all of them, and in a forked process again."""
+        """Start the threads that are not running: all of them at first, and again in a forked process."""
         with self._lock:
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             while len(self._threads) < self._count:
-                # Daemons: a job that never ends must not keep the process from ending.
+                # Daemons, so that a job that never ends does not keep the process alive.
                 thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 thread.start()
                 self._threads.append(thread)
@@ -39,6 +39,6 @@ class Background:
             job = self._jobs.get()
             try:
                 job()
-            except BaseException:  # the thread serves others too: not even SystemExit may end it
+            except BaseException:  # other jobs need the thread: not even SystemExit may end it
                 logger.exception("a job of the thread %s failed", self._name)
-            del job  # or it would keep its widget alive until the next
+            del job  # otherwise its widget would live until the next job

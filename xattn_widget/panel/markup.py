@@ -1,4 +1,4 @@
-"""HTML as text: every string that is put in is escaped, unless it was made here."""
+"""HTML as text: every string is escaped, unless it was made here."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def element(name: str, attributes: dict[str, str] | None = None, *children: str)
     written = "".join(f' {key}="{_escaped(well_formed(value))}"' for key, value in (attributes or {}).items())
     if name in _VOID:
         return Markup(f"<{name}{written}>")
-    inside = "".join(child if isinstance(child, Markup) else _escaped(_seen(child)) for child in children)
+    inside = "".join(child if isinstance(child, Markup) else _escaped(_made_visible(child)) for child in children)
     return Markup(f"<{name}{written}>{inside}</{name}>")
 
 
 def source_element(name: str, attributes: dict[str, str], source: str) -> Markup:
-    """A script or style element, whose contents HTML reads as they stand.
+    """A script or style element, whose contents HTML does not unescape.
 
     Raises:
-        ValueError: something in them would end the element.
+        ValueError: the contents would end the element.
     """
     if f"</{name}" in source.lower() or "<!--" in source:
-        raise ValueError(f"this source cannot stand in a {name} element: it has '</{name}' or '<!--'")
+        raise ValueError(f"this source cannot stand in a {name} element: it contains '</{name}' or '<!--'")
     opened = str(element(name, attributes)).removesuffix(f"</{name}>")
     return Markup(f"{opened}{source}</{name}>")
 
@@ -46,6 +46,6 @@ def _escaped(text: str) -> str:
     return html.escape(text, quote=False).replace('"', "&quot;")
 
 
-def _seen(text: str) -> str:
-    """Line breaks stay: they are how a text of several lines is written."""
+def _made_visible(text: str) -> str:
+    """The text with invisible characters as code points; line breaks stay."""
     return "\n".join(visible(line) for line in text.split("\n"))

@@ -1,4 +1,4 @@
-"""A page that shows the widget without Jupyter: one file, offline, the same front end."""
+"""A page that shows the panel without Jupyter: one file, offline, with the same front end."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xattn_widget.files.csv_json import json_text
 from xattn_widget.files.writing import whole_file
-from xattn_widget.panel.entries import fit_heads
+from xattn_widget.panel.front_end import built_file
+from xattn_widget.panel.json_values import error_text
 from xattn_widget.panel.markup import element, source_element
-from xattn_widget.panel.replies import quantise
-from xattn_widget.panel.score_entries import error_text
+from xattn_widget.panel.replies import quantize
+from xattn_widget.panel.rules import fit_heads
+from xattn_widget.panel.state import PanelState
+from xattn_widget.panel.summary import rank_heads
 
-if TYPE_CHECKING:
-    from xattn_widget.widget.widget import CrossAttentionWidget
-
-_STATIC = Path(__file__).parents[1] / "static"
-# Room for the words that tell what was left out.
+# Space for the notice of what was left out.
 NOTICE_BYTES = 300
 
 _PAGE_STYLE = """
@@ -34,7 +33,7 @@ _BLOCKED = (
     "serves this page blocks them. Download the page and open the file itself. Whoever runs the site can allow this "
     "one script in its Content-Security-Policy: script-src "
 )
-# The page in a notebook is a frame that can reach nothing outside itself; its height comes in a message.
+# In a notebook the page is in a frame that can reach nothing outside itself; it sends its height in a message.
 _FRAME_STYLE = "display: block; width: 100%; height: 700px; border: 0"
 _FRAME_SCRIPT = """
 (() => {
@@ -47,20 +46,26 @@ _FRAME_SCRIPT = """
 """
 
 
-def write_page(widget: CrossAttentionWidget, path: str | Path, max_bytes: int | None = None) -> Path:
-    """Write ``widget`` as it is now to an HTML file with everything inside, and return the path.
+def page_bytes(state: PanelState, max_bytes: int | None = None) -> bytes:
+    """The page, an HTML document with everything inside.
 
     Args:
-        widget: what to show.
-        path: the file to write.
-        max_bytes: the largest size of the file. Heads that do not fit are left out (picked heads come first, then the
-            best by the shown score), then sentences; the page says so. Nothing is left out when it is None.
+        state: what to show.
+        max_bytes: the largest size of the page. Heads that do not fit are left out, and then sentences; the page says
+            so. The picked heads come first, then the best ones by the shown score. None leaves nothing out.
 
     Raises:
-        TypeError: ``max_bytes`` is no whole number.
+        TypeError: ``max_bytes`` is not a whole number.
         ValueError: not even one head of the shown sentence fits.
     """
-    page = _page(widget, max_bytes)
+    if type(max_bytes) not in (int, type(None)):
+        raise TypeError(f"max_bytes must be a whole number of bytes, or None for no limit, got {max_bytes!r:.60}")
+    return _Budget(state, max_bytes).page()
+
+
+def write_page(state: PanelState, path: str | Path, max_bytes: int | None = None) -> Path:
+    """Write the page to a file, and return its path; the other arguments and errors are those of :func:`page_bytes`."""
+    page = page_bytes(state, max_bytes)
     path = Path(path)
     with whole_file(path) as file:
         file.write(page)
@@ -68,11 +73,11 @@ def write_page(widget: CrossAttentionWidget, path: str | Path, max_bytes: int | 
 
 
 class EmbeddedPage:
-    """The page as a notebook's output: HTML that a saved notebook keeps, and that works without a kernel."""
+    """The page as the output of a cell: HTML that is saved with the notebook and works without a kernel."""
 
-    def __init__(self, widget: CrossAttentionWidget, max_bytes: int | None = None) -> None:
-        self._page = _page(widget, max_bytes).decode()
-        self._summary = widget.summary()
+    def __init__(self, state: PanelState, max_bytes: int | None = None) -> None:
+        self._page = page_bytes(state, max_bytes).decode()
+        self._summary = state.summary()
 
     def __repr__(self) -> str:
         return self._summary
@@ -82,7 +87,7 @@ class EmbeddedPage:
             "iframe",
             {
                 "title": "Cross-attention",
-                # Of no origin: what runs in it can neither read nor change the notebook.
+                # Without an origin of its own, its script can neither read nor change the notebook.
                 "sandbox": "allow-scripts allow-downloads",
                 "allow": "clipboard-write *",
                 "style": _FRAME_STYLE,
@@ -93,9 +98,9 @@ class EmbeddedPage:
 
 
 def _document(title: str, state: str, summary: str) -> str:
-    """The whole page; ``state`` is JSON for the panel, ``summary`` is for where its script does not run."""
-    style = _PAGE_STYLE + (_STATIC / "widget.css").read_text(encoding="utf-8")
-    script = f"\n{(_STATIC / 'page.js').read_text(encoding='utf-8')}\n".replace("</script", "<\\/script")
+    """The whole page; ``state`` is JSON for the panel, ``summary`` is shown where the script does not run."""
+    style = _PAGE_STYLE + built_file("widget.css")
+    script = f"\n{built_file('page.js')}\n".replace("</script", "<\\/script")
     allowed = _hash(script)
     policy = (
         f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data: blob:; base-uri 'none'; "
@@ -110,7 +115,7 @@ def _document(title: str, state: str, summary: str) -> str:
         element("title", {}, title),
         source_element("style", {}, style),
     )
-    # After the script, which takes it away before it is ever seen: it stays where the script does not run.
+    # The script removes it before anyone sees it; without the script it stays.
     fallback = element(
         "div",
         {"class": "xattn-fallback", "role": "alert"},
@@ -129,44 +134,38 @@ def _document(title: str, state: str, summary: str) -> str:
 
 
 def _hash(source: str) -> str:
-    """A source as a policy names it."""
+    """The hash of a script or style, as a Content-Security-Policy names it."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
-def _page(widget: CrossAttentionWidget, max_bytes: int | None) -> bytes:
-    if type(max_bytes) not in (int, type(None)):
-        raise TypeError(f"max_bytes must be a whole number of bytes, or None for no limit, got {max_bytes!r:.60}")
-    return _Budget(widget, max_bytes).page()
-
-
 class _Budget:
-    """Chooses what of a widget goes onto a page of at most ``max_bytes``, and puts the page together."""
+    """Chooses what goes onto a page of at most ``max_bytes``, and puts the page together."""
 
-    def __init__(self, widget: CrossAttentionWidget, max_bytes: int | None) -> None:
-        self.widget = widget
-        self.left = float("inf") if max_bytes is None else max_bytes
+    def __init__(self, state: PanelState, max_bytes: int | None) -> None:
+        self.state, self.view = state, state.view
         self.max_bytes = max_bytes
+        self.left = float("inf") if max_bytes is None else max_bytes
         self.kept: dict[int, _Sentence] = {}
 
     def page(self) -> bytes:
-        """The page's bytes."""
-        shown = self.widget.sentence
-        # All that does not grow with what is kept: the front end, the traits, and the words that tell what is missing.
+        """The bytes of the page."""
+        shown = self.view.sentence
+        # Everything that does not grow with what is kept: the front end, the settings and the notice.
         self.left -= len(self._render([])) + NOTICE_BYTES
-        first = _Sentence(self.widget, shown, self.widget.heads)
+        first = _Sentence(self.state, shown)
         self._keep(first)
-        if not first.held:
+        if not first.heads:
             need = int((self.max_bytes or 0) - self.left) + first.largest()
             raise ValueError(
                 f"max_bytes={self.max_bytes} is too small: the panel and one head of sentence {shown} take {need} bytes"
             )
-        for index in range(len(self.widget.info["sentences"])):
+        for index in range(len(self.state.entries)):
             if index != shown:
-                sentence = _Sentence(self.widget, index, self.widget.heads)
+                sentence = _Sentence(self.state, index)
                 if sentence.fixed_size > self.left:
                     break
                 self._keep(sentence)
-                if not sentence.held:  # text without any weights is of no use
+                if not sentence.heads:  # text without any weights is useless
                     del self.kept[index]
                     break
         return self._render([self.kept[index] for index in sorted(self.kept)])
@@ -176,144 +175,140 @@ class _Budget:
         self.left = sentence.take(self.left)
 
     def _render(self, sentences: list[_Sentence]) -> bytes:
-        from xattn_widget.panel.settings import VIEW_SETTINGS
-
-        widget = self.widget
-        traits = {name: getattr(widget, name) for name in ("info", "score_list", *VIEW_SETTINGS)}
-        info = traits["info"]
-        listed = [
-            # Without "version": here no sentence takes another's place, and the replies are found by its number alone.
-            {name: value for name, value in info["sentences"][sentence.index].items() if name != "version"}
-            | ({"missing": sentence.missing} if any(sentence.missing) else {})
-            for sentence in sentences
-        ]
-        traits["live"] = widget.live | {"busy": "", "error": ""}
-        traits["info"] = info | {"live": False, "sentences": listed, "notice": self._notice(sentences)}
+        state, view = self.state, self.view
+        info = state.describe_entries() | {
+            "live": False,
+            "sentences": [sentence.described() for sentence in sentences],
+            "notice": self._notice(sentences),
+        }
+        traits: dict[str, Any] = {"info": info, "score_list": state.describe_scores(), **vars(view)}
+        traits["live"] = state.live.describe() | {"busy": "", "error": ""}
         if sentences:
             kept = [sentence.index for sentence in sentences]
-            traits["sentence"] = kept.index(widget.sentence)
-            held = sentences[traits["sentence"]].held
-            # What is picked must be there; where a layer's heads are picked together, the last one leads.
-            traits["heads"] = [head for head in widget.heads if tuple(head) in held] or [list(next(iter(held)))]
+            traits["sentence"] = kept.index(view.sentence)
+            heads = sentences[traits["sentence"]].heads
+            # What is picked must be on the page; the last picked head leads, and it is the first to be kept.
+            traits["heads"] = [head for head in view.heads if tuple(head) in heads] or [list(next(iter(heads)))]
             traits["layer"], traits["head"] = traits["heads"][-1]
-            traits["compare"] = _compared(widget.compare, kept)
-        replies = ",".join(reply for number, each in enumerate(sentences) for reply in each.replies(number))
-        shown = info["sentences"][widget.sentence]
-        state = f'{{"traits":{_json(traits)},"replies":[{replies}]}}'
-        return _document(f"Cross-attention: {shown['source']}", state, widget.summary()).encode()
+            traits["compare"] = _compared(view.compare, kept)
+        replies = ",".join(reply for number, sentence in enumerate(sentences) for reply in sentence.replies(number))
+        page_state = f'{{"traits":{_json(traits)},"replies":[{replies}]}}'
+        return _document(f"Cross-attention: {state.entry.source}", page_state, state.summary()).encode()
 
     def _notice(self, sentences: list[_Sentence]) -> str:
-        """What had to be left out, in words; empty when nothing was."""
-        total = len(self.widget.info["sentences"])
+        """What had to be left out, in words; empty if nothing was."""
+        total = len(self.state.entries)
         parts = []
         if sentences and len(sentences) < total:
             parts.append(f"{total - len(sentences)} of {total} sentences")
         lacking = [sentence for sentence in sentences if any(sentence.missing)]
         if lacking:
             missing = sum(len(heads) for sentence in lacking for heads in sentence.missing)
-            of = "the sentence" if total == 1 else f"{len(lacking)} sentence{'s' if len(lacking) > 1 else ''}"
-            whole = missing + sum(len(sentence.held) for sentence in lacking)
-            parts.append(f"{missing} of {whole} heads of {of} (hatched in the grid)")
+            where = "the sentence" if total == 1 else f"{len(lacking)} sentence{'s' if len(lacking) > 1 else ''}"
+            whole = missing + sum(len(sentence.heads) for sentence in lacking)
+            parts.append(f"{missing} of {whole} heads of {where} (hatched in the grid)")
         if not parts:
             return ""
         return f"This page was limited to {self.max_bytes:,} bytes: {' and '.join(parts)} were left out."
 
 
 class _Sentence:
-    """One sentence on the page: its axes and scores, and the heads of it that fit."""
+    """A sentence on the page: its axes and scores, and those of its heads that fit."""
 
-    def __init__(self, widget: CrossAttentionWidget, index: int, picked: list[list[int]]) -> None:
-        self.widget, self.index = widget, index
-        self.held: dict[tuple[int, int], str] = {}
-        self.entry = widget.info["sentences"][index]
-        self._picked = [(layer, head) for layer, head in fit_heads(picked, widget.records[index])]
-        names = [score["name"] for score in widget.score_list]
-        self._answers: list[tuple[dict[str, Any], str]] = []
-        requests: list[dict[str, Any]] = [{"kind": "sentence"}, *({"kind": "scores", "name": name} for name in names)]
-        if widget.reference(index) is not None:
-            requests += _alignment_requests(widget, self.entry, index == widget.sentence)
-        for request in requests:
-            reply = _reply(widget, request | {"sentence": index})
-            self._answers.append((request, _json(reply)))
-        # The list of what is missing is at its longest where nothing is held.
-        listed = len(_json(self.entry).encode()) + len(_json({"missing": self.missing}))
+    def __init__(self, state: PanelState, index: int) -> None:
+        self.state, self.index = state, index
+        self.record = state.entries[index].record
+        self.heads: dict[tuple[int, int], str] = {}
+        requests: list[dict[str, Any]] = [{"kind": "sentence"}]
+        requests += [{"kind": "scores", "name": name} for name in state.scores]
+        if state.entries[index].reference is not None:
+            requests += _alignment_requests(state, index)
+        self._answers = [(request, _json(_reply(state, request | {"sentence": index}))) for request in requests]
+        # The list of missing heads is longest while none is kept.
+        listed = len(_json(self.described()).encode()) + 1
         self.fixed_size = listed + sum(len(reply.encode()) + 1 for reply in self.replies(index))
 
     @property
     def missing(self) -> list[list[int]]:
-        """For each layer the heads that are not held."""
+        """For each layer the heads that are not kept."""
         return [
-            [head for head in range(self.entry["heads"]) if (layer, head) not in self.held]
-            for layer in range(self.entry["layers"])
+            [head for head in range(self.record.heads) if (layer, head) not in self.heads]
+            for layer in range(self.record.layers)
         ]
 
+    def described(self) -> dict[str, Any]:
+        """Its entry in the page's list of sentences, with the heads that are missing."""
+        described = self.state.entries[self.index].describe()
+        # On a page no sentence replaces another, and replies are found by its number alone.
+        described.pop("version", None)
+        return described | ({"missing": self.missing} if any(self.missing) else {})
+
     def take(self, room: float) -> float:
-        """Hold as many heads as fit into ``room`` bytes beside the rest; returns the room that is left."""
+        """Keep as many heads as fit into ``room`` bytes next to the rest; returns the bytes that are left."""
         room -= self.fixed_size
         for layer, head in self._by_rank():
             text = self._encoded(layer, head)
             if len(text) > room:
                 break
-            self.held[layer, head] = text
+            self.heads[layer, head] = text
             room -= len(text)
         return room
 
     def largest(self) -> int:
-        """The size of the head that would be held first."""
+        """The size in bytes of the first head to keep."""
         return len(self._encoded(*self._by_rank()[0]))
 
     def replies(self, number: int) -> Iterator[str]:
-        """What the panel may ask of this sentence, sentence ``number`` of the page, and the answers, as JSON."""
+        """Requests that the panel may make about this sentence, number ``number`` of the page, and answers, as JSON."""
         for request, reply in self._answers:
             yield f'{{"request":{_json(request | {"sentence": number})},"reply":{reply}}}'
-        shape = list(self.widget.records[self.index].weights.shape[1:])
+        shape = list(self.record.weights.shape[1:])
         for layer, missing in enumerate(self.missing):
             asked = {"kind": "layer", "sentence": number, "layer": layer}
-            heads = [self.held.get((layer, head)) for head in range(shape[0])]
+            heads = [self.heads.get((layer, head)) for head in range(shape[0])]
             answer = {"shape": shape} | ({"missing": missing} if missing else {})
             yield f'{{"request":{_json(asked)},"reply":{_json(answer)},"heads":{_json(heads)}}}'
 
     def _by_rank(self) -> list[tuple[int, int]]:
-        """The picked heads, the one picked last first, and then the others by the shown score."""
-        from xattn_widget.panel.summary import rank_heads
-
-        record = self.widget.records[self.index]
-        ranked = [(layer, head) for layer, head, _ in rank_heads(record, self.widget.score_entry())]
-        return list(dict.fromkeys([*reversed(self._picked), *ranked]))
+        """The picked heads, starting with the one picked last, and then the others by the shown score."""
+        picked = [(layer, head) for layer, head in fit_heads(self.state.view.heads, self.record)]
+        ranked = [(layer, head) for layer, head, _ in rank_heads(self.record, self.state.score_entry())]
+        return list(dict.fromkeys([*reversed(picked), *ranked]))
 
     def _encoded(self, layer: int, head: int) -> str:
-        weights = quantise(self.widget.records[self.index].weights[layer, head])
+        weights = quantize(self.record.weights[layer, head])
         return base64.b64encode(zlib.compress(weights.tobytes(), 6)).decode()
 
 
-def _reply(widget: CrossAttentionWidget, request: dict[str, Any]) -> dict[str, Any]:
-    """What the panel is told; an error in words where one part of the page cannot be computed."""
+def _reply(state: PanelState, request: dict[str, Any]) -> dict[str, Any]:
+    """The reply to a request; an error as text where one part of the page cannot be computed."""
     try:
-        return widget.answer(request)[0]
+        return state.answer(request)[0]
     except Exception as error:
         return {"error": error_text(error)}
 
 
-def _alignment_requests(widget: CrossAttentionWidget, entry: dict[str, Any], shown: bool) -> list[dict[str, Any]]:
-    """Each head by itself, and those picked: a page cannot work out others."""
-    picks = [[[layer, head]] for layer in range(entry["layers"]) for head in range(entry["heads"])]
-    whole = [[[layer, head] for head in range(entry["heads"])] for layer in range(entry["layers"])]
-    more = [widget.heads] if shown and widget.heads not in picks + whole else []
+def _alignment_requests(state: PanelState, index: int) -> list[dict[str, Any]]:
+    """Requests for each head, each layer and the picked heads: a page cannot compute others."""
+    record, picked = state.entries[index].record, state.view.heads
+    single = [[[layer, head]] for layer in range(record.layers) for head in range(record.heads)]
+    whole = [[[layer, head] for head in range(record.heads)] for layer in range(record.layers)]
+    more = [picked] if index == state.view.sentence and picked not in single + whole else []
     return [
         {"kind": "alignment", "heads": heads, "aggregate": aggregate, "reading": reading}
-        for heads in picks + whole + more
+        for heads in single + whole + more
         for aggregate in ("mean", "max")
         for reading in ("output", "input")
     ]
 
 
 def _compared(compare: dict[str, Any] | None, kept: list[int]) -> dict[str, Any] | None:
-    """What is compared, by the numbers of the sentences that are kept; None where it is not kept."""
+    """What is compared, by the numbers of the kept sentences; None if it is not kept."""
     if compare is None or "sentence" not in compare:
         return compare
     return compare | {"sentence": kept.index(compare["sentence"])} if compare["sentence"] in kept else None
 
 
 def _json(value: Any) -> str:
-    """JSON to stand inside a script element: "<" is written as an escape, or it could end the element."""
+    """JSON for inside a script element: "<" is written as an escape, since it could end the element."""
     return json_text(value).replace("<", "\\u003c")

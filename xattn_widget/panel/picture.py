@@ -1,48 +1,63 @@
-"""The static picture that stands in for the widget where none runs."""
+"""Pictures of the panel, drawn by matplotlib."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 
 import torch
 from matplotlib.figure import Figure
 
 from xattn_widget.messages.quiet import quiet_warnings
-from xattn_widget.panel.score_entries import ScoreEntry
+from xattn_widget.panel.picked import joint_weights, picked_title
+from xattn_widget.panel.state import PanelState
 from xattn_widget.plot.grid import draw_grid
-from xattn_widget.plot.heatmap import draw_heatmap
+from xattn_widget.plot.heatmap import draw_heatmap, figure_size
 from xattn_widget.plot.labels import written
 from xattn_widget.record.data import AttentionData
 
 
-def summary_picture(record: AttentionData, heads: Sequence[Sequence[int]], aggregate: str, entry: ScoreEntry) -> bytes:
-    """The picture (PNG) that stands in for the widget: the grid of a score beside the picked heads' heat map.
+def summary_picture(state: PanelState) -> bytes:
+    """The picture (PNG) for places where no widget runs: the grid of a score next to the matrix of the picked heads.
 
-    Args:
-        record: what is shown.
-        heads: the picked (layer, head) pairs.
-        aggregate: ``"mean"`` or ``"max"`` over them.
-        entry: the score of the grid; one that cannot be computed leaves it grey, and the title says so.
+    A score that cannot be computed leaves the grid gray, and its title says so.
     """
-    grid: torch.Tensor | None = entry.outcome(record).grid
-    title = f"{entry.name} ({entry.score.direction} is better)" if grid is not None else f"{entry.name} failed"
+    record, view, score = state.record, state.view, state.score_entry()
+    grid: torch.Tensor | None = score.outcome(record).grid
+    title = f"{score.name} ({score.score.direction} is better)" if grid is not None else f"{score.name} failed"
     if grid is None:
         grid = torch.full((record.layers, record.heads), torch.nan)
     figure = Figure(figsize=(9.6, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.5])
     image = draw_grid(left, grid)
     left.set_aspect("equal")
-    for layer, head in heads:
+    for layer, head in view.heads:
         left.plot(head, layer, marker="s", markersize=8, fillstyle="none", color="white", markeredgewidth=1.5)
     left.set_title(written(title), fontsize=10)
     figure.colorbar(image, ax=left, shrink=0.7)
-    picked = torch.stack([record.weights[layer, head] for layer, head in heads])
-    draw_heatmap(right, record, picked.mean(0) if aggregate == "mean" else picked.amax(0), warn=False)
-    what = f"layer {heads[0][0]}, head {heads[0][1]}" if len(heads) == 1 else f"{aggregate} of {len(heads)} heads"
-    right.set_title(what, fontsize=10)
-    picture = io.BytesIO()
-    # A script that the font lacks is drawn as boxes here; the widget shows it.
+    draw_heatmap(right, record, joint_weights(view, record), warn=False)
+    right.set_title(picked_title(view), fontsize=10)
+    return _saved(figure, "png", dpi=96)
+
+
+def matrix_picture(state: PanelState, record: AttentionData, kind: str) -> bytes:
+    """The matrix of the picked heads.
+
+    Args:
+        state: which heads are picked, and how they are combined.
+        record: the record as it is shown.
+        kind: ``"png"``, ``"svg"`` or ``"pdf"``.
+    """
+    weights = joint_weights(state.view, record)
+    figure = Figure(figsize=figure_size(record, weights), layout="constrained")
+    axes = figure.subplots()
+    draw_heatmap(axes, record, weights)
+    axes.set_title(picked_title(state.view), fontsize=10)
+    return _saved(figure, kind, dpi=200)
+
+
+def _saved(figure: Figure, kind: str, dpi: int) -> bytes:
+    file = io.BytesIO()
+    # Characters that no font has are drawn as boxes. draw_heatmap warns about them where someone can act on it.
     with quiet_warnings(r"Glyph .* missing from font"):
-        figure.savefig(picture, format="png", dpi=96)
-    return picture.getvalue()
+        figure.savefig(file, format=kind, dpi=dpi)
+    return file.getvalue()

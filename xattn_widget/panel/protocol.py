@@ -1,7 +1,7 @@
-"""What the page may ask of the kernel: each request's fields and what each may hold, in one table.
+"""What the page may ask of the kernel: the fields of each request and their values, in one table.
 
-The fields are those of ``Request`` and ``LiveRequest`` in ``js/src/types.ts``; a test compares the two. A request that
-does not keep to them is refused with a sentence that says what was wrong and what was expected.
+The front end declares the same fields, and a test compares the two. A request that breaks this contract is refused with
+a sentence that says what was wrong and what was expected.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from xattn_widget.messages.characters import brief
+from xattn_widget.panel.entries import Entry
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.heads import check_heads, head_pairs, whole_number
 
@@ -21,14 +22,20 @@ _LARGEST = 2**53  # whole numbers of JavaScript
 
 
 class RequestError(ValueError):
-    """A request that breaks the contract; the message is a sentence for whoever sent it."""
+    """A request that breaks the contract; the message is a sentence for its sender."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a request can be about: a widget's records and the names of its scores."""
+    """What a request can be about.
 
-    records: Sequence[AttentionData]
+    Attributes:
+        entries: the sentences in the list.
+        scores: the names of the listed scores.
+        shown: the index of the sentence that is shown.
+    """
+
+    entries: Sequence[Entry]
     scores: Collection[str]
     shown: int
 
@@ -42,7 +49,12 @@ MISSING = _Missing()
 
 
 class Field(NamedTuple):
-    """A field of a request: how it is read, and what it is when it is left out (MISSING: it must not be)."""
+    """A field of a request.
+
+    Attributes:
+        read: checks a value, given the record that the request is about.
+        default: the value where the field is left out; MISSING for a required field.
+    """
 
     read: Callable[[Any, AttentionData, Subject], Any]
     default: Any = MISSING
@@ -61,7 +73,7 @@ def _index(noun: str, count: Callable[[AttentionData], int]) -> Field:
 
 
 def _sentence(value: Any, record: AttentionData, subject: Subject) -> int:
-    return int(_index("sentence", lambda _: len(subject.records)).read(value, record, subject))
+    return int(_index("sentence", lambda _: len(subject.entries)).read(value, record, subject))
 
 
 def _number(value: Any, record: AttentionData, subject: Subject) -> int:
@@ -116,20 +128,20 @@ _HEAD = _index("head", lambda record: record.heads)
 _ROW = _index("row", lambda record: record.weights.shape[2])
 _COLUMN = _index("column", lambda record: record.weights.shape[3])
 _POSITION = _index("target position", lambda record: record.weights.shape[2])
-_OF_SENTENCE = {"sentence": Field(_sentence), "version": Field(_number, None)}
+_SENTENCE = {"sentence": Field(_sentence), "version": Field(_number, None)}
 
 # "sentence" comes first: the other fields are read by the record that it names.
 REQUESTS: dict[str, dict[str, Field]] = {
-    "sentence": _OF_SENTENCE,
-    "layer": _OF_SENTENCE | {"layer": _LAYER},
-    "scores": _OF_SENTENCE | {"name": Field(_score)},
-    "head": _OF_SENTENCE | {"layer": _LAYER, "head": _HEAD},
-    "alignment": _OF_SENTENCE | {"heads": _HEADS, "aggregate": _AGGREGATE, "reading": _READING},
-    "row": _OF_SENTENCE | {"heads": _HEADS, "target": _ROW},
-    "column": _OF_SENTENCE | {"heads": _HEADS, "source": _COLUMN},
+    "sentence": _SENTENCE,
+    "layer": _SENTENCE | {"layer": _LAYER},
+    "scores": _SENTENCE | {"name": Field(_score)},
+    "head": _SENTENCE | {"layer": _LAYER, "head": _HEAD},
+    "alignment": _SENTENCE | {"heads": _HEADS, "aggregate": _AGGREGATE, "reading": _READING},
+    "row": _SENTENCE | {"heads": _HEADS, "target": _ROW},
+    "column": _SENTENCE | {"heads": _HEADS, "source": _COLUMN},
 }
-# What the panel asks to be tried: requests of kind "live", by their action. They are about the shown sentence unless
-# they name one. Whether there is such a token is known once the model is there.
+# Requests for an experiment: those of kind "live", by their action. They are about the shown sentence unless they name
+# one. The model's thread checks whether a token exists.
 ACTIONS: dict[str, dict[str, Field]] = {
     "text": {"sentence": Field(_sentence)},
     "target": {"text": Field(_text)},
@@ -145,10 +157,10 @@ ACTIONS: dict[str, dict[str, Field]] = {
 
 
 def request_id(request: Any) -> str | int:
-    """The id by which the reply to a request is known.
+    """The id that the reply to a request repeats.
 
     Raises:
-        RequestError: no request, or one without an id.
+        RequestError: something other than a request, or a request without an id.
     """
     if not isinstance(request, Mapping):
         raise RequestError(f"a request is an object with 'id' and 'kind', got {brief(request)}")
@@ -158,7 +170,7 @@ def request_id(request: Any) -> str | int:
     number = whole_number(value)
     if number is None or not 0 <= number <= _LARGEST:
         raise RequestError(
-            f"a request needs 'id', a string of at most {_LONGEST_ID} characters by which its reply is known, got "
+            f"a request needs 'id', a string of at most {_LONGEST_ID} characters that its reply repeats, got "
             f"{_quoted(value)}"
         )
     return number
@@ -172,7 +184,7 @@ def read_request(request: Any, subject: Subject) -> dict[str, Any]:
         subject: what it can be about.
 
     Returns:
-        Its kind, its fields (a head that was named several times once), and "action" where it is of kind "live".
+        Its kind, its fields (each head once), and "action" where it is of kind "live".
 
     Raises:
         RequestError: it breaks the contract.
@@ -189,7 +201,7 @@ def read_request(request: Any, subject: Subject) -> dict[str, Any]:
         if name not in fields and name not in asked and name != "id":
             known = ", ".join([*asked, *fields])
             raise RequestError(f"a request of kind {what} has no field {brief(name)}; it has {known}")
-    record = subject.records[subject.shown]
+    record = subject.entries[subject.shown].record
     for name, field in fields.items():
         if name not in request and field.default is not MISSING:
             asked[name] = field.default
@@ -199,7 +211,7 @@ def read_request(request: Any, subject: Subject) -> dict[str, Any]:
         except RequestError as error:
             raise RequestError(f"{name!r} of a request of kind {what}: {error}") from None
         if name == "sentence":
-            record = subject.records[asked[name]]
+            record = subject.entries[asked[name]].record
     return asked
 
 

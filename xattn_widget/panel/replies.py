@@ -1,43 +1,40 @@
-"""Answers to what the front end asks of records: axes, quantised layers, scores, exact rows and columns."""
+"""Answers to the requests of the page: axes, quantized layers, scores, exact rows and columns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from xattn_widget.alignment.gold import Reference, fare
+from xattn_widget.alignment.gold import fare
 from xattn_widget.capturing.recorder import ROW_SUM_TOLERANCE
 from xattn_widget.messages.characters import well_formed
-from xattn_widget.panel.score_entries import ScoreEntry, finite
+from xattn_widget.panel.entries import Entry
+from xattn_widget.panel.json_values import finite
+from xattn_widget.panel.score_entries import ScoreEntry
 from xattn_widget.record.axis import Axis
 from xattn_widget.record.data import AttentionData
 
-# The largest reply: browsers hold a buffer of this size, and no notebook shows a larger matrix.
+# The largest reply in bytes: browsers can hold a buffer of this size, and no notebook shows a larger matrix.
 MAX_REPLY_BYTES = 2**29
 
 
 def answer(
-    asked: Mapping[str, Any],
-    records: Sequence[AttentionData],
-    scores: Mapping[str, ScoreEntry],
-    references: Sequence[Reference | None],
+    asked: Mapping[str, Any], entry: Entry, scores: Mapping[str, ScoreEntry]
 ) -> tuple[dict[str, Any], list[bytes]]:
     """The reply to a request of the front end, and its binary buffers.
 
     Args:
-        asked: what :func:`xattn_widget.panel.protocol.read_request` made of the request.
-        records: the widget's records.
-        scores: its scores by name.
-        references: a reference alignment, or None, for each record.
+        asked: the request as :func:`xattn_widget.panel.protocol.read_request` returns it.
+        entry: the sentence that it is about.
+        scores: the listed scores by name.
 
     Raises:
         ValueError: there is no reference alignment to measure by, or the reply would be too large.
     """
-    kind, sentence = asked["kind"], asked["sentence"]
-    record, reference = records[sentence], references[sentence]
+    kind, record, reference = asked["kind"], entry.record, entry.reference
     if kind == "sentence":
         return _sentence(record) | {"reference": reference and reference.describe()}, []
     if kind == "scores":
@@ -52,11 +49,11 @@ def answer(
     if kind == "layer":
         _check_size(heads * rows * columns)
         weights = record.weights[asked["layer"]]
-        return {"shape": list(weights.shape)}, [quantise(weights).tobytes()]
+        return {"shape": list(weights.shape)}, [quantize(weights).tobytes()]
     if kind == "head":
         _check_size(4 * rows * columns)
         return {}, [_floats(record.weights[asked["layer"], asked["head"]])]
-    # Rows and columns. Indexed before anything is copied: the whole heads are never.
+    # Rows and columns. Indexing comes before copying, so that whole heads are never copied.
     _check_size(4 * len(asked["heads"]) * (columns if kind == "row" else rows))
     layers, numbers = zip(*asked["heads"], strict=True)
     matrices = record.weights if kind == "row" else record.weights.transpose(-1, -2)
@@ -74,12 +71,12 @@ def _floats(weights: torch.Tensor) -> bytes:
     return np.ascontiguousarray(weights.numpy(), dtype="<f4").tobytes()
 
 
-def quantise(weights: torch.Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Weights as bytes on a square-root scale, ``(byte / 255) ** 2``: at most .0040 off, small weights kept.
+def quantize(weights: torch.Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Weights as bytes on a square-root scale, ``(byte / 255) ** 2``: at most 0.0040 off, small weights kept.
 
-    NaN becomes 0; the sentence's notes name it.
+    NaN becomes 0, and the notes of the sentence say so.
     """
-    # In place after the first step: a large layer is 17 MB, and fresh memory is most of what each step costs.
+    # In place after the first step: a large layer takes 17 MB, and allocating memory is most of the cost of a step.
     scaled = weights.clamp(0, 1).sqrt_().mul_(255).round_().nan_to_num_(0.0)
     return scaled.to(torch.uint8).contiguous().numpy()
 

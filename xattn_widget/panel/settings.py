@@ -1,132 +1,129 @@
-"""The settings of the panel, as traits that Python and the panel both observe and set."""
+"""The settings of the panel: for each one its kind, its default and its meaning, in one table."""
 
 from __future__ import annotations
 
-import contextlib
-import math
-import operator
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-import traitlets
-
-from xattn_widget.messages.characters import brief
 from xattn_widget.messages.mistakes import argument_hint
-from xattn_widget.record.heads import head_pairs
+from xattn_widget.panel.setting_kinds import HEADS_FORM, Anything, Choice, Flag, Heads, Kind, Share, Text, Whole
+from xattn_widget.record.data import Reading
+
+Aggregate = Literal["mean", "max"]
 
 
-class _Index(traitlets.Int[int, Any]):
-    """A whole number, of numpy or torch too (what argmin gives), and neither True nor False."""
-
-    def validate(self, obj: Any, value: Any) -> Any:
-        if value is not None and not isinstance(value, bool):
-            with contextlib.suppress(TypeError):  # the check below words the error
-                value = operator.index(value)
-        if isinstance(value, bool):
-            self.error(obj, value)
-        return super().validate(obj, value)
-
-
-class _Share(traitlets.Float[float, Any]):
-    """A number from 0 to 1, of numpy or torch too. NaN is none: it passes every comparison, and JSON has none."""
-
-    def validate(self, obj: Any, value: Any) -> Any:
-        number = math.nan
-        if not isinstance(value, bool | str | bytes):
-            with contextlib.suppress(TypeError, ValueError, OverflowError, RuntimeError):
-                number = float(value)
-        if not 0 <= number <= 1:
-            raise traitlets.TraitError(f"{self.name} must be a number from 0 to 1, got {brief(value)}")
-        return number
-
-
-HEADS_FORM, MUTED_FORM = "a list of at least one (layer, head) pair", "a list of (layer, head) pairs"
-
-
-class _Heads(traitlets.List[list[int]]):
-    """A list of (layer, head) pairs, of numpy too."""
-
-    def validate(self, obj: Any, value: Any) -> Any:
-        try:
-            pairs = head_pairs(value, str(self.name), HEADS_FORM if self.name == "heads" else MUTED_FORM)
-        except ValueError as error:
-            raise traitlets.TraitError(str(error)) from None
-        return super().validate(obj, [list(pair) for pair in pairs])
-
-
-class View(traitlets.HasTraits):
-    """What the panel shows of a widget's records, and how.
+@dataclass(frozen=True)
+class Setting:
+    """A setting of the panel.
 
     Attributes:
-        layer, head: the head picked last, counted from 0.
-        heads: all picked heads, a list of ``[layer, head]``, the last one being ``[layer, head]``.
-        sentence: which record is shown.
-        target_index, source_index: the pinned token on either side (a subword position), or None.
-        score_name: the score that colours the grid.
-        aggregate: ``"mean"`` or ``"max"`` over the picked heads.
-        keep: which lines are drawn: those of at least ``threshold`` (``"threshold"``), the ``top_k`` strongest of each
-            row (``"top"``), or of each row as many of the strongest as carry the share ``mass`` of it (``"mass"``).
-        threshold, top_k, mass: see ``keep``; 0 to 1, 1 or more, 0 to 1.
-        words: merge subwords into words.
-        special: ``"show"``, ``"fade"`` or ``"drop"`` special tokens (dropping renormalises the rows, and says so).
-        reading: rows labelled by the token predicted (``"output"``) or read (``"input"``).
-        orientation: source and target in ``"columns"`` or ``"rows"``.
-        panel: ``"lines"``, ``"matrix"``, ``"compare"``, ``"scores"`` or ``"all"`` heads.
-        compare: what ``panel="compare"`` sets beside the picked heads, a dictionary of ``sentence`` and ``heads``; what
-            is left out is the same as theirs. A number alone is a sentence. None: the next sentence, or with one
-            sentence all heads of the layer before.
-        second_score: the score that the scatter of ``panel="scores"`` sets ``score_name`` against; "" chooses one.
-        zoom: enlarge the cells of a large matrix until each has its label, and scroll.
-        table: show the matrix as a table.
-        theme: ``"auto"`` (the host's), ``"light"`` or ``"dark"``.
-        muted: heads whose output is zero, a list of ``[layer, head]``; [] for none. With heads muted the list of
-            sentences ends with two more: the same target read without them, which is shown, and what the model writes
-            without them; the widget's ``live["effect"]`` has the log-probabilities. Only where it holds its model.
+        kind: what it can be.
+        doc: what it means, in a sentence or more.
+        default: its value if nobody sets it.
     """
 
-    sentence = _Index(0).tag(sync=True)
-    layer = _Index(0).tag(sync=True)
-    head = _Index(0).tag(sync=True)
-    heads = _Heads().tag(sync=True)
-    target_index = _Index(None, allow_none=True).tag(sync=True)
-    source_index = _Index(None, allow_none=True).tag(sync=True)
-    score_name = traitlets.Unicode().tag(sync=True)
-    aggregate = traitlets.Enum(["mean", "max"], "mean").tag(sync=True)
-    keep = traitlets.Enum(["threshold", "top", "mass"], "threshold").tag(sync=True)
-    threshold = _Share(0.05).tag(sync=True)
-    top_k = _Index(3, min=1, max=2**31 - 1).tag(sync=True)
-    mass = _Share(0.9).tag(sync=True)
-    words = traitlets.Bool(False).tag(sync=True)
-    special = traitlets.Enum(["show", "fade", "drop"], "fade").tag(sync=True)
-    reading = traitlets.Enum(["output", "input"], "output").tag(sync=True)
-    orientation = traitlets.Enum(["columns", "rows"], "columns").tag(sync=True)
-    panel = traitlets.Enum(["lines", "matrix", "compare", "scores", "all"], "lines").tag(sync=True)
-    compare = traitlets.Any(None, allow_none=True).tag(sync=True)
-    second_score = traitlets.Unicode("").tag(sync=True)
-    zoom = traitlets.Bool(False).tag(sync=True)
-    table = traitlets.Bool(False).tag(sync=True)
-    theme = traitlets.Enum(["auto", "light", "dark"], "auto").tag(sync=True)
-    muted = _Heads().tag(sync=True)
+    kind: Kind
+    doc: str
+    default: Any
 
 
-VIEW_SETTINGS = tuple(View.class_own_traits())
+@dataclass(frozen=True)
+class View:
+    """What the panel shows of its records, and how."""
+
+    # In the order in which they are set: a sentence resets what follows it, and muting runs the model on what is shown.
+    sentence: Annotated[int, Whole(), "The sentence of the list that is shown, counted from 0."] = 0
+    layer: Annotated[int, Whole(), "The layer of the head that was picked last, counted from 0."] = 0
+    head: Annotated[int, Whole(), "The head that was picked last, counted from 0."] = 0
+    heads: Annotated[
+        list[list[int]],
+        Heads(HEADS_FORM),
+        "All picked heads, a list of [layer, head]; layer and head are the last one.",
+    ] = field(default_factory=list)
+    target_index: Annotated[
+        int | None, Whole(optional=True), "The pinned target token (a subword position), or None."
+    ] = None
+    source_index: Annotated[
+        int | None, Whole(optional=True), "The pinned source token (a subword position), or None."
+    ] = None
+    score_name: Annotated[str, Text(), "The score that colors the grid of heads."] = ""
+    second_score: Annotated[str, Text(), 'The score on the other axis of panel="scores"; "" chooses one.'] = ""
+    aggregate: Annotated[Aggregate, Choice(get_args(Aggregate)), '"mean" or "max" over the picked heads.'] = "mean"
+    keep: Annotated[
+        str,
+        Choice(("threshold", "top", "mass")),
+        'Which lines are drawn: those of at least threshold ("threshold"), the top_k strongest of each row ("top"), or '
+        'the strongest of each row that together carry the share mass of it ("mass").',
+    ] = "threshold"
+    threshold: Annotated[float, Share(), "See keep; 0 to 1."] = 0.05
+    top_k: Annotated[int, Whole((1, 2**31 - 1)), "See keep; 1 or more."] = 3
+    mass: Annotated[float, Share(), "See keep; 0 to 1."] = 0.9
+    words: Annotated[bool, Flag(), "Merge subwords into words."] = False
+    special: Annotated[
+        str,
+        Choice(("show", "fade", "drop")),
+        '"show", "fade" or "drop" special tokens; dropping renormalizes the rows, and the panel says so.',
+    ] = "fade"
+    reading: Annotated[
+        Reading, Choice(get_args(Reading)), 'Rows are labeled by the token predicted ("output") or read ("input").'
+    ] = "output"
+    orientation: Annotated[
+        str, Choice(("columns", "rows")), 'Source and target are laid out in "columns" or "rows".'
+    ] = "columns"
+    panel: Annotated[
+        str,
+        Choice(("lines", "matrix", "compare", "scores", "all")),
+        'The open tab: "lines", "matrix", "compare", "scores" or "all" heads.',
+    ] = "lines"
+    compare: Annotated[
+        Any,
+        Anything(),
+        'What panel="compare" shows next to the picked heads: a dictionary of "sentence" and "heads", each the same as '
+        "shown where it is left out. A number alone is a sentence. None is the next sentence, or, with one sentence, "
+        "all heads of the layer before.",
+    ] = None
+    zoom: Annotated[bool, Flag(), "Enlarge the cells of a large matrix until each has its label, and scroll."] = False
+    table: Annotated[bool, Flag(), "Show the matrix as a table."] = False
+    theme: Annotated[str, Choice(("auto", "light", "dark")), '"auto" (the theme of the host), "light" or "dark".'] = (
+        "auto"
+    )
+    muted: Annotated[
+        list[list[int]],
+        Heads(),
+        "Heads whose output is set to zero, a list of [layer, head]; [] for none. With muted heads the list of "
+        "sentences ends with two more: the same target read without them, which is shown, and what the model writes "
+        'without them; live["effect"] of the widget has the log-probabilities. Only for a widget that holds its model.',
+    ] = field(default_factory=list)
+
+
+def _settings() -> dict[str, Setting]:
+    defaults = vars(View())
+    hints = get_type_hints(View, include_extras=True)
+    described = {name: hint.__metadata__ for name, hint in hints.items()}
+    return {name: Setting(kind, doc, defaults[name]) for name, (kind, doc) in described.items()}
+
+
+SETTINGS = _settings()
+VIEW_SETTINGS = tuple(SETTINGS)
+View.__doc__ = f"{View.__doc__}\n\nAttributes:\n" + "\n".join(
+    f"    {name}: {setting.doc}" for name, setting in SETTINGS.items()
+)
 
 
 def check_view(view: Mapping[str, Any], arguments: Iterable[str] = ()) -> None:
-    """Raise a TypeError that says what to write where ``view`` has a setting that does not exist.
+    """Raise a TypeError that says what to write if ``view`` has a setting that does not exist.
 
     Args:
         view: settings by name.
-        arguments: what else the caller takes by name.
+        arguments: what else the caller accepts by name.
     """
     for name, value in view.items():
-        if name not in VIEW_SETTINGS:
-            hint = argument_hint(name, value, [*sorted(VIEW_SETTINGS), *arguments])
+        if name not in SETTINGS:
+            hint = argument_hint(name, value, [*sorted(SETTINGS), *arguments])
             raise TypeError(f"{name!r} is not a view setting; {hint}")
 
 
-def settled_last(name: str) -> int:
-    """Settings that others reset come after those."""
-    order = ["sentence", "layer", "head", "heads"]
-    # Muting runs the model on what all others have chosen.
-    return order.index(name) if name in order else 10 if name == "muted" else 9
+def setting_order(name: str) -> int:
+    """A key to sort settings in the order in which they are set."""
+    return VIEW_SETTINGS.index(name)

@@ -1,8 +1,8 @@
-"""Long calls of a widget's model: one at a time, off the kernel's own thread, told of as they go, and stoppable.
+"""Long calls of a widget's model: one at a time, outside the thread of the kernel, with progress, and stoppable.
 
-A notebook delivers a widget's messages on the thread that runs the cells, or (JupyterLab 4.4 with ipykernel 7) on one
-beside it. A thread of our own is right for both: a message to stop comes in while the model runs. Cells may go on using
-the model: what a call mutes or captures is seen in its own thread alone (see scopes.py).
+A notebook delivers the messages of a widget on the thread that runs the cells, or (JupyterLab 4.4 with ipykernel 7) on
+another one. A separate thread for the calls works with both: a message to stop arrives while the model runs. Cells can
+go on using the model, since what a call mutes or captures affects only its own thread (see ``capturing/threads.py``).
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from xattn_widget.capturing.blocks import Block, Cleanup
 from xattn_widget.inputs.locks import lock_of
 from xattn_widget.panel.background import Background
 
-_POLL = 0.05  # seconds between two looks whether a waiting call is to stop
-_TELL_EVERY = 0.15  # seconds between two messages of progress
+_POLL = 0.05  # seconds between checks whether a waiting call should stop
+_TELL_EVERY = 0.15  # seconds between messages of progress
 
 
 Result = TypeVar("Result")
 
 
-class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
-    """A call was stopped before it came to its end."""
+class Stopped(Exception):  # noqa: N818 - not an error: someone asked for it
+    """A call was stopped before its end."""
 
 
 class Call(StoppingCriteria):
-    """One long call: whether it is to stop, and what it is at. It is a criterion by which ``generate`` stops, too."""
+    """A long call: whether it should stop, and its progress. It is also a stopping criterion for ``generate``."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._stop = threading.Event()
@@ -40,14 +40,14 @@ class Call(StoppingCriteria):
         self._told = 0.0
 
     def __deepcopy__(self, memo: Any) -> Call:
-        return self  # PEFT copies the arguments of generate: a copy would not hear that it is to stop
+        return self  # PEFT copies the arguments of generate, and a copy would not be stopped
 
     def stop(self) -> None:
-        """Ask it to stop; it does at the next step of generating, or before the next forward."""
+        """Ask it to stop; it does so at the next step of generating, or before the next forward."""
         self._stop.set()
 
     def check(self) -> None:
-        """Raise :class:`Stopped` if it is to stop."""
+        """Raise :class:`Stopped` if it should stop."""
         if self._stop.is_set():
             raise Stopped
 
@@ -57,28 +57,28 @@ class Call(StoppingCriteria):
         return self._stop.is_set()
 
     def tell(self, text: str) -> None:
-        """Say what it is at, now."""
+        """Report what it is doing, now."""
         self.check()
         self._told = time.monotonic()
         self._tell(text)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        """A step of generating: say how far it is, and whether each row is to end here."""
+        """At a step of generating: report the progress, and return whether each row should end here."""
         if time.monotonic() - self._told > _TELL_EVERY and not self.is_stopped:
             self.tell(f"Generating: {input_ids.shape[1]} tokens")
         return torch.full((input_ids.shape[0],), self.is_stopped, dtype=torch.bool, device=input_ids.device)
 
 
 class Worker:
-    """Runs the calls of one widget with a model; a new one ends the one before."""
+    """Runs the calls of a widget with its model; a new call stops the one before."""
 
     def __init__(self, model: Any, tell: Callable[[str], None], failed: Callable[[str], None]) -> None:
         """Make a worker.
 
         Args:
-            model: what the calls use; calls of all widgets that share it take turns.
-            tell: is told what the running call is at, and "" when there is none.
-            failed: is told in words why one failed, and "" when the next begins.
+            model: the model that the calls use; calls of all widgets that share it take turns.
+            tell: is called with what the running call is doing, and with "" at its end.
+            failed: is called with the error of a call as text, and with "" when the next call begins.
         """
         self._lock = lock_of(model)
         self._tell, self._failed = tell, failed
@@ -87,7 +87,7 @@ class Worker:
         _calls.start()
 
     def start(self, work: Callable[[Call], object]) -> None:
-        """Run ``work`` in the thread for calls; an error is told in words."""
+        """Run ``work`` in the thread for calls; an error is reported as text."""
         call = Call(self._tell)
 
         def run() -> None:
@@ -95,7 +95,7 @@ class Worker:
                 self._take_turn(call, work)
             except Stopped:
                 pass
-            except Exception as error:  # in a thread nobody would see it
+            except Exception as error:  # nobody would see it in a thread
                 self._failed(f"{type(error).__name__}: {error}")
             finally:
                 self._done(call)
@@ -143,7 +143,7 @@ class Worker:
 
     def _done(self, call: Call) -> None:
         with self._state:
-            if self._call is not call:  # another took its place, and has the word
+            if self._call is not call:  # another call has replaced it, and reports now
                 return
             self._call = None
         self._tell("")
@@ -157,17 +157,17 @@ class Worker:
             time.sleep(_POLL)
 
     def _try_lock(self, cleanup: Cleanup) -> bool:
-        held: list[bool] = []
+        locked: list[bool] = []
 
         def release() -> None:
-            if held and held.pop():
+            if locked and locked.pop():
                 self._lock.release()
 
         cleanup.add(release)
-        held.append(self._lock.acquire(blocking=False))
-        return held[0]
+        locked.append(self._lock.acquire(blocking=False))
+        return locked[0]
 
 
-# One thread for the calls of all widgets, there before any block of the user's that captures or mutes: such a block
-# sees threads that start inside it.
+# One thread for the calls of all widgets. It starts before any block of the user that captures or mutes, since such a
+# block affects threads that start inside it.
 _calls = Background("xattn-widget")

@@ -1,10 +1,11 @@
-"""What can be tried with a record's model: other targets, other next tokens, muted heads; each gives a new record.
+"""Experiments with the model of a record: other targets, other next tokens, muted heads; each gives a new record.
 
-Nothing here knows of the widget: records in, records out.
+Nothing here knows about the widget: records in, records out.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -30,7 +31,7 @@ Rest = Literal["generate", "keep"]
 
 @dataclass(frozen=True)
 class Choice:
-    """A token that could come next: its id, how it is shown, and its log-probability there."""
+    """A token that could come next: its id, its label, and its natural-log probability."""
 
     id: int
     label: str
@@ -39,7 +40,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class Muting:
-    """What muting heads does to one record: its target read without them, and what the model writes without them."""
+    """What muting heads does to a record.
+
+    Attributes:
+        before: the record with all heads.
+        forced: the same target, read without the heads.
+        generated: what the model writes without the heads.
+    """
 
     before: CrossAttention
     forced: CrossAttention
@@ -52,9 +59,9 @@ class Muting:
 
 
 class LiveModel:
-    """A model with its tokenizers and the way that its targets are generated.
+    """A model with its tokenizers, and how its targets are generated.
 
-    What its forward is given beside token ids comes with each record.
+    Arguments of its forward other than token ids come with each record.
     """
 
     def __init__(
@@ -67,20 +74,40 @@ class LiveModel:
     ) -> None:
         self._text_model = pair_model(model, tokenizer, target_tokenizer)
         self.model = model
-        self.target_tokenizer = self._text_model.target.tokenizer
         extras = make_extras(model, generation, None)
-        # One hypothesis: the best, by whatever search it is found.
+        # Only the best hypothesis, whatever the search.
         self._extras = replace(extras, settings=extras.settings | {"num_return_sequences": 1})
 
     def text(self, record: CrossAttention) -> str:
         """The record's target as a string, without special tokens."""
         return self._text_model.target.decode(token_ids(record.targets["output"]))
 
+    def token_id(self, token: Any) -> int:
+        """The id of a target token, given as an id or as the vocabulary writes it.
+
+        Raises:
+            TypeError: something other than a string or a whole number.
+            ValueError: the vocabulary has no such token; the message says what may have been meant.
+        """
+        tokenizer = self._text_model.target.tokenizer
+        if isinstance(token, str):
+            found = tokenizer.convert_tokens_to_ids(token)
+            if found is None or (found == tokenizer.unk_token_id and token != tokenizer.unk_token):
+                raise ValueError(
+                    f"the vocabulary has no token {token!r:.60}; {_token_hint(tokenizer, token)}give its id, or the "
+                    "token as it writes it"
+                )
+            return int(found)
+        index = operator.index(token)
+        if not 0 <= index < len(tokenizer):
+            raise ValueError(f"the vocabulary has tokens 0 to {len(tokenizer) - 1}, got {index}")
+        return index
+
     def read(self, record: CrossAttention, target: str, call: Call) -> CrossAttention:
         """The record's source with another target, read by teacher forcing.
 
         Raises:
-            TypeError: the target is no string.
+            TypeError: the target is not a string.
             ValueError: it is empty, or longer than the model's positions.
         """
         if not isinstance(target, str):
@@ -88,7 +115,7 @@ class LiveModel:
         ids = self._text_model.target.encode([target])
         call.tell("Reading the target")
         [pair] = force(self.model, [self._source(record)], ids)
-        arguments = _without_own_target(record)
+        arguments = _arguments_for_any_target(record)
         start = arguments[START].value if START in arguments else self._extras.settings.get(START)
         read = pair.read if start is None else [int(start), *pair.predicted[:-1]]
         pair = replace(pair, read=read, arguments=arguments, target_text=target)
@@ -97,9 +124,9 @@ class LiveModel:
     def replace_token(
         self, record: CrossAttention, position: int, token: int, rest: Rest, call: Call
     ) -> CrossAttention:
-        """The record with another token at a target position: what stands before it is kept.
+        """The record with another token at a target position; the tokens before it are kept.
 
-        What comes after it is generated anew, or kept as it was and read after the new token.
+        The tokens after it are generated again, or kept and read after the new token.
         """
         read, predicted = token_ids(record.targets["input"]), token_ids(record.targets["output"])
         source = self._source(record)
@@ -114,14 +141,14 @@ class LiveModel:
         start = Argument(torch.tensor([read[0], *prefix]), "target")
         [pair] = self._generate(source, {**arguments, PREFIX: start}, call)
         kept = {name: part for name, part in record.arguments.items() if name == PREFIX}
-        # What was put at the position is not a prefix that every target of this source is to begin with.
+        # The new token is not part of a prefix that every target of this source must begin with.
         others = {name: part for name, part in pair.arguments.items() if name != PREFIX}
         return self._records(record, [replace(pair, arguments=others | kept)], generated=True)
 
     def choices(
         self, record: CrossAttention, muted: Sequence[tuple[int, int]] = (), count: int = 5
     ) -> list[list[Choice]]:
-        """The likeliest tokens at each target position, given what stands before it."""
+        """The ``count`` most likely tokens at each target position, given the tokens before it."""
         pair = self._pair(record)
         with ablate_here(self.model, muted), evaluating(self.model), torch.no_grad():
             logits = self.model(**forward_inputs(self.model, [pair]), use_cache=False).logits
@@ -134,7 +161,7 @@ class LiveModel:
         ]
 
     def mute(self, record: CrossAttention, heads: Sequence[tuple[int, int]], call: Call) -> Muting:
-        """The record without some heads (their output zero, see :func:`xattn_widget.ablate`).
+        """The record without some heads (their output is set to zero, see :func:`xattn_widget.ablate`).
 
         Raises:
             ValueError: a head that the model does not have.
@@ -152,7 +179,7 @@ class LiveModel:
         value_norms = like.value_norms is not None
         with evaluating(self.model), torch.no_grad():
             made = read_pairs(self._text_model, pairs, generated, value_norms)[0]
-        # The same source is the same axis: what the page holds of it stays.
+        # The same axis for the same source, so that the page keeps what it has of it.
         return replace(made.read_as(like.reading), source=like.source)
 
     def _generate(self, source: Source, arguments: Arguments, call: Call) -> list[Pair]:
@@ -160,7 +187,7 @@ class LiveModel:
         extras = replace(self._extras, settings=self._extras.settings | {"stopping_criteria": criteria})
         with evaluating(self.model), torch.no_grad():
             pairs, _ = generate(self._text_model, [source], [arguments], extras)
-        call.check()  # what was generated up to the stop is no translation
+        call.check()  # tokens generated before a stop are not a translation
         return pairs
 
     def _source(self, record: CrossAttention) -> Source:
@@ -171,13 +198,29 @@ class LiveModel:
         return Pair(self._source(record), read, predicted, arguments=record.arguments)
 
 
-def _without_own_target(record: CrossAttention) -> Arguments:
-    """The record's arguments for another target.
+def _arguments_for_any_target(record: CrossAttention) -> Arguments:
+    """The record's arguments, for another target.
 
     Raises:
-        ValueError: some follow the tokens of its own target.
+        ValueError: some of them have a value for each token of the record's target.
     """
-    own = [name for name, part in record.arguments.items() if part.axis == "target" and name != PREFIX]
-    if own:
-        raise ValueError(f"this sentence was read with {own[0]}, which follows its own target: no other can be read")
+    bound = [name for name, part in record.arguments.items() if part.axis == "target" and name != PREFIX]
+    if bound:
+        raise ValueError(
+            f"this sentence was read with {bound[0]}, which has a value for each token of its target: no other target "
+            "can be read with it"
+        )
     return record.arguments
+
+
+def _token_hint(tokenizer: Any, token: str) -> str:
+    """The token that was meant, with its vocabulary's mark for the start or end of a word; or the token's pieces."""
+    vocabulary = tokenizer.get_vocab()
+    marked = [name for name in (f"▁{token}", f"Ġ{token}", f"{token}</w>", f"##{token}") if name in vocabulary]
+    if not marked:
+        ids = tokenizer(text_target=token, add_special_tokens=False)["input_ids"]
+        pieces = [piece for piece in tokenizer.convert_ids_to_tokens(ids) if piece != tokenizer.unk_token]
+        if len(pieces) > 1:
+            return f"as text it is the tokens {', '.join(map(repr, pieces[:8]))}; "
+        marked = pieces
+    return f"did you mean {' or '.join(map(repr, marked))}? Otherwise " if marked else ""

@@ -38,17 +38,17 @@ def show_cross_attention(
         source: a sentence, or a list of them.
         target: None to let the model generate; a sentence (or a list as long as ``source``) to read by teacher forcing.
         generation: keyword arguments of ``model.generate``; greedy when left out.
-        scores: names of built-in scores and scores of your own; all built-in ones when left out.
-        truncation: cut sentences that are longer than the model's positions, in place of the error.
-        reference: word alignments to lay over the picture, see :class:`CrossAttentionWidget`.
+        scores: names of built-in scores, and your own scores; all built-in ones when left out.
+        truncation: cut sentences that are longer than the model's positions, instead of raising an error.
+        reference: word alignments to draw over the picture, see :class:`CrossAttentionWidget`.
         reference_words: whether their numbers count words, or else tokens.
-        target_tokenizer: the tokenizer of the targets, where it is another one, see :func:`extract`.
+        target_tokenizer: the tokenizer of the targets if it is a different one, see :func:`extract`.
         forward: further arguments of the model's forward, see :func:`extract`. Experiments keep them.
         view: initial settings of the panel, such as ``words=True``, ``orientation="rows"`` or ``layer=2``; see
-            :class:`CrossAttentionWidget`.
+            :class:`xattn_widget.panel.settings.View`.
 
     Returns:
-        The widget; as the last expression of a cell it is shown.
+        The widget; the last expression of a cell shows it.
 
     Raises:
         TypeError: an unknown view setting, or what :func:`extract` raises.

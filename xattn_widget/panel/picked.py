@@ -1,0 +1,27 @@
+"""The picked heads: their weights, alone and together, and their title."""
+
+from __future__ import annotations
+
+import torch
+
+from xattn_widget.panel.settings import View
+from xattn_widget.record.data import AttentionData
+
+
+def picked_weights(view: View, record: AttentionData) -> torch.Tensor:
+    """``[picked, target, source]`` weights of a record."""
+    return torch.stack([record.weights[layer, head] for layer, head in view.heads])
+
+
+def joint_weights(view: View, record: AttentionData) -> torch.Tensor:
+    """``[target, source]`` mean or maximum over the picked heads."""
+    picked = picked_weights(view, record)
+    return picked.mean(0) if view.aggregate == "mean" else picked.amax(0)
+
+
+def picked_title(view: View) -> str:
+    """The picked heads in words."""
+    if len(view.heads) > 1:
+        return f"{view.aggregate} of {len(view.heads)} heads"
+    layer, head = view.heads[0]
+    return f"layer {layer}, head {head}"

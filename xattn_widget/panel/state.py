@@ -1,0 +1,274 @@
+"""The state of the panel, without Jupyter and without a model: ``PanelState``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from traitlets import TraitError
+
+from xattn_widget.messages.characters import well_formed
+from xattn_widget.messages.hints import did_you_mean
+from xattn_widget.panel.entries import Entry, list_entries
+from xattn_widget.panel.protocol import Subject, read_request
+from xattn_widget.panel.replies import answer
+from xattn_widget.panel.rules import (
+    fit_heads,
+    last_layer,
+    settle_compare,
+    settle_heads,
+    settle_index,
+    settle_muted,
+    settle_score,
+)
+from xattn_widget.panel.score_entries import ScoreEntry, list_scores
+from xattn_widget.panel.settings import SETTINGS, View, check_view, setting_order
+from xattn_widget.panel.summary import summarize
+from xattn_widget.record.data import AttentionData
+from xattn_widget.record.heads import whole_number
+from xattn_widget.scores import Score, find_score
+
+NO_MODEL = (
+    "This widget holds records but no model: show_cross_attention(model, tokenizer, ...) makes one that can run "
+    "experiments."
+)
+
+
+@dataclass
+class LiveStatus:
+    """What the panel is told about experiments with a model.
+
+    Attributes:
+        has_model: whether there is a model to experiment with.
+        busy: what the running call of the model is doing, or "".
+        error: why the last call failed, or "".
+        effect: what muting heads has changed, or None.
+    """
+
+    has_model: bool = False
+    busy: str = ""
+    error: str = ""
+    effect: dict[str, Any] | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """The same as the front end reads it."""
+        why = "" if self.has_model else NO_MODEL
+        return {"why": why, "busy": self.busy, "error": self.error, "effect": self.effect}
+
+
+class PanelState:
+    """What the panel shows, and its answers to the page: pages and exports take it, the widget wraps it.
+
+    Attributes:
+        entries: the sentences in the list, first those given, then results of experiments.
+        scores: the listed scores by name.
+        view: the settings.
+        live: what is known about experiments.
+    """
+
+    def __init__(
+        self,
+        records: Any,
+        *,
+        scores: Sequence[str | Score | Callable[..., Any]] | None = None,
+        names: Sequence[str] | None = None,
+        reference: Any = None,
+        reference_words: bool = True,
+        **view: Any,
+    ) -> None:
+        """List records, and set the initial view; :class:`xattn_widget.CrossAttentionWidget` describes the arguments.
+
+        Raises:
+            TypeError: an unknown view setting, or arguments of another type.
+            ValueError: no record, or names or references that do not fit the records.
+            TraitError: a setting that the records do not allow.
+        """
+        check_view(view, inspect.signature(type(self)).parameters)
+        self.entries = list_entries(records, names, reference, reference_words)
+        self.scores = list_scores(scores, [entry.record for entry in self.entries])
+        self.live = LiveStatus()
+        self.view = View()
+        self._given = len(self.entries)
+        self.set(**self._opening(view))
+
+    @property
+    def entry(self) -> Entry:
+        """The sentence that is shown."""
+        return self.entries[self.view.sentence]
+
+    @property
+    def record(self) -> AttentionData:
+        """The record that is shown."""
+        return self.entry.record
+
+    @property
+    def given(self) -> Sequence[Entry]:
+        """The entries that no experiment made."""
+        return self.entries[: self._given]
+
+    @property
+    def variants(self) -> Sequence[Entry]:
+        """The results of experiments."""
+        return self.entries[self._given :]
+
+    def list_variants(self, variants: Sequence[Entry]) -> None:
+        """Replace the results of experiments in the list."""
+        self.entries = [*self.given, *variants]
+
+    def original(self, sentence: int) -> int:
+        """The index of a given sentence, or of the first sentence that an experiment was based on."""
+        group = self.entries[sentence].group
+        if sentence < self._given:
+            return sentence
+        return next(index for index, entry in enumerate(self.entries) if entry.group == group)
+
+    def score_entry(self, name: str | None = None) -> ScoreEntry:
+        """A listed score with its parameters; the one that colors the grid when left out.
+
+        Raises:
+            ValueError: no score of this name is listed.
+        """
+        name = self.view.score_name if name is None else name
+        if name not in self.scores:
+            raise ValueError(f"no score {name!r} is listed; {did_you_mean(name, self.scores)}")
+        return self.scores[name]
+
+    def add_score(self, score: Any, special: str | None, parameters: Mapping[str, Any]) -> str:
+        """List a score, instead of one of the same name if there is one, and return its name.
+
+        Raises:
+            Exception: what the score raises for the shown record; the list stays as it was.
+        """
+        entry = ScoreEntry(find_score(score), special, parameters)
+        entry.forget(self.record)  # what the function uses may have changed since
+        entry.grid(self.record)
+        self.scores[entry.name] = entry
+        return entry.name
+
+    def describe_entries(self) -> dict[str, Any]:
+        """The model and the list of sentences, as the front end reads them."""
+        first = self.entries[0].record
+        return {
+            "layers": first.layers,
+            "heads": first.heads,
+            "model": well_formed(first.model),
+            "sentences": [entry.describe() for entry in self.entries],
+        }
+
+    def describe_scores(self) -> list[dict[str, Any]]:
+        """The listed scores, as the front end reads them."""
+        return [score.describe() for score in self.scores.values()]
+
+    # --- Settings.
+
+    def set(self, **settings: Any) -> None:
+        """Set settings, and those that follow them.
+
+        Raises:
+            TraitError: a setting is invalid; all settings stay as they were.
+        """
+        before = self.view
+        try:
+            for name in sorted(settings, key=setting_order):
+                self._change({name: self.settle(name, SETTINGS[name].kind.read(name, settings[name]))})
+        except TraitError:
+            self.view = before
+            raise
+
+    def settle(self, name: str, value: Any) -> Any:
+        """The value that a setting takes; ``value`` is one of its kind.
+
+        Raises:
+            TraitError: the records do not allow it.
+        """
+        sentence = self.view.sentence
+        record = self._record_at(sentence)
+        layers, heads, rows, columns = record.weights.shape
+        counts = {
+            "sentence": len(self.entries),
+            "layer": layers,
+            "head": heads,
+            "target_index": rows,
+            "source_index": columns,
+        }
+        if name in counts:
+            return settle_index(name, value, counts[name])
+        if name == "heads":
+            return settle_heads(value, record)
+        if name == "compare":
+            return settle_compare(value, sentence, self.entries)
+        if name == "score_name" or (name == "second_score" and value):
+            return settle_score(value, self.scores)
+        if name == "muted":
+            muted = settle_muted(value, record)
+            if muted and not self.live.has_model:
+                raise TraitError(f"no head can be muted here. {NO_MODEL}")
+            return muted
+        return value
+
+    def consequences(self, name: str) -> dict[str, Any]:
+        """The settings that follow a setting that has changed, with their new values."""
+        view = self.view
+        if name == "heads":
+            layer, head = view.heads[-1]
+            return {"layer": layer, "head": head}
+        if name in ("layer", "head") and view.heads[-1:] != [[view.layer, view.head]]:
+            return {"heads": [[view.layer, view.head]]}
+        if name == "sentence":
+            return {
+                "target_index": None,
+                "source_index": None,
+                "heads": view.heads and fit_heads(view.heads, self.record),
+            }
+        return {}
+
+    def _change(self, changes: Mapping[str, Any]) -> None:
+        changed = [name for name, value in changes.items() if getattr(self.view, name) != value]
+        self.view = replace(self.view, **changes)
+        for name in changed:
+            self._change(self.consequences(name))
+
+    def _opening(self, view: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of a new panel: ``view``, and what it leaves open."""
+        opening = {"score_name": next(iter(self.scores))} | dict(view)
+        if not {"layer", "head", "heads"} & set(view):
+            # The mean of the last layer most resembles an alignment if rows are labeled by the token predicted.
+            opening["heads"] = last_layer(self._record_at(whole_number(view.get("sentence", 0))))
+        elif "heads" not in view:
+            opening["heads"] = [[view.get("layer", 0), view.get("head", 0)]]
+        return opening
+
+    def _record_at(self, sentence: int | None) -> AttentionData:
+        """The record at an index that is not checked yet; the first one for a wrong index, whose own check fails."""
+        if sentence is None or not 0 <= sentence < len(self.entries):
+            sentence = 0
+        return self.entries[sentence].record
+
+    # --- Answers.
+
+    def read_request(self, request: Any) -> dict[str, Any]:
+        """A request of the page with every field checked.
+
+        Raises:
+            ValueError: it breaks the contract, or another experiment has replaced the sentence that it means.
+        """
+        asked = read_request(request, Subject(self.entries, self.scores, self.view.sentence))
+        version = asked.get("version")
+        if version is not None and version != self.entries[asked["sentence"]].version:
+            raise ValueError("another experiment has taken the place of this sentence")
+        return asked
+
+    def answer(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        """The reply to a request of the page, and its buffers; scores are computed before it returns.
+
+        Raises:
+            ValueError: a request that breaks the contract, in a sentence; see :mod:`xattn_widget.panel.protocol`.
+        """
+        asked = self.read_request(request)
+        return answer(asked, self.entries[asked["sentence"]], self.scores)
+
+    def summary(self) -> str:
+        """What is shown, in words."""
+        return summarize(self.entry, self.score_entry(), self.view.sentence, len(self.entries))
