@@ -8,7 +8,7 @@ from score_formulas import FORMULAS, NAMES, random_attention, record_of
 from xattn_widget import check_score, extract, score, score_corpus, scores
 from xattn_widget.capturing.calls import CrossAttentionCall
 from xattn_widget.corpus import grids
-from xattn_widget.panel.score_entries import list_entries
+from xattn_widget.panel.score_entries import list_scores
 from xattn_widget.scores.inputs import INPUTS, ScoreInput
 
 EVERY_POLICY = ("keep", "drop", "renormalize")
@@ -124,8 +124,8 @@ def test_a_new_input_is_checked_and_listed_where_records_hold_it(logprobs, demo,
     assert score(surprise).missing(without) == "logprobs"
     with pytest.raises(ValueError, match="surprise needs logprobs: use a record with logprobs"):
         without.score(surprise)
-    assert "surprise" in list_entries(None, [record])
-    assert "surprise" not in list_entries(None, [record, without])
+    assert "surprise" in list_scores(None, [record])
+    assert "surprise" not in list_scores(None, [record, without])
 
 
 def test_a_corpus_job_captures_a_new_input_or_says_why_not(logprobs, largest, demo):
