@@ -1,6 +1,7 @@
 """The built-in scores with masks, in batches, on parts of the heads, and under each policy for special tokens."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from score_formulas import NAMES, in_numpy, random_attention, record_of, takes
 
 from xattn_widget import scores
+from xattn_widget.cli import cli
+from xattn_widget.record.special import Special
 
 sizes = st.integers(1, 9)
 policies = st.sampled_from(["keep", "drop", "renormalize"])
@@ -110,3 +113,8 @@ def test_sink_mass_refuses_the_policy_that_takes_its_columns_away():
     record = record_of(random_attention((1, 1, 3, 3), 0), source_special={2})
     with pytest.raises(ValueError, match="renormalize"):
         record.score("sink_mass", special="renormalize")
+
+
+def test_the_command_line_offers_every_policy():
+    [option] = [option for option in cli.commands["score"].params if option.name == "special"]
+    assert tuple(option.type.choices) == get_args(Special)
