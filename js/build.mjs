@@ -14,7 +14,7 @@ await mkdir(outdir, { recursive: true });
 await Promise.all([
   build({ ...script, entryPoints: [here("src/stub.ts")], outfile: `${outdir}/stub.js`, format: "esm" }),
   build({ ...script, entryPoints: [here("src/entry.ts")], outfile: `${outdir}/widget.js`, format: "esm" }),
-  build({ ...script, entryPoints: [here("src/page.ts")], outfile: `${outdir}/page.js`, format: "iife" }),
+  build({ ...script, entryPoints: [here("src/page/page.ts")], outfile: `${outdir}/page.js`, format: "iife" }),
   build({
     ...shared,
     entryPoints: [here("src/widget.css")],

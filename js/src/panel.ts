@@ -1,32 +1,33 @@
 // Wires store, data and rooms into one panel; the function it returns takes everything down again.
-import { createActive } from "./active";
-import { createData } from "./data";
-import { h, setText } from "./dom";
-import { createGestures } from "./gestures";
-import { type Inspection, speakPicked } from "./inspect";
-import { createLoader, errorText } from "./loader";
-import { createSubject } from "./picks";
-import { anyOf, type Context, outlinesOf, type Reason, type Reasons, type Room } from "./room";
-import { createAllHeadsRoom } from "./rooms/all";
-import { createCompareRoom } from "./rooms/compare";
-import { createExport } from "./rooms/export";
-import { createLinesRoom } from "./rooms/lines";
-import { createLiveRoom } from "./rooms/live";
-import { createMatrixRoom } from "./rooms/matrix";
-import { createReader } from "./rooms/reader";
-import { createScoresRoom } from "./rooms/scores";
-import { createSideRooms } from "./rooms/side";
-import { headColours } from "./scales";
-import { createShell } from "./shell";
-import { createFrame, createStore } from "./state";
-import { applyTheme, clearHostBackground, type Theme, watchTheme } from "./theme";
-import { createTransport } from "./transport";
-import type { Model, PanelName } from "./types";
-import { createHeader } from "./views/header";
-import { createOptions } from "./views/options";
-import { createPicked } from "./views/picked";
-import { createStatus } from "./views/status";
-import { createTabs } from "./views/tabs";
+
+import { createAllHeadsRoom } from "./all_heads/controller";
+import { createCompareRoom } from "./compare/controller";
+import { createActive } from "./core/active";
+import type { Model, PanelName } from "./core/contract";
+import { createData } from "./core/data";
+import { h, setText } from "./core/dom";
+import { createGestures } from "./core/gestures";
+import { type Inspection, speakPicked } from "./core/inspect";
+import { createLoader, errorText } from "./core/loader";
+import { createSubject } from "./core/picks";
+import { headColours } from "./core/scales";
+import { createFrame, createStore } from "./core/store";
+import { applyTheme, clearHostBackground, type Theme, watchTheme } from "./core/theme";
+import { createTransport } from "./core/transport";
+import { anyOf, type Context, outlinesOf, type Reason, type Reasons, type Room } from "./core/view";
+import { createLiveRoom } from "./experiments/controller";
+import { createExport } from "./frame/export";
+import { createHeader } from "./frame/header";
+import { createOptions } from "./frame/options";
+import { createPicked } from "./frame/picked";
+import { createReader } from "./frame/reader";
+import { createShell } from "./frame/shell";
+import { createStatus } from "./frame/status";
+import { createTabs } from "./frame/tabs";
+import { createSideRooms } from "./heads/controller";
+import { createLinesRoom } from "./lines/controller";
+import { createMatrixRoom } from "./matrix/controller";
+import { createScoresRoom } from "./scores/controller";
 
 const SCENE_TRAITS: readonly Reason[] = [
   ...(["info", "sentence", "heads", "aggregate", "words", "special", "reading"] as const),

@@ -1,6 +1,6 @@
 // The anywidget module that a host loads for each widget. A page never lets go of a module, so this one is small: the
 // panel's own code comes in a trait, and is loaded once a page.
-import type { Model } from "./types";
+import type { Model } from "./core/contract";
 
 interface Panel {
   default: { render(props: { model: Model; el: HTMLElement }): () => void };

@@ -1,18 +1,18 @@
 // Pure functions of the new views: filters of lines, comparison, heat-map windows, scatter, search, files.
 import { describe, expect, it } from "vitest";
-import { referenceLines, referenceMarks } from "../src/cells";
-import { differenceOf, sharedUnits } from "../src/compare";
-import { csvText, jsonText, pharaohText, scoresCsv } from "../src/export/data";
-import { escaped, label, page, type Style } from "../src/export/markup";
-import { formatDifference, headsName } from "../src/format";
-import { collectLines, rowCuts, scaledSlots, strongest, uniformSlots } from "../src/geometry";
-import { heatLayout, scrollTo, shownLabels, visibleRange } from "../src/heat_layout";
-import { makeUnits } from "../src/matrix";
-import { differenceShade, makeDiverging, makeRamp } from "../src/scales";
-import { dotsOf, nextDot, niceScale, position } from "../src/scatter";
-import type { Scene } from "../src/scene";
-import { findTokens, folded } from "../src/search";
-import type { Axis, Reference } from "../src/types";
+import { differenceOf, sharedUnits } from "../src/compare/difference";
+import type { Axis, Reference } from "../src/core/contract";
+import { csvText, jsonText, pharaohText, scoresCsv } from "../src/core/files";
+import { formatDifference, headsName } from "../src/core/format";
+import { referenceLines, referenceMarks } from "../src/core/heat/cells";
+import { heatLayout, scrollTo, shownLabels, visibleRange } from "../src/core/heat/layout";
+import { escaped, label, page, type Style } from "../src/core/markup";
+import { differenceShade, makeDiverging, makeRamp } from "../src/core/scales";
+import type { Scene } from "../src/core/scene";
+import { makeUnits } from "../src/core/units";
+import { findTokens, folded } from "../src/frame/find";
+import { collectLines, rowCuts, scaledSlots, strongest, uniformSlots } from "../src/lines/geometry";
+import { dotsOf, nextDot, niceScale, position } from "../src/scores/geometry";
 import { axis, sentenceInfo } from "./helpers";
 
 function scene(

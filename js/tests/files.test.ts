@@ -1,11 +1,11 @@
 // Files that the panel saves, whatever is in them: escaped markup, cells that read back, and spreadsheets.
 import { describe, expect, it } from "vitest";
-import { csvText, scoresCsv, scoresJson } from "../src/export/data";
-import { beside, type Drawing, label, page, type Style, tag, text } from "../src/export/markup";
-import { tokenText, wellFormed } from "../src/format";
-import { makeUnits } from "../src/matrix";
-import type { Scene } from "../src/scene";
-import type { ScoreInfo } from "../src/types";
+import type { ScoreInfo } from "../src/core/contract";
+import { csvText, scoresCsv, scoresJson } from "../src/core/files";
+import { tokenText, wellFormed } from "../src/core/format";
+import { beside, type Drawing, label, page, type Style, tag, text } from "../src/core/markup";
+import type { Scene } from "../src/core/scene";
+import { makeUnits } from "../src/core/units";
 import { axis } from "./helpers";
 
 const HOSTILE = [

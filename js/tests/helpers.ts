@@ -1,6 +1,7 @@
 // A small model with a scripted kernel, for tests of transport, state and panel.
-import { createStaticModel, type StaticState } from "../src/static_model";
-import type { Axis, Model, ModelCallback, SentenceInfo, Traits } from "../src/types";
+
+import type { Axis, Model, ModelCallback, SentenceInfo, Traits } from "../src/core/contract";
+import { createStaticModel, type StaticState } from "../src/page/model";
 
 export function axis(labels: string[], special: number[] = [], groups?: number[], words?: string[]): Axis {
   return {

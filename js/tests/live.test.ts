@@ -1,8 +1,8 @@
 // The bar of experiments on a faked kernel: what it asks for, what it shows, and when it is off.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Model, Traits } from "../src/core/contract";
 import widget from "../src/entry";
-import { createStaticModel } from "../src/static_model";
-import type { Model, Traits } from "../src/types";
+import { createStaticModel } from "../src/page/model";
 import { sentenceInfo, settled, state, traits } from "./helpers";
 
 let host: HTMLElement;

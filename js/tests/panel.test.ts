@@ -1,10 +1,10 @@
 // The whole panel on a static model: it draws, follows the traits, reports gestures, and leaves nothing behind.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Traits } from "../src/core/contract";
+import { isDark } from "../src/core/theme";
 import widget from "../src/entry";
-import { mountAll } from "../src/page";
-import { createStaticModel } from "../src/static_model";
-import { isDark } from "../src/theme";
-import type { Traits } from "../src/types";
+import { createStaticModel } from "../src/page/model";
+import { mountAll } from "../src/page/page";
 import { counted, settled, state } from "./helpers";
 import { observers } from "./setup";
 

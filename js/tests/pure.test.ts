@@ -1,19 +1,19 @@
 // Pure functions: codec, cache, matrix, ranking, geometry, scales, keyboard, format.
 import { describe, expect, it } from "vitest";
-import { ByteCache } from "../src/cache";
-import { accumulateHeads, decodeHead, toBytes, toFloats } from "../src/codec";
-import { formatScore, formatWeight, tokenText, tokenTitle } from "../src/format";
+import { ByteCache } from "../src/core/cache";
+import { accumulateHeads, decodeHead, toBytes, toFloats } from "../src/core/codec";
+import { formatScore, formatWeight, tokenText, tokenTitle } from "../src/core/format";
+import { gridMove, tokenMove } from "../src/core/keyboard";
+import { layerMeans, rankHeads } from "../src/core/ranking";
 import {
-  cellAt,
-  centreOf,
-  collectLines,
-  crosses,
-  labelStep,
-  slotAt,
-  stretchedSlots,
-  uniformSlots,
-} from "../src/geometry";
-import { gridMove, tokenMove } from "../src/keyboard";
+  headColours,
+  MAX_HEAD_COLOURS,
+  makeRamp,
+  parseColour,
+  type RGB,
+  scoreDomain,
+  shade,
+} from "../src/core/scales";
 import {
   accumulate,
   aggregate,
@@ -23,18 +23,18 @@ import {
   project,
   rowOf,
   topPartners,
-} from "../src/matrix";
-import { linesOfToken } from "../src/paint";
-import { layerMeans, rankHeads } from "../src/ranking";
+} from "../src/core/units";
 import {
-  headColours,
-  MAX_HEAD_COLOURS,
-  makeRamp,
-  parseColour,
-  type RGB,
-  scoreDomain,
-  shade,
-} from "../src/scales";
+  cellAt,
+  centreOf,
+  collectLines,
+  crosses,
+  labelStep,
+  slotAt,
+  stretchedSlots,
+  uniformSlots,
+} from "../src/lines/geometry";
+import { linesOfToken } from "../src/lines/paint";
 import { axis } from "./helpers";
 
 /** One set's cuts, by weight alone. */

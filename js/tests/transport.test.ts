@@ -1,12 +1,12 @@
 // Transport, store, frame and static model: ids, errors, order, timeouts, clean-up.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { NO_ANSWER } from "../src/constants";
-import { createData } from "../src/data";
-import { pickPatch, togglePick } from "../src/picks";
-import { createFrame, createStore } from "../src/state";
-import { canonical, createStaticModel } from "../src/static_model";
-import { createTransport } from "../src/transport";
-import type { Model } from "../src/types";
+import { NO_ANSWER } from "../src/core/constants";
+import type { Model } from "../src/core/contract";
+import { createData } from "../src/core/data";
+import { pickPatch, togglePick } from "../src/core/picks";
+import { createFrame, createStore } from "../src/core/store";
+import { createTransport } from "../src/core/transport";
+import { canonical, createStaticModel } from "../src/page/model";
 import { counted, state } from "./helpers";
 
 /** A model that keeps what was sent and answers when it is told to. */

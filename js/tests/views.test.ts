@@ -1,8 +1,8 @@
 // The views beside lines and matrix: comparison, scores, search, copying, the table and the options.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Head, Traits } from "../src/core/contract";
 import widget from "../src/entry";
-import { createStaticModel } from "../src/static_model";
-import type { Head, Traits } from "../src/types";
+import { createStaticModel } from "../src/page/model";
 import { counted, sentenceInfo, settled, state } from "./helpers";
 
 let host: HTMLElement;

@@ -1,0 +1,89 @@
+// The score that colours the heads: its picker, direction in words, legend and signature.
+
+import type { ScoreInfo } from "../core/contract";
+import { h, setText } from "../core/dom";
+import { formatScore } from "../core/format";
+import type { Domain } from "../core/scales";
+import type { Theme } from "../core/theme";
+
+export interface ScoreProps {
+  scores: ScoreInfo[];
+  name: string;
+  domain: Domain | null;
+  /** Whether the values are there; without them the legend waits. */
+  ready: boolean;
+  /** Why they cannot be computed; "" while they are. */
+  failure: string;
+  signature: string;
+  undefinedHeads: number;
+  /** How the head picked last scores. */
+  picked: { head: string; value: string; rank: number; of: number } | null;
+  theme: Theme;
+}
+
+export interface ScoreView {
+  element: HTMLElement;
+  show(props: ScoreProps): void;
+}
+
+/** The alert beside the view has the whole error. */
+const LONGEST_ERROR = 200;
+
+export function createScore(events: { score(name: string): void }, signal: AbortSignal): ScoreView {
+  const select = h("select", { attrs: { "aria-label": "Score that colours the heads" } });
+  const direction = h("span", { class: "xattn-muted" });
+  const bar = h("span", { class: "xattn-ramp", attrs: { "aria-hidden": "true" } });
+  const low = h("span", { class: "xattn-number" });
+  const high = h("span", { class: "xattn-number" });
+  const own = h("div", { class: "xattn-small xattn-own-score" });
+  const signature = h("div", { class: "xattn-signature" });
+  const element = h(
+    "div",
+    { class: "xattn-score" },
+    h(
+      "label",
+      { class: "xattn-field" },
+      h("span", { class: "xattn-label", text: "Heads scored by" }),
+      select,
+    ),
+    h("div", { class: "xattn-legend" }, low, bar, high),
+    h("div", { class: "xattn-small" }, direction),
+    own,
+    signature,
+  );
+  select.addEventListener("change", () => events.score(select.value), { signal });
+  let shown: ScoreInfo[] | null = null;
+
+  return {
+    element,
+    show({ scores, name, domain, ready, failure, signature: text, undefinedHeads, picked, theme }) {
+      if (shown !== scores) {
+        shown = scores;
+        const option = (score: ScoreInfo) =>
+          h("option", { text: score.name, title: score.description, attrs: { value: score.name } });
+        select.replaceChildren(...scores.map(option));
+      }
+      select.value = name;
+      const score = scores.find((entry) => entry.name === name);
+      select.title = score?.description ?? "";
+      const words = score ? `${score.direction} is better` : "";
+      setText(direction, undefinedHeads > 0 ? `${words} · ${undefinedHeads} undefined (hatched)` : words);
+      direction.title = score?.description ?? "";
+      bar.style.backgroundImage = theme.ramp.gradient;
+      setText(low, failure ? "–" : !ready ? "…" : domain ? formatScore(domain.low) : "–");
+      setText(high, failure ? "–" : !ready ? "…" : domain ? formatScore(domain.high) : "–");
+      const waiting = failure ? `could not be computed: ${failure.slice(0, LONGEST_ERROR)}` : "computing…";
+      setText(
+        own,
+        picked
+          ? `${picked.head}: ${picked.value}, rank ${picked.rank} of ${picked.of}`
+          : ready
+            ? "…"
+            : waiting,
+      );
+      const shownSignature = text || score?.signature || "";
+      setText(signature, shownSignature);
+      signature.title = `Signature of this score, to quote beside its numbers: ${shownSignature}`;
+    },
+  };
+}

@@ -1,0 +1,169 @@
+// Every head with every listed score, best first by the one that is sorted by; a row picks its head.
+
+import type { Head, ScoreInfo, ScoresReply } from "../core/contract";
+import { h, setText } from "../core/dom";
+import { formatScore, headName } from "../core/format";
+import { claim } from "../core/keyboard";
+import { sameHead } from "../core/picks";
+import { type Ranked, rankHeads } from "../core/ranking";
+
+export interface ScoreTableProps {
+  scores: readonly ScoreInfo[];
+  sorted: string;
+  grids: ReadonlyMap<string, ScoresReply>;
+  failures: ReadonlyMap<string, string>;
+  picked: readonly Head[];
+}
+
+export interface ScoreTableEvents {
+  pick(head: Head, add: boolean): void;
+  sort(name: string): void;
+}
+
+export interface ScoreTableView {
+  element: HTMLElement;
+  show(props: ScoreTableProps): void;
+}
+
+export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal): ScoreTableView {
+  const caption = h("caption", { class: "xattn-hidden", text: "Heads and their scores" });
+  const head = h("thead");
+  const body = h("tbody");
+  const table = h("table", { class: "xattn-table xattn-score-table" }, caption, head, body);
+  const element = h(
+    "div",
+    {
+      class: "xattn-table-scroll",
+      attrs: { role: "region", tabindex: "0", "aria-label": "Heads and their scores" },
+    },
+    table,
+  );
+  let worstFirst = false;
+  let props: ScoreTableProps | null = null;
+  let drawn = "";
+  let rows: { head: Head; row: HTMLTableRowElement; button: HTMLButtonElement }[] = [];
+
+  head.addEventListener(
+    "click",
+    (event) => {
+      const button = event.target instanceof Element ? event.target.closest("button") : null;
+      const name = button?.dataset.score;
+      if (name === undefined || !props) return;
+      worstFirst = name === props.sorted && !worstFirst;
+      if (name === props.sorted) fill(props);
+      else events.sort(name);
+    },
+    { signal },
+  );
+  const pick = (event: MouseEvent) => {
+    const row = event.target instanceof Element ? event.target.closest("tr") : null;
+    const found = rows.find((entry) => entry.row === row);
+    if (found) events.pick(found.head, event.shiftKey || event.ctrlKey || event.metaKey);
+  };
+  body.addEventListener("click", pick, { signal });
+  body.addEventListener(
+    "keydown",
+    (event) => {
+      const at = rows.findIndex(({ button }) => button === event.target);
+      const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
+      if (at < 0 || to === undefined) return;
+      claim(event);
+      const next = rows[Math.max(0, Math.min(rows.length - 1, to))];
+      for (const { button } of rows) button.tabIndex = -1;
+      if (next) next.button.tabIndex = 0;
+      next?.button.focus();
+    },
+    { signal },
+  );
+
+  function fill({ scores, sorted, grids, failures }: ScoreTableProps): void {
+    const info = scores.find((score) => score.name === sorted);
+    const values = grids.get(sorted)?.values;
+    // Without the values that are sorted by, the heads stand in their order and have no rank.
+    const shape = values ?? [...grids.values()][0]?.values.map((row) => row.map(() => null));
+    const ranked: Ranked[] = shape && info ? rankHeads(shape, info.direction) : [];
+    const rankOf = (entry: Ranked) => (values ? String(entry.rank) : "–");
+    if (values && worstFirst) ranked.reverse();
+    head.replaceChildren(
+      h(
+        "tr",
+        {},
+        h("th", { class: "xattn-column-name", text: "rank", attrs: { scope: "col" } }),
+        h("th", { class: "xattn-column-name", text: "head", attrs: { scope: "col" } }),
+        ...scores.map((score) => {
+          const on = score.name === sorted && values !== undefined;
+          const falls = (score.direction === "higher") !== worstFirst;
+          const button = h("button", {
+            text: `${score.name}${on ? (falls ? " ↓" : " ↑") : ""}`,
+            title: failures.has(score.name)
+              ? `could not be computed: ${failures.get(score.name)}`
+              : `${score.description} (${score.direction} is better). Sort by it.`,
+            attrs: { type: "button", "data-score": score.name },
+          });
+          const sort = !on ? "none" : falls ? "descending" : "ascending";
+          return h("th", { class: "xattn-column-name", attrs: { scope: "col", "aria-sort": sort } }, button);
+        }),
+      ),
+    );
+    rows = ranked.map((entry, index) => {
+      const [layer, at] = entry.head;
+      const button = h("button", {
+        text: `L${layer} H${at}`,
+        attrs: {
+          type: "button",
+          tabindex: index === 0 ? "0" : "-1",
+          "aria-label": `L${layer} H${at} (${headName(layer, at)}, rank ${rankOf(entry)})`,
+        },
+      });
+      const cells = scores.map((score) => {
+        const grid = grids.get(score.name);
+        return h("td", {
+          class: score.name === sorted ? "xattn-sorted" : "",
+          text: grid ? formatScore(grid.values[layer]?.[at]) : failures.has(score.name) ? "failed" : "…",
+        });
+      });
+      const row = h(
+        "tr",
+        { class: "xattn-score-row" },
+        h("td", { class: "xattn-muted", text: rankOf(entry) }),
+        h("th", { attrs: { scope: "row" } }, button),
+        ...cells,
+      );
+      return { head: entry.head, row, button };
+    });
+    body.replaceChildren(...rows.map(({ row }) => row));
+    setText(
+      caption,
+      `Heads and their scores, sorted by ${sorted}${worstFirst ? ", worst first" : ", best first"}`,
+    );
+    mark();
+  }
+
+  function mark(): void {
+    for (const { head: own, row, button } of rows) {
+      const on = props?.picked.some((other) => sameHead(other, own)) ?? false;
+      row.classList.toggle("xattn-picked-row", on);
+      button.setAttribute("aria-pressed", String(on));
+    }
+  }
+
+  return {
+    element,
+    show(next) {
+      const key = JSON.stringify([
+        next.scores,
+        next.sorted,
+        [...next.grids].map(([name, grid]) => [name, grid.values]),
+        [...next.failures],
+      ]);
+      if (props && props.sorted !== next.sorted) worstFirst = false;
+      props = next;
+      // Building hundreds of rows again for a pick would be felt, and lose the focus.
+      if (key === drawn) mark();
+      else {
+        drawn = key;
+        fill(next);
+      }
+    },
+  };
+}
