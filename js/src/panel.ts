@@ -10,7 +10,7 @@ import { createGestures } from "./core/gestures";
 import { type Inspection, speakPicked } from "./core/inspect";
 import { createLoader, errorText } from "./core/loader";
 import { createSubject } from "./core/picks";
-import { headColours } from "./core/scales";
+import { headColors } from "./core/scales";
 import { createFrame, createStore } from "./core/store";
 import { applyTheme, clearHostBackground, type Theme, watchTheme } from "./core/theme";
 import { createTransport } from "./core/transport";
@@ -96,7 +96,7 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
     gestures,
     subject,
     theme: () => theme,
-    colours: () => headColours(theme.dark),
+    colors: () => headColors(theme.dark),
     redraw: redrawSoon,
     paintSoon,
     id,
@@ -217,19 +217,19 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
   function retheme(): void {
     const next = applyTheme(root, store.get("theme"));
     const same = JSON.stringify([next.dark, next.background, next.foreground]);
-    // A new object makes the views paint again: only for new colours.
+    // A new object makes the views paint again: only for new colors.
     if (same !== JSON.stringify([theme.dark, theme.background, theme.foreground])) theme = next;
   }
 
   function drawSide(): void {
     const said = side.draw();
     const heads = store.get("heads");
-    const colours = context.colours();
+    const colors = context.colors();
     picked.element.hidden = !["lines", "matrix"].includes(store.get("panel"));
     picked.show({
       heads,
-      colours: outlinesOf(heads.length, colours),
-      aggregated: heads.length > colours.length ? store.get("aggregate") : null,
+      colors: outlinesOf(heads.length, colors),
+      aggregated: heads.length > colors.length ? store.get("aggregate") : null,
       dropped: store.get("special") === "drop",
       alignment: loader.alignment,
       reference: Boolean(loader.scene?.reply.reference),
@@ -256,7 +256,7 @@ export function mountPanel(model: Model, host: HTMLElement): () => void {
         : loader.loading || "No weights to show.",
     );
     for (const [name, { element }] of Object.entries(rooms)) element.hidden = name !== panel || !shows;
-    view.setAttribute("aria-labelledby", `${id}-tab-${panel}`);
+    view.setAttribute("aria-labeledby", `${id}-tab-${panel}`);
     reader.detail.hidden = room().hint === null || (scene === null && loader.error !== null);
     root.classList.toggle("xattn-undetailed", room().hint === null);
     const { notice } = store.get("info");

@@ -133,15 +133,15 @@ describe("comparison", () => {
     expect(differenceOf(a, scene(["q"], ["s", "t"], [0, 1]))).toBeNull();
   });
 
-  it("colours no difference like the background, in both themes, and the signs apart", () => {
+  it("colors no difference like the background, in both themes, and the signs apart", () => {
     for (const [dark, ground] of [
       [false, [255, 255, 255]],
       [true, [21, 24, 29]],
     ] as const) {
       const ramp = makeDiverging(ground, dark);
-      const middle = ramp.colours[128] ?? [0, 0, 0];
+      const middle = ramp.colors[128] ?? [0, 0, 0];
       for (const k of [0, 1, 2] as const) expect(Math.abs(middle[k] - ground[k])).toBeLessThan(6);
-      const [low, high] = [ramp.colours[20] ?? [0, 0, 0], ramp.colours[235] ?? [0, 0, 0]];
+      const [low, high] = [ramp.colors[20] ?? [0, 0, 0], ramp.colors[235] ?? [0, 0, 0]];
       expect(low[0]).toBeGreaterThan(low[2]);
       expect(high[2]).toBeGreaterThan(high[0]);
     }
@@ -151,7 +151,7 @@ describe("comparison", () => {
       differenceShade(1, 1),
       differenceShade(0, 0),
     ]).toEqual([0.5, 0, 1, 0.5]);
-    expect(makeRamp([255, 255, 255], false).colours[0]).toEqual([255, 255, 255]);
+    expect(makeRamp([255, 255, 255], false).colors[0]).toEqual([255, 255, 255]);
     expect([formatDifference(0.001), formatDifference(-0.2), formatDifference(0.2)]).toEqual([
       "0.00",
       "−0.20",
@@ -331,7 +331,7 @@ describe("reference", () => {
     ]);
   });
 
-  it("of tokens moves by one where rows are labelled by what they read", () => {
+  it("of tokens moves by one where rows are labeled by what they read", () => {
     const shown = scene(target, source, weights);
     shown.reply.reference = { links: [[2, 1, true]], words: false };
     expect(referenceLines(shown)[0]?.target).toEqual([1]);
@@ -382,7 +382,7 @@ describe("files", () => {
   });
 
   it("are valid XML whatever the tokens are", () => {
-    const theme = { foreground: "black", muted: "grey", paper: "white" } as Style["theme"];
+    const theme = { foreground: "black", muted: "gray", paper: "white" } as Style["theme"];
     const style: Style = { theme, family: 'A, "B"', measure: (text) => text.length };
     const hostile = [
       "</text><script>",

@@ -28,7 +28,7 @@ const HOSTILE = [
   "\t@x",
   "-1",
 ];
-const theme = { foreground: "black", muted: "grey", paper: "white" } as Style["theme"];
+const theme = { foreground: "black", muted: "gray", paper: "white" } as Style["theme"];
 const style: Style = { theme, family: `A, "B" <&'`, measure: (label) => label.length };
 
 function parsed(markup: string): Document {

@@ -32,7 +32,7 @@ function hostElement(...boxes: string[]): HTMLElement {
 }
 
 describe("VS Code", () => {
-  it("tells its theme on the body, with variables for colours", async () => {
+  it("tells its theme on the body, with variables for colors", async () => {
     for (const [name, dark] of [
       ["vscode-dark", true],
       ["vscode-light", false],

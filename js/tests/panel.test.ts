@@ -178,7 +178,7 @@ describe("following the traits", () => {
     await settled();
     expect(all(".xattn-source .xattn-token")).toHaveLength(2);
     expect(first(".xattn-note-chip").hidden).toBe(false);
-    expect(first(".xattn-note-chip").textContent).toBe("special tokens dropped, rows renormalised");
+    expect(first(".xattn-note-chip").textContent).toBe("special tokens dropped, rows renormalized");
     model.set("special", "show");
     await settled();
     expect(all(".xattn-source .xattn-token")).toHaveLength(3);
@@ -207,7 +207,7 @@ describe("following the traits", () => {
     expect(first('[role="alert"]').textContent).toBe("");
   });
 
-  it("falls back to an aggregate beyond the colours, and says so", async () => {
+  it("falls back to an aggregate beyond the colors, and says so", async () => {
     const heads = Array.from({ length: 8 }, (_, i) => [i % 2, i % 2] as [number, number]);
     await mount(undefined, { heads });
     expect(first(".xattn-chips").textContent).toBe("aggregate (mean) of 8 heads");
@@ -275,7 +275,7 @@ describe("offline page", () => {
 });
 
 describe("exact numbers", () => {
-  it("replace the quantised ones when the kernel has them", async () => {
+  it("replace the quantized ones when the kernel has them", async () => {
     const page = state();
     const row = new Uint8Array(Float32Array.from([0.1234, 0.8, 0]).buffer);
     const request = { kind: "row", sentence: 0, heads: [[0, 0]], target: 1 };

@@ -6,10 +6,10 @@ import { formatScore, formatWeight, tokenText, tokenTitle } from "../src/core/fo
 import { gridMove, tokenMove } from "../src/core/keyboard";
 import { layerMeans, rankHeads } from "../src/core/ranking";
 import {
-  headColours,
-  MAX_HEAD_COLOURS,
+  headColors,
+  MAX_HEAD_COLORS,
   makeRamp,
-  parseColour,
+  parseColor,
   type RGB,
   scoreDomain,
   shade,
@@ -26,7 +26,7 @@ import {
 } from "../src/core/units";
 import {
   cellAt,
-  centreOf,
+  centerOf,
   collectLines,
   crosses,
   labelStep,
@@ -70,7 +70,7 @@ describe("codec", () => {
     }
   });
 
-  it("honours byteOffset and byteLength", () => {
+  it("honors byteOffset and byteLength", () => {
     const whole = new Uint8Array([1, 2, 3, 4, 5, 6]);
     expect([...toBytes(new DataView(whole.buffer, 2, 3))]).toEqual([3, 4, 5]);
     const bytes = new Uint8Array(1 + 8 + 3);
@@ -116,7 +116,7 @@ describe("matrix", () => {
     expect(close(project(weights, t, s, false))).toEqual([0.5, 0.5]);
   });
 
-  it("drops specials and renormalises each row over what is left", () => {
+  it("drops specials and renormalizes each row over what is left", () => {
     const s = makeUnits(source, { words: false, drop: true });
     expect([...s.assign]).toEqual([0, 1, -1]);
     expect(close(project(weights, makeUnits(target, plain), s, true))).toEqual([0.625, 0.375, 0.5, 0.5]);
@@ -172,7 +172,7 @@ describe("geometry", () => {
     const slots = stretchedSlots([10, 30, 20], 90);
     expect([...slots.edges]).toEqual([0, 20, 60, 90]);
     expect([0, 19, 20, 89, 90, -1].map((at) => slotAt(slots, at))).toEqual([0, 0, 1, 2, -1, -1]);
-    expect(centreOf(uniformSlots(3, 24), 1)).toBe(36);
+    expect(centerOf(uniformSlots(3, 24), 1)).toBe(36);
     expect(slotAt(uniformSlots(0, 24), 0)).toBe(-1);
   });
 
@@ -218,23 +218,23 @@ describe("scales", () => {
     for (const dark of [false, true]) {
       const background: RGB = dark ? [21, 24, 29] : [255, 255, 255];
       const ramp = makeRamp(background, dark);
-      expect(ramp.colours[0]).toEqual(background);
-      const steps = ramp.colours.map(light);
+      expect(ramp.colors[0]).toEqual(background);
+      const steps = ramp.colors.map(light);
       for (let i = 1; i < steps.length; i++)
         expect(((steps[i] ?? 0) - (steps[i - 1] ?? 0)) * (dark ? 1 : -1)).toBeGreaterThan(-1.5);
       expect(Math.abs((steps[255] ?? 0) - (steps[0] ?? 0))).toBeGreaterThan(150);
     }
   });
 
-  it("has seven distinct head colours in both themes", () => {
-    for (const dark of [false, true]) expect(new Set(headColours(dark)).size).toBe(MAX_HEAD_COLOURS);
+  it("has seven distinct head colors in both themes", () => {
+    for (const dark of [false, true]) expect(new Set(headColors(dark)).size).toBe(MAX_HEAD_COLORS);
   });
 
-  it("reads colours as browsers write them", () => {
-    expect(parseColour("rgb(1, 2, 3)")).toEqual([1, 2, 3]);
-    expect(parseColour("#0a0b0c")).toEqual([10, 11, 12]);
-    expect(parseColour("color(srgb 1 0 0.5)")).toEqual([255, 0, 127.5]);
-    expect(parseColour("nonsense")).toBeNull();
+  it("reads colors as browsers write them", () => {
+    expect(parseColor("rgb(1, 2, 3)")).toEqual([1, 2, 3]);
+    expect(parseColor("#0a0b0c")).toEqual([10, 11, 12]);
+    expect(parseColor("color(srgb 1 0 0.5)")).toEqual([255, 0, 127.5]);
+    expect(parseColor("nonsense")).toBeNull();
   });
 
   it("takes the domain of the defined scores", () => {

@@ -167,7 +167,7 @@ def test_it_looks_as_it_did(known_page: Page, tmp_path: Path, state: str, reques
 
 
 def test_a_change_is_seen(known_page: Page, tmp_path: Path) -> None:
-    """So that a green test above means something: another colour of the lines, and a part that moved."""
+    """So that a green test above means something: another color of the lines, and a part that moved."""
     widget = STATES["lines-narrow"][0]()
     known_page.set_viewport_size({"width": 632, "height": 900})
     known_page.goto(widget.to_html(tmp_path / "page.html").as_uri())

@@ -36,7 +36,7 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
   const scroller = h("div", { class: "xattn-multiples-scroll" }, grid);
   const note = h("div", {
     class: "xattn-small xattn-muted",
-    text: "Target tokens down, source tokens across, all positions. Colour: square root of the weight, 0 to 1. Click opens a head.",
+    text: "Target tokens down, source tokens across, all positions. Color: square root of the weight, 0 to 1. Click opens a head.",
   });
   const element = h("div", { class: "xattn-all" }, scroller, note);
   let cells: { button: HTMLButtonElement; canvas: HTMLCanvasElement; score: HTMLElement }[][] = [];

@@ -16,7 +16,7 @@ const OTHER_TRAITS: readonly Reason[] = [
 ];
 
 export function createCompareRoom(context: Context): Room {
-  const { store, loader, gestures, subject, theme, colours, redraw, paintSoon, id, signal } = context;
+  const { store, loader, gestures, subject, theme, colors, redraw, paintSoon, id, signal } = context;
   const view = createCompare(
     {
       sentence: gestures.compareSentence,
@@ -67,7 +67,7 @@ export function createCompareRoom(context: Context): Room {
         sentences: store.get("info").sentences,
         editing: subject.second,
         fade: store.get("special") === "fade",
-        colours: colours(),
+        colors: colors(),
         theme: theme(),
       });
     },

@@ -20,7 +20,7 @@ export interface CompareProps {
   /** Whether the grid of heads picks for the second side. */
   editing: boolean;
   fade: boolean;
-  colours: readonly string[];
+  colors: readonly string[];
   theme: Theme;
 }
 
@@ -190,7 +190,7 @@ export function createCompare(
       for (const [index, scene] of [first, second].entries()) {
         const part = panes[index];
         if (!part) continue;
-        part.dot.style.backgroundColor = next.colours[index] ?? "";
+        part.dot.style.backgroundColor = next.colors[index] ?? "";
         setText(part.text, next.names[index] ?? "");
         part.text.title = next.names[index] ?? "";
         const cells = weightCells(scene.aggregate, top, theme);

@@ -1,4 +1,4 @@
-// Which token is being looked at (hovered, focused or pinned), and its numbers: quantised at once, exact soon.
+// Which token is being looked at (hovered, focused or pinned), and its numbers: quantized at once, exact soon.
 import type { Data } from "./data";
 import { formatWeight } from "./format";
 import { type Inspection, inspectCell, inspectToken, speak, type Token } from "./inspect";
@@ -94,7 +94,7 @@ export function createActive(data: Data, store: Store, events: ActiveEvents, sig
       const now = current();
       if (now && keyOf(now) === keyOf(token)) show();
     } catch (error) {
-      // A page without a kernel holds few exact rows: the quantised numbers stand, with fewer decimals.
+      // A page without a kernel holds few exact rows: the quantized numbers stand, with fewer decimals.
       if (!signal.aborted && store.get("info").live) events.fetched(error);
     }
   }

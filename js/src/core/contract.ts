@@ -148,7 +148,7 @@ export interface AlignmentReply {
   method: string;
 }
 
-/** All heads of one layer, square-root quantised: `bytes` is [heads, target, source] row-major. */
+/** All heads of one layer, square-root quantized: `bytes` is [heads, target, source] row-major. */
 export interface LayerReply {
   shape: readonly [heads: number, target: number, source: number];
   bytes: Uint8Array;

@@ -6,7 +6,7 @@ import type { Scene } from "./scene";
 import { rowOf } from "./units";
 
 /** Whether the weights are the kernel's own, and if not how far they may be off. */
-export const QUANTISED = "read from bytes, at most 0.004 off";
+export const QUANTIZED = "read from bytes, at most 0.004 off";
 
 /** What a spreadsheet takes for a formula; the wide forms are, where keyboards have them. */
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
@@ -68,8 +68,8 @@ export function jsonText(scene: Scene, info: SentenceInfo | undefined, exact: bo
       heads,
       reading,
       words,
-      special: drop ? "dropped, rows renormalised" : "kept",
-      weights: exact ? "exact" : QUANTISED,
+      special: drop ? "dropped, rows renormalized" : "kept",
+      weights: exact ? "exact" : QUANTIZED,
       source: scene.source.labels,
       target: scene.target.labels,
       [aggregate]: rows(scene.aggregate),

@@ -1,6 +1,6 @@
 // Numbers and token labels as the reader sees them.
 
-/** A weight in [0, 1]: three decimals when exact, two when read from the quantised bytes. */
+/** A weight in [0, 1]: three decimals when exact, two when read from the quantized bytes. */
 export function formatWeight(value: number, exact: boolean): string {
   return value.toFixed(exact ? 3 : 2);
 }

@@ -24,7 +24,7 @@ export function otherSide(side: Side): Side {
   return side === "source" ? "target" : "source";
 }
 
-/** Describes a token by the weights given, or by the quantised ones of the scene. */
+/** Describes a token by the weights given, or by the quantized ones of the scene. */
 export function inspectToken(scene: Scene, token: Token, exact: Float32Array | null): Inspection {
   const { side, unit } = token;
   const units = unitsOf(scene, side);
@@ -55,7 +55,7 @@ function headsText(scene: Scene): string {
   return count > 1 ? ` (${scene.spec.aggregate} of ${count} heads)` : "";
 }
 
-/** The probability of what a target row predicts; by its name where the row is labelled by what it read. */
+/** The probability of what a target row predicts; by its name where the row is labeled by what it read. */
 function probabilityText(scene: Scene, unit: number): string {
   const logprob = logprobOf(scene, unit);
   if (logprob === null) return "";

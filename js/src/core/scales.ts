@@ -1,4 +1,4 @@
-// Colours: one per picked head, and a sequential map from the panel's background upward.
+// Colors: one per picked head, and a sequential map from the panel's background upward.
 
 export type RGB = readonly [number, number, number];
 
@@ -8,20 +8,20 @@ const OKABE_ITO = {
   light: ["#e69f00", "#56b4e9", "#009e73", "#c2ad00", "#0072b2", "#d55e00", "#cc79a7"],
 };
 
-export const MAX_HEAD_COLOURS = OKABE_ITO.light.length;
+export const MAX_HEAD_COLORS = OKABE_ITO.light.length;
 
-export function headColours(dark: boolean): readonly string[] {
+export function headColors(dark: boolean): readonly string[] {
   return dark ? OKABE_ITO.dark : OKABE_ITO.light;
 }
 
 // The steps above the background: one hue that grows only darker (light) or only lighter (dark), so that
-// order survives every kind of colour blindness and a grey printer.
+// order survives every kind of color blindness and a gray printer.
 const STEPS = {
   light: ["#b4d3e8", "#5ea3d0", "#20689f", "#0c2f5c"],
   dark: ["#20425f", "#2f79ad", "#7fbfdc", "#f6f3d4"],
 };
 
-export function parseColour(text: string): RGB | null {
+export function parseColor(text: string): RGB | null {
   const hex = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(text.trim());
   if (hex) return [1, 2, 3].map((i) => Number.parseInt(hex[i] ?? "0", 16)) as unknown as RGB;
   const rgb = /^rgba?\(\s*([\d.]+)[\s,]+([\d.]+)[\s,]+([\d.]+)/.exec(text);
@@ -66,19 +66,19 @@ function fromOklab([light, a, b]: RGB): RGB {
 }
 
 // From the most negative through the background to the most positive: orange and blue stay apart for every kind of
-// colour blindness, and both ends are equally far from the background.
+// color blindness, and both ends are equally far from the background.
 const ARMS = {
   light: { negative: ["#7f3608", "#d9822b", "#f6cf9f"], positive: ["#b4d3e8", "#4b93c6", "#0c2f5c"] },
   dark: { negative: ["#ffdcb0", "#d98238", "#5c3413"], positive: ["#1c4464", "#3f93cc", "#cfe8fa"] },
 };
 
-/** 256 colours; the background is value 0 of a sequential map and the middle of a diverging one. */
+/** 256 colors; the background is value 0 of a sequential map and the middle of a diverging one. */
 export interface Ramp {
-  colours: readonly RGB[];
-  /** The same colours as pixels of an ImageData, in this machine's byte order. */
+  colors: readonly RGB[];
+  /** The same colors as pixels of an ImageData, in this machine's byte order. */
   pixels: Uint32Array;
   css(value: number): string;
-  /** A colour that reads on `css(value)`. */
+  /** A color that reads on `css(value)`. */
   ink(value: number): string;
   gradient: string;
 }
@@ -94,9 +94,9 @@ export function makeDiverging(background: RGB, dark: boolean): Ramp {
 
 function through(marks: readonly (RGB | string)[], background: RGB): Ramp {
   const stops = marks.map((mark) =>
-    toOklab(typeof mark === "string" ? (parseColour(mark) ?? background) : mark),
+    toOklab(typeof mark === "string" ? (parseColor(mark) ?? background) : mark),
   );
-  const colours: RGB[] = [];
+  const colors: RGB[] = [];
   for (let i = 0; i < 256; i++) {
     const at = (i / 255) * (stops.length - 1);
     const low = Math.min(stops.length - 2, Math.floor(at));
@@ -104,13 +104,13 @@ function through(marks: readonly (RGB | string)[], background: RGB): Ramp {
     const share = at - low;
     const mix = (k: 0 | 1 | 2) => from[k] + (to[k] - from[k]) * share;
     // The background itself comes without the rounding of there and back.
-    colours.push(share === 0 && marks[low] === background ? background : fromOklab([mix(0), mix(1), mix(2)]));
+    colors.push(share === 0 && marks[low] === background ? background : fromOklab([mix(0), mix(1), mix(2)]));
   }
-  const at = (value: number): RGB => colours[toByte(value)] ?? background;
+  const at = (value: number): RGB => colors[toByte(value)] ?? background;
   const css = (value: number) => `rgb(${at(value).map(Math.round).join(" ")})`;
-  const bytes = Uint8ClampedArray.from(colours.flatMap((colour) => [...colour, 255]));
+  const bytes = Uint8ClampedArray.from(colors.flatMap((color) => [...color, 255]));
   return {
-    colours,
+    colors,
     pixels: new Uint32Array(bytes.buffer),
     css,
     ink: (value) => ((toOklab(at(value))[0] ?? 0) > 0.62 ? "#111" : "#fff"),

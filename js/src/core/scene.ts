@@ -3,7 +3,7 @@ import { accumulateHeads, decodeHead } from "./codec";
 import type { Aggregate, Axis, Head, Reading, SentenceReply, Side } from "./contract";
 import type { Data } from "./data";
 import { leftOut } from "./format";
-import { MAX_HEAD_COLOURS } from "./scales";
+import { MAX_HEAD_COLORS } from "./scales";
 import {
   accumulate,
   columnOf,
@@ -34,7 +34,7 @@ export interface Scene {
   /** Weights [target, source] of each line set: one a head, or the aggregate alone. */
   sets: Float32Array[];
   aggregate: Float32Array;
-  /** Whether the lines are the aggregate, because there are more heads than colours. */
+  /** Whether the lines are the aggregate, because there are more heads than colors. */
   aggregated: boolean;
   top: number;
 }
@@ -52,9 +52,9 @@ function unitsFor(axis: Axis, options: { words: boolean; drop: boolean }): Units
 }
 
 /**
- * Loads the layers one after another and projects the picked heads. Beyond as many heads as colours only the
+ * Loads the layers one after another and projects the picked heads. Beyond as many heads as colors only the
  * running aggregate is kept, so that picking every head of a large model does not fill the memory. With `exact` the
- * weights are the kernel's own and not the quantised ones of whole layers.
+ * weights are the kernel's own and not the quantized ones of whole layers.
  */
 export async function buildScene(
   data: Data,
@@ -67,7 +67,7 @@ export async function buildScene(
   const options = { words: spec.words, drop: spec.drop };
   const source = unitsFor(reply.source, options);
   const target = unitsFor(reply.target[spec.reading], options);
-  const aggregated = spec.heads.length > MAX_HEAD_COLOURS;
+  const aggregated = spec.heads.length > MAX_HEAD_COLORS;
   const sets: Float32Array[] = [];
   const total = new Float32Array(source.labels.length * target.labels.length);
   const size = source.assign.length * target.assign.length;
@@ -115,7 +115,7 @@ export function weightsOf(scene: Scene, side: Side, unit: number): Float32Array 
 }
 
 /**
- * The same weights, exact, from the kernel; null where rows were renormalised and a column alone cannot say
+ * The same weights, exact, from the kernel; null where rows were renormalized and a column alone cannot say
  * by how much.
  */
 export async function exactWeightsOf(

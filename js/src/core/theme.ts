@@ -1,17 +1,17 @@
-// Finds out whether the host is dark, follows its changes, and reads the colours that canvases need.
+// Finds out whether the host is dark, follows its changes, and reads the colors that canvases need.
 
 import type { ThemeName } from "./contract";
-import { makeDiverging, makeRamp, parseColour, type Ramp, type RGB } from "./scales";
+import { makeDiverging, makeRamp, parseColor, type Ramp, type RGB } from "./scales";
 
 export interface Theme {
   dark: boolean;
   background: RGB;
   foreground: string;
   muted: string;
-  /** The background as a colour of CSS. */
+  /** The background as a color of CSS. */
   paper: string;
   accent: string;
-  /** Outlines reference links: seen on every colour of the map. */
+  /** Outlines reference links: seen on every color of the map. */
   mark: string;
   ramp: Ramp;
   diverging: Ramp;
@@ -64,15 +64,15 @@ function prefersDark(): MediaQueryList | undefined {
     : undefined;
 }
 
-/** Marks the root as light or dark and gives the colours for canvases. */
+/** Marks the root as light or dark and gives the colors for canvases. */
 export function applyTheme(root: HTMLElement, wanted: ThemeName): Theme {
   const dark = wanted === "auto" ? isDark(root.parentElement ?? root) : wanted === "dark";
   root.dataset.xattnTheme = dark ? "dark" : "light";
-  // A theme that the user asked for must not take the host's colours.
+  // A theme that the user asked for must not take the host's colors.
   root.toggleAttribute("data-xattn-forced", wanted !== "auto");
   const style = getComputedStyle(root);
-  const background = parseColour(style.backgroundColor) ?? (dark ? [22, 24, 28] : [255, 255, 255]);
-  const foreground = parseColour(style.color) ?? (dark ? [230, 232, 235] : [31, 35, 40]);
+  const background = parseColor(style.backgroundColor) ?? (dark ? [22, 24, 28] : [255, 255, 255]);
+  const foreground = parseColor(style.color) ?? (dark ? [230, 232, 235] : [31, 35, 40]);
   const mixed = foreground.map((channel, i) => Math.round(channel * 0.62 + (background[i] ?? 0) * 0.38));
   return {
     dark,

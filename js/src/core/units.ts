@@ -50,16 +50,16 @@ export function isIdentity(units: Units): boolean {
 }
 
 /**
- * [target, source] positions -> [target, source] units: rows are renormalised over the columns that are left,
+ * [target, source] positions -> [target, source] units: rows are renormalized over the columns that are left,
  * then source pieces are summed and target pieces averaged.
  */
 export function project(
   weights: Float32Array,
   target: Units,
   source: Units,
-  renormalise: boolean,
+  renormalize: boolean,
 ): Float32Array {
-  if (isIdentity(target) && isIdentity(source) && !renormalise) return weights;
+  if (isIdentity(target) && isIdentity(source) && !renormalize) return weights;
   const positions = source.assign.length;
   const width = source.labels.length;
   const out = new Float32Array(target.labels.length * width);
@@ -68,7 +68,7 @@ export function project(
     if (row < 0) continue;
     const start = t * positions;
     let scale = 1 / (target.positions[row]?.length ?? 1);
-    if (renormalise) {
+    if (renormalize) {
       let kept = 0;
       for (let s = 0; s < positions; s++) if ((source.assign[s] ?? -1) >= 0) kept += weights[start + s] ?? 0;
       // A row that looked only at special tokens has nothing left to share out.

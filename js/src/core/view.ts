@@ -22,8 +22,8 @@ export interface Context {
   gestures: Gestures;
   subject: Subject;
   theme(): Theme;
-  /** One colour a picked head, in the present theme. */
-  colours(): readonly string[];
+  /** One color a picked head, in the present theme. */
+  colors(): readonly string[];
   redraw(...reasons: Reason[]): void;
   paintSoon(paint: () => void): void;
   /** Unique in the page, for ids of elements. */
@@ -49,10 +49,10 @@ export function anyOf(reasons: Reasons, names: readonly Reason[]): boolean {
   return names.some((name) => reasons.has(name));
 }
 
-/** Outline colours of the picked heads: their lines' colours, or one colour for an aggregate. */
-export function outlinesOf(count: number, colours: readonly string[]): string[] {
-  const aggregated = count > colours.length;
-  return Array.from({ length: count }, (_, i) => colours[aggregated ? 0 : i] ?? "");
+/** Outline colors of the picked heads: their lines' colors, or one color for an aggregate. */
+export function outlinesOf(count: number, colors: readonly string[]): string[] {
+  const aggregated = count > colors.length;
+  return Array.from({ length: count }, (_, i) => colors[aggregated ? 0 : i] ?? "");
 }
 
 /** Which lines are kept, by the traits. */

@@ -34,7 +34,7 @@ const TYPES: Record<Format, string> = {
 };
 
 export function createExport(context: Context, events: ExportEvents): HTMLElement {
-  const { store, data, loader, theme, colours, id, signal } = context;
+  const { store, data, loader, theme, colors, id, signal } = context;
   const menu = createExportMenu({ save: (format) => void save(format) }, id, signal);
 
   async function save(format: Format): Promise<void> {
@@ -95,7 +95,7 @@ export function createExport(context: Context, events: ExportEvents): HTMLElemen
       );
       made =
         panel === "lines"
-          ? drawLines(scene, store.get("orientation"), filterOf(store), colours(), looks)
+          ? drawLines(scene, store.get("orientation"), filterOf(store), colors(), looks)
           : drawHeat(
               scene.source,
               scene.target,

@@ -110,13 +110,13 @@ export function createOptions(
   );
   const special = choice(
     "Special tokens",
-    "Show special tokens, fade them, or drop them; when dropped, each row is renormalised over what is left.",
+    "Show special tokens, fade them, or drop them; when dropped, each row is renormalized over what is left.",
     same("show", "fade", "drop"),
     (value) => change({ special: value as Traits["special"] }),
   );
   const reading = choice(
     "Label rows by",
-    "Each row is one decoder step. Output: labelled by the token it predicts. Input: by the token it has read.",
+    "Each row is one decoder step. Output: labeled by the token it predicts. Input: by the token it has read.",
     same("output", "input"),
     (value) => change({ reading: value as Traits["reading"] }),
   );

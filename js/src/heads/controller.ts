@@ -22,7 +22,7 @@ export interface SideRooms {
 
 /** `mute` is told of clicks on heads, and whether a modifier or key asks to mute; true where that was done. */
 export function createSideRooms(
-  { store, loader, gestures, subject, theme, colours, signal }: Context,
+  { store, loader, gestures, subject, theme, colors, signal }: Context,
   mute: (head: Head, wanted: boolean) => boolean,
 ): SideRooms {
   const score = createScore({ score: (score_name) => store.set({ score_name }) }, signal);
@@ -33,16 +33,16 @@ export function createSideRooms(
   /** The ranking of these values: the same object for the same, by which views see that nothing has changed. */
   let held: { values: unknown; direction: string; ranked: ReturnType<typeof rankHeads> | null } | null = null;
 
-  /** The heads that the grid outlines, each in its lines' colour; in a comparison one colour a side. */
+  /** The heads that the grid outlines, each in its lines' color; in a comparison one color a side. */
   function outlined(): { picked: [number, number][]; outlines: string[] } {
     const first = firstPick(store).heads;
     const own = (list: readonly (readonly [number, number])[]) =>
       list.map(([layer, head]): [number, number] => [layer, head]);
     if (store.get("panel") !== "compare")
-      return { picked: own(first), outlines: outlinesOf(first.length, colours()) };
+      return { picked: own(first), outlines: outlinesOf(first.length, colors()) };
     const second = secondPick(store).heads;
     const sides = subject.second ? [second, first] : [first, second];
-    const paint = (side: readonly unknown[]) => colours()[side === second ? 1 : 0] ?? "";
+    const paint = (side: readonly unknown[]) => colors()[side === second ? 1 : 0] ?? "";
     return {
       picked: sides.flatMap(own),
       outlines: sides.flatMap((side) => side.map(() => paint(side))),

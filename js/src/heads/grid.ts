@@ -1,4 +1,4 @@
-// The grid of heads, layers down and heads across, coloured by a score; clicks and keys pick heads.
+// The grid of heads, layers down and heads across, colored by a score; clicks and keys pick heads.
 
 import type { Head } from "../core/contract";
 import { h, setText } from "../core/dom";
@@ -12,7 +12,7 @@ export interface HeadsProps {
   layers: number;
   heads: number;
   picked: readonly Head[];
-  /** Outline colour of each picked head, in the order of `picked`. */
+  /** Outline color of each picked head, in the order of `picked`. */
   outlines: readonly string[];
   scoreName: string;
   ranked: readonly Ranked[] | null;
@@ -162,14 +162,14 @@ export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView
           const value = entry?.value ?? null;
           const absent = missing[layer]?.includes(head) ?? false;
           const silent = silenced.has(key);
-          const colour = value !== null && domain ? theme.ramp.css(shade(value, domain)) : "";
+          const color = value !== null && domain ? theme.ramp.css(shade(value, domain)) : "";
           const outline = at >= 0 ? (outlines[at] ?? outlines[0] ?? "") : "";
-          const look = [String(entry?.value), colour, outline, at >= 0, absent, silent].join(" ");
+          const look = [String(entry?.value), color, outline, at >= 0, absent, silent].join(" ");
           // A large model has hundreds of heads, and most of them stay as they are.
           if (looks.get(button) !== look) {
             looks.set(button, look);
             button.classList.toggle("xattn-undefined", entry !== undefined && value === null);
-            button.style.backgroundColor = colour;
+            button.style.backgroundColor = color;
             button.style.color = outline;
             button.setAttribute("aria-pressed", String(at >= 0));
             button.classList.toggle("xattn-absent", absent);

@@ -1,4 +1,4 @@
-// The score that colours the heads: its picker, direction in words, legend and signature.
+// The score that colors the heads: its picker, direction in words, legend and signature.
 
 import type { ScoreInfo } from "../core/contract";
 import { h, setText } from "../core/dom";
@@ -30,7 +30,7 @@ export interface ScoreView {
 const LONGEST_ERROR = 200;
 
 export function createScore(events: { score(name: string): void }, signal: AbortSignal): ScoreView {
-  const select = h("select", { attrs: { "aria-label": "Score that colours the heads" } });
+  const select = h("select", { attrs: { "aria-label": "Score that colors the heads" } });
   const direction = h("span", { class: "xattn-muted" });
   const bar = h("span", { class: "xattn-ramp", attrs: { "aria-hidden": "true" } });
   const low = h("span", { class: "xattn-number" });

@@ -13,7 +13,7 @@ export interface LinesRoom extends Room {
 }
 
 export function createLinesRoom(
-  { store, loader, active, gestures, theme, colours, paintSoon, signal }: Context,
+  { store, loader, active, gestures, theme, colors, paintSoon, signal }: Context,
   copy: (token: Token) => void,
 ): LinesRoom {
   let inspected: Inspection | null = null;
@@ -46,7 +46,7 @@ export function createLinesRoom(
         layout: store.get("orientation"),
         filter: filterOf(store),
         fade: store.get("special") === "fade",
-        colours: colours().slice(0, scene.sets.length),
+        colors: colors().slice(0, scene.sets.length),
         theme: theme(),
       });
       const pin = active.pinned();

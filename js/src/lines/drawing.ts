@@ -5,7 +5,7 @@ import { referenceLines } from "../core/heat/cells";
 import { type Drawing, label, type Style, tag } from "../core/markup";
 import type { Scene } from "../core/scene";
 import {
-  centreOf,
+  centerOf,
   collectLines,
   type Filter,
   lineOpacity,
@@ -27,7 +27,7 @@ export function drawLines(
   scene: Scene,
   layout: Layout,
   filter: Filter,
-  colours: readonly string[],
+  colors: readonly string[],
   style: Style,
 ): Drawing {
   const columns = layout === "columns";
@@ -50,16 +50,16 @@ export function drawLines(
       d: curve(
         columns,
         left,
-        centreOf(slots.source, lines.source[i] ?? 0),
-        centreOf(slots.target, lines.target[i] ?? 0),
+        centerOf(slots.source, lines.source[i] ?? 0),
+        centerOf(slots.target, lines.target[i] ?? 0),
       ),
-      stroke: colours[lines.set[i] ?? 0] ?? "",
+      stroke: colors[lines.set[i] ?? 0] ?? "",
       "stroke-width": lineWidth(weight),
       "stroke-opacity": lineOpacity(weight),
       fill: "none",
     });
   });
-  const middle = (at: Slots, units: number[]) => sum(units.map((unit) => centreOf(at, unit))) / units.length;
+  const middle = (at: Slots, units: number[]) => sum(units.map((unit) => centerOf(at, unit))) / units.length;
   for (const { source, target, sure } of referenceLines(scene))
     body += tag("path", {
       d: curve(columns, left, middle(slots.source, source), middle(slots.target, target)),
@@ -71,7 +71,7 @@ export function drawLines(
   const faint = { true: style.theme.muted, false: style.theme.foreground };
   for (const side of ["source", "target"] as const)
     scene[side].labels.forEach((text, unit) => {
-      const at = centreOf(slots[side], unit);
+      const at = centerOf(slots[side], unit);
       const fill = faint[`${scene[side].special[unit] ?? false}`];
       const place = columns
         ? {

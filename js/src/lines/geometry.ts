@@ -29,7 +29,7 @@ export function scaledSlots(slots: Slots, scale: number): Slots {
   return { edges: slots.edges.map((edge) => edge * scale), count: slots.count, total: slots.total * scale };
 }
 
-export function centreOf(slots: Slots, index: number): number {
+export function centerOf(slots: Slots, index: number): number {
   return ((slots.edges[index] ?? 0) + (slots.edges[index + 1] ?? 0)) / 2;
 }
 

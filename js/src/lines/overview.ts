@@ -8,7 +8,7 @@ export interface OverviewProps {
   lines: Lines;
   source: Slots;
   target: Slots;
-  colours: readonly string[];
+  colors: readonly string[];
   theme: Theme;
   /** Height of the window and of all that it scrolls over. */
   height: number;
@@ -70,14 +70,14 @@ export function createOverview(events: { scroll(to: number): void }, signal: Abo
         pen: 0.5,
       };
       const context = prepareCanvas(base, WIDTH, next.height);
-      if (context) paintLines(context, strongest(next.lines, MOST), stage, next.colours);
+      if (context) paintLines(context, strongest(next.lines, MOST), stage, next.colors);
     },
     mark(scroll, own) {
       if (!props || !stage) return;
       base.style.opacity = own ? "0.25" : "";
       const context = prepareCanvas(over, WIDTH, props.height);
       if (!context) return;
-      if (own) paintLines(context, own, stage, props.colours);
+      if (own) paintLines(context, own, stage, props.colors);
       const scale = props.height / props.extent;
       const [top, tall] = [scroll * scale, Math.max(6, props.height * scale)];
       context.fillStyle = props.theme.foreground;

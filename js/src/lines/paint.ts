@@ -1,7 +1,7 @@
-// Draws attention lines on a canvas: one path for each colour and weight level, the visible lines only.
+// Draws attention lines on a canvas: one path for each color and weight level, the visible lines only.
 
 import type { Layout, Side } from "../core/contract";
-import { centreOf, crosses, type Lines, lineOpacity, lineWidth, packLines, type Slots } from "./geometry";
+import { centerOf, crosses, type Lines, lineOpacity, lineWidth, packLines, type Slots } from "./geometry";
 
 export interface LineStage {
   layout: Layout;
@@ -28,7 +28,7 @@ export function paintLines(
   context: CanvasRenderingContext2D,
   lines: Lines,
   stage: LineStage,
-  colours: readonly string[],
+  colors: readonly string[],
   faint: Faint | null = null,
 ): void {
   const { layout, source, target, scroll, width, height } = stage;
@@ -43,21 +43,21 @@ export function paintLines(
   context.lineCap = "butt";
   let start = 0;
   while (start < count) {
-    // Lines come sorted by weight, so those of a level are neighbours.
+    // Lines come sorted by weight, so those of a level are neighbors.
     const current = level(lines.weight[start] ?? 0);
     let end = start;
     while (end < count && level(lines.weight[end] ?? 0) === current) end++;
     const weight = ((current + 0.5) / LEVELS) ** 2;
     context.lineWidth = lineWidth(weight) * (stage.pen ?? 1);
-    for (let pass = 0; pass < colours.length * (faint ? 2 : 1); pass++) {
-      const set = pass % colours.length;
-      const pale = pass >= colours.length;
+    for (let pass = 0; pass < colors.length * (faint ? 2 : 1); pass++) {
+      const set = pass % colors.length;
+      const pale = pass >= colors.length;
       context.globalAlpha = lineOpacity(weight) * (pale ? FAINT : 1);
       context.beginPath();
       for (let i = start; i < end; i++) {
         if (lines.set[i] !== set || isFaint(i) !== pale) continue;
-        const a = centreOf(source, lines.source[i] ?? 0) - scroll;
-        const b = centreOf(target, lines.target[i] ?? 0) - scroll;
+        const a = centerOf(source, lines.source[i] ?? 0) - scroll;
+        const b = centerOf(target, lines.target[i] ?? 0) - scroll;
         if (!crosses(a, b, 0, extent)) continue;
         if (columns) {
           context.moveTo(0, a);
@@ -67,7 +67,7 @@ export function paintLines(
           context.bezierCurveTo(a, bend, b, across - bend, b, across);
         }
       }
-      context.strokeStyle = colours[set] ?? "";
+      context.strokeStyle = colors[set] ?? "";
       context.stroke();
     }
     start = end;
@@ -108,13 +108,13 @@ export function paintReference(
   context: CanvasRenderingContext2D,
   links: readonly ReferenceLine[],
   stage: LineStage,
-  colour: string,
+  color: string,
 ): void {
   const columns = stage.layout === "columns";
   const [extent, across] = columns ? [stage.height, stage.width] : [stage.width, stage.height];
   const middle = (slots: Slots, units: number[]) =>
-    units.reduce((sum, unit) => sum + centreOf(slots, unit), 0) / units.length - stage.scroll;
-  context.strokeStyle = colour;
+    units.reduce((sum, unit) => sum + centerOf(slots, unit), 0) / units.length - stage.scroll;
+  context.strokeStyle = color;
   context.lineWidth = 1.5;
   for (const { source, target, sure } of links) {
     const [a, b] = [middle(stage.source, source), middle(stage.target, target)];

@@ -24,8 +24,8 @@ export interface LinesProps {
   layout: Layout;
   filter: Filter;
   fade: boolean;
-  /** One colour for each line set. */
-  colours: readonly string[];
+  /** One color for each line set. */
+  colors: readonly string[];
   theme: Theme;
 }
 
@@ -164,9 +164,9 @@ export function createLines(
     const at = stage();
     if (!at || !props || !lines) return;
     const context = prepareCanvas(base, at.width, at.height);
-    const { scene, fade, colours } = props;
+    const { scene, fade, colors } = props;
     const faint = fade ? { source: scene.source.special, target: scene.target.special } : null;
-    if (context) paintLines(context, lines, at, colours, faint);
+    if (context) paintLines(context, lines, at, colors, faint);
     if (context) paintReference(context, links, at, props.theme.mark);
   }
 
@@ -174,18 +174,18 @@ export function createLines(
     const at = stage();
     if (!at || !props) return;
     const context = prepareCanvas(overlay, at.width, at.height);
-    const { scene, colours } = props;
+    const { scene, colors } = props;
     const own =
       active && linesOfToken(scene.sets, scene.source.labels.length, active.side, active.unit, cuts);
-    if (context && own) paintLines(context, own, at, colours);
+    if (context && own) paintLines(context, own, at, colors);
     if (!overview.element.hidden) overview.mark(scroller.scrollTop, own);
   }
 
   /** A sentence that is longer than its window gets an overview beside it. */
   function paintOverview(): void {
     if (!props || !slots || !lines || overview.element.hidden) return;
-    const { colours, theme } = props;
-    overview.show({ ...slots, lines, colours, theme, height: scroller.clientHeight, extent });
+    const { colors, theme } = props;
+    overview.show({ ...slots, lines, colors, theme, height: scroller.clientHeight, extent });
   }
 
   function layOut(): void {
@@ -241,7 +241,7 @@ export function createLines(
       const look = [
         next.layout,
         next.fade,
-        next.colours.join(),
+        next.colors.join(),
         scroller.clientWidth,
         window.devicePixelRatio,
         getComputedStyle(body).font,

@@ -85,7 +85,7 @@ export function createMatrix(
     show(next) {
       props = next;
       const { scene, theme } = next;
-      // Colouring every cell again on each small change would be felt.
+      // Coloring every cell again on each small change would be felt.
       if (held?.scene !== scene || held.theme !== theme)
         held = {
           scene,
@@ -104,7 +104,7 @@ export function createMatrix(
       setText(zoom, next.enlarged ? "Whole matrix" : "Readable size");
       zoom.removeAttribute("aria-pressed");
       asTable.setAttribute("aria-pressed", String(next.table));
-      if (zoomTo && next.enlarged) pane.centre(zoomTo[0], zoomTo[1], true);
+      if (zoomTo && next.enlarged) pane.center(zoomTo[0], zoomTo[1], true);
       zoomTo = null;
       const said = scene.spec.reading === "output" ? "predicted" : "read";
       const outlined = held.marks.length > 0 ? "; outlined: the reference, dashed where only possible" : "";
@@ -115,6 +115,6 @@ export function createMatrix(
       );
     },
     reveal: ({ side, unit }) =>
-      side === "target" ? pane.centre(unit, null, false) : pane.centre(null, unit, false),
+      side === "target" ? pane.center(unit, null, false) : pane.center(null, unit, false),
   };
 }

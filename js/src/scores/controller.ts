@@ -4,7 +4,7 @@ import { anyOf, type Context, outlinesOf, type Room } from "../core/view";
 import { createScatter } from "./scatter";
 import { createScoreTable } from "./table";
 
-export function createScoresRoom({ store, loader, gestures, colours, signal }: Context): Room {
+export function createScoresRoom({ store, loader, gestures, colors, signal }: Context): Room {
   const table = createScoreTable(
     { pick: gestures.pick, sort: (score_name) => store.set({ score_name }) },
     signal,
@@ -36,7 +36,7 @@ export function createScoresRoom({ store, loader, gestures, colours, signal }: C
         grids,
         failures,
         picked,
-        outlines: outlinesOf(picked.length, colours()),
+        outlines: outlinesOf(picked.length, colors()),
       });
     },
   };

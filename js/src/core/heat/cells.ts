@@ -1,4 +1,4 @@
-// Colours and numbers of heat-map cells: weights on the sequential map, differences on the diverging one.
+// Colors and numbers of heat-map cells: weights on the sequential map, differences on the diverging one.
 
 import type { ReferenceLine } from "../../lines/paint";
 import type { Side } from "../contract";
@@ -8,7 +8,7 @@ import type { Scene } from "../scene";
 import type { Theme } from "../theme";
 import type { CellMark, HeatCells } from "./paint";
 
-function coloured(
+function colored(
   values: Float32Array,
   ramp: Ramp,
   shade: (value: number) => number,
@@ -27,7 +27,7 @@ function coloured(
 }
 
 export function weightCells(values: Float32Array, top: number, theme: Theme): HeatCells {
-  return coloured(
+  return colored(
     values,
     theme.ramp,
     (value) => weightShade(value, top),
@@ -36,7 +36,7 @@ export function weightCells(values: Float32Array, top: number, theme: Theme): He
 }
 
 export function differenceCells(values: Float32Array, top: number, theme: Theme): HeatCells {
-  return coloured(values, theme.diverging, (value) => differenceShade(value, top), formatDifference);
+  return colored(values, theme.diverging, (value) => differenceShade(value, top), formatDifference);
 }
 
 /** A scene's reference links in units; those whose every token is dropped are left out. */

@@ -30,7 +30,7 @@ export function drawHeat(
       for (let column = 0; column < columns; column++) {
         const index = row * columns + column;
         const [x, y] = [left + column * wide, top + row * high];
-        body += tag("rect", { x, y, width: wide, height: high, fill: colourOf(cells.pixels[index] ?? 0) });
+        body += tag("rect", { x, y, width: wide, height: high, fill: colorOf(cells.pixels[index] ?? 0) });
         if (small)
           body += label(cells.text(index), {
             x: x + wide / 2,
@@ -86,8 +86,8 @@ export function drawHeat(
   return { width: left + columns * wide, height: top + rows * high, body };
 }
 
-/** A pixel of an ImageData as a colour: its bytes are red, green and blue in that order on every common machine. */
-function colourOf(pixel: number): string {
+/** A pixel of an ImageData as a color: its bytes are red, green and blue in that order on every common machine. */
+function colorOf(pixel: number): string {
   const bytes = new Uint8Array(Uint32Array.of(pixel).buffer);
   return `#${[0, 1, 2].map((i) => (bytes[i] ?? 0).toString(16).padStart(2, "0")).join("")}`;
 }

@@ -27,7 +27,7 @@ const LARGEST_CELL: Cell = { width: 64, height: 40 };
 /** Cells of a map that is enlarged for reading: every label stands beside its own row and column. */
 const READABLE: Cell = { width: 26, height: 18 };
 export const LABEL_PITCH = 15;
-/** Half a label's height: how near to the edge its centre may come. */
+/** Half a label's height: how near to the edge its center may come. */
 export const LABEL_EDGE = 6;
 /** From this size on, cells carry their numbers. */
 export const WITH_NUMBER: Cell = { width: 34, height: 16 };

@@ -1,4 +1,4 @@
-// The legend of a heat map: its colours, the values at their ends and in the middle, and what the axes are.
+// The legend of a heat map: its colors, the values at their ends and in the middle, and what the axes are.
 import { h, setText } from "../dom";
 
 export interface LegendView {

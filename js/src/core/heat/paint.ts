@@ -9,7 +9,7 @@ import { type HeatLayout, LABEL_EDGE, LABEL_PITCH, shownLabels, visibleRange, WI
 
 /** What is drawn in the cells of a map, [target, source]. */
 export interface HeatCells {
-  /** One colour a cell, as pixels of an ImageData. */
+  /** One color a cell, as pixels of an ImageData. */
   pixels: Uint32Array;
   text(index: number): string;
   ink(index: number): string;
@@ -111,7 +111,7 @@ function inside(context: CanvasRenderingContext2D, layout: HeatLayout, view: Hea
   context.translate(margin.left - view.scrollLeft, margin.top - view.scrollTop);
 }
 
-/** Sure links by a full frame, possible ones by a dashed one; a dark and a light line stand out on every colour. */
+/** Sure links by a full frame, possible ones by a dashed one; a dark and a light line stand out on every color. */
 function paintMarks(
   context: CanvasRenderingContext2D,
   { cell }: HeatLayout,
@@ -135,7 +135,7 @@ function paintMarks(
   context.setLineDash([]);
 }
 
-/** Labels of both sides; those of a chosen cell are bold, and their neighbours give way. */
+/** Labels of both sides; those of a chosen cell are bold, and their neighbors give way. */
 export function paintLabels(
   context: CanvasRenderingContext2D,
   units: { target: Units; source: Units },
@@ -183,17 +183,17 @@ function paintLabel(
     side === "source"
       ? [cell.width, layout.columns, view.scrollLeft, margin.left, view.width]
       : [cell.height, layout.rows, view.scrollTop, margin.top, view.height];
-  const centre = gutter - scroll + clamp((index + 0.5) * slot, LABEL_EDGE, slot * count - LABEL_EDGE);
+  const center = gutter - scroll + clamp((index + 0.5) * slot, LABEL_EDGE, slot * count - LABEL_EDGE);
   // A label half under the corner or the edge would be cut.
-  if (centre < gutter + LABEL_EDGE - 1 || centre > size - LABEL_EDGE + 1) return;
+  if (center < gutter + LABEL_EDGE - 1 || center > size - LABEL_EDGE + 1) return;
   context.save();
   context.textBaseline = "middle";
   if (side === "source") {
-    context.translate(centre, margin.top - 5);
+    context.translate(center, margin.top - 5);
     context.rotate(-Math.PI / 2);
     context.textAlign = "left";
   } else {
-    context.translate(margin.left - 6, centre);
+    context.translate(margin.left - 6, center);
     context.textAlign = "right";
   }
   const room = (side === "source" ? margin.top : margin.left) - 8;

@@ -47,7 +47,7 @@ export interface HeatPane {
   /** Points at a cell from outside. */
   point(at: At | null): void;
   /** Scrolls a row and a column, or one of them, into the middle: always, or only where they are out of sight. */
-  centre(row: number | null, column: number | null, always: boolean): void;
+  center(row: number | null, column: number | null, always: boolean): void;
   layout(): HeatLayout | null;
 }
 
@@ -235,7 +235,7 @@ export function createHeatPane(
       at = next;
       paintPointer();
     },
-    centre(row, column, always) {
+    center(row, column, always) {
       if (!layout) return;
       const { cell, margin } = layout;
       /** Where to scroll to for a unit to be in the middle; where it is seen already, nowhere. */
