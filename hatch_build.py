@@ -21,6 +21,8 @@ STATIC = "xattn_widget/static"
 OUTPUTS = (f"{STATIC}/stub.js", f"{STATIC}/widget.js", f"{STATIC}/widget.css", f"{STATIC}/page.js")
 # The digest of the sources that the outputs were built from, and of the outputs. It goes into the sdist, not the wheel.
 STAMP = f"{STATIC}/.built-from"
+# Colors and sizes, which the front end shares with the pictures of matplotlib.
+PALETTE = "xattn_widget/plot/palette.json"
 # Directories in js/ that are not sources.
 NOT_SOURCES = {"node_modules", "coverage", "dist"}
 # Node with npm, from PyPI: a machine with Python alone can build the front end.
@@ -84,13 +86,15 @@ def is_up_to_date(root: Path) -> bool:
 
 
 def digest(root: Path) -> str:
-    """One SHA-256 over the names and contents of the front end's sources and outputs."""
+    """One SHA-256 of the names and contents of the front end's sources and outputs."""
     sources = []
     for folder, subfolders, files in os.walk(root / "js"):
         subfolders[:] = [name for name in subfolders if name not in NOT_SOURCES]
         sources += [Path(folder, name) for name in files]
     paths = {path.relative_to(root).as_posix(): path for path in sources}
     paths |= {output: root / output for output in OUTPUTS}
+    if (root / PALETTE).is_file():
+        paths[PALETTE] = root / PALETTE
     whole = hashlib.sha256()
     for name in sorted(paths):
         whole.update(f"{name}\0{hashlib.sha256(paths[name].read_bytes()).hexdigest()}\n".encode())

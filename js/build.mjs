@@ -1,11 +1,28 @@
 // Bundles the front end into ../xattn_widget/static/: stub.js and widget.js (anywidget), page.js (offline page),
 // widget.css.
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const outdir = process.argv[2] ?? here("../xattn_widget/static");
+
+/** The style sheet's `@import "palette"`: the palette as custom properties of the panel. */
+const palette = {
+  name: "palette",
+  setup({ onLoad, onResolve }) {
+    const path = here("../xattn_widget/plot/palette.json");
+    onResolve({ filter: /^palette$/ }, () => ({ path, namespace: "palette" }));
+    onLoad({ filter: /.*/, namespace: "palette" }, async () => {
+      const { theme, sizes } = JSON.parse(await readFile(path, "utf8"));
+      const colors = Object.entries(theme.light).map(
+        ([name, light]) => `--xattn-${name}: light-dark(${light}, ${theme.dark[name]});`,
+      );
+      const lengths = Object.entries(sizes).map(([name, size]) => `--xattn-${name}: ${size}px;`);
+      return { contents: `.xattn { ${[...colors, ...lengths].join(" ")} }`, loader: "css" };
+    });
+  },
+};
 
 const shared = { bundle: true, minify: true, legalComments: "none", logLevel: "warning", charset: "utf8" };
 const script = { ...shared, target: "es2022", platform: "browser" };
@@ -21,6 +38,7 @@ await Promise.all([
     outfile: `${outdir}/widget.css`,
     // Nested rules are flattened for browsers that predate nesting.
     target: ["chrome111", "firefox113", "safari16.4"],
+    plugins: [palette],
   }),
 ]);
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,7 +181,7 @@ class _Budget:
         traits = {name: getattr(widget, name) for name in ("info", "score_list", *VIEW_SETTINGS)}
         info = traits["info"]
         listed = [
-            # Without "version": here no sentence takes another's place, and the replies are found by its number alone.
+            # Without "version": on a page no sentence replaces another.
             {name: value for name, value in info["sentences"][sentence.index].items() if name != "version"}
             | ({"missing": sentence.missing} if any(sentence.missing) else {})
             for sentence in sentences
@@ -197,9 +196,9 @@ class _Budget:
             traits["heads"] = [head for head in widget.heads if tuple(head) in held] or [list(next(iter(held)))]
             traits["layer"], traits["head"] = traits["heads"][-1]
             traits["compare"] = _compared(widget.compare, kept)
-        replies = ",".join(reply for number, each in enumerate(sentences) for reply in each.replies(number))
+        saved = ",".join(sentence.saved() for sentence in sentences)
         shown = info["sentences"][widget.sentence]
-        state = f'{{"traits":{_json(traits)},"replies":[{replies}]}}'
+        state = f'{{"traits":{_json(traits)},"sentences":[{saved}]}}'
         return _document(f"Cross-attention: {shown['source']}", state, widget.summary()).encode()
 
     def _notice(self, sentences: list[_Sentence]) -> str:
@@ -227,17 +226,22 @@ class _Sentence:
         self.held: dict[tuple[int, int], str] = {}
         self.entry = widget.info["sentences"][index]
         self._picked = [(layer, head) for layer, head in fit_heads(picked, widget.records[index])]
-        names = [score["name"] for score in widget.score_list]
-        self._answers: list[tuple[dict[str, Any], str]] = []
-        requests: list[dict[str, Any]] = [{"kind": "sentence"}, *({"kind": "scores", "name": name} for name in names)]
+        replies: dict[str, Any] = {
+            "sentence": self._reply({"kind": "sentence"}),
+            "scores": {
+                score["name"]: self._reply({"kind": "scores", "name": score["name"]}) for score in widget.score_list
+            },
+        }
         if widget.reference(index) is not None:
-            requests += _alignment_requests(widget, self.entry, index == widget.sentence)
-        for request in requests:
-            reply = _reply(widget, request | {"sentence": index})
-            self._answers.append((request, _json(reply)))
+            picks = _alignment_picks(widget, self.entry, index == widget.sentence)
+            replies["alignments"] = [
+                {"pick": pick, "reply": self._reply({"kind": "alignment"} | pick)} for pick in picks
+            ]
+        # Everything but the layers, without the closing brace.
+        self._replies = _json(replies)[:-1]
         # The list of what is missing is at its longest where nothing is held.
         listed = len(_json(self.entry).encode()) + len(_json({"missing": self.missing}))
-        self.fixed_size = listed + sum(len(reply.encode()) + 1 for reply in self.replies(index))
+        self.fixed_size = listed + len(self.saved().encode()) + 1
 
     @property
     def missing(self) -> list[list[int]]:
@@ -262,16 +266,23 @@ class _Sentence:
         """The size of the head that would be held first."""
         return len(self._encoded(*self._by_rank()[0]))
 
-    def replies(self, number: int) -> Iterator[str]:
-        """What the panel may ask of this sentence, sentence ``number`` of the page, and the answers, as JSON."""
-        for request, reply in self._answers:
-            yield f'{{"request":{_json(request | {"sentence": number})},"reply":{reply}}}'
+    def saved(self) -> str:
+        """All replies about this sentence, as the page's model looks them up (js/src/page/model.ts): JSON."""
         shape = list(self.widget.records[self.index].weights.shape[1:])
-        for layer, missing in enumerate(self.missing):
-            asked = {"kind": "layer", "sentence": number, "layer": layer}
-            heads = [self.held.get((layer, head)) for head in range(shape[0])]
-            answer = {"shape": shape} | ({"missing": missing} if missing else {})
-            yield f'{{"request":{_json(asked)},"reply":{_json(answer)},"heads":{_json(heads)}}}'
+        layers = [
+            {"shape": shape}
+            | ({"missing": missing} if missing else {})
+            | {"heads": [self.held.get((layer, head)) for head in range(shape[0])]}
+            for layer, missing in enumerate(self.missing)
+        ]
+        return f'{self._replies},"layers":{_json(layers)}}}'
+
+    def _reply(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What the panel is told; an error in words where one part of the page cannot be computed."""
+        try:
+            return self.widget.answer(request | {"sentence": self.index})[0]
+        except Exception as error:
+            return {"error": error_text(error)}
 
     def _by_rank(self) -> list[tuple[int, int]]:
         """The picked heads, the one picked last first, and then the others by the shown score."""
@@ -286,21 +297,13 @@ class _Sentence:
         return base64.b64encode(zlib.compress(weights.tobytes(), 6)).decode()
 
 
-def _reply(widget: CrossAttentionWidget, request: dict[str, Any]) -> dict[str, Any]:
-    """What the panel is told; an error in words where one part of the page cannot be computed."""
-    try:
-        return widget.answer(request)[0]
-    except Exception as error:
-        return {"error": error_text(error)}
-
-
-def _alignment_requests(widget: CrossAttentionWidget, entry: dict[str, Any], shown: bool) -> list[dict[str, Any]]:
+def _alignment_picks(widget: CrossAttentionWidget, entry: dict[str, Any], shown: bool) -> list[dict[str, Any]]:
     """Each head by itself, and those picked: a page cannot work out others."""
     picks = [[[layer, head]] for layer in range(entry["layers"]) for head in range(entry["heads"])]
     whole = [[[layer, head] for head in range(entry["heads"])] for layer in range(entry["layers"])]
     more = [widget.heads] if shown and widget.heads not in picks + whole else []
     return [
-        {"kind": "alignment", "heads": heads, "aggregate": aggregate, "reading": reading}
+        {"heads": heads, "aggregate": aggregate, "reading": reading}
         for heads in picks + whole + more
         for aggregate in ("mean", "max")
         for reading in ("output", "input")

@@ -1,6 +1,6 @@
 // VS Code and Colab by their rules, faked: how they tell their theme, what they put behind a widget, what buffers they give.
 import { afterEach, describe, expect, it } from "vitest";
-import type { ModelCallback } from "../src/core/contract";
+import type { ModelCallback } from "../src/core/model";
 import { isDark } from "../src/core/theme";
 import { createTransport } from "../src/core/transport";
 import widget from "../src/entry";

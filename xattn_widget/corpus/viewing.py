@@ -24,6 +24,7 @@ from xattn_widget.corpus.parquet import read_table
 from xattn_widget.corpus.tables import METADATA, corpus_info, grids, score_names
 from xattn_widget.markup import element
 from xattn_widget.plot import COLOURS
+from xattn_widget.plot.palette import PLOT
 from xattn_widget.show import show_cross_attention
 from xattn_widget.sides import TextModel, pair_model
 
@@ -212,7 +213,7 @@ def distribution_picture(table: pa.Table, name: str) -> bytes:
         box = (-0.5, heads - 0.5, edges[0], edges[-1])
         ax.imshow(shares, origin="lower", aspect="auto", extent=box, cmap=COLOURS, vmin=0, vmax=1)
         medians = [np.median(head[np.isfinite(head)]) if np.isfinite(head).any() else np.nan for head in each]
-        ax.plot(range(heads), medians, "_", color="#D55E00", markersize=9, markeredgewidth=2)
+        ax.plot(range(heads), medians, "_", color=PLOT["median"], markersize=9, markeredgewidth=2)
         ax.set_title(f"layer {layer}", fontsize=9)
         ax.set_xticks(range(0, heads, max(1, heads // 8)))
         ax.tick_params(labelsize=8)

@@ -10,11 +10,12 @@ import torch
 from matplotlib.axes import Axes
 
 from xattn_widget.plot.labels import written
+from xattn_widget.plot.palette import PLOT
 
 # How many heads' numbers an axis has room for.
 _NUMBERS = 96
-# Two that are told apart with any colour vision and in grey: neighbouring layers.
-_LAYER_COLOURS = ("#0072b2", "#e69f00")
+# Neighboring layers have two colors that differ with any color vision and in gray.
+_LAYER_COLORS: list[str] = PLOT["layers"]
 
 
 def plot_distribution(
@@ -61,7 +62,7 @@ def plot_distribution(
             showfliers=False,
             patch_artist=True,
             manage_ticks=False,
-            boxprops={"facecolor": _LAYER_COLOURS[layer % 2], "alpha": 0.6, "linewidth": 0.6},
+            boxprops={"facecolor": _LAYER_COLORS[layer % 2], "alpha": 0.6, "linewidth": 0.6},
             medianprops={"color": "black", "linewidth": 1.4},
             whiskerprops={"linewidth": 0.8},
             capprops={"linewidth": 0.8},

@@ -9,13 +9,14 @@ import torch
 from matplotlib.axes import Axes
 
 from xattn_widget.plot.labels import label_fonts, label_room, set_labels, shown
+from xattn_widget.plot.palette import PLOT
 from xattn_widget.plot.picking import mean_weights, picked_heads
 
 if TYPE_CHECKING:
     from xattn_widget.record import CrossAttention
 
-# Perceptually even and readable with colour blindness (Nuñez, Anderton & Renslow 2018).
-COLOURS = "cividis"
+# cividis: perceptually even and readable with color blindness (Nuñez, Anderton & Renslow 2018).
+COLOURS: str = PLOT["colormap"]
 # Beyond this many labels on a side they are thinned, so that they never overlap.
 _LABELS = 40
 

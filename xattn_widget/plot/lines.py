@@ -11,13 +11,14 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 
 from xattn_widget.plot.labels import label_fonts, shown
+from xattn_widget.plot.palette import PLOT
 from xattn_widget.plot.picking import mean_weights, picked_heads
 
 if TYPE_CHECKING:
     from xattn_widget.record import CrossAttention
 
-# Okabe & Ito's colours, as in the widget; yellow is darkened, for it would vanish on white.
-HEAD_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#c2ad00")
+# Okabe & Ito's colors, as in the widget; yellow is darkened, because it would vanish on white.
+HEAD_COLOURS: tuple[str, ...] = tuple(PLOT["heads"])
 _WIDTH = 4.0
 
 

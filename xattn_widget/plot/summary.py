@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from xattn_widget.plot.grid import draw_grid
 from xattn_widget.plot.heatmap import draw_heatmap
 from xattn_widget.plot.labels import written
+from xattn_widget.plot.palette import PLOT
 
 if TYPE_CHECKING:
     from xattn_widget.entries import ScoreEntry
@@ -37,7 +38,7 @@ def summary_picture(record: CrossAttention, heads: Sequence[Sequence[int]], aggr
     image = draw_grid(left, grid)
     left.set_aspect("equal")
     for layer, head in heads:
-        left.plot(head, layer, marker="s", markersize=8, fillstyle="none", color="white", markeredgewidth=1.5)
+        left.plot(head, layer, marker="s", markersize=8, fillstyle="none", color=PLOT["picked"], markeredgewidth=1.5)
     left.set_title(written(title), fontsize=10)
     figure.colorbar(image, ax=left, shrink=0.7)
     picked = torch.stack([record.weights[layer, head] for layer, head in heads])

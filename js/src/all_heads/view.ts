@@ -1,11 +1,13 @@
-// Small multiples: every head as a thumbnail, drawn when it comes into view, a layer at a time.
+// Small multiples: every head as a thumbnail, drawn layer by layer as they come into view.
 
-import type { Head, LayerReply } from "../core/contract";
+import type { Head } from "../core/contract";
+import type { LayerWeights } from "../core/data";
 import { h, setText } from "../core/dom";
 import { formatScore, headName, seenName } from "../core/format";
 import { claim, gridMove } from "../core/keyboard";
 import { sameHead } from "../core/picks";
 import type { Theme } from "../core/theme";
+import { drawThumbnail } from "./thumbnail";
 
 export interface AllHeadsProps {
   layers: number;
@@ -26,10 +28,8 @@ export interface AllHeadsEvents {
 export interface AllHeadsView {
   element: HTMLElement;
   show(props: AllHeadsProps): void;
-  provide(sentence: number, layer: number, reply: LayerReply): void;
+  provide(sentence: number, layer: number, reply: LayerWeights): void;
 }
-
-const LARGEST = 96;
 
 export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): AllHeadsView {
   const grid = h("div", { class: "xattn-multiples", attrs: { role: "group", "aria-label": "All heads" } });
@@ -98,7 +98,7 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
     for (const row of cells) if (row[0]) observer.observe(row[0].button);
   }
 
-  function buttonAt(target: EventTarget | null): [number, number] | null {
+  function headAt(target: EventTarget | null): [number, number] | null {
     const button = target instanceof Element ? target.closest("button") : null;
     return button ? [Number(button.dataset.layer), Number(button.dataset.head)] : null;
   }
@@ -106,19 +106,19 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
   grid.addEventListener(
     "click",
     (event) => {
-      const at = buttonAt(event.target);
-      if (at) events.open(at);
+      const head = headAt(event.target);
+      if (head) events.open(head);
     },
     { signal },
   );
   grid.addEventListener(
     "keydown",
     (event) => {
-      const at = buttonAt(event.target);
-      const next = at && gridMove(event.key, at, cells.length, cells[0]?.length ?? 0);
-      if (!at || !next) return;
+      const head = headAt(event.target);
+      const next = head && gridMove(event.key, head, cells.length, cells[0]?.length ?? 0);
+      if (!head || !next) return;
       claim(event);
-      const [from, to] = [cells[at[0]]?.[at[1]]?.button, cells[next[0]]?.[next[1]]?.button];
+      const [from, to] = [cells[head[0]]?.[head[1]]?.button, cells[next[0]]?.[next[1]]?.button];
       if (from) from.tabIndex = -1;
       if (to) to.tabIndex = 0;
       to?.focus();
@@ -158,31 +158,4 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
       });
     },
   };
-}
-
-/** Draws one head; larger ones are reduced by their maxima, so that no peak is lost. */
-function drawThumbnail(canvas: HTMLCanvasElement, reply: LayerReply, head: number, theme: Theme): void {
-  const [, rows, columns] = reply.shape;
-  const width = Math.max(1, Math.min(columns, LARGEST));
-  const height = Math.max(1, Math.min(rows, LARGEST));
-  canvas.width = width;
-  canvas.height = height;
-  const context = canvas.getContext("2d");
-  if (!context) return;
-  const peaks = new Uint8Array(width * height);
-  const start = head * rows * columns;
-  for (let t = 0; t < rows; t++) {
-    const y = Math.floor((t * height) / rows) * width;
-    for (let s = 0; s < columns; s++) {
-      const at = y + Math.floor((s * width) / columns);
-      const value = reply.bytes[start + t * columns + s] ?? 0;
-      if (value > (peaks[at] ?? 0)) peaks[at] = value;
-    }
-  }
-  const image = new ImageData(width, height);
-  const pixels = new Uint32Array(image.data.buffer);
-  peaks.forEach((value, i) => {
-    pixels[i] = theme.ramp.pixels[value] ?? 0;
-  });
-  context.putImageData(image, 0, 0);
 }

@@ -1,7 +1,7 @@
-// Pure functions for two scenes side by side: which units they share, and the difference of their weights there.
+// Two scenes side by side: which units they share, and the difference of their weights there.
 
 import type { Scene } from "../core/scene";
-import { maximum, type Units } from "../core/units";
+import { maximum, pickUnits, type Units } from "../core/units";
 
 export interface Difference {
   source: Units;
@@ -17,7 +17,7 @@ export interface Difference {
 
 /** Pairs of equal labels in the order of both lists: a longest common subsequence. */
 export function sharedUnits(a: readonly string[], b: readonly string[]): [number, number][] {
-  // What both begin and end with needs no table; two models or two heads share everything.
+  // A common beginning and end need no table; two heads share everything.
   let start = 0;
   while (start < a.length && start < b.length && a[start] === b[start]) start++;
   let end = 0;
@@ -56,26 +56,13 @@ export function differenceOf(a: Scene, b: Scene): Difference | null {
         (a.aggregate[i * wideA + k] ?? 0) - (b.aggregate[j * wideB + l] ?? 0);
     });
   });
+  const first = { source: columns.map(([k]) => k), target: rows.map(([i]) => i) };
   return {
-    source: pick(a.source, columns),
-    target: pick(a.target, rows),
+    source: pickUnits(a.source, first.source),
+    target: pickUnits(a.target, first.target),
     values,
     top: maximum(values.map(Math.abs)),
-    first: { source: columns.map(([k]) => k), target: rows.map(([i]) => i) },
+    first,
     second: { source: columns.map(([, l]) => l), target: rows.map(([, j]) => j) },
-  };
-}
-
-function pick(units: Units, pairs: readonly [number, number][]): Units {
-  const indices = pairs.map(([index]) => index);
-  const assign = new Int32Array(units.assign.length).fill(-1);
-  indices.forEach((unit, i) => {
-    for (const position of units.positions[unit] ?? []) assign[position] = i;
-  });
-  return {
-    labels: indices.map((unit) => units.labels[unit] ?? ""),
-    special: indices.map((unit) => units.special[unit] ?? false),
-    positions: indices.map((unit) => units.positions[unit] ?? []),
-    assign,
   };
 }

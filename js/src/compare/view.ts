@@ -1,4 +1,4 @@
-// Two maps side by side and their difference: the same cell is pointed at in all three, and read out below.
+// Two maps side by side and their difference: the same cell is marked in all three, and described below.
 
 import type { SentenceInfo } from "../core/contract";
 import { h, setText } from "../core/dom";
@@ -36,6 +36,7 @@ export interface CompareView {
 }
 
 const TALLEST = 420;
+const HINT = "Point at a cell to read it in A and B.";
 
 export function createCompare(
   events: CompareEvents,
@@ -108,25 +109,17 @@ export function createCompare(
   );
 
   let props: CompareProps | null = null;
-  let held: { first: Scene; second: Scene; difference: Difference | null } | null = null;
-  let shown: readonly SentenceInfo[] | null = null;
+  let compared: { first: Scene; second: Scene; difference: Difference | null } | null = null;
+  let listed: readonly SentenceInfo[] | null = null;
 
-  /** The same cell of the three maps, by a cell of one of them. */
-  function sameCells(index: number, at: At): (At | null)[] {
-    const difference = held?.difference;
-    if (!difference) return panes.map((_, i) => (i === index ? at : null));
+  /** The same cell of the three maps, by a cell of one of them; null where a map does not have it. */
+  function sameCells(index: number, cell: At): (At | null)[] {
+    const alone = panes.map((_, i) => (i === index ? cell : null));
+    const difference = compared?.difference;
+    if (!difference) return alone;
     const { first, second } = difference;
-    const find = (of: { source: number[]; target: number[] }): At | null => {
-      const [row, column] = [of.target.indexOf(at[0]), of.source.indexOf(at[1])];
-      return row >= 0 && column >= 0 ? [row, column] : null;
-    };
-    const shared = index === 2 ? at : find(index === 0 ? first : second);
-    if (!shared) return panes.map((_, i) => (i === index ? at : null));
-    const of = ({ source, target }: { source: number[]; target: number[] }): At => [
-      target[shared[0]] ?? 0,
-      source[shared[1]] ?? 0,
-    ];
-    return [of(first), of(second), shared];
+    const shared = index === 2 ? cell : sharedCell(index === 0 ? first : second, cell);
+    return shared ? [cellIn(first, shared), cellIn(second, shared), shared] : alone;
   }
 
   function pointed(index: number, at: At | null): void {
@@ -134,33 +127,29 @@ export function createCompare(
     cells.forEach((cell, i) => {
       if (i !== index) panes[i]?.pane.point(cell);
     });
-    setText(readout, at ? sentenceOf(cells, index) : hint());
+    setText(readout, at ? describe(cells, index) : HINT);
   }
 
-  function hint(): string {
-    return "Point at a cell to read it in A and B.";
-  }
-
-  function sentenceOf(cells: (At | null)[], index: number): string {
+  function describe(cells: (At | null)[], index: number): string {
     if (!props) return "";
-    const weight = (scene: Scene, at: At | null | undefined) =>
-      at ? (scene.aggregate[at[0] * scene.source.labels.length + at[1]] ?? 0) : null;
+    const weight = (scene: Scene, cell: At | null | undefined) =>
+      cell ? (scene.aggregate[cell[0] * scene.source.labels.length + cell[1]] ?? 0) : null;
     const [a, b] = [weight(props.first, cells[0]), weight(props.second, cells[1])];
     const scene = index === 1 ? props.second : props.first;
-    const at = cells[index === 1 ? 1 : 0] ?? [0, 0];
+    const [row, column] = cells[index === 1 ? 1 : 0] ?? [0, 0];
     const isolate = (label: string | undefined) => `\u2068${tokenText(label ?? "")}\u2069`;
-    const said = [`${isolate(scene.target.labels[at[0]])} on ${isolate(scene.source.labels[at[1]])}`];
-    if (a !== null) said.push(`A ${formatWeight(a, false)}`);
-    if (b !== null) said.push(`B ${formatWeight(b, false)}`);
-    said.push(
+    const facts = [`${isolate(scene.target.labels[row])} on ${isolate(scene.source.labels[column])}`];
+    if (a !== null) facts.push(`A ${formatWeight(a, false)}`);
+    if (b !== null) facts.push(`B ${formatWeight(b, false)}`);
+    facts.push(
       a !== null && b !== null ? `A − B ${formatDifference(a - b)}` : "the other has no such pair of tokens",
     );
-    return said.join(" · ");
+    return facts.join(" · ");
   }
 
   function fillSentences(sentences: readonly SentenceInfo[], current: number): void {
-    if (shown !== sentences) {
-      shown = sentences;
+    if (listed !== sentences) {
+      listed = sentences;
       select.replaceChildren(
         ...sentences.map((pair, index) =>
           h("option", {
@@ -179,9 +168,9 @@ export function createCompare(
     show(next) {
       props = next;
       const { first, second, theme, fade } = next;
-      if (held?.first !== first || held.second !== second)
-        held = { first, second, difference: differenceOf(first, second) };
-      const { difference } = held;
+      if (compared?.first !== first || compared.second !== second)
+        compared = { first, second, difference: differenceOf(first, second) };
+      const { difference } = compared;
       fillSentences(next.sentences, second.spec.sentence);
       sides.forEach(({ input }, index) => {
         input.checked = next.editing === (index === 1);
@@ -201,19 +190,19 @@ export function createCompare(
         last.dot.hidden = true;
         last.pane.element.hidden = difference === null;
         none.hidden = difference !== null;
-        setText(none, "A and B share no tokens: words on both sides may help.");
+        setText(none, "A and B share no tokens; showing words instead of subwords may help.");
         setText(last.text, sharedText(first, second, difference));
         if (difference) {
           const cells = differenceCells(difference.values, difference.top, theme);
           last.pane.show({ ...difference, cells, marks: [], pin: null, fade, enlarged: false, theme });
         }
       }
-      if (readout.textContent === "") setText(readout, hint());
-      const said = first.spec.reading === "output" ? "predicted" : "read";
+      if (readout.textContent === "") setText(readout, HINT);
+      const token = first.spec.reading === "output" ? "predicted" : "read";
       weights.show(
         theme.ramp.gradient,
         ["0", (top / 4).toFixed(2), top.toFixed(2)],
-        `rows: target token ${said}`,
+        `rows: target token ${token}`,
       );
       const limit = difference?.top ?? 0;
       differences.show(
@@ -223,6 +212,21 @@ export function createCompare(
       );
     },
   };
+}
+
+/** Units of a scene, by the units that both share. */
+interface SharedUnits {
+  source: number[];
+  target: number[];
+}
+
+function sharedCell({ source, target }: SharedUnits, [t, s]: At): At | null {
+  const [row, column] = [target.indexOf(t), source.indexOf(s)];
+  return row >= 0 && column >= 0 ? [row, column] : null;
+}
+
+function cellIn({ source, target }: SharedUnits, [row, column]: At): At {
+  return [target[row] ?? 0, source[column] ?? 0];
 }
 
 function sharedText(a: Scene, b: Scene, difference: Difference | null): string {

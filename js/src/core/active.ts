@@ -1,5 +1,7 @@
-// Which token is being looked at (hovered, focused or pinned), and its numbers: quantized at once, exact soon.
+// Which token is inspected (hovered, focused or pinned), and its numbers: quantized at once, exact soon after.
+import { type ReadonlySignal, signal } from "@preact/signals-core";
 import type { Data } from "./data";
+import { type Errand, errorText } from "./errands";
 import { formatWeight } from "./format";
 import { type Inspection, inspectCell, inspectToken, speak, type Token } from "./inspect";
 import { exactWeightsOf, type Scene } from "./scene";
@@ -10,104 +12,117 @@ const SPEAK_DELAY = 400;
 
 export type Cell = readonly [target: number, source: number];
 
+/** What the readout shows. */
+export interface Shown {
+  inspection: Inspection;
+  pinned: boolean;
+}
+
 export interface Active {
+  shown: ReadonlySignal<Shown | null>;
   hover(token: Token | null): void;
   focus(token: Token | null): void;
   cell(cell: Cell | null): void;
-  /** Pins a token, or takes the pin away when it is pinned already. */
+  /** Pins a token, or unpins it if it is pinned. */
   toggle(token: Token): void;
   pin(token: Token): void;
   unpin(): void;
   pinned(): Token | null;
-  sceneChanged(): void;
+  /** Describes the token again, by the scene and the pin as they are now. */
+  refresh(): void;
 }
 
-export interface ActiveEvents {
-  scene(): Scene | null;
-  show(inspection: Inspection | null, pinned: boolean): void;
+export interface ActiveSources {
+  data: Data;
+  store: Store;
+  scene: ReadonlySignal<Scene | null>;
+  /** Fails where the exact weights cannot be read. */
+  errand: Errand;
+  /** Tells a screen reader. */
   speak(text: string): void;
-  /** Exact numbers came (null) or failed to. */
-  fetched(error: unknown): void;
 }
 
-export function createActive(data: Data, store: Store, events: ActiveEvents, signal: AbortSignal): Active {
+export function createActive(
+  { data, store, scene, errand, speak: say }: ActiveSources,
+  closing: AbortSignal,
+): Active {
+  const shown = signal<Shown | null>(null);
   let hovered: Token | null = null;
   let focused: Token | null = null;
   let cell: Cell | null = null;
   let exact = new Map<string, Float32Array>();
-  let exactOf: Scene | null = null;
+  let described: Scene | null = null;
   let fetchTimer: ReturnType<typeof setTimeout> | undefined;
   let speakTimer: ReturnType<typeof setTimeout> | undefined;
-  signal.addEventListener(
-    "abort",
-    () => {
-      clearTimeout(fetchTimer);
-      clearTimeout(speakTimer);
-    },
-    { once: true },
-  );
+  const stopTimers = () => {
+    clearTimeout(fetchTimer);
+    clearTimeout(speakTimer);
+  };
+  closing.addEventListener("abort", stopTimers, { once: true });
 
   const keyOf = (token: Token) => `${token.side} ${token.unit}`;
 
   function pinned(): Token | null {
-    const scene = events.scene();
-    if (!scene) return null;
+    const current = scene.value;
+    if (!current) return null;
     for (const side of ["target", "source"] as const) {
       const index = store.get(`${side}_index`);
-      const unit = index === null ? -1 : (scene[side].assign[index] ?? -1);
+      const unit = index === null ? -1 : (current[side].assign[index] ?? -1);
       if (unit >= 0) return { side, unit };
     }
     return null;
   }
 
-  function current(): Token | null {
+  function inspected(): Token | null {
     if (cell) return { side: "target", unit: cell[0] };
     return hovered ?? focused ?? pinned();
   }
 
   function show(): void {
-    const scene = events.scene();
-    const token = scene ? current() : null;
-    clearTimeout(fetchTimer);
-    clearTimeout(speakTimer);
-    if (!scene || !token) {
-      events.show(null, false);
+    const current = scene.value;
+    const token = current ? inspected() : null;
+    stopTimers();
+    if (!current || !token) {
+      shown.value = null;
       return;
     }
-    const held = exact.get(keyOf(token)) ?? null;
+    const numbers = exact.get(keyOf(token)) ?? null;
     const pin = pinned();
-    const inspection = cell ? inspectCell(scene, cell, held) : inspectToken(scene, token, held);
-    events.show(inspection, pin !== null && keyOf(pin) === keyOf(token));
+    const inspection = cell ? inspectCell(current, cell, numbers) : inspectToken(current, token, numbers);
+    shown.value = { inspection, pinned: pin !== null && keyOf(pin) === keyOf(token) };
     speakTimer = setTimeout(
-      () => events.speak(speak(inspection, (value) => formatWeight(value, inspection.exact))),
+      () => say(speak(inspection, (value) => formatWeight(value, inspection.exact))),
       SPEAK_DELAY,
     );
-    if (!held) fetchTimer = setTimeout(() => void fetchExact(scene, token), EXACT_DELAY);
+    if (!numbers) fetchTimer = setTimeout(() => void fetchExact(current, token), EXACT_DELAY);
   }
 
-  async function fetchExact(scene: Scene, token: Token): Promise<void> {
+  async function fetchExact(from: Scene, token: Token): Promise<void> {
     try {
-      const values = await exactWeightsOf(data, scene, token.side, token.unit);
-      if (signal.aborted || !values || events.scene() !== scene) return;
-      events.fetched(null);
+      const values = await exactWeightsOf(data, from, token.side, token.unit);
+      if (closing.aborted || !values || scene.value !== from) return;
+      errand.settle(null);
       exact.set(keyOf(token), values);
-      const now = current();
+      const now = inspected();
       if (now && keyOf(now) === keyOf(token)) show();
     } catch (error) {
-      // A page without a kernel holds few exact rows: the quantized numbers stand, with fewer decimals.
-      if (!signal.aborted && store.get("info").live) events.fetched(error);
+      // A page without a kernel contains few exact rows: the quantized numbers stay, with fewer decimals.
+      if (!closing.aborted && store.get("info").live)
+        errand.settle(`The exact weights could not be read: ${errorText(error)}`);
     }
   }
 
   function pin(token: Token): void {
-    const scene = events.scene();
-    const position = scene?.[token.side].positions[token.unit]?.[0];
+    const position = scene.value?.[token.side].positions[token.unit]?.[0];
     if (position === undefined) return;
     const source = token.side === "source";
     store.set({ target_index: source ? null : position, source_index: source ? position : null });
   }
 
+  const unpin = () => store.set({ target_index: null, source_index: null });
+
   return {
+    shown,
     hover(token) {
       hovered = token;
       show();
@@ -116,28 +131,28 @@ export function createActive(data: Data, store: Store, events: ActiveEvents, sig
       focused = token;
       show();
     },
-    cell(at) {
-      cell = at;
+    cell(next) {
+      cell = next;
       show();
     },
     toggle(token) {
-      const held = pinned();
-      if (held && keyOf(held) === keyOf(token)) store.set({ target_index: null, source_index: null });
+      const current = pinned();
+      if (current && keyOf(current) === keyOf(token)) unpin();
       else pin(token);
     },
     pin,
-    unpin: () => store.set({ target_index: null, source_index: null }),
+    unpin,
     pinned,
-    sceneChanged() {
-      const scene = events.scene();
-      if (scene !== exactOf) {
-        // Units of another scene are other tokens; the pin is kept in positions and survives.
-        if (scene?.source !== exactOf?.source || scene?.target !== exactOf?.target) {
+    refresh() {
+      const current = scene.value;
+      if (current !== described) {
+        // Units of another scene are other tokens; the pin is a position and survives.
+        if (current?.source !== described?.source || current?.target !== described?.target) {
           hovered = null;
           cell = null;
         }
         exact = new Map();
-        exactOf = scene;
+        described = current;
       }
       show();
     },

@@ -7,7 +7,7 @@ export function toBytes(view: DataView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
-/** Float32 values of a buffer; copied, since the window need not start on a multiple of four. */
+/** Float32 values of a buffer; copied, because the window may start off a multiple of four. */
 export function toFloats(view: DataView): Float32Array {
   const bytes = toBytes(view).slice();
   return new Float32Array(bytes.buffer, 0, bytes.byteLength >> 2);
@@ -16,8 +16,8 @@ export function toFloats(view: DataView): Float32Array {
 const BLOCK = 4096;
 
 /**
- * Adds heads of [heads, target, source] bytes to a running aggregate [target, source] (sum or maximum). In whole numbers
- * and in blocks that stay in the processor's cache: a large layer is four million weights, and is to come in a frame.
+ * Adds heads of [heads, target, source] bytes to a running aggregate [target, source] (sum or maximum). It works in
+ * whole numbers and in blocks that stay in the processor's cache: four million weights have to be added in a frame.
  */
 export function accumulateHeads(
   into: Float32Array,
@@ -33,15 +33,15 @@ export function accumulateHeads(
       const start = head * into.length + first;
       for (let i = 0; i < size; i++) {
         const byte = bytes[start + i] as number;
-        const held = block[i] as number;
-        if (how === "mean") block[i] = held + byte * byte;
-        else if (byte > held) block[i] = byte;
+        const before = block[i] as number;
+        if (how === "mean") block[i] = before + byte * byte;
+        else if (byte > before) block[i] = byte;
       }
     }
     for (let i = 0; i < size; i++) {
-      const held = into[first + i] as number;
+      const before = into[first + i] as number;
       const value = block[i] as number;
-      into[first + i] = how === "mean" ? held + value / 65025 : Math.max(held, (value * value) / 65025);
+      into[first + i] = how === "mean" ? before + value / 65025 : Math.max(before, (value * value) / 65025);
     }
   }
 }

@@ -1,4 +1,5 @@
-// The contract with Python: traits, requests, replies, and the model that carries them.
+// The contract with Python, written once: traits, the values of settings, requests and the fields of replies. Plain
+// declarations only: a Python test reads this file and fails when the two sides differ.
 
 export type Head = readonly [layer: number, head: number];
 export type Side = "source" | "target";
@@ -6,10 +7,12 @@ export type Reading = "output" | "input";
 export type Aggregate = "mean" | "max";
 export type Special = "show" | "fade" | "drop";
 export type Layout = "columns" | "rows";
-export type PanelName = "lines" | "matrix" | "compare" | "scores" | "all";
-/** Which lines are drawn: by weight, the strongest of each row, or as many as carry a share of the row's mass. */
+/** Which lines are drawn: those above a weight, the strongest of each row, or those that carry a share of its mass. */
 export type Keep = "threshold" | "top" | "mass";
 export type ThemeName = "auto" | "light" | "dark";
+export type Rest = "generate" | "keep";
+/** What the positions of an axis stand for. */
+export type AxisKind = "text" | "audio" | "image";
 
 /** One record of the list; records of several models differ in shape. */
 export interface SentenceInfo {
@@ -19,13 +22,13 @@ export interface SentenceInfo {
   model: string;
   layers: number;
   heads: number;
-  /** Records of one source have the same. */
+  /** The same number for all records of one source. */
   group?: number;
-  /** Of the whole target, where it is known. */
+  /** Log-probability of the whole target; null where it is unknown. */
   logprob?: number | null;
-  /** Sentences that come of experiments take each other's place: which one this is. */
+  /** Results of experiments replace one another at the same index; the version tells them apart. */
   version?: number;
-  /** For each layer the heads that a page of limited size does not hold. */
+  /** For each layer, the heads that a page of limited size does not contain. */
   missing?: number[][];
 }
 
@@ -34,8 +37,9 @@ export interface Info {
   heads: number;
   model: string;
   sentences: SentenceInfo[];
+  /** Whether a kernel answers requests. */
   live: boolean;
-  /** What a page of limited size does not hold, in words. */
+  /** What a page of limited size leaves out, in words. */
   notice?: string;
 }
 
@@ -46,13 +50,13 @@ export interface ScoreInfo {
   signature: string;
 }
 
-/** What is set beside the picked heads; what is left out is the same as theirs. */
+/** What the picked heads are compared with; a field that is left out is the same as theirs. */
 export interface Compare {
   sentence?: number;
   heads?: Head[];
 }
 
-/** What muting heads has done: the same target read without them, and what the model writes without them. */
+/** The effect of muting heads on the log-probability of the same target, and what the model writes without them. */
 export interface Effect {
   base: number;
   forced: number;
@@ -64,16 +68,16 @@ export interface Effect {
   same: boolean;
 }
 
-/** What Python tells of experiments. */
-export interface Live {
-  /** Why nothing can be tried; "" where it can. */
+/** The state of the experiments. */
+export interface Experiments {
+  /** Why experiments are unavailable; "" where they are available. */
   why: string;
   busy: string;
   error: string;
   effect: Effect | null;
 }
 
-/** A token that could come next. */
+/** A candidate for a target position. */
 export interface TokenChoice {
   id: number;
   label: string;
@@ -99,27 +103,35 @@ export interface Traits {
   special: Special;
   reading: Reading;
   orientation: Layout;
-  panel: PanelName;
+  /** The name of the open view, one of those in views.ts. */
+  panel: string;
   compare: Compare | null;
   second_score: string;
   zoom: boolean;
   table: boolean;
   theme: ThemeName;
   muted: Head[];
-  live: Live;
+  live: Experiments;
 }
 
 export type TraitName = keyof Traits;
 
-/** One side of a record: a label, a special flag and a word (or -1) for each position. */
+/** One side of a record: for each position a label, whether it is special, and the number of its word or -1. */
 export interface Axis {
   labels: string[];
   special: boolean[];
   groups: number[];
   words: string[];
+  /** One kind for all positions, or one for each where kinds are mixed; text where it is missing. */
+  kind?: AxisKind | AxisKind[];
+  /**
+   * For each position its place in the medium, null for a position without one: [start, end] in seconds, or
+   * [left, top, right, bottom] in pixels. Missing or null where no position has a place.
+   */
+  places?: (number[] | null)[] | null;
 }
 
-/** A reference alignment: links of words, or of token positions (targets as they are predicted). */
+/** A reference alignment: links between words, or between token positions (targets by the token predicted). */
 export interface Reference {
   links: [source: number, target: number, sure: boolean][];
   words: boolean;
@@ -139,7 +151,7 @@ export interface ScoresReply {
   signature: string;
 }
 
-/** How well the picked heads align, by the reference. */
+/** How well the picked heads agree with the reference. */
 export interface AlignmentReply {
   aer: number | null;
   precision: number | null;
@@ -148,26 +160,24 @@ export interface AlignmentReply {
   method: string;
 }
 
-/** All heads of one layer, square-root quantized: `bytes` is [heads, target, source] row-major. */
+/** All heads of one layer. The buffer holds [heads, target, source] bytes, row-major, on a square-root scale. */
 export interface LayerReply {
   shape: readonly [heads: number, target: number, source: number];
-  bytes: Uint8Array;
-  /** Heads whose bytes are not known: a page of limited size was saved without them. */
+  /** Heads whose bytes are unknown: a page of limited size was saved without them. */
   missing?: number[];
 }
 
-/** What the panel asks to be tried. */
-export type LiveRequest =
-  | { action: "text"; sentence: number }
-  | { action: "target"; text: string }
-  | { action: "choices"; sentence: number; position: number }
-  | { action: "token"; position: number; token: number; rest: "generate" | "keep" }
-  | { action: "mute"; heads: readonly Head[] }
-  | { action: "stop" };
+/** The text of a target, to edit it. */
+export interface TextReply {
+  text: string;
+}
 
-/** The kernel checks each request by the same list, in xattn_widget/protocol.py. */
-export type Request = ({ kind: "live" } & LiveRequest) | (DataRequest & { version?: number });
+/** The likeliest tokens for a target position. */
+export interface ChoicesReply {
+  choices: TokenChoice[];
+}
 
+/** Requests for numbers. "head", "row" and "column" are answered by a buffer of float32 alone. */
 export type DataRequest =
   | { kind: "sentence"; sentence: number }
   | { kind: "layer"; sentence: number; layer: number }
@@ -177,15 +187,13 @@ export type DataRequest =
   | { kind: "row"; sentence: number; heads: Head[]; target: number }
   | { kind: "column"; sentence: number; heads: Head[]; source: number };
 
-// biome-ignore lint/suspicious/noExplicitAny: the signature is the host's, and differs between events.
-export type ModelCallback = (...args: any[]) => void;
+/** Requests to try something with the model. */
+export type LiveRequest =
+  | { action: "text"; sentence: number }
+  | { action: "target"; text: string }
+  | { action: "choices"; sentence: number; position: number }
+  | { action: "token"; position: number; token: number; rest: Rest }
+  | { action: "mute"; heads: readonly Head[] }
+  | { action: "stop" };
 
-/** The part of anywidget's model that the panel uses; the offline page brings its own. */
-export interface Model {
-  get(name: string): unknown;
-  set(name: string, value: unknown): void;
-  save_changes(): void;
-  on(event: string, callback: ModelCallback): void;
-  off(event?: string | null, callback?: ModelCallback | null): void;
-  send(content: unknown): void;
-}
+export type Request = ({ kind: "live" } & LiveRequest) | (DataRequest & { version?: number });

@@ -1,4 +1,5 @@
-// What the panel asks of the kernel, decoded, cached by bytes, and never asked twice at the same time.
+// What the panel asks the kernel for: decoded, cached by bytes, and never asked for twice at the same time.
+import { signal } from "@preact/signals-core";
 import { ByteCache } from "./cache";
 import { toBytes, toFloats } from "./codec";
 import type {
@@ -15,25 +16,30 @@ import type { Reply, Transport } from "./transport";
 
 const CACHE_BYTES = 64 * 1024 * 1024;
 
+/** All heads of one layer: `bytes` is [heads, target, source], row-major, on a square-root scale. */
+export interface LayerWeights extends LayerReply {
+  bytes: Uint8Array;
+}
+
 export interface Data {
   sentence(sentence: number): Promise<SentenceReply>;
-  layer(sentence: number, layer: number): Promise<LayerReply>;
+  layer(sentence: number, layer: number): Promise<LayerWeights>;
   scores(sentence: number, name: string): Promise<ScoresReply>;
   /** Exact weights of one head, [target, source]. */
   head(sentence: number, layer: number, head: number): Promise<Float32Array>;
-  /** How well these heads align, by the sentence's reference. */
+  /** How well these heads agree with the sentence's reference. */
   alignment(sentence: number, heads: Head[], aggregate: Aggregate, reading: Reading): Promise<AlignmentReply>;
   /** Exact weights of one target row, [heads][source]. */
   row(sentence: number, heads: Head[], target: number): Promise<Float32Array[]>;
   /** Exact weights of one source column, [heads][target]. */
   column(sentence: number, heads: Head[], source: number): Promise<Float32Array[]>;
-  /** Forgets a score, whose function the user may have defined anew. */
+  /** Asks for scores again the next time: the user may have defined one anew. */
   forgetScores(): void;
 }
 
 /**
- * `version` tells of a sentence which record it is at the moment, where records take each other's place: the kernel
- * is to answer for that one, and what is kept of another is not mistaken for it.
+ * `version` says which record a sentence is at the moment, where records replace one another: the kernel answers for
+ * that one, and what is cached for another is not mistaken for it.
  */
 export function createData(
   transport: Transport,
@@ -41,7 +47,7 @@ export function createData(
 ): Data {
   const cache = new ByteCache<unknown>(CACHE_BYTES);
   const pending = new Map<string, Promise<unknown>>();
-  let scoreRound = 0;
+  const scoreRound = signal(0);
 
   function load<V>(
     asked: DataRequest,
@@ -51,9 +57,9 @@ export function createData(
   ): Promise<V> {
     const current = version(asked.sentence);
     const request = current === undefined ? asked : { ...asked, version: current };
-    const key = `${round}:${JSON.stringify(request)}`;
-    const held = cache.get(key);
-    if (held !== undefined) return Promise.resolve(held as V);
+    const key = [round, current, ...Object.values(asked)].join("/");
+    const cached = cache.get(key);
+    if (cached !== undefined) return Promise.resolve(cached as V);
     const running = pending.get(key);
     if (running) return running as Promise<V>;
     const started = transport
@@ -75,7 +81,7 @@ export function createData(
       load(
         { kind: "sentence", sentence },
         (reply) => reply.content as unknown as SentenceReply,
-        (value) => JSON.stringify(value).length * 2,
+        sentenceBytes,
       ),
     layer: (sentence, layer) =>
       load({ kind: "layer", sentence, layer }, decodeLayer, (value) => value.bytes.byteLength),
@@ -84,7 +90,7 @@ export function createData(
         { kind: "scores", sentence, name },
         (reply) => reply.content as unknown as ScoresReply,
         (value) => value.values.length * (value.values[0]?.length ?? 0) * 8,
-        scoreRound,
+        scoreRound.value,
       ),
     head: (sentence, layer, head) =>
       load(
@@ -107,9 +113,15 @@ export function createData(
         floatBytes,
       ),
     forgetScores() {
-      scoreRound += 1;
+      scoreRound.value = scoreRound.peek() + 1;
     },
   };
+}
+
+/** About how much memory a sentence's labels take, of which there may be many long ones. */
+function sentenceBytes({ source, target }: SentenceReply): number {
+  const texts = [source, target.output, target.input].flatMap(({ labels, words }) => [...labels, ...words]);
+  return texts.reduce((sum, text) => sum + 2 * text.length + 64, 256);
 }
 
 function firstBuffer(reply: Reply): DataView {
@@ -118,7 +130,7 @@ function firstBuffer(reply: Reply): DataView {
   return view;
 }
 
-function decodeLayer(reply: Reply): LayerReply {
+function decodeLayer(reply: Reply): LayerWeights {
   const shape = reply.content.shape as [number, number, number];
   // A copy, so that a small window does not keep a whole message alive.
   const bytes = toBytes(firstBuffer(reply)).slice();

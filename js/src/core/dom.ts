@@ -36,7 +36,7 @@ export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Sizes a canvas for the screen's pixels and gives its context in CSS pixels, cleared. */
+/** Sizes a canvas for the screen's pixels and returns its context in CSS pixels, cleared. */
 export function prepareCanvas(
   canvas: HTMLCanvasElement,
   width: number,

@@ -18,7 +18,7 @@ export function headName(layer: number, head: number): string {
   return `layer ${layer}, head ${head}`;
 }
 
-/** A head's accessible name where its short text is seen, which comes first: who speaks to the computer says that. */
+/** A head's accessible name. It begins with the visible text, which people say who control a computer by voice. */
 export function seenName(layer: number, head: number, value: string, words: string): string {
   return `L${layer} H${head} ${value} (${words})`;
 }
@@ -29,8 +29,8 @@ export function leftOut([layer, head]: readonly [number, number]): string {
 }
 
 const LONGEST_LABEL = 120;
-// Overrides of direction would show a token's letters in another order than it has them; halves of surrogate pairs and
-// noncharacters can be in no file.
+// Overrides of direction would show a token's letters in another order; halves of surrogate pairs and noncharacters
+// are not allowed in files.
 const CONTROLS = /[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]/gu;
 const SURROGATES = /\p{Cs}/gu;
 const MARKS: Record<string, string> = { "\n": "↵", "\t": "⇥" };
@@ -45,31 +45,31 @@ function codePoints(text: string): string {
     .join(" ");
 }
 
-/** What is drawn for a token: what cannot be seen by its code points, endless labels cut. */
+/** What is drawn for a token: invisible characters as code points, and endless labels cut. */
 export function tokenText(label: string): string {
   if (INVISIBLE.test(label)) return label === "" ? "(empty)" : codePoints(label);
   return visibleText(cut(label));
 }
 
-/** A text as it is shown: what could not be seen, or not in its order, as code points. */
+/** A text as it is shown: what is invisible or would change the order of letters, as code points. */
 export function visibleText(text: string): string {
   return text.replace(CONTROLS, (char) => MARKS[char] ?? `⟨${codePoints(char)}⟩`);
 }
 
-/** A text as files hold it: halves of surrogate pairs, for which UTF-8 has no bytes, as code points. */
+/** A text as it is written to files: halves of surrogate pairs, for which UTF-8 has no bytes, as code points. */
 export function wellFormed(text: string): string {
   return text.replace(SURROGATES, (char) => `⟨${codePoints(char)}⟩`);
 }
 
 function cut(label: string): string {
   if (label.length <= LONGEST_LABEL) return label;
-  // Cut by code points, so that no half of a surrogate pair is left.
+  // Cut by code points, so that no surrogate pair is split.
   return `${Array.from(label.slice(0, LONGEST_LABEL * 2))
     .slice(0, LONGEST_LABEL)
     .join("")}…`;
 }
 
-/** What the tooltip says: longer than the label, but not ten kilobytes. */
+/** The text of the tooltip: longer than the label, but not ten kilobytes. */
 export function tokenTitle(label: string): string {
   return label.length > 1000 ? `${label.slice(0, 1000)}… (${label.length} characters)` : label;
 }

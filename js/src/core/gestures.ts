@@ -7,12 +7,11 @@ import type { Store } from "./store";
 export interface Gestures {
   pick(head: Head, add: boolean): void;
   pickLayer(layer: number, add: boolean): void;
-  /** Goes up or down the layers with the head last picked. */
+  /** Moves the head picked last to the layer above or below. */
   stepLayer(by: number): void;
   remove(head: Head): void;
-  open(head: Head): void;
   sentence(index: number): void;
-  /** Sets another sentence beside the shown one. */
+  /** Compares the shown sentence with another. */
   compareSentence(index: number): void;
 }
 
@@ -21,20 +20,19 @@ export function createGestures(store: Store, subject: Subject): Gestures {
     if (subject.second) store.set({ compare: { sentence: subject.pick().sentence, heads } });
     else store.set(pickPatch(heads));
   };
-  const held = () => subject.pick().heads;
+  const picked = () => subject.pick().heads;
   return {
-    pick: (head, add) => set(add ? togglePick(held(), head) : [head]),
+    pick: (head, add) => set(add ? togglePick(picked(), head) : [head]),
     pickLayer(layer, add) {
       const whole = wholeLayer(layer, shapeOf(store.get("info"), subject.pick().sentence).heads);
-      set(add ? [...held().filter((head) => head[0] !== layer), ...whole] : whole);
+      set(add ? [...picked().filter((head) => head[0] !== layer), ...whole] : whole);
     },
     stepLayer(by) {
       const { layers } = shapeOf(store.get("info"), store.get("sentence"));
       const layer = Math.max(0, Math.min(layers - 1, store.get("layer") + by));
       store.set(pickPatch([[layer, store.get("head")]]));
     },
-    remove: (head) => set(togglePick(held(), head)),
-    open: (head) => store.set({ ...pickPatch([head]), panel: "lines" }),
+    remove: (head) => set(togglePick(picked(), head)),
     sentence(sentence) {
       const heads = fitHeads(store.get("heads"), shapeOf(store.get("info"), sentence));
       // Positions of one sentence mean nothing in another.

@@ -1,4 +1,4 @@
-// Puts a token or a cell into words: what the readout and the screen reader are told.
+// Describes a token or a cell in words, for the readout and for screen readers.
 import { PARTNERS } from "./constants";
 import type { Head, Side } from "./contract";
 import { formatScore, formatWeight, headName, tokenText } from "./format";
@@ -55,7 +55,7 @@ function headsText(scene: Scene): string {
   return count > 1 ? ` (${scene.spec.aggregate} of ${count} heads)` : "";
 }
 
-/** The probability of what a target row predicts; by its name where the row is labeled by what it read. */
+/** The probability of the token that a target row predicts; with its name where the row has the label of its input. */
 function probabilityText(scene: Scene, unit: number): string {
   const logprob = logprobOf(scene, unit);
   if (logprob === null) return "";
@@ -89,6 +89,6 @@ export function inspectCell(
   const row = inspectToken(scene, { side: "target", unit: target }, exact);
   const value = (exact ?? weightsOf(scene, "target", target))[source] ?? 0;
   const label = tokenText(scene.source.labels[source] ?? "");
-  // Isolates keep a right-to-left token from turning the sentence round.
+  // Isolates keep a right-to-left token from reversing the sentence.
   return { ...row, facts: `${formatWeight(value, exact !== null)} on \u2068${label}\u2069` };
 }

@@ -1,8 +1,8 @@
-// SVG as text: the one writer of markup. Strings are escaped; only what was written here goes in as it is.
+// SVG as text: the only writer of markup. Strings are escaped; only what was written here is inserted unchanged.
 import { tokenText, visibleText } from "./format";
 import type { Theme } from "./theme";
 
-/** Markup that this module has written. Any other string is text: it does not fit where markup is asked for. */
+/** Markup that this module has written. Any other string is text, and is not accepted as markup. */
 export type Markup = string & { readonly markup: unique symbol };
 export type Attributes = Record<string, string | number>;
 
@@ -13,11 +13,14 @@ export interface Drawing {
   body: string;
 }
 
+/** Size of a drawing's text, in pixels. */
+export const FONT_SIZE = 12;
+
 export interface Style {
   theme: Theme;
   /** Font family of the panel. */
   family: string;
-  /** Width of a text at 12 px, in pixels. */
+  /** Width of a text of FONT_SIZE, in pixels. */
   measure(text: string): number;
 }
 
@@ -29,7 +32,7 @@ const ESCAPES: Record<string, string> = {
   "'": "&#39;",
 };
 
-/** Text for an element or an attribute's value; what XML does not allow is written as code points. */
+/** Text for an element or an attribute's value; characters that XML does not allow are written as code points. */
 export function escaped(text: string): string {
   return visibleText(text).replace(/[&<>"]/g, (char) => ESCAPES[char] ?? char);
 }
@@ -71,7 +74,7 @@ export function page(drawing: Drawing, title: string, { theme, family, measure }
       height,
       viewBox: `0 0 ${width} ${height}`,
       "font-family": family,
-      "font-size": 12,
+      "font-size": FONT_SIZE,
       fill: theme.foreground,
     },
     text("title", {}, title),

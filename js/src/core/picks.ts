@@ -1,4 +1,5 @@
 // Which heads of which sentence are looked at: the picked ones, and what they are compared with.
+import { signal } from "@preact/signals-core";
 
 import type { Head, Info, Traits } from "./contract";
 import type { Store } from "./store";
@@ -47,8 +48,8 @@ export function firstPick(store: Store): Pick {
 }
 
 /**
- * What the picked heads are set beside. Where nobody has said: the same heads on the next sentence or hypothesis,
- * or with one sentence alone all heads of the layer before.
+ * What the picked heads are compared with. By default the same heads on the next sentence or hypothesis, or with a
+ * single sentence all heads of the layer before.
  */
 export function secondPick(store: Store): Pick {
   const info = store.get("info");
@@ -63,7 +64,7 @@ export function secondPick(store: Store): Pick {
   return { sentence, heads: wholeLayer(Math.max(0, store.get("layer") - 1), shape.heads) };
 }
 
-/** Which of the two sides of a comparison the grid of heads is about; outside of one always the first. */
+/** Which pick the grid of heads is about: the first, or in a view of two the one that was chosen there. */
 export interface Subject {
   readonly second: boolean;
   choose(second: boolean): void;
@@ -71,13 +72,14 @@ export interface Subject {
 }
 
 export function createSubject(store: Store): Subject {
-  let chosen = false;
+  // The choice counts only in the view in which it was made.
+  const chosenIn = signal<string | null>(null);
   const subject = {
     get second() {
-      return chosen && store.get("panel") === "compare";
+      return chosenIn.value !== null && chosenIn.value === store.get("panel");
     },
     choose(second: boolean) {
-      chosen = second;
+      chosenIn.value = second ? store.get("panel") : null;
     },
     pick: () => (subject.second ? secondPick(store) : firstPick(store)),
   };

@@ -1,25 +1,14 @@
-// Colors: one per picked head, and a sequential map from the panel's background upward.
+// Scales of color: one color per picked head, and maps that start at the panel's background.
+import { PALETTE } from "./palette";
 
 export type RGB = readonly [number, number, number];
 
-/** Okabe-Ito order without black; yellow is darkened on a light ground, where it would vanish. */
-const OKABE_ITO = {
-  dark: ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#3d9bd9", "#e8702a", "#cc79a7"],
-  light: ["#e69f00", "#56b4e9", "#009e73", "#c2ad00", "#0072b2", "#d55e00", "#cc79a7"],
-};
-
-export const MAX_HEAD_COLORS = OKABE_ITO.light.length;
+// Okabe and Ito's colors without black; yellow is darkened on a light background, where it would vanish.
+export const MAX_HEAD_COLORS = PALETTE.heads.light.length;
 
 export function headColors(dark: boolean): readonly string[] {
-  return dark ? OKABE_ITO.dark : OKABE_ITO.light;
+  return dark ? PALETTE.heads.dark : PALETTE.heads.light;
 }
-
-// The steps above the background: one hue that grows only darker (light) or only lighter (dark), so that
-// order survives every kind of color blindness and a gray printer.
-const STEPS = {
-  light: ["#b4d3e8", "#5ea3d0", "#20689f", "#0c2f5c"],
-  dark: ["#20425f", "#2f79ad", "#7fbfdc", "#f6f3d4"],
-};
 
 export function parseColor(text: string): RGB | null {
   const hex = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(text.trim());
@@ -65,13 +54,6 @@ function fromOklab([light, a, b]: RGB): RGB {
   ];
 }
 
-// From the most negative through the background to the most positive: orange and blue stay apart for every kind of
-// color blindness, and both ends are equally far from the background.
-const ARMS = {
-  light: { negative: ["#7f3608", "#d9822b", "#f6cf9f"], positive: ["#b4d3e8", "#4b93c6", "#0c2f5c"] },
-  dark: { negative: ["#ffdcb0", "#d98238", "#5c3413"], positive: ["#1c4464", "#3f93cc", "#cfe8fa"] },
-};
-
 /** 256 colors; the background is value 0 of a sequential map and the middle of a diverging one. */
 export interface Ramp {
   colors: readonly RGB[];
@@ -83,12 +65,14 @@ export interface Ramp {
   gradient: string;
 }
 
+/** One hue that only darkens (light) or lightens (dark): its order survives color blindness and a gray printer. */
 export function makeRamp(background: RGB, dark: boolean): Ramp {
-  return through([background, ...STEPS[dark ? "dark" : "light"]], background);
+  return through([background, ...PALETTE.sequential[dark ? "dark" : "light"]], background);
 }
 
+/** Orange through the background to blue: apart for every kind of color blindness, both ends equally far from it. */
 export function makeDiverging(background: RGB, dark: boolean): Ramp {
-  const { negative, positive } = ARMS[dark ? "dark" : "light"];
+  const { negative, positive } = PALETTE.diverging[dark ? "dark" : "light"];
   return through([...negative, background, ...positive], background);
 }
 
@@ -103,7 +87,7 @@ function through(marks: readonly (RGB | string)[], background: RGB): Ramp {
     const [from, to] = [stops[low] ?? stops[0], stops[low + 1] ?? stops[0]] as [RGB, RGB];
     const share = at - low;
     const mix = (k: 0 | 1 | 2) => from[k] + (to[k] - from[k]) * share;
-    // The background itself comes without the rounding of there and back.
+    // The background itself is kept free of rounding errors.
     colors.push(share === 0 && marks[low] === background ? background : fromOklab([mix(0), mix(1), mix(2)]));
   }
   const at = (value: number): RGB => colors[toByte(value)] ?? background;
@@ -113,7 +97,7 @@ function through(marks: readonly (RGB | string)[], background: RGB): Ramp {
     colors,
     pixels: new Uint32Array(bytes.buffer),
     css,
-    ink: (value) => ((toOklab(at(value))[0] ?? 0) > 0.62 ? "#111" : "#fff"),
+    ink: (value) => ((toOklab(at(value))[0] ?? 0) > 0.62 ? PALETTE.ink.dark : PALETTE.ink.light),
     gradient: `linear-gradient(to right, ${stops.map((_, i) => css(i / (stops.length - 1))).join(", ")})`,
   };
 }

@@ -1,4 +1,4 @@
-// What the sentence and matrix views draw: units on both sides, and the weights between them.
+// What the views of single tokens draw: units on both sides, and the weights between them.
 import { accumulateHeads, decodeHead } from "./codec";
 import type { Aggregate, Axis, Head, Reading, SentenceReply, Side } from "./contract";
 import type { Data } from "./data";
@@ -31,7 +31,7 @@ export interface Scene {
   reply: SentenceReply;
   source: Units;
   target: Units;
-  /** Weights [target, source] of each line set: one a head, or the aggregate alone. */
+  /** Weights [target, source] of each set of lines: one per head, or the aggregate alone. */
   sets: Float32Array[];
   aggregate: Float32Array;
   /** Whether the lines are the aggregate, because there are more heads than colors. */
@@ -39,22 +39,21 @@ export interface Scene {
   top: number;
 }
 
-const unitsOfAxis = new WeakMap<Axis, Map<string, Units>>();
+const unitsOfAxis = new WeakMap<Axis, (Units | undefined)[]>();
 
-/** The same object for the same choice: views keep their tokens, and with them the focus, while it is. */
+/** The same object for the same choice: views keep their tokens, and the focus on them, as long as it is the same. */
 function unitsFor(axis: Axis, options: { words: boolean; drop: boolean }): Units {
-  const held = unitsOfAxis.get(axis) ?? new Map<string, Units>();
-  unitsOfAxis.set(axis, held);
-  const key = JSON.stringify(options);
-  const units = held.get(key) ?? makeUnits(axis, options);
-  held.set(key, units);
-  return units;
+  const known = unitsOfAxis.get(axis) ?? [];
+  unitsOfAxis.set(axis, known);
+  const choice = Number(options.words) + 2 * Number(options.drop);
+  known[choice] ??= makeUnits(axis, options);
+  return known[choice];
 }
 
 /**
- * Loads the layers one after another and projects the picked heads. Beyond as many heads as colors only the
- * running aggregate is kept, so that picking every head of a large model does not fill the memory. With `exact` the
- * weights are the kernel's own and not the quantized ones of whole layers.
+ * Loads the layers one after another and projects the picked heads. With more heads than colors only the running
+ * aggregate is kept, so that picking every head of a large model does not fill the memory. With `exact` the weights are
+ * the kernel's own and not the quantized ones of whole layers.
  */
 export async function buildScene(
   data: Data,
@@ -72,7 +71,7 @@ export async function buildScene(
   const total = new Float32Array(source.labels.length * target.labels.length);
   const size = source.assign.length * target.assign.length;
 
-  // Many heads position by position: added as they come, without a matrix of its own for each.
+  // Many heads, position by position: added as they come, without a matrix for each.
   const direct = aggregated && !exact && !spec.drop && isIdentity(target) && isIdentity(source);
   const order = spec.heads.map((head, index) => ({ head, index })).sort((a, b) => a.head[0] - b.head[0]);
   for (const number of direct ? new Set(order.map(({ head }) => head[0])) : []) {
@@ -93,9 +92,9 @@ export async function buildScene(
     progress(head[0]);
     const layer = exact ? null : await data.layer(spec.sentence, head[0]);
     if (layer?.missing?.includes(head[1])) throw new Error(leftOut(head));
-    const held = layer ? decodeHead(layer.bytes, head[1], size) : await data.head(spec.sentence, ...head);
+    const matrix = layer ? decodeHead(layer.bytes, head[1], size) : await data.head(spec.sentence, ...head);
     signal.throwIfAborted();
-    const weights = project(held, target, source, spec.drop);
+    const weights = project(matrix, target, source, spec.drop);
     accumulate(total, weights, spec.aggregate);
     if (!aggregated) sets[index] = weights;
   }
@@ -115,8 +114,8 @@ export function weightsOf(scene: Scene, side: Side, unit: number): Float32Array 
 }
 
 /**
- * The same weights, exact, from the kernel; null where rows were renormalized and a column alone cannot say
- * by how much.
+ * The same weights, exact, from the kernel; null where rows were renormalized, by how much a column alone cannot
+ * tell.
  */
 export async function exactWeightsOf(
   data: Data,

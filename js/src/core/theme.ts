@@ -1,7 +1,11 @@
 // Finds out whether the host is dark, follows its changes, and reads the colors that canvases need.
+import { type ReadonlySignal, signal } from "@preact/signals-core";
 
 import type { ThemeName } from "./contract";
+import type { Frames } from "./frames";
+import { PALETTE } from "./palette";
 import { makeDiverging, makeRamp, parseColor, type Ramp, type RGB } from "./scales";
+import type { Store } from "./store";
 
 export interface Theme {
   dark: boolean;
@@ -11,7 +15,7 @@ export interface Theme {
   /** The background as a color of CSS. */
   paper: string;
   accent: string;
-  /** Outlines reference links: seen on every color of the map. */
+  /** Outlines reference links: visible on every color of the map. */
   mark: string;
   ramp: Ramp;
   diverging: Ramp;
@@ -28,22 +32,22 @@ const ATTRIBUTES = [
   "data-vscode-theme-kind",
 ];
 
-/** What one element announces: true for dark, false for light, null for nothing. */
+/** What an element announces: true for dark, false for light, null for nothing. */
 function announced(element: Element): boolean | null {
   const jupyter = element.getAttribute("data-jp-theme-light");
   if (jupyter === "false") return true;
   if (jupyter === "true") return false;
-  // Colab says it in an attribute "theme".
+  // Colab has an attribute "theme".
   const named = ["data-theme", "data-mode", "theme"].map((name) => element.getAttribute(name)).find(Boolean);
   if (named === "dark") return true;
   if (named === "light") return false;
-  // "vscode-high-contrast-light" comes with "vscode-high-contrast": light has to be asked first.
+  // "vscode-high-contrast-light" comes with "vscode-high-contrast": light has to be tested first.
   if (LIGHT_CLASSES.some((name) => element.classList.contains(name))) return false;
   if (DARK_CLASSES.some((name) => element.classList.contains(name))) return true;
   return null;
 }
 
-/** The nearest announcement above `element`, through shadow roots; else the reader's preference. */
+/** The nearest announcement above `element`, through shadow roots, or else the reader's preference. */
 export function isDark(element: Element): boolean {
   let node: Node | null = element;
   while (node) {
@@ -54,8 +58,8 @@ export function isDark(element: Element): boolean {
     node = node instanceof ShadowRoot ? node.host : node.parentNode;
   }
   const page = element.ownerDocument;
-  const ofPage = (page.body ? announced(page.body) : null) ?? announced(page.documentElement);
-  return ofPage ?? prefersDark()?.matches ?? false;
+  const announcedByPage = (page.body ? announced(page.body) : null) ?? announced(page.documentElement);
+  return announcedByPage ?? prefersDark()?.matches ?? false;
 }
 
 function prefersDark(): MediaQueryList | undefined {
@@ -64,15 +68,16 @@ function prefersDark(): MediaQueryList | undefined {
     : undefined;
 }
 
-/** Marks the root as light or dark and gives the colors for canvases. */
+/** Marks the root as light or dark and reads the colors for canvases. */
 export function applyTheme(root: HTMLElement, wanted: ThemeName): Theme {
   const dark = wanted === "auto" ? isDark(root.parentElement ?? root) : wanted === "dark";
   root.dataset.xattnTheme = dark ? "dark" : "light";
   // A theme that the user asked for must not take the host's colors.
   root.toggleAttribute("data-xattn-forced", wanted !== "auto");
   const style = getComputedStyle(root);
-  const background = parseColor(style.backgroundColor) ?? (dark ? [22, 24, 28] : [255, 255, 255]);
-  const foreground = parseColor(style.color) ?? (dark ? [230, 232, 235] : [31, 35, 40]);
+  const colors = PALETTE.theme[dark ? "dark" : "light"];
+  const background = parseColor(style.backgroundColor) ?? colorOf(colors.background);
+  const foreground = parseColor(style.color) ?? colorOf(colors.foreground);
   const mixed = foreground.map((channel, i) => Math.round(channel * 0.62 + (background[i] ?? 0) * 0.38));
   return {
     dark,
@@ -80,15 +85,53 @@ export function applyTheme(root: HTMLElement, wanted: ThemeName): Theme {
     foreground: `rgb(${foreground.join(" ")})`,
     muted: `rgb(${mixed.join(" ")})`,
     paper: `rgb(${background.join(" ")})`,
-    // As --xattn-accent: a canvas cannot read light-dark().
-    accent: dark ? "#6cb6ea" : "#0b62a3",
-    mark: dark ? "#ff9e5e" : "#c8430b",
+    accent: colors.accent,
+    mark: colors.mark,
     ramp: makeRamp(background, dark),
     diverging: makeDiverging(background, dark),
   };
 }
 
-/** VS Code puts white behind every widget, whatever its theme: round a dark panel it would show as a frame. */
+function colorOf(hex: string): RGB {
+  return parseColor(hex) ?? [0, 0, 0];
+}
+
+function sameColors(a: Theme, b: Theme): boolean {
+  return a.dark === b.dark && a.paper === b.paper && a.foreground === b.foreground;
+}
+
+/** The looks of the panel as they are at the moment. */
+export interface Looks {
+  theme: ReadonlySignal<Theme>;
+  /** Another number after each change of the panel's size. */
+  size: ReadonlySignal<number>;
+}
+
+/** Follows the trait, the host and the size of the panel, which is in the page already. */
+export function followLooks(root: HTMLElement, store: Store, frames: Frames, closing: AbortSignal): Looks {
+  clearHostBackground(root);
+  const theme = signal(applyTheme(root, store.get("theme")));
+  const host = signal(0);
+  const size = signal(0);
+  watchTheme(root, () => host.value++, closing);
+  const observer = new ResizeObserver(() => {
+    size.value++;
+    frames.look();
+  });
+  observer.observe(root);
+  closing.addEventListener("abort", () => observer.disconnect(), { once: true });
+
+  frames.draw(() => {
+    void host.value;
+    void size.value;
+    const next = applyTheme(root, store.get("theme"));
+    // A new object makes everything paint again: only for new colors.
+    if (!sameColors(next, theme.peek())) theme.value = next;
+  });
+  return { theme, size };
+}
+
+/** VS Code puts white behind every widget, whatever its theme: around a dark panel it would show as a frame. */
 export function clearHostBackground(root: HTMLElement): void {
   if (!("vscIPyWidgets" in window)) return;
   for (const box of ancestors(root))

@@ -1,6 +1,7 @@
 // Requests to the kernel and their replies: ids, timeouts and errors in words.
 import { NO_ANSWER } from "./constants";
-import type { Model, Request } from "./contract";
+import type { Request } from "./contract";
+import type { Model } from "./model";
 
 export interface Reply {
   content: Record<string, unknown>;
@@ -11,7 +12,7 @@ export interface Transport {
   request(message: Request): Promise<Reply>;
 }
 
-/** Hosts give a DataView by the rules, which may be a window on a larger message; some give what lies below it. */
+/** Hosts should give a DataView, which may be a window on a larger message; some give the buffer below it. */
 function toView(buffer: DataView | ArrayBuffer | Uint8Array): DataView {
   if (buffer instanceof DataView) return buffer;
   if (ArrayBuffer.isView(buffer)) return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
@@ -43,7 +44,7 @@ export function createTransport(model: Model, signal: AbortSignal, timeout = 20_
   function receive(content: unknown, buffers?: readonly (DataView | ArrayBuffer | Uint8Array)[]): void {
     if (typeof content !== "object" || content === null) return;
     const reply = content as Record<string, unknown>;
-    // The kernel has begun, and answers when it is done, however long that takes.
+    // The kernel has started, and answers when it is done, however long that takes.
     if (typeof reply.computing === "string") clearTimeout(waiting.get(reply.computing)?.timer);
     const entry = typeof reply.id === "string" ? settle(reply.id) : undefined;
     if (!entry) return;
@@ -74,7 +75,7 @@ export function createTransport(model: Model, signal: AbortSignal, timeout = 20_
         } catch (error) {
           const reason = error instanceof Error ? error.message : String(error);
           const gone = new Error(`the kernel no longer holds this widget: run its cell again (${reason})`);
-          // Nor does it compute any longer what others wait for.
+          // It no longer computes what others wait for, either.
           for (const lost of [...waiting.keys()]) settle(lost)?.reject(gone);
         }
       });

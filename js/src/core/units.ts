@@ -1,10 +1,14 @@
 // Pure functions on attention matrices [target, source]: units, projection, aggregation, top partners.
-import type { Aggregate, Axis } from "./contract";
+import { joinPlaces, kindAt, type Place, placeAt } from "./axis";
+import type { Aggregate, Axis, AxisKind } from "./contract";
 
 /** What one side shows: positions, or words with special tokens on their own. */
 export interface Units {
   labels: string[];
   special: boolean[];
+  kinds: AxisKind[];
+  /** Place of each unit in the medium; that of a word spans the places of its tokens. */
+  places: (Place | null)[];
   /** Unit of each position, -1 where the position is dropped. */
   assign: Int32Array;
   /** Positions of each unit. */
@@ -15,6 +19,8 @@ export function makeUnits(axis: Axis, options: { words: boolean; drop: boolean }
   const units: Units = {
     labels: [],
     special: [],
+    kinds: [],
+    places: [],
     assign: new Int32Array(axis.labels.length).fill(-1),
     positions: [],
   };
@@ -29,8 +35,12 @@ export function makeUnits(axis: Axis, options: { words: boolean; drop: boolean }
       unit = units.labels.length;
       units.labels.push(merges ? (axis.words[word] ?? label) : label);
       units.special.push(special);
+      units.kinds.push(kindAt(axis, position));
+      units.places.push(placeAt(axis, position));
       units.positions.push([]);
       if (merges) unitOfWord.set(word, unit);
+    } else {
+      units.places[unit] = joinPlaces(units.places[unit] ?? null, placeAt(axis, position));
     }
     units.assign[position] = unit;
     units.positions[unit]?.push(position);
@@ -38,10 +48,32 @@ export function makeUnits(axis: Axis, options: { words: boolean; drop: boolean }
   return units;
 }
 
-/** Units that put all of `count` positions into one: for a few exact rows or columns of one word. */
+/** One unit of `count` positions: for a few exact rows or columns of one word. */
 export function oneUnit(count: number): Units {
-  const positions = [Array.from({ length: count }, (_, i) => i)];
-  return { labels: [""], special: [false], assign: new Int32Array(count), positions };
+  return {
+    labels: [""],
+    special: [false],
+    kinds: ["text"],
+    places: [null],
+    assign: new Int32Array(count),
+    positions: [Array.from({ length: count }, (_, i) => i)],
+  };
+}
+
+/** Some of the units, in the order given. */
+export function pickUnits(units: Units, indices: readonly number[]): Units {
+  const assign = new Int32Array(units.assign.length).fill(-1);
+  indices.forEach((unit, i) => {
+    for (const position of units.positions[unit] ?? []) assign[position] = i;
+  });
+  return {
+    labels: indices.map((unit) => units.labels[unit] ?? ""),
+    special: indices.map((unit) => units.special[unit] ?? false),
+    kinds: indices.map((unit) => units.kinds[unit] ?? "text"),
+    places: indices.map((unit) => units.places[unit] ?? null),
+    positions: indices.map((unit) => units.positions[unit] ?? []),
+    assign,
+  };
 }
 
 /** Whether each position is a unit of its own. */
@@ -50,8 +82,8 @@ export function isIdentity(units: Units): boolean {
 }
 
 /**
- * [target, source] positions -> [target, source] units: rows are renormalized over the columns that are left,
- * then source pieces are summed and target pieces averaged.
+ * [target, source] positions to [target, source] units: rows are renormalized over the columns that are left, then
+ * source pieces are summed and target pieces averaged.
  */
 export function project(
   weights: Float32Array,
@@ -71,7 +103,7 @@ export function project(
     if (renormalize) {
       let kept = 0;
       for (let s = 0; s < positions; s++) if ((source.assign[s] ?? -1) >= 0) kept += weights[start + s] ?? 0;
-      // A row that looked only at special tokens has nothing left to share out.
+      // A row that attends only to special tokens has no weight left.
       scale = kept > 0 ? scale / kept : 0;
     }
     for (let s = 0; s < positions; s++) {
@@ -89,8 +121,8 @@ export function project(
 export function accumulate(into: Float32Array, weights: Float32Array, how: Aggregate): void {
   for (let i = 0; i < into.length; i++) {
     const value = weights[i] ?? 0;
-    const held = into[i] ?? 0;
-    into[i] = how === "max" ? Math.max(held, value) : held + value;
+    const before = into[i] ?? 0;
+    into[i] = how === "max" ? Math.max(before, value) : before + value;
   }
 }
 

@@ -1,66 +1,73 @@
-// What a room of the panel is given and gives: rooms join a view, which knows no data, to store and loader.
+// What a view is given and what it gives. A view is a folder with a controller, and a line in the registry (views.ts).
+import type { ReadonlySignal } from "@preact/signals-core";
+import type { Context } from "./context";
+import type { Head } from "./contract";
+import type { Token } from "./inspect";
+import type { Drawing, Style } from "./markup";
+import type { Needs } from "./needs";
 
-import type { Filter } from "../lines/geometry";
-import type { Active } from "./active";
-import type { TraitName } from "./contract";
-import type { Data } from "./data";
-import type { Gestures } from "./gestures";
-import type { Inspection } from "./inspect";
-import type { Loader, LoadReason } from "./loader";
-import type { Subject } from "./picks";
-import type { Store } from "./store";
-import type { Theme } from "./theme";
+/** The options in the bar above the views, by their traits. */
+export type OptionName = "words" | "special" | "reading" | "aggregate" | "orientation" | "keep";
 
-export type Reason = TraitName | LoadReason | "theme" | "size" | "side";
-export type Reasons = ReadonlySet<Reason>;
-
-export interface Context {
-  store: Store;
-  data: Data;
-  loader: Loader;
-  active: Active;
-  gestures: Gestures;
-  subject: Subject;
-  theme(): Theme;
-  /** One color a picked head, in the present theme. */
-  colors(): readonly string[];
-  redraw(...reasons: Reason[]): void;
-  paintSoon(paint: () => void): void;
-  /** Unique in the page, for ids of elements. */
-  id: string;
-  signal: AbortSignal;
-}
-
-/** One of the main views. */
-export interface Room {
+/** One of the main views, mounted. */
+export interface View {
   element: HTMLElement;
-  /** What to do here, in words, where the readout is empty; null where there is no readout. */
-  hint: string | null;
-  /** Asks for what it shows beyond the scene; while it is open, whether or not there is something to draw yet. */
-  load?(reasons: Reasons): void;
-  draw(reasons: Reasons): void;
+  /** The tooltip of its tab. */
+  title: string;
+  /**
+   * What to do here, in words, where the readout is empty. Views that show single tokens have one: they come with the
+   * readout, the search and the list of picked heads.
+   */
+  hint?: string;
+  /** The options that change what it shows. */
+  options: readonly OptionName[];
+  /** Draws the view in the frame after anything that it read has changed, while it is open. */
+  draw(): void;
+  /** Scrolls a newly pinned token into sight: Python or the search may pin one that is not. */
+  reveal?(pin: Token | null): void;
   /** What is picked here, for a screen reader, where it is more than the picked heads. */
   summary?(): string;
-  /** Marks what is being looked at. */
-  activate?(inspection: Inspection | null, pinned: boolean): void;
+  /** The heads that the grid outlines and their colors, where these are not the picked ones. */
+  outlined?(): { picked: Head[]; outlines: string[] };
 }
 
-export function anyOf(reasons: Reasons, names: readonly Reason[]): boolean {
-  return names.some((name) => reasons.has(name));
+/** A view as a file. */
+export interface Saved {
+  /** What the file shows, after the name of the sentence. */
+  title: string[];
+  drawing(style: Style): Drawing | Promise<Drawing>;
+  /** Its own numbers in a format; null where the weights of the shown scene are meant. */
+  numbers?(format: NumberFormat): Promise<string | null> | string | null;
 }
 
-/** Outline colors of the picked heads: their lines' colors, or one color for an aggregate. */
-export function outlinesOf(count: number, colors: readonly string[]): string[] {
-  const aggregated = count > colors.length;
-  return Array.from({ length: count }, (_, i) => colors[aggregated ? 0 : i] ?? "");
+export type NumberFormat = "csv" | "spreadsheet" | "json";
+
+export interface ViewDefinition<Name extends string = string, Mounted extends View = View> {
+  /** The value of the trait `panel`. */
+  name: Name;
+  /** What its tab says. */
+  label: string;
+  needs: Needs;
+  mount(context: Context): Mounted;
+  export(view: Mounted, context: Context): Saved;
 }
 
-/** Which lines are kept, by the traits. */
-export function filterOf(store: Store): Filter {
-  return {
-    keep: store.get("keep"),
-    threshold: store.get("threshold"),
-    top_k: store.get("top_k"),
-    mass: store.get("mass"),
-  };
+/** A line of the registry. */
+export function view<const Name extends string, Mounted extends View>(
+  name: Name,
+  label: string,
+  needs: Needs,
+  mount: (context: Context) => Mounted,
+  save: (view: Mounted, context: Context) => Saved,
+): ViewDefinition<Name, Mounted> {
+  return { name, label, needs, mount, export: save };
 }
+
+/** A view together with its line of the registry. */
+export interface MountedView {
+  definition: ViewDefinition;
+  view: View;
+}
+
+/** The open view. */
+export type Opened = ReadonlySignal<MountedView>;

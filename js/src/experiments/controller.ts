@@ -1,84 +1,96 @@
-// The room of experiments: joins its view to the traits that Python sets, and sends what is tried to the kernel.
-
-import type { Head, LiveRequest, TokenChoice } from "../core/contract";
-import { errorText } from "../core/loader";
+// Experiments: joins their bar to the traits that Python sets, and asks the kernel to try things.
+import { computed, signal } from "@preact/signals-core";
+import type { Context } from "../core/context";
+import type { ChoicesReply, Head, LiveRequest, TextReply, TokenChoice } from "../core/contract";
+import { errorText } from "../core/errands";
 import { sameHead } from "../core/picks";
-import type { Transport } from "../core/transport";
-import type { Context } from "../core/view";
-import { createLive } from "./view";
+import { createExperimentsBar, type TargetOption } from "./view";
 
 export const NO_KERNEL = "Off: this page works without a kernel.";
 
-export interface LiveRoom {
+export interface Experiments {
   element: HTMLElement;
-  draw(): void;
-  /** A head was clicked: whether that was to mute it. `wanted`: by a modifier or key, whatever the mode. */
+  /**
+   * A head was clicked: mutes or unmutes it if that was meant, and returns whether it did. `wanted`: a modifier or a key
+   * asked for it, whatever the mode.
+   */
   mute(head: Head, wanted: boolean): boolean;
 }
 
-export function createLiveRoom(context: Context, transport: Transport): LiveRoom {
-  const { store, loader, id, signal, redraw } = context;
-  let draft: string | null = null;
-  let muteMode = false;
-  let failure = "";
-  let choices: { of: string; list: TokenChoice[] } | null = null;
+export function createExperiments(context: Context): Experiments {
+  const { store, transport, loader, gestures, frames, id, signal: closing } = context;
+  /** The text of a target while it is edited. */
+  const draft = signal<string | null>(null);
+  const muteMode = signal(false);
+  const failure = signal("");
+  /** Other tokens for the position that was pinned when they were asked for. */
+  const choices = signal<{ sentence: number; position: number; list: TokenChoice[] } | null>(null);
 
-  function why(): string {
+  const off = computed(() => {
     if (!store.get("info").live) return NO_KERNEL;
     const reason = store.get("live")?.why ?? "";
     return reason ? `Off: ${reason}` : "";
+  });
+  const group = computed(() => groupOf(store.get("sentence")));
+  /** The targets of the shown source. */
+  const targets = computed(() =>
+    store.get("info").sentences.flatMap(({ name, target, logprob }, sentence): TargetOption[] => {
+      if (groupOf(sentence) !== group.value) return [];
+      return [{ sentence, text: name ? `${name}: ${target}` : target, logprob: logprob ?? null }];
+    }),
+  );
+  const pinned = computed(() => {
+    const position = store.get("target_index");
+    const label = position === null ? undefined : loader.scene.value?.reply.target.output.labels[position];
+    return position === null || label === undefined ? null : { position, label };
+  });
+  const shownChoices = computed(() => {
+    const { sentence, position, list } = choices.value ?? {};
+    const isCurrent = sentence === store.get("sentence") && position === store.get("target_index");
+    return isCurrent ? (list ?? null) : null;
+  });
+
+  function groupOf(sentence: number): number {
+    return store.get("info").sentences[sentence]?.group ?? sentence;
   }
 
-  async function ask(request: LiveRequest): Promise<Record<string, unknown> | null> {
-    failure = "";
+  /** The reply to a request; null where it failed, which the bar then says. */
+  async function ask<Reply = object>(request: LiveRequest): Promise<Reply | null> {
+    failure.value = "";
     try {
       const { content } = await transport.request({ kind: "live", ...request });
-      return content;
+      return content as Reply;
     } catch (error) {
-      if (signal.aborted) return null;
-      failure = errorText(error);
-      redraw("live");
+      if (!closing.aborted) failure.value = errorText(error);
       return null;
     }
   }
 
-  const pinnedKey = () => `${store.get("sentence")} ${store.get("target_index")}`;
-
-  const view = createLive(
+  const bar = createExperimentsBar(
     {
-      sentence: context.gestures.sentence,
+      sentence: gestures.sentence,
       async edit() {
-        const reply = await ask({ action: "text", sentence: store.get("sentence") });
-        if (!reply) return;
-        draft = String(reply.text ?? "");
-        redraw("live");
+        const reply = await ask<TextReply>({ action: "text", sentence: store.get("sentence") });
+        if (reply) draft.value = String(reply.text ?? "");
       },
       read(text) {
-        draft = null;
+        draft.value = null;
         void ask({ action: "target", text });
-        redraw("live");
       },
       cancel() {
-        draft = null;
-        redraw("live");
+        draft.value = null;
       },
       async choices() {
-        const of = pinnedKey();
-        const reply = await ask({
-          action: "choices",
-          sentence: store.get("sentence"),
-          position: store.get("target_index") ?? 0,
-        });
-        if (reply) choices = { of, list: reply.choices as TokenChoice[] };
-        redraw("live");
+        const [sentence, position] = [store.get("sentence"), store.get("target_index") ?? 0];
+        const reply = await ask<ChoicesReply>({ action: "choices", sentence, position });
+        if (reply) choices.value = { sentence, position, list: reply.choices };
       },
       token(choice, rest) {
         const position = store.get("target_index");
         if (position !== null) void ask({ action: "token", position, token: choice.id, rest });
       },
       muteMode(on) {
-        muteMode = on;
-        redraw("live");
+        muteMode.value = on;
       },
       mute: (heads) => void ask({ action: "mute", heads }),
       compare() {
@@ -89,50 +101,32 @@ export function createLiveRoom(context: Context, transport: Transport): LiveRoom
       stop: () => void ask({ action: "stop" }),
     },
     id,
-    signal,
+    closing,
   );
 
+  frames.draw(() => bar.showTargets(targets.value, store.get("sentence")));
+  frames.draw(() => bar.showChoices(shownChoices.value, pinned.value, off.value));
+  frames.draw(() => bar.showMuting(store.get("muted"), store.get("live")?.effect ?? null, off.value));
+  frames.draw(() => bar.showDraft(off.value ? null : draft.value));
+  frames.draw(() => {
+    const { busy = "", error = "" } = store.get("live") ?? {};
+    bar.showState({
+      off: off.value,
+      busy,
+      error: failure.value || error,
+      pinned: pinned.value,
+      muteMode: muteMode.value && off.value === "",
+    });
+  });
+
   return {
-    element: view.element,
+    element: bar.element,
     mute(head, wanted) {
-      if (!(wanted || muteMode) || why() !== "") return false;
+      if (!(wanted || muteMode.value) || off.value !== "") return false;
       const muted = store.get("muted");
       const rest = muted.filter((other) => !sameHead(other, head));
       void ask({ action: "mute", heads: rest.length < muted.length ? rest : [...muted, head] });
       return true;
-    },
-    draw() {
-      const info = store.get("info");
-      const sentence = store.get("sentence");
-      const group = info.sentences[sentence]?.group ?? sentence;
-      const { busy = "", error = "", effect = null } = store.get("live") ?? {};
-      const position = store.get("target_index");
-      const labels = loader.scene?.reply.target.output.labels;
-      const label = position === null ? undefined : labels?.[position];
-      const off = why();
-      view.show({
-        why: off,
-        busy,
-        error: failure || error,
-        targets: info.sentences.flatMap((each, index) =>
-          (each.group ?? index) === group
-            ? [
-                {
-                  sentence: index,
-                  text: each.name ? `${each.name}: ${each.target}` : each.target,
-                  logprob: each.logprob ?? null,
-                },
-              ]
-            : [],
-        ),
-        sentence,
-        pinned: position === null || label === undefined ? null : { position, label },
-        choices: choices?.of === pinnedKey() ? choices.list : null,
-        draft: off ? null : draft,
-        muteMode: muteMode && off === "",
-        muted: store.get("muted"),
-        effect,
-      });
     },
   };
 }

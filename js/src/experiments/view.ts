@@ -1,37 +1,32 @@
-// Trying things with the model: which target is shown, editing it, other next tokens, muted heads; progress and stop.
-
-import type { Effect, Head, TokenChoice } from "../core/contract";
+// The bar of experiments: the shown target, editing it, other tokens, muted heads; progress and stop.
+import type { Effect, Head, Rest, TokenChoice } from "../core/contract";
 import { bdi, h, setText } from "../core/dom";
 import { formatScore, tokenText } from "../core/format";
 import { claim } from "../core/keyboard";
 
-export type Rest = "generate" | "keep";
-
-/** One of the targets of a source: a hypothesis, an edit, or what came of muting. */
+/** One of the targets of a source: a hypothesis, an edit, or a result of muting. */
 export interface TargetOption {
   sentence: number;
   text: string;
   logprob: number | null;
 }
 
-export interface LiveProps {
-  /** Why nothing can be tried here; "" where it can. */
-  why: string;
-  busy: string;
-  error: string;
-  targets: readonly TargetOption[];
-  sentence: number;
-  /** The target token that is pinned, whose place another could take. */
-  pinned: { position: number; label: string } | null;
-  choices: readonly TokenChoice[] | null;
-  /** The text to edit, while it is edited. */
-  draft: string | null;
-  muteMode: boolean;
-  muted: readonly Head[];
-  effect: Effect | null;
+/** The pinned target token, which another could replace. */
+export interface Pinned {
+  position: number;
+  label: string;
 }
 
-export interface LiveEvents {
+export interface State {
+  /** Why experiments are unavailable; "" where they are available. */
+  off: string;
+  busy: string;
+  error: string;
+  pinned: Pinned | null;
+  muteMode: boolean;
+}
+
+export interface ExperimentsEvents {
   sentence(index: number): void;
   edit(): void;
   read(text: string): void;
@@ -44,25 +39,38 @@ export interface LiveEvents {
   stop(): void;
 }
 
-export interface LiveView {
+export interface ExperimentsBar {
   element: HTMLElement;
-  show(props: LiveProps): void;
+  showState(state: State): void;
+  showTargets(targets: readonly TargetOption[], sentence: number): void;
+  showChoices(choices: readonly TokenChoice[] | null, pinned: Pinned | null, off: string): void;
+  showMuting(muted: readonly Head[], effect: Effect | null, off: string): void;
+  /** Opens the editor with a text; null closes it. */
+  showDraft(draft: string | null): void;
 }
 
-export function createLive(events: LiveEvents, id: string, signal: AbortSignal): LiveView {
-  const button = (text: string, title: string, act: () => void, attrs: Record<string, string> = {}) => {
+type Button = (
+  text: string,
+  title: string,
+  act: () => void,
+  attrs?: Record<string, string>,
+) => HTMLButtonElement;
+
+export function createExperimentsBar(
+  events: ExperimentsEvents,
+  id: string,
+  signal: AbortSignal,
+): ExperimentsBar {
+  const button: Button = (text, title, act, attrs = {}) => {
     const element = h("button", { class: "xattn-button", text, title, attrs: { type: "button", ...attrs } });
     element.addEventListener("click", act, { signal });
     return element;
   };
-  const select = h("select", { attrs: { "aria-label": "Target" } });
-  select.addEventListener("change", () => events.sentence(Number(select.value)), { signal });
-  const target = h(
-    "label",
-    { class: "xattn-live-target" },
-    h("span", { class: "xattn-label", text: "Target" }),
-    select,
-  );
+  const targets = createTargets(events, signal);
+  const editor = createEditor(events, button, signal);
+  const choices = createChoices(events, signal);
+  const muting = createMuting(events, button, signal);
+
   const edit = button("Edit target", "Write another target and see how the model reads it", events.edit);
   const other = button("Other tokens", "", events.choices);
   const mute = button(
@@ -75,18 +83,81 @@ export function createLive(events: LiveEvents, id: string, signal: AbortSignal):
   const busy = h("span", { class: "xattn-small xattn-busy" });
   const stop = button("Stop", "Stop what the model is doing", events.stop);
   const progress = h("span", { class: "xattn-progress", attrs: { "aria-live": "polite" } }, busy);
-  const error = h("div", { class: "xattn-live-error", attrs: { "aria-live": "assertive" } });
-  const bar = h("div", { class: "xattn-live-bar" }, target, edit, other, mute, why, progress, stop);
+  const error = h("div", { class: "xattn-experiments-error", attrs: { "aria-live": "assertive" } });
+  const bar = h(
+    "div",
+    { class: "xattn-experiments-bar" },
+    ...[targets.element, edit, other, mute, why, progress, stop],
+  );
+  const element = h(
+    "section",
+    { class: "xattn-experiments", attrs: { "aria-label": "Experiment" } },
+    ...[bar, editor.element, choices.element, muting.element, error],
+  );
 
+  return {
+    element,
+    showState(state) {
+      const isOff = state.off !== "";
+      for (const control of [edit, mute, editor.submit]) control.disabled = isOff;
+      other.disabled = isOff || state.pinned === null;
+      other.title = state.pinned
+        ? `The likeliest tokens to replace ${tokenText(state.pinned.label)}`
+        : "Pin a target token first: click it";
+      mute.setAttribute("aria-pressed", String(state.muteMode));
+      setText(why, state.off);
+      why.hidden = !isOff;
+      for (const control of [edit, other, mute])
+        if (isOff) control.setAttribute("aria-describedby", `${id}-why`);
+        else control.removeAttribute("aria-describedby");
+      setText(busy, state.busy);
+      const stopHadFocus = !state.busy && element.ownerDocument.activeElement === stop;
+      stop.hidden = state.busy === "";
+      if (stopHadFocus) edit.focus();
+      setText(error, state.error);
+    },
+    showTargets: targets.show,
+    showChoices: choices.show,
+    showMuting: muting.show,
+    showDraft: editor.show,
+  };
+}
+
+function createTargets(events: ExperimentsEvents, signal: AbortSignal) {
+  const select = h("select", { attrs: { "aria-label": "Target" } });
+  select.addEventListener("change", () => events.sentence(Number(select.value)), { signal });
+  const element = h(
+    "label",
+    { class: "xattn-experiments-target" },
+    h("span", { class: "xattn-label", text: "Target" }),
+    select,
+  );
+  let listed: readonly TargetOption[] | null = null;
+  return {
+    element,
+    show(targets: readonly TargetOption[], sentence: number): void {
+      element.hidden = targets.length < 2;
+      if (listed !== targets)
+        select.replaceChildren(
+          ...targets.map(({ sentence: index, text, logprob }) =>
+            h("option", {
+              text: `${tokenText(text)}${logprob === null ? "" : ` (log-prob ${formatScore(logprob)})`}`,
+              attrs: { value: String(index), dir: "auto" },
+            }),
+          ),
+        );
+      listed = targets;
+      select.value = String(sentence);
+    },
+  };
+}
+
+function createEditor(events: ExperimentsEvents, button: Button, signal: AbortSignal) {
   const area = h("textarea", { attrs: { rows: "2", "aria-label": "Another target", dir: "auto" } });
   const submit = button("Read it", "Read this target by teacher forcing", () => events.read(area.value));
-  const editor = h(
-    "div",
-    { class: "xattn-live-row" },
-    area,
-    submit,
-    button("Cancel", "Leave the target as it is", events.cancel),
-  );
+  const cancel = button("Cancel", "Leave the target as it is", events.cancel);
+  const element = h("div", { class: "xattn-experiments-row" }, area, submit, cancel);
+  element.hidden = true;
   area.addEventListener(
     "keydown",
     (event) => {
@@ -100,7 +171,21 @@ export function createLive(events: LiveEvents, id: string, signal: AbortSignal):
     },
     { signal },
   );
+  return {
+    element,
+    submit,
+    show(draft: string | null): void {
+      const opens = draft !== null && element.hidden;
+      element.hidden = draft === null;
+      if (!opens) return;
+      area.value = draft;
+      area.focus();
+      area.select();
+    },
+  };
+}
 
+function createChoices(events: ExperimentsEvents, signal: AbortSignal) {
   const asked = h("span", { class: "xattn-label" });
   const list = h("span", { class: "xattn-choices" });
   const rest = h(
@@ -109,118 +194,62 @@ export function createLive(events: LiveEvents, id: string, signal: AbortSignal):
     h("option", { text: "then generate", attrs: { value: "generate" } }),
     h("option", { text: "then keep the rest", attrs: { value: "keep" } }),
   );
-  const chooser = h("div", { class: "xattn-live-row" }, asked, list, rest);
+  const element = h("div", { class: "xattn-experiments-row" }, asked, list, rest);
 
-  const chips = h("span", { class: "xattn-choices" });
-  const restore = button("Unmute all", "Put every head back", () => events.mute([]));
-  const words = h("span", { class: "xattn-small" });
-  const compare = button("Compare", "Set the two side by side, with their difference", events.compare);
-  const muting = h("div", { class: "xattn-live-row" }, chips, restore, words, compare);
-
-  const element = h(
-    "section",
-    { class: "xattn-live", attrs: { "aria-label": "Experiment" } },
-    bar,
-    editor,
-    chooser,
-    muting,
-    error,
-  );
-  let shown: LiveProps | null = null;
-
-  function showTargets(props: LiveProps): void {
-    target.hidden = props.targets.length < 2;
-    if (JSON.stringify(shown?.targets) !== JSON.stringify(props.targets))
-      select.replaceChildren(
-        ...props.targets.map(({ sentence, text, logprob }) =>
-          h("option", {
-            text: `${tokenText(text)}${logprob === null ? "" : ` (log-prob ${formatScore(logprob)})`}`,
-            attrs: { value: String(sentence), dir: "auto" },
-          }),
-        ),
-      );
-    select.value = String(props.sentence);
-  }
-
-  function showChoices({ choices, pinned, why: off }: LiveProps): void {
-    chooser.hidden = choices === null || pinned === null;
-    if (!pinned || !choices) return;
-    setText(asked, `In place of \u2068${tokenText(pinned.label)}\u2069:`);
-    if (shown?.choices === choices) return;
-    list.replaceChildren(
-      ...choices.map((choice) => {
-        const probability = Math.exp(choice.logprob);
-        const name = `${tokenText(choice.label)}, probability ${probability.toFixed(3)}`;
-        const element = h(
-          "button",
-          { class: "xattn-choice", title: name, attrs: { type: "button", "aria-label": name } },
-          bdi(choice.label),
-          h("span", { class: "xattn-number", text: probability.toFixed(3) }),
-        );
-        element.disabled = off !== "";
-        element.addEventListener("click", () => events.token(choice, rest.value as Rest), { signal });
-        return element;
-      }),
+  function choiceButton(choice: TokenChoice): HTMLButtonElement {
+    const probability = Math.exp(choice.logprob).toFixed(3);
+    const name = `${tokenText(choice.label)}, probability ${probability}`;
+    const button = h(
+      "button",
+      { class: "xattn-choice", title: name, attrs: { type: "button", "aria-label": name } },
+      bdi(choice.label),
+      h("span", { class: "xattn-number", text: probability }),
     );
-  }
-
-  function showMuting({ muted, effect, why: off }: LiveProps): void {
-    muting.hidden = muted.length === 0;
-    restore.disabled = off !== "";
-    if (JSON.stringify(shown?.muted) !== JSON.stringify(muted) || shown?.why !== off)
-      chips.replaceChildren(
-        h("span", { class: "xattn-label", text: "Muted" }),
-        ...muted.map(([layer, head]) => {
-          const name = `Unmute layer ${layer}, head ${head}`;
-          const chip = h(
-            "button",
-            { class: "xattn-choice", title: name, attrs: { type: "button", "aria-label": name } },
-            h("span", { text: `L${layer} H${head} ×` }),
-          );
-          chip.disabled = off !== "";
-          chip.addEventListener(
-            "click",
-            () => events.mute(muted.filter((each) => each[0] !== layer || each[1] !== head)),
-            { signal },
-          );
-          return chip;
-        }),
-      );
-    setText(words, effect ? effectText(effect) : "");
-    compare.hidden = effect === null;
+    button.addEventListener("click", () => events.token(choice, rest.value as Rest), { signal });
+    return button;
   }
 
   return {
     element,
-    show(props) {
-      showTargets(props);
-      const off = props.why !== "";
-      for (const control of [edit, mute, submit]) control.disabled = off;
-      other.disabled = off || props.pinned === null;
-      other.title = props.pinned
-        ? `The likeliest tokens in place of ${tokenText(props.pinned.label)}`
-        : "Pin a target token first: click it";
-      mute.setAttribute("aria-pressed", String(props.muteMode));
-      setText(why, props.why);
-      why.hidden = !off;
-      for (const control of [edit, other, mute])
-        if (off) control.setAttribute("aria-describedby", `${id}-why`);
-        else control.removeAttribute("aria-describedby");
-      setText(busy, props.busy);
-      const stopHadFocus = !props.busy && element.ownerDocument.activeElement === stop;
-      stop.hidden = props.busy === "";
-      if (stopHadFocus) edit.focus();
-      setText(error, props.error);
-      const opened = props.draft !== null && (shown?.draft ?? null) === null;
-      editor.hidden = props.draft === null;
-      if (opened) {
-        area.value = props.draft ?? "";
-        area.focus();
-        area.select();
-      }
-      showChoices(props);
-      showMuting(props);
-      shown = props;
+    show(choices: readonly TokenChoice[] | null, pinned: Pinned | null, off: string): void {
+      element.hidden = choices === null || pinned === null;
+      if (!pinned || !choices) return;
+      setText(asked, `In place of \u2068${tokenText(pinned.label)}\u2069:`);
+      const buttons = choices.map(choiceButton);
+      for (const button of buttons) button.disabled = off !== "";
+      list.replaceChildren(...buttons);
+    },
+  };
+}
+
+function createMuting(events: ExperimentsEvents, button: Button, signal: AbortSignal) {
+  const chips = h("span", { class: "xattn-choices" });
+  const restore = button("Unmute all", "Restore every head", () => events.mute([]));
+  const outcome = h("span", { class: "xattn-small" });
+  const compare = button("Compare", "Show the two side by side, with their difference", events.compare);
+  const element = h("div", { class: "xattn-experiments-row" }, chips, restore, outcome, compare);
+
+  function chip([layer, head]: Head, muted: readonly Head[]): HTMLButtonElement {
+    const name = `Unmute layer ${layer}, head ${head}`;
+    const unmute = h(
+      "button",
+      { class: "xattn-choice", title: name, attrs: { type: "button", "aria-label": name } },
+      h("span", { text: `L${layer} H${head} ×` }),
+    );
+    const others = muted.filter((other) => other[0] !== layer || other[1] !== head);
+    unmute.addEventListener("click", () => events.mute(others), { signal });
+    return unmute;
+  }
+
+  return {
+    element,
+    show(muted: readonly Head[], effect: Effect | null, off: string): void {
+      element.hidden = muted.length === 0;
+      const buttons = muted.map((head) => chip(head, muted));
+      for (const control of [restore, ...buttons]) control.disabled = off !== "";
+      chips.replaceChildren(h("span", { class: "xattn-label", text: "Muted" }), ...buttons);
+      setText(outcome, effect ? effectText(effect) : "");
+      compare.hidden = effect === null;
     },
   };
 }

@@ -1,4 +1,4 @@
-// Finds tokens by a piece of their text: pure, on the labels of both sides.
+// Finds tokens by a piece of their text.
 import type { Token } from "../core/inspect";
 import type { Scene } from "../core/scene";
 

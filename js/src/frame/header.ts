@@ -1,16 +1,10 @@
-// The panel's header: the model's name and, when there are several, the sentence picker.
-
-import type { Info } from "../core/contract";
+// The panel's header: the model's name and, where there are several sentences, their picker.
+import type { Context } from "../core/context";
+import type { Info, SentenceInfo } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { tokenText } from "../core/format";
 
-export interface HeaderView {
-  element: HTMLElement;
-  /** `generated`: whether the model wrote the target; null while that is not known. */
-  show(info: Info, sentence: number, generated: boolean | null): void;
-}
-
-export function createHeader(events: { sentence(index: number): void }, signal: AbortSignal): HeaderView {
+export function createHeader({ store, loader, gestures, frames, signal }: Context): HTMLElement {
   const model = h("span", { class: "xattn-model" });
   const select = h("select", { attrs: { "aria-label": "Sentence" } });
   const count = h("span", { class: "xattn-muted" });
@@ -28,30 +22,33 @@ export function createHeader(events: { sentence(index: number): void }, signal: 
     model,
     picker,
   );
-  select.addEventListener("change", () => events.sentence(select.selectedIndex), { signal });
-  let shown: Info["sentences"] | null = null;
+  select.addEventListener("change", () => gestures.sentence(select.selectedIndex), { signal });
+  let listed: readonly SentenceInfo[] | null = null;
 
-  return {
-    element,
-    show(info, sentence, generated) {
-      const origin = generated === null ? "" : `target ${generated ? "generated" : "given"}`;
-      const record = info.sentences[sentence] ?? { ...info, name: "" };
-      const size = `${record.layers} × ${record.heads} heads`;
-      const parts = [record.name, record.model, size, origin];
-      setText(model, parts.filter((part) => part !== "").join(" · "));
-      picker.hidden = info.sentences.length < 2;
-      if (shown !== info.sentences) {
-        shown = info.sentences;
-        const options = info.sentences.map((pair, index) =>
-          h("option", {
-            text: `${index + 1}. ${pair.name ? `${pair.name}: ` : ""}${tokenText(pair.source)} → ${tokenText(pair.target)}`,
-            attrs: { dir: "auto" },
-          }),
-        );
-        select.replaceChildren(...options);
-        setText(count, `of ${info.sentences.length}`);
-      }
-      select.selectedIndex = sentence;
-    },
-  };
+  function list({ sentences }: Info): void {
+    picker.hidden = sentences.length < 2;
+    if (listed === sentences) return;
+    listed = sentences;
+    const options = sentences.map(({ name, source, target }, index) =>
+      h("option", {
+        text: `${index + 1}. ${name ? `${name}: ` : ""}${tokenText(source)} → ${tokenText(target)}`,
+        attrs: { dir: "auto" },
+      }),
+    );
+    select.replaceChildren(...options);
+    setText(count, `of ${sentences.length}`);
+  }
+
+  frames.draw(() => {
+    const [info, sentence] = [store.get("info"), store.get("sentence")];
+    const record = info.sentences[sentence] ?? { ...info, name: "" };
+    // Whether the model wrote the target is unknown until its weights are there.
+    const generated = loader.scene.value?.reply.generated;
+    const origin = generated === undefined ? "" : `target ${generated ? "generated" : "given"}`;
+    const parts = [record.name, record.model, `${record.layers} × ${record.heads} heads`, origin];
+    setText(model, parts.filter((part) => part !== "").join(" · "));
+    list(info);
+    select.selectedIndex = sentence;
+  });
+  return element;
 }

@@ -1,21 +1,21 @@
-// A button that opens the list of formats to save the shown view in.
+// A button that opens the list of formats in which the open view can be saved.
 import { h } from "../core/dom";
 import { claim } from "../core/keyboard";
 
 export const FORMATS = [
   { name: "png", label: "Picture (PNG)", title: "The shown view as a picture" },
   { name: "svg", label: "Drawing (SVG)", title: "The shown view with lines and text that can be edited" },
-  { name: "csv", label: "Weights (CSV)", title: "A line for each pair of tokens and each picked head" },
+  { name: "csv", label: "Weights (CSV)", title: "One line for each pair of tokens and each picked head" },
   {
     name: "spreadsheet",
     label: "For a spreadsheet (CSV)",
-    title: "The same; tokens that begin like a formula have an apostrophe in front",
+    title: "The same; tokens that look like a formula get an apostrophe in front",
   },
   { name: "json", label: "Weights (JSON)", title: "Tokens and weights of the picked heads" },
   {
     name: "pharaoh",
     label: "Alignment (Pharaoh)",
-    title: "The source word that each target word weighs most",
+    title: "For each target word the source word with the largest weight",
   },
 ] as const;
 export type Format = (typeof FORMATS)[number]["name"];

@@ -1,29 +1,16 @@
-// The options of the shown view: native form elements with labels.
-
+// The options of the open view: native form elements with labels.
+import type { Context } from "../core/context";
 import type { Keep, Traits } from "../core/contract";
 import { h, setText } from "../core/dom";
+import type { Opened } from "../core/view";
 
-export type Options = Pick<
-  Traits,
-  | "panel"
-  | "aggregate"
-  | "words"
-  | "special"
-  | "reading"
-  | "orientation"
-  | "keep"
-  | "threshold"
-  | "top_k"
-  | "mass"
->;
-
-export interface OptionsView {
+export interface Options {
   element: HTMLElement;
+  /** Shows them also where they do not fit beside the tabs. */
   open(on: boolean): void;
-  show(options: Options, heads: number, longest: number): void;
 }
 
-/** How the slider stands for the number of each way to keep lines. */
+/** How the slider shows the number of each way to keep lines. */
 interface Slide {
   label: string;
   trait: "threshold" | "top_k" | "mass";
@@ -42,13 +29,13 @@ const SLIDES: Record<Keep, Slide> = {
     min: 0,
     max: () => 1,
     step: 0.01,
-    // Square-root scaled, like the weights: most of the useful thresholds are small.
+    // On a square-root scale, like the weights: most useful thresholds are small.
     toSlider: Math.sqrt,
     fromSlider: (position) => Math.round(position ** 2 * 1e4) / 1e4,
     text: (value) => value.toFixed(value < 0.1 ? 3 : 2),
   },
   top: {
-    label: "Lines a row",
+    label: "Lines per row",
     trait: "top_k",
     min: 1,
     max: (longest) => Math.max(1, Math.min(20, longest)),
@@ -69,11 +56,9 @@ const SLIDES: Record<Keep, Slide> = {
   },
 };
 
-export function createOptions(
-  change: (patch: Partial<Traits>) => void,
-  id: string,
-  signal: AbortSignal,
-): OptionsView {
+export function createOptions({ store, loader, frames, id, signal }: Context, opened: Opened): Options {
+  const change = store.set;
+
   function choice(
     label: string,
     title: string,
@@ -94,41 +79,41 @@ export function createOptions(
     );
     return { field, select };
   }
-  const same = (...values: string[]) => values.map((value): [string, string] => [value, value]);
+  const plain = (...values: string[]) => values.map((value): [string, string] => [value, value]);
 
   const aggregate = choice(
     "Several heads",
-    "How picked heads are put together in the matrix and in the numbers: their mean, or the largest of them.",
-    same("mean", "max"),
+    "How the matrix and the numbers combine the picked heads: by their mean or their maximum.",
+    plain("mean", "max"),
     (value) => change({ aggregate: value as Traits["aggregate"] }),
   );
   const units = choice(
     "Tokens",
     "Subwords as the model reads them, or whole words: summed over source pieces, averaged over target pieces.",
-    same("subwords", "words"),
+    plain("subwords", "words"),
     (value) => change({ words: value === "words" }),
   );
   const special = choice(
     "Special tokens",
-    "Show special tokens, fade them, or drop them; when dropped, each row is renormalized over what is left.",
-    same("show", "fade", "drop"),
+    "Show special tokens, fade them, or drop them; when dropped, each row is renormalized over the rest.",
+    plain("show", "fade", "drop"),
     (value) => change({ special: value as Traits["special"] }),
   );
   const reading = choice(
     "Label rows by",
-    "Each row is one decoder step. Output: labeled by the token it predicts. Input: by the token it has read.",
-    same("output", "input"),
+    "Each row is one decoder step. Output: labeled by the token it predicts. Input: labeled by the token it reads.",
+    plain("output", "input"),
     (value) => change({ reading: value as Traits["reading"] }),
   );
   const layout = choice(
     "Layout",
     "Source and target as two columns side by side, or as two rows, source above.",
-    same("columns", "rows"),
+    plain("columns", "rows"),
     (value) => change({ orientation: value as Traits["orientation"] }),
   );
   const keep = choice(
     "Lines kept",
-    "By weight: lines above a threshold. Top k: the strongest of each row. By mass: of each row as many of the strongest as reach a share p of its mass.",
+    "By weight: lines above a threshold. Top k: the strongest of each row. By mass: the strongest of each row that together reach a share p of its mass.",
     [
       ["threshold", "by weight"],
       ["top", "top k"],
@@ -167,32 +152,41 @@ export function createOptions(
     field.classList.toggle("xattn-disabled", !on);
   }
 
-  return {
-    element,
-    open: (on) => element.classList.toggle("xattn-open", on),
-    show(next, heads, longest) {
-      // None of the options bears on the small pictures or on the scores.
-      element.hidden = next.panel === "all" || next.panel === "scores";
-      aggregate.select.value = next.aggregate;
-      units.select.value = next.words ? "words" : "subwords";
-      special.select.value = next.special;
-      reading.select.value = next.reading;
-      layout.select.value = next.orientation;
-      keep.select.value = next.keep;
-      slide = SLIDES[next.keep];
-      const value = next[slide.trait];
-      slider.min = String(slide.min);
-      slider.max = String(slide.max(longest));
-      slider.step = String(slide.step);
-      // While it is dragged the slider is ahead of the model.
-      if (slide.fromSlider(Number(slider.value)) !== value) slider.value = String(slide.toSlider(value));
-      setText(sliderLabel, slide.label);
-      setText(output, slide.text(value));
-      slider.setAttribute("aria-valuetext", slide.text(value));
-      enable(aggregate.field, aggregate.select, heads > 1 || next.panel === "compare");
-      const lines = next.panel === "lines";
-      for (const field of [layout, keep]) enable(field.field, field.select, lines);
-      enable(amount, slider, lines);
-    },
-  };
+  /** Enables what changes the open view. */
+  function showUse(): void {
+    const { options, outlined } = opened.value.view;
+    element.hidden = options.length === 0;
+    const uses = { words: units, special, reading, orientation: layout, keep };
+    for (const [name, { field, select }] of Object.entries(uses))
+      enable(field, select, options.includes(name as keyof typeof uses));
+    enable(amount, slider, options.includes("keep"));
+    // One head is its own mean; a view of two picks combines the heads of either.
+    const several = store.get("heads").length > 1 || outlined !== undefined;
+    enable(aggregate.field, aggregate.select, options.includes("aggregate") && several);
+  }
+
+  function showSlider(): void {
+    slide = SLIDES[store.get("keep")];
+    const value = store.get(slide.trait);
+    slider.min = String(slide.min);
+    slider.max = String(slide.max(loader.scene.value?.source.labels.length ?? 1));
+    slider.step = String(slide.step);
+    // While it is dragged the slider is ahead of the model.
+    if (slide.fromSlider(Number(slider.value)) !== value) slider.value = String(slide.toSlider(value));
+    setText(sliderLabel, slide.label);
+    setText(output, slide.text(value));
+    slider.setAttribute("aria-valuetext", slide.text(value));
+  }
+
+  frames.draw(() => {
+    aggregate.select.value = store.get("aggregate");
+    units.select.value = store.get("words") ? "words" : "subwords";
+    special.select.value = store.get("special");
+    reading.select.value = store.get("reading");
+    layout.select.value = store.get("orientation");
+    keep.select.value = store.get("keep");
+    showSlider();
+    showUse();
+  });
+  return { element, open: (on) => element.classList.toggle("xattn-open", on) };
 }

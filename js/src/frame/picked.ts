@@ -1,32 +1,18 @@
 // Which heads are picked, each beside its line color, and what is done to the rows, in words.
-
-import type { AlignmentReply, Head } from "../core/contract";
+import { type Context, outlinesOf } from "../core/context";
+import type { Aggregate, AlignmentReply, Head } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { headName } from "../core/format";
+import type { Opened } from "../core/view";
 
-export interface PickedProps {
-  heads: readonly Head[];
-  colors: readonly string[];
-  /** Set when the lines are an aggregate of more heads than there are colors. */
-  aggregated: "mean" | "max" | null;
-  /** Whether special tokens are gone and rows renormalized. */
-  dropped: boolean;
-  /** Whether the sentence has a reference alignment, and how the picked heads fare by it. */
-  reference: boolean;
-  alignment: AlignmentReply | null;
-}
-
-export interface PickedView {
-  element: HTMLElement;
-  show(props: PickedProps): void;
-}
-
-export function createPicked(events: { remove(head: Head): void }, signal: AbortSignal): PickedView {
+export function createPicked(
+  { store, loader, colors, gestures, frames, signal }: Context,
+  opened: Opened,
+): HTMLElement {
   const chips = h("div", { class: "xattn-chips" });
   const note = h("span", { class: "xattn-note-chip", text: "special tokens dropped, rows renormalized" });
   const aligned = h("span", { class: "xattn-aligned xattn-small" });
   const element = h("div", { class: "xattn-picked" }, chips, aligned, note);
-  let shown = "";
 
   function chip(text: string, color: string, head: Head | null): HTMLElement {
     const dot = h("span", { class: "xattn-dot", attrs: { "aria-hidden": "true" } });
@@ -36,41 +22,43 @@ export function createPicked(events: { remove(head: Head): void }, signal: Abort
     const remove = h("button", {
       class: "xattn-remove",
       text: "×",
-      title: `Take ${text} away`,
-      attrs: { type: "button", "aria-label": `Take ${text} away` },
+      title: `Remove ${text}`,
+      attrs: { type: "button", "aria-label": `Remove ${text}` },
     });
-    remove.addEventListener("click", () => events.remove(head), { signal });
+    remove.addEventListener("click", () => gestures.remove(head), { signal });
     return h("span", { class: "xattn-chip" }, dot, label, remove);
   }
 
-  return {
-    element,
-    show({ heads, colors, aggregated, dropped, reference, alignment }) {
-      note.hidden = !dropped;
-      aligned.hidden = !reference;
-      if (reference) {
-        setText(aligned, alignment ? alignmentText(alignment) : "AER …");
-        aligned.title = alignment ? `Alignment error rate by the reference: ${alignment.method}` : "";
-      }
-      const key = JSON.stringify([heads, colors, aggregated]);
-      if (key === shown) return;
-      shown = key;
-      if (aggregated) {
-        chips.replaceChildren(
-          chip(`aggregate (${aggregated}) of ${heads.length} heads`, colors[0] ?? "", null),
-        );
-        return;
-      }
-      const many = heads.length > 1;
+  function showHeads(heads: readonly Head[], palette: readonly string[], aggregate: () => Aggregate): void {
+    // With more heads than colors, the lines are an aggregate.
+    if (heads.length > palette.length) {
       chips.replaceChildren(
-        ...heads.map((head, i) => chip(headName(head[0], head[1]), colors[i] ?? "", many ? head : null)),
+        chip(`aggregate (${aggregate()}) of ${heads.length} heads`, palette[0] ?? "", null),
       );
-      setText(note, "special tokens dropped, rows renormalized");
-    },
-  };
+      return;
+    }
+    const outlines = outlinesOf(heads.length, palette);
+    const several = heads.length > 1;
+    chips.replaceChildren(
+      ...heads.map((head, i) => chip(headName(...head), outlines[i] ?? "", several ? head : null)),
+    );
+  }
+
+  frames.draw(() => showHeads(store.get("heads"), colors.value, () => store.get("aggregate")));
+  frames.draw(() => {
+    element.hidden = opened.value.view.hint === undefined;
+    note.hidden = store.get("special") !== "drop";
+    const hasReference = Boolean(loader.scene.value?.reply.reference);
+    aligned.hidden = !hasReference;
+    if (!hasReference) return;
+    const alignment = loader.alignment.value;
+    setText(aligned, alignment ? alignmentText(alignment) : "AER …");
+    aligned.title = alignment ? `Alignment error rate by the reference: ${alignment.method}` : "";
+  });
+  return element;
 }
 
 function alignmentText({ aer, precision, recall, links }: AlignmentReply): string {
-  const said = (value: number | null) => (value === null ? "undefined" : value.toFixed(2));
-  return `AER ${said(aer)} · precision ${said(precision)} · recall ${said(recall)} · ${links} links`;
+  const written = (value: number | null) => (value === null ? "undefined" : value.toFixed(2));
+  return `AER ${written(aer)} · precision ${written(precision)} · recall ${written(recall)} · ${links} links`;
 }

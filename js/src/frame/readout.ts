@@ -1,32 +1,14 @@
-// The readout: one token, its probability and its strongest partners, in a place of fixed height.
-
+// The readout: one token, its probability and its strongest partners, in a box of fixed height.
 import { PARTNERS } from "../core/constants";
+import type { Context } from "../core/context";
 import { h, setBdi, setText } from "../core/dom";
 import { formatWeight } from "../core/format";
+import type { Inspection } from "../core/inspect";
+import { copyRow } from "../core/row_text";
+import type { Opened } from "../core/view";
 
-export interface DetailPartner {
-  label: string;
-  value: number;
-  special: boolean;
-}
-
-export interface DetailContent {
-  /** What kind of token it is and where, in words. */
-  kind: string;
-  label: string;
-  facts: string;
-  partners: DetailPartner[];
-  caption: string;
-  exact: boolean;
-  pinned: boolean;
-}
-
-export interface DetailView {
-  element: HTMLElement;
-  show(content: DetailContent | null, hint: string): void;
-}
-
-export function createDetail(events: { copy(): void }, signal: AbortSignal): DetailView {
+export function createReadout(context: Context, opened: Opened): HTMLElement {
+  const { active, loader, errands, frames, signal } = context;
   const kind = h("div", { class: "xattn-label" });
   const label = h("bdi", { class: "xattn-detail-token" });
   const facts = h("div", { class: "xattn-small xattn-muted" });
@@ -37,7 +19,14 @@ export function createDetail(events: { copy(): void }, signal: AbortSignal): Det
     title: "Copy all weights of this token as text (also: c on a token)",
     attrs: { type: "button" },
   });
-  copy.addEventListener("click", () => events.copy(), { signal });
+  copy.addEventListener(
+    "click",
+    () => {
+      const token = active.shown.value?.inspection.token;
+      if (token) void copyRow(context, token);
+    },
+    { signal },
+  );
   const rows = Array.from({ length: PARTNERS }, () => {
     const name = h("bdi", { class: "xattn-partner-name" });
     const fill = h("span", { class: "xattn-bar-fill" });
@@ -66,29 +55,35 @@ export function createDetail(events: { copy(): void }, signal: AbortSignal): Det
     hint,
   );
 
-  return {
-    element,
-    show(content, text) {
-      body.hidden = content === null;
-      hint.hidden = content !== null;
-      setText(hint, text);
-      if (!content) return;
-      setText(kind, content.kind);
-      setBdi(label, content.label);
-      setText(facts, content.facts);
-      setText(caption, content.caption);
-      element.classList.toggle("xattn-pinned", content.pinned);
-      // Nobody can reach a button of what goes away with the pointer.
-      copy.style.visibility = content.pinned ? "" : "hidden";
-      rows.forEach(({ row, name, fill, value }, i) => {
-        const partner = content.partners[i];
-        row.style.visibility = partner ? "" : "hidden";
-        if (!partner) return;
-        setBdi(name, partner.label);
-        name.classList.toggle("xattn-special", partner.special);
-        fill.style.width = `${Math.min(100, partner.value * 100)}%`;
-        setText(value, formatWeight(partner.value, content.exact));
-      });
-    },
-  };
+  function show(inspection: Inspection, pinned: boolean): void {
+    setText(kind, inspection.kind);
+    setBdi(label, inspection.label);
+    setText(facts, inspection.facts);
+    setText(caption, inspection.caption);
+    element.classList.toggle("xattn-pinned", pinned);
+    // Nobody can reach a button that disappears with the pointer.
+    copy.style.visibility = pinned ? "" : "hidden";
+    rows.forEach(({ row, name, fill, value }, i) => {
+      const partner = inspection.partners[i];
+      row.style.visibility = partner ? "" : "hidden";
+      if (!partner) return;
+      setBdi(name, partner.label);
+      name.classList.toggle("xattn-special", partner.special);
+      fill.style.width = `${Math.min(100, partner.value * 100)}%`;
+      setText(value, formatWeight(partner.value, inspection.exact));
+    });
+  }
+
+  frames.draw(() => {
+    const failed = loader.scene.value === null && errands.error.value !== null;
+    element.hidden = opened.value.view.hint === undefined || failed;
+  });
+  frames.watch(() => {
+    const shown = active.shown.value;
+    body.hidden = shown === null;
+    hint.hidden = shown !== null;
+    setText(hint, loader.scene.value ? (opened.value.view.hint ?? "") : "");
+    if (shown) show(shown.inspection, shown.pinned);
+  });
+  return element;
 }

@@ -1,11 +1,11 @@
-// The panel's skeleton: where each view stands, and nothing of what it shows.
+// The panel's skeleton: where each part stands, and nothing of what it shows.
 import { h } from "../core/dom";
 
-export interface Rooms {
+export interface Parts {
   header: HTMLElement;
-  live: HTMLElement;
+  experiments: HTMLElement;
   score: HTMLElement;
-  heads: HTMLElement;
+  grid: HTMLElement;
   layers: HTMLElement;
   ranking: HTMLElement;
   tabs: HTMLElement;
@@ -13,62 +13,43 @@ export interface Rooms {
   picked: HTMLElement;
   loading: HTMLElement;
   alert: HTMLElement;
-  detail: HTMLElement;
-  views: HTMLElement[];
-}
-
-export interface Shell {
-  root: HTMLElement;
-  /** The tab panel that holds the views. */
-  view: HTMLElement;
-  /** Stands in for a view that has nothing to draw yet. */
-  empty: HTMLElement;
+  stage: HTMLElement;
+  readout: HTMLElement;
   notes: HTMLElement;
-  /** Read out by screen readers: what is picked, and what is being looked at. */
-  summary: HTMLElement;
-  live: HTMLElement;
+  /** Hidden; for screen readers. */
+  spoken: HTMLElement[];
 }
 
-export function createShell(id: string, rooms: Rooms): Shell {
-  const live = h("div", { class: "xattn-hidden", attrs: { "aria-live": "polite" } });
-  const summary = h("div", { class: "xattn-hidden", attrs: { "aria-live": "polite" } });
-  const empty = h("div", { class: "xattn-empty" });
-  const notes = h("ul", { class: "xattn-notes" });
-  const view = h(
-    "div",
-    { class: "xattn-view", attrs: { role: "tabpanel", id: `${id}-panel` } },
-    empty,
-    ...rooms.views,
-  );
+export function createRoot(): HTMLElement {
+  return h("section", {
+    class: "xattn",
+    // JupyterLab takes keys before they reach the panel, unless an element says that it wants them itself.
+    attrs: { "aria-label": "Cross-attention", "data-lm-suppress-shortcuts": "true" },
+  });
+}
+
+export function fillRoot(root: HTMLElement, parts: Parts): void {
   const side = h(
     "aside",
     { class: "xattn-side", attrs: { "aria-label": "Heads" } },
-    rooms.score,
-    h("div", { class: "xattn-grid-box" }, rooms.heads, rooms.layers),
-    rooms.ranking,
+    parts.score,
+    h("div", { class: "xattn-grid-box" }, parts.grid, parts.layers),
+    parts.ranking,
   );
   const main = h(
     "div",
     { class: "xattn-main" },
-    rooms.tabs,
-    rooms.options,
-    h("div", { class: "xattn-above" }, rooms.picked, rooms.loading),
-    rooms.alert,
-    h("div", { class: "xattn-stage" }, view, rooms.detail),
-    notes,
+    parts.tabs,
+    parts.options,
+    h("div", { class: "xattn-above" }, parts.picked, parts.loading),
+    parts.alert,
+    h("div", { class: "xattn-stage" }, parts.stage, parts.readout),
+    parts.notes,
   );
-  const root = h(
-    "section",
-    {
-      class: "xattn",
-      // JupyterLab takes keys before they reach the panel, unless an element says that it wants them itself.
-      attrs: { "aria-label": "Cross-attention", "data-lm-suppress-shortcuts": "true" },
-    },
-    rooms.header,
-    rooms.live,
+  root.append(
+    parts.header,
+    parts.experiments,
     h("div", { class: "xattn-body" }, side, main),
-    summary,
-    live,
+    ...parts.spoken,
   );
-  return { root, view, empty, notes, summary, live };
 }

@@ -1,45 +1,35 @@
-// The tabs of the main view, and the button that opens the options where there is little room.
-
-import type { PanelName } from "../core/contract";
+// The tabs of the views, and the button that opens the options where they do not fit.
+import type { Context } from "../core/context";
 import { h } from "../core/dom";
 import { claim } from "../core/keyboard";
+import { isOffered } from "../core/needs";
+import type { MountedView } from "../core/view";
 
-export interface TabsView {
+export interface Tabs {
   element: HTMLElement;
   /** Where more buttons of the bar go. */
   bar: HTMLElement;
-  show(panel: PanelName): void;
 }
 
-const PANELS: { name: PanelName; label: string; title: string }[] = [
-  { name: "lines", label: "Lines", title: "Lines between source and target tokens" },
-  { name: "matrix", label: "Matrix", title: "Heat map of the picked heads" },
-  {
-    name: "compare",
-    label: "Compare",
-    title: "Two heads, sentences or models side by side, and their difference",
-  },
-  { name: "scores", label: "Scores", title: "Every head by every score" },
-  { name: "all", label: "All heads", title: "Every head as a small picture" },
-];
-
 export function createTabs(
-  events: { panel(panel: PanelName): void; options(open: boolean): void },
-  id: string,
-  signal: AbortSignal,
-): TabsView {
-  const buttons = PANELS.map(({ name, label, title }) =>
-    h("button", {
+  { store, loader, frames, id, signal }: Context,
+  views: readonly MountedView[],
+  openOptions: (open: boolean) => void,
+): Tabs {
+  const tabs = views.map(({ definition: { name, label, needs }, view: { title } }) => ({
+    name,
+    needs,
+    button: h("button", {
       class: "xattn-tab",
       text: label,
       title,
       attrs: { type: "button", role: "tab", id: `${id}-tab-${name}`, "aria-controls": `${id}-panel` },
     }),
-  );
+  }));
   const list = h(
     "div",
     { class: "xattn-tabs", attrs: { role: "tablist", "aria-label": "View" } },
-    ...buttons,
+    ...tabs.map(({ button }) => button),
   );
   const toggle = h("button", {
     class: "xattn-toggle",
@@ -48,47 +38,44 @@ export function createTabs(
   });
   const bar = h("div", { class: "xattn-bar-tools" }, toggle);
   const element = h("div", { class: "xattn-tabbar" }, list, bar);
-  let open = false;
-  let shown: PanelName | null = null;
 
   toggle.addEventListener(
     "click",
     () => {
-      open = !open;
+      const open = toggle.getAttribute("aria-expanded") !== "true";
       toggle.setAttribute("aria-expanded", String(open));
-      events.options(open);
+      openOptions(open);
     },
     { signal },
   );
-  buttons.forEach((button, index) => {
-    button.addEventListener("click", () => events.panel(PANELS[index]?.name ?? "lines"), { signal });
+  for (const { name, button } of tabs) {
+    button.addEventListener("click", () => store.set({ panel: name }), { signal });
     button.addEventListener(
       "keydown",
       (event) => {
-        const step = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: PANELS.length - 1 }[
-          event.key
-        ];
+        const offered = tabs.filter((tab) => !tab.button.hidden);
+        const index = offered.findIndex((tab) => tab.button === button);
+        const last = offered.length - 1;
+        const step = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: last }[event.key];
         if (step === undefined) return;
         claim(event);
-        const next = (step + PANELS.length) % PANELS.length;
-        buttons[next]?.focus();
-        events.panel(PANELS[next]?.name ?? "lines");
+        const next = offered[(step + offered.length) % offered.length];
+        next?.button.focus();
+        if (next) store.set({ panel: next.name });
       },
       { signal },
     );
-  });
+  }
 
-  return {
-    element,
-    bar,
-    show(panel) {
-      if (shown === panel) return;
-      shown = panel;
-      buttons.forEach((button, index) => {
-        const on = PANELS[index]?.name === panel;
-        button.setAttribute("aria-selected", String(on));
-        button.tabIndex = on ? 0 : -1;
-      });
-    },
-  };
+  frames.draw(() => {
+    const open = store.get("panel");
+    const reply = loader.scene.value?.reply;
+    const axes = reply ? { source: reply.source, target: reply.target.output } : null;
+    for (const { name, needs, button } of tabs) {
+      button.hidden = name !== open && !isOffered(needs, axes);
+      button.setAttribute("aria-selected", String(name === open));
+      button.tabIndex = name === open ? 0 : -1;
+    }
+  });
+  return { element, bar };
 }

@@ -8,7 +8,7 @@ import type { Ranked } from "../core/ranking";
 import { type Domain, shade } from "../core/scales";
 import type { Theme } from "../core/theme";
 
-export interface HeadsProps {
+export interface GridProps {
   layers: number;
   heads: number;
   picked: readonly Head[];
@@ -24,19 +24,19 @@ export interface HeadsProps {
   muted: readonly Head[];
 }
 
-export interface HeadsEvents {
+export interface GridEvents {
   pick(head: Head, add: boolean): void;
   pickLayer(layer: number, add: boolean): void;
-  /** Whether a click on a head was to mute it; `wanted`: it came with Alt, or is the key M. */
+  /** Whether a click on a head muted it; `wanted`: it came with Alt, or it was the key M. */
   mute(head: Head, wanted: boolean): boolean;
 }
 
-export interface HeadsView {
+export interface Grid {
   element: HTMLElement;
-  show(props: HeadsProps): void;
+  show(props: GridProps): void;
 }
 
-export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView {
+export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
   const element = h("div", {
     class: "xattn-heads",
     attrs: {
@@ -48,7 +48,6 @@ export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView
   let labels: HTMLButtonElement[] = [];
   let size = "";
   const looks = new WeakMap<HTMLButtonElement, string>();
-  let shown: HeadsProps | null = null;
   let tabStop: HTMLButtonElement | null = null;
 
   function build(layers: number, heads: number): void {
@@ -104,51 +103,50 @@ export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView
     tabStop = button;
   }
 
+  function pick([layer, head]: [number, number], event: MouseEvent | KeyboardEvent): void {
+    const add = event.shiftKey || event.ctrlKey || event.metaKey;
+    if (head < 0) events.pickLayer(layer, add);
+    else if (!events.mute([layer, head], event.altKey)) events.pick([layer, head], add);
+  }
+
   element.addEventListener(
     "click",
     (event) => {
-      const at = headOf(event.target);
-      if (!at) return;
-      const add = event.shiftKey || event.ctrlKey || event.metaKey;
-      if (at[1] < 0) events.pickLayer(at[0], add);
-      else if (!events.mute(at, event.altKey)) events.pick(at, add);
+      const head = headOf(event.target);
+      if (head) pick(head, event);
     },
     { signal },
   );
   element.addEventListener(
     "keydown",
     (event) => {
-      const at = headOf(event.target);
-      if (!at) return;
-      if (event.key.toLowerCase() === "m" && !event.ctrlKey && !event.metaKey && at[1] >= 0) {
+      const head = headOf(event.target);
+      if (!head) return;
+      if (event.key.toLowerCase() === "m" && !event.ctrlKey && !event.metaKey && head[1] >= 0) {
         claim(event);
-        events.mute(at, true);
-        return;
-      }
-      if (event.key === "Enter" || event.key === " ") {
+        events.mute(head, true);
+      } else if (event.key === "Enter" || event.key === " ") {
         claim(event);
-        const add = event.shiftKey || event.ctrlKey || event.metaKey;
-        if (at[1] < 0) events.pickLayer(at[0], add);
-        else if (!events.mute(at, event.altKey)) events.pick(at, add);
-        return;
-      }
-      // The row labels are the column to the left of head 0.
-      const next = gridMove(event.key, [at[0], at[1] + 1], buttons.length, (buttons[0]?.length ?? 0) + 1);
-      if (!next) return;
-      claim(event);
-      const [layer, column] = next;
-      const button = column === 0 ? labels[layer] : buttons[layer]?.[column - 1];
-      moveTabStop(button);
-      button?.focus();
+        pick(head, event);
+      } else move(event, head);
     },
     { signal },
   );
 
+  function move(event: KeyboardEvent, [layer, head]: [number, number]): void {
+    // The row labels are the column to the left of head 0.
+    const next = gridMove(event.key, [layer, head + 1], buttons.length, (buttons[0]?.length ?? 0) + 1);
+    if (!next) return;
+    claim(event);
+    const [row, column] = next;
+    const button = column === 0 ? labels[row] : buttons[row]?.[column - 1];
+    moveTabStop(button);
+    button?.focus();
+  }
+
   return {
     element,
     show(props) {
-      if (shown && same(shown, props)) return;
-      shown = props;
       const { layers, heads, picked, outlines, scoreName, ranked, domain, theme, missing, muted } = props;
       if (size !== `${layers}x${heads}`) build(layers, heads);
       const entries = new Map(ranked?.map((entry) => [entry.head.join(), entry]));
@@ -158,20 +156,20 @@ export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView
         for (const [head, button] of row.entries()) {
           const key = `${layer},${head}`;
           const entry = entries.get(key);
-          const at = places.get(key) ?? -1;
+          const place = places.get(key) ?? -1;
           const value = entry?.value ?? null;
           const absent = missing[layer]?.includes(head) ?? false;
           const silent = silenced.has(key);
           const color = value !== null && domain ? theme.ramp.css(shade(value, domain)) : "";
-          const outline = at >= 0 ? (outlines[at] ?? outlines[0] ?? "") : "";
-          const look = [String(entry?.value), color, outline, at >= 0, absent, silent].join(" ");
-          // A large model has hundreds of heads, and most of them stay as they are.
+          const outline = place >= 0 ? (outlines[place] ?? outlines[0] ?? "") : "";
+          const look = [String(entry?.value), color, outline, place >= 0, absent, silent].join(" ");
+          // A large model has hundreds of heads, and most of them do not change.
           if (looks.get(button) !== look) {
             looks.set(button, look);
             button.classList.toggle("xattn-undefined", entry !== undefined && value === null);
             button.style.backgroundColor = color;
             button.style.color = outline;
-            button.setAttribute("aria-pressed", String(at >= 0));
+            button.setAttribute("aria-pressed", String(place >= 0));
             button.classList.toggle("xattn-absent", absent);
             button.classList.toggle("xattn-muted-head", silent);
           }
@@ -189,12 +187,4 @@ export function createHeads(events: HeadsEvents, signal: AbortSignal): HeadsView
       for (const [layer, label] of labels.entries()) setText(label, String(layer));
     },
   };
-}
-
-/** Whether a redraw would change nothing: most redraws are about something else, and the grid is large. */
-function same(a: HeadsProps, b: HeadsProps): boolean {
-  const plain = ({ picked, outlines, domain, missing, muted }: HeadsProps) =>
-    JSON.stringify([picked, outlines, domain, missing, muted]);
-  const rest = ["layers", "heads", "scoreName", "ranked", "theme"] as const;
-  return rest.every((name) => a[name] === b[name]) && plain(a) === plain(b);
 }

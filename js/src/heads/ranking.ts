@@ -75,12 +75,12 @@ export function createRanking(
     element,
     show(ranked, picked) {
       const count = ranked?.length ?? 0;
-      // With few heads the two lists would show the same ones twice.
-      const each = Math.min(SHOWN, Math.max(1, Math.floor(count / 2)));
-      fill(best, ranked?.slice(0, each) ?? [], picked);
+      // With few heads both lists would show the same ones.
+      const length = Math.min(SHOWN, Math.max(1, Math.floor(count / 2)));
+      fill(best, ranked?.slice(0, length) ?? [], picked);
       best.element.style.visibility = count > 0 ? "" : "hidden";
       worst.element.style.visibility = count > 1 ? "" : "hidden";
-      fill(worst, count > 1 ? (ranked?.slice(-each).reverse() ?? []) : [], picked);
+      fill(worst, count > 1 ? (ranked?.slice(-length).reverse() ?? []) : [], picked);
     },
   };
 }

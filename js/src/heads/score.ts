@@ -1,6 +1,6 @@
 // The score that colors the heads: its picker, direction in words, legend and signature.
 
-import type { ScoreInfo } from "../core/contract";
+import type { Head, ScoreInfo } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { formatScore } from "../core/format";
 import type { Domain } from "../core/scales";
@@ -10,14 +10,14 @@ export interface ScoreProps {
   scores: ScoreInfo[];
   name: string;
   domain: Domain | null;
-  /** Whether the values are there; without them the legend waits. */
+  /** Whether the values are there; the legend waits for them. */
   ready: boolean;
-  /** Why they cannot be computed; "" while they are. */
+  /** Why they could not be computed; "" while they are computed. */
   failure: string;
   signature: string;
   undefinedHeads: number;
   /** How the head picked last scores. */
-  picked: { head: string; value: string; rank: number; of: number } | null;
+  picked: { head: Head; value: number | null; rank: number; count: number } | null;
   theme: Theme;
 }
 
@@ -26,7 +26,7 @@ export interface ScoreView {
   show(props: ScoreProps): void;
 }
 
-/** The alert beside the view has the whole error. */
+/** Of an error, in characters; the alert above the view has the whole text. */
 const LONGEST_ERROR = 200;
 
 export function createScore(events: { score(name: string): void }, signal: AbortSignal): ScoreView {
@@ -35,7 +35,7 @@ export function createScore(events: { score(name: string): void }, signal: Abort
   const bar = h("span", { class: "xattn-ramp", attrs: { "aria-hidden": "true" } });
   const low = h("span", { class: "xattn-number" });
   const high = h("span", { class: "xattn-number" });
-  const own = h("div", { class: "xattn-small xattn-own-score" });
+  const standing = h("div", { class: "xattn-small xattn-own-score" });
   const signature = h("div", { class: "xattn-signature" });
   const element = h(
     "div",
@@ -48,7 +48,7 @@ export function createScore(events: { score(name: string): void }, signal: Abort
     ),
     h("div", { class: "xattn-legend" }, low, bar, high),
     h("div", { class: "xattn-small" }, direction),
-    own,
+    standing,
     signature,
   );
   select.addEventListener("change", () => events.score(select.value), { signal });
@@ -74,9 +74,9 @@ export function createScore(events: { score(name: string): void }, signal: Abort
       setText(high, failure ? "–" : !ready ? "…" : domain ? formatScore(domain.high) : "–");
       const waiting = failure ? `could not be computed: ${failure.slice(0, LONGEST_ERROR)}` : "computing…";
       setText(
-        own,
+        standing,
         picked
-          ? `${picked.head}: ${picked.value}, rank ${picked.rank} of ${picked.of}`
+          ? `L${picked.head[0]} H${picked.head[1]}: ${formatScore(picked.value)}, rank ${picked.rank} of ${picked.count}`
           : ready
             ? "…"
             : waiting,

@@ -1,22 +1,17 @@
-// The room of the sentence: lines between tokens, what is pointed at, and the walk by keyboard.
+// The lines view: lines between tokens, what is inspected, and the walk by keyboard.
+import { computed } from "@preact/signals-core";
+import type { Context } from "../core/context";
 import { formatWeight } from "../core/format";
-import type { Inspection, Token } from "../core/inspect";
-import { anyOf, type Context, filterOf, type Reason, type Room } from "../core/view";
+import { copyRow } from "../core/row_text";
+import { sceneTitle, shownScene } from "../core/saved";
+import type { Saved, View } from "../core/view";
+import { drawLines } from "./drawing";
+import type { Filter } from "./geometry";
 import { createLines } from "./view";
 import { createWalk } from "./walk";
 
-const PIN_TRAITS: readonly Reason[] = ["scene", "target_index", "source_index", "orientation", "panel"];
-
-export interface LinesRoom extends Room {
-  /** Marks the tokens that a search found. */
-  found(tokens: readonly Token[]): void;
-}
-
-export function createLinesRoom(
-  { store, loader, active, gestures, theme, colors, paintSoon, signal }: Context,
-  copy: (token: Token) => void,
-): LinesRoom {
-  let inspected: Inspection | null = null;
+export function mountLines(context: Context): View {
+  const { store, loader, active, gestures, theme, colors, size, found, frames, paintSoon, signal } = context;
   const lines = createLines(
     {
       hover: (side, unit) => active.hover(unit === null ? null : { side, unit }),
@@ -28,46 +23,81 @@ export function createLinesRoom(
     signal,
   );
   const walk = createWalk(active, {
-    scene: () => loader.scene,
-    inspection: () => inspected,
+    scene: () => loader.scene.value,
     focus: ({ side, unit }) => lines.focus(side, unit),
     stepLayer: gestures.stepLayer,
-    copy,
+    copy: (token) => void copyRow(context, token),
+  });
+  const filter = computed(() => filterOf(context));
+
+  frames.watch(() => {
+    const shown = active.shown.value;
+    if (!shown) {
+      lines.activate(null);
+      return;
+    }
+    const { token, partners, exact } = shown.inspection;
+    const weights = new Map(partners.map(({ index, value }) => [index, formatWeight(value, exact)]));
+    lines.activate({ ...token, partners: weights, pinned: shown.pinned });
+  });
+  frames.watch(() => {
+    for (const side of ["source", "target"] as const) {
+      const tokens = found.value.filter((token) => token.side === side);
+      lines.found(side, new Set(tokens.map(({ unit }) => unit)));
+    }
   });
 
   return {
     element: lines.element,
-    hint: "Point at a token, or walk with the arrow keys, to see what it looks at. Click pins it, Escape lets go.",
-    draw(reasons) {
-      const { scene } = loader;
+    title: "Lines between source and target tokens",
+    hint: "Point at a token, or walk with the arrow keys, to see what it looks at. Click pins it, Escape unpins it.",
+    options: ["words", "special", "reading", "aggregate", "orientation", "keep"],
+    draw() {
+      const scene = loader.scene.value;
+      // Another size, another look.
+      void size.value;
       if (!scene) return;
       lines.show({
         scene,
         layout: store.get("orientation"),
-        filter: filterOf(store),
+        filter: filter.value,
         fade: store.get("special") === "fade",
-        colors: colors().slice(0, scene.sets.length),
-        theme: theme(),
+        colors: colors.value.slice(0, scene.sets.length),
+        theme: theme.value,
       });
-      const pin = active.pinned();
+    },
+    reveal(pin) {
       if (!pin) return;
       lines.setTabStop(pin.side, pin.unit);
-      // Python may pin a token that is out of sight.
-      if (anyOf(reasons, PIN_TRAITS)) lines.reveal(pin.side, pin.unit);
+      lines.reveal(pin.side, pin.unit);
     },
-    found(tokens) {
-      for (const side of ["source", "target"] as const)
-        lines.found(side, new Set(tokens.filter((token) => token.side === side).map(({ unit }) => unit)));
-    },
-    activate(inspection, pinned) {
-      inspected = inspection;
-      if (!inspection) {
-        lines.activate(null);
-        return;
-      }
-      const { token, partners, exact } = inspection;
-      const weights = new Map(partners.map(({ index, value }) => [index, formatWeight(value, exact)]));
-      lines.activate({ ...token, partners: weights, pinned });
-    },
+  };
+}
+
+/** Which lines are kept, by the traits. */
+function filterOf({ store }: Context): Filter {
+  return {
+    keep: store.get("keep"),
+    threshold: store.get("threshold"),
+    top_k: store.get("top_k"),
+    mass: store.get("mass"),
+  };
+}
+
+export function saveLines(_view: View, context: Context): Saved {
+  const scene = shownScene(context);
+  return {
+    title: sceneTitle(context, scene),
+    drawing: (style) =>
+      drawLines(
+        {
+          scene,
+          layout: context.store.get("orientation"),
+          filter: filterOf(context),
+          fade: context.store.get("special") === "fade",
+          colors: context.colors.value,
+        },
+        style,
+      ),
   };
 }

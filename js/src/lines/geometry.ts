@@ -1,5 +1,4 @@
-// Pure geometry of the sentence view: slots of tokens along an axis, and the lines between two axes.
-
+// Geometry of the lines view: slots of tokens along an axis, and the lines between two axes.
 import type { Keep } from "../core/contract";
 
 /** Token slots along one axis: `edges[i]` to `edges[i + 1]` is slot i. */
@@ -46,20 +45,6 @@ export function slotAt(slots: Slots, position: number): number {
   return low;
 }
 
-/** The cell [row, column] under a point of a heat map, or null outside. */
-export function cellAt(
-  x: number,
-  y: number,
-  cellWidth: number,
-  cellHeight: number,
-  rows: number,
-  columns: number,
-): [number, number] | null {
-  const row = Math.floor(y / cellHeight);
-  const column = Math.floor(x / cellWidth);
-  return row >= 0 && column >= 0 && row < rows && column < columns ? [row, column] : null;
-}
-
 /** Lines in draw order, weakest first; `found` counts those above the threshold before the cap. */
 export interface Lines {
   set: Uint8Array;
@@ -69,6 +54,9 @@ export interface Lines {
   found: number;
 }
 
+/** No more lines are drawn: on the screen they would be one blur, and take too long. */
+export const MAX_LINES = 4000;
+
 export interface Filter {
   keep: Keep;
   threshold: number;
@@ -77,8 +65,8 @@ export interface Filter {
 }
 
 /**
- * The smallest weight that each row of a [target, source] matrix keeps: the threshold, that of the row's k-th
- * strongest, or that with which the strongest together reach their share of the row's mass. Equals are kept together.
+ * The smallest weight that each row of a [target, source] matrix keeps: the threshold, the row's k-th strongest, or the
+ * one with which the strongest together reach their share of the row's mass. Equal weights are kept together.
  */
 export function rowCuts(matrix: Float32Array, width: number, filter: Filter): Float32Array {
   const rows = width > 0 ? matrix.length / width : 0;
@@ -88,7 +76,7 @@ export function rowCuts(matrix: Float32Array, width: number, filter: Filter): Fl
     const sorted = matrix.slice(row * width, (row + 1) * width).sort();
     let last = Math.max(0, width - filter.top_k);
     if (filter.keep === "mass") {
-      // Summed and compared in double precision, a hair under the share, lest rounding keep one line too many.
+      // Compared in double precision, slightly below the share, so that rounding does not keep one line too many.
       const wanted = sorted.reduce((sum, weight) => sum + weight, 0) * filter.mass - 1e-6;
       let sum = 0;
       for (last = width; last > 0 && sum < wanted; last--) sum += sorted[last - 1] ?? 0;
@@ -111,7 +99,7 @@ export function collectLines(
   const bins = 1024;
   const counts = new Uint32Array(bins + 1);
   const bin = (weight: number) => Math.min(bins, Math.floor(Math.sqrt(weight) * bins));
-  /** Calls `found` for every weight that is a line; zero is none, whatever the cut. */
+  /** Calls `found` for every weight that is a line; a weight of zero never is. */
   const scan = (found: (set: number, row: number, column: number, weight: number) => void) => {
     sets.forEach((matrix, set) => {
       for (let row = 0, i = 0; i < matrix.length; row++) {
@@ -181,9 +169,4 @@ export function lineWidth(weight: number): number {
 
 export function lineOpacity(weight: number): number {
   return 0.1 + 0.85 * Math.min(1, weight) ** 0.4;
-}
-
-/** Every `step`-th label of an axis fits when slots are `slot` pixels and a label needs `needed`. */
-export function labelStep(slot: number, needed: number): number {
-  return slot >= needed ? 1 : Math.ceil(needed / Math.max(slot, 0.01));
 }

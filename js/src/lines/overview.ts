@@ -1,5 +1,6 @@
-// The whole of a long sentence at a glance, beside its window: all lines small, the window framed; a click goes there.
+// A long sentence at a glance, beside its window: all lines small, the window framed; a click scrolls there.
 import { h, prepareCanvas } from "../core/dom";
+import { canvasSurface } from "../core/surface";
 import type { Theme } from "../core/theme";
 import { type Lines, type Slots, scaledSlots, strongest } from "./geometry";
 import { type LineStage, paintLines } from "./paint";
@@ -18,12 +19,12 @@ export interface OverviewProps {
 export interface Overview {
   element: HTMLElement;
   show(props: OverviewProps): void;
-  /** Frames the window at this place, and draws the lines of what is pointed at. */
-  mark(scroll: number, own: Lines | null): void;
+  /** Frames the window at this place, and draws the lines of the inspected token. */
+  mark(scroll: number, active: Lines | null): void;
 }
 
 const WIDTH = 44;
-/** More lines than this are one blur at this size. */
+/** At this size, more lines would be one blur. */
 const MOST = 600;
 
 export function createOverview(events: { scroll(to: number): void }, signal: AbortSignal): Overview {
@@ -36,8 +37,8 @@ export function createOverview(events: { scroll(to: number): void }, signal: Abo
 
   function go(event: PointerEvent): void {
     if (!props) return;
-    const at = (event.clientY - element.getBoundingClientRect().top) / props.height;
-    events.scroll(at * props.extent - props.height / 2);
+    const share = (event.clientY - element.getBoundingClientRect().top) / props.height;
+    events.scroll(share * props.extent - props.height / 2);
   }
   element.addEventListener(
     "pointerdown",
@@ -70,14 +71,14 @@ export function createOverview(events: { scroll(to: number): void }, signal: Abo
         pen: 0.5,
       };
       const context = prepareCanvas(base, WIDTH, next.height);
-      if (context) paintLines(context, strongest(next.lines, MOST), stage, next.colors);
+      if (context) paintLines(canvasSurface(context), strongest(next.lines, MOST), stage, next.colors);
     },
-    mark(scroll, own) {
+    mark(scroll, active) {
       if (!props || !stage) return;
-      base.style.opacity = own ? "0.25" : "";
+      base.style.opacity = active ? "0.25" : "";
       const context = prepareCanvas(over, WIDTH, props.height);
       if (!context) return;
-      if (own) paintLines(context, own, stage, props.colors);
+      if (active) paintLines(canvasSurface(context), active, stage, props.colors);
       const scale = props.height / props.extent;
       const [top, tall] = [scroll * scale, Math.max(6, props.height * scale)];
       context.fillStyle = props.theme.foreground;

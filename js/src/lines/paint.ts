@@ -1,6 +1,7 @@
-// Draws attention lines on a canvas: one path for each color and weight level, the visible lines only.
-
+// Draws attention lines on any surface: in one go for each color and level of weight, the visible lines only.
 import type { Layout, Side } from "../core/contract";
+import type { ReferenceLink } from "../core/reference";
+import type { Curve, Surface } from "../core/surface";
 import { centerOf, crosses, type Lines, lineOpacity, lineWidth, packLines, type Slots } from "./geometry";
 
 export interface LineStage {
@@ -11,11 +12,11 @@ export interface LineStage {
   scroll: number;
   width: number;
   height: number;
-  /** How wide lines are drawn, 1 where left out. */
+  /** Scales the width of the lines; 1 where it is left out. */
   pen?: number;
 }
 
-/** Tokens whose lines are drawn with less ink. */
+/** Tokens whose lines are drawn faintly. */
 export interface Faint {
   source: readonly boolean[];
   target: readonly boolean[];
@@ -23,56 +24,55 @@ export interface Faint {
 
 const LEVELS = 16;
 const FAINT = 0.25;
+/** How far a line runs straight on from its ends, as a share of its way across. */
+const BEND = 0.45;
+
+/** Adds a line from `a` on the source axis to `b` on the target axis, if the window shows a part of it. */
+function connect(curve: Curve, { layout, width, height, scroll }: LineStage, a: number, b: number): void {
+  const columns = layout === "columns";
+  const [extent, across] = columns ? [height, width] : [width, height];
+  const [from, to, bend] = [a - scroll, b - scroll, across * BEND];
+  if (!crosses(from, to, 0, extent)) return;
+  if (columns) curve(0, from, bend, from, across - bend, to, across, to);
+  else curve(from, 0, from, bend, to, across - bend, to, across);
+}
 
 export function paintLines(
-  context: CanvasRenderingContext2D,
+  surface: Surface,
   lines: Lines,
   stage: LineStage,
   colors: readonly string[],
   faint: Faint | null = null,
 ): void {
-  const { layout, source, target, scroll, width, height } = stage;
-  const columns = layout === "columns";
-  const extent = columns ? height : width;
-  const across = columns ? width : height;
-  const bend = across * 0.45;
-  const level = (weight: number) => Math.min(LEVELS - 1, Math.floor(Math.sqrt(weight) * LEVELS));
-  const count = lines.weight.length;
+  const level = (index: number) =>
+    Math.min(LEVELS - 1, Math.floor(Math.sqrt(lines.weight[index] ?? 0) * LEVELS));
   const isFaint = (i: number) =>
     faint !== null && !!(faint.source[lines.source[i] ?? 0] || faint.target[lines.target[i] ?? 0]);
-  context.lineCap = "butt";
+  const count = lines.weight.length;
   let start = 0;
   while (start < count) {
-    // Lines come sorted by weight, so those of a level are neighbors.
-    const current = level(lines.weight[start] ?? 0);
+    // Lines are sorted by weight, so those of a level are neighbors.
+    const current = level(start);
     let end = start;
-    while (end < count && level(lines.weight[end] ?? 0) === current) end++;
+    while (end < count && level(end) === current) end++;
     const weight = ((current + 0.5) / LEVELS) ** 2;
-    context.lineWidth = lineWidth(weight) * (stage.pen ?? 1);
-    for (let pass = 0; pass < colors.length * (faint ? 2 : 1); pass++) {
-      const set = pass % colors.length;
-      const pale = pass >= colors.length;
-      context.globalAlpha = lineOpacity(weight) * (pale ? FAINT : 1);
-      context.beginPath();
-      for (let i = start; i < end; i++) {
-        if (lines.set[i] !== set || isFaint(i) !== pale) continue;
-        const a = centerOf(source, lines.source[i] ?? 0) - scroll;
-        const b = centerOf(target, lines.target[i] ?? 0) - scroll;
-        if (!crosses(a, b, 0, extent)) continue;
-        if (columns) {
-          context.moveTo(0, a);
-          context.bezierCurveTo(bend, a, across - bend, b, across, b);
-        } else {
-          context.moveTo(a, 0);
-          context.bezierCurveTo(a, bend, b, across - bend, b, across);
-        }
-      }
-      context.strokeStyle = colors[set] ?? "";
-      context.stroke();
-    }
+    const [first, last] = [start, end];
+    for (const pale of faint ? [false, true] : [false])
+      colors.forEach((color, set) => {
+        const opacity = lineOpacity(weight) * (pale ? FAINT : 1);
+        surface.curves({ color, width: lineWidth(weight) * (stage.pen ?? 1), opacity }, (curve) => {
+          for (let i = first; i < last; i++)
+            if (lines.set[i] === set && isFaint(i) === pale)
+              connect(
+                curve,
+                stage,
+                centerOf(stage.source, lines.source[i] ?? 0),
+                centerOf(stage.target, lines.target[i] ?? 0),
+              );
+        });
+      });
     start = end;
   }
-  context.globalAlpha = 1;
 }
 
 /** The lines of one token on either side, weakest first. */
@@ -96,40 +96,17 @@ export function linesOfToken(
   return packLines(found);
 }
 
-/** A reference link between the middles of its units. */
-export interface ReferenceLine {
-  source: number[];
-  target: number[];
-  sure: boolean;
-}
-
 /** The links of a reference, drawn over the lines: full where sure, dashed where possible. */
 export function paintReference(
-  context: CanvasRenderingContext2D,
-  links: readonly ReferenceLine[],
+  surface: Surface,
+  links: readonly ReferenceLink[],
   stage: LineStage,
   color: string,
 ): void {
-  const columns = stage.layout === "columns";
-  const [extent, across] = columns ? [stage.height, stage.width] : [stage.width, stage.height];
   const middle = (slots: Slots, units: number[]) =>
-    units.reduce((sum, unit) => sum + centerOf(slots, unit), 0) / units.length - stage.scroll;
-  context.strokeStyle = color;
-  context.lineWidth = 1.5;
-  for (const { source, target, sure } of links) {
-    const [a, b] = [middle(stage.source, source), middle(stage.target, target)];
-    if (!crosses(a, b, 0, extent)) continue;
-    context.setLineDash(sure ? [] : [4, 3]);
-    const bend = across * 0.45;
-    context.beginPath();
-    if (columns) {
-      context.moveTo(0, a);
-      context.bezierCurveTo(bend, a, across - bend, b, across, b);
-    } else {
-      context.moveTo(a, 0);
-      context.bezierCurveTo(a, bend, b, across - bend, b, across);
-    }
-    context.stroke();
-  }
-  context.setLineDash([]);
+    units.reduce((sum, unit) => sum + centerOf(slots, unit), 0) / units.length;
+  for (const { source, target, sure } of links)
+    surface.curves({ color, width: 1.5, dash: sure ? [] : [4, 3] }, (curve) =>
+      connect(curve, stage, middle(stage.source, source), middle(stage.target, target)),
+    );
 }

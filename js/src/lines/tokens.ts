@@ -70,7 +70,7 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
     (event) => {
       const unit = unitOf(event.target);
       if (unit !== null) setTabStop(unit);
-      // A click focuses too; only what the keyboard focused is to be read out.
+      // A click focuses as well; only keyboard focus is read out.
       if (event.target instanceof Element && event.target.matches(":focus-visible")) events.focus(side, unit);
     },
     { signal },

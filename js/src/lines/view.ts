@@ -1,22 +1,23 @@
-// The sentence: source and target tokens, and on canvases between them the lines of the picked heads.
-
+// Source and target tokens, and on canvases between them the lines of the picked heads.
 import type { Layout, Side } from "../core/contract";
 import { h, prepareCanvas, setText } from "../core/dom";
 import { tokenText } from "../core/format";
-import { referenceLines } from "../core/heat/cells";
+import { type ReferenceLink, referenceLinks } from "../core/reference";
 import type { Scene } from "../core/scene";
+import { canvasSurface, type Surface } from "../core/surface";
 import type { Theme } from "../core/theme";
 import {
   collectLines,
   type Filter,
   type Lines,
+  MAX_LINES,
   rowCuts,
   type Slots,
   stretchedSlots,
   uniformSlots,
 } from "./geometry";
 import { createOverview } from "./overview";
-import { type LineStage, linesOfToken, paintLines, paintReference, type ReferenceLine } from "./paint";
+import { type LineStage, linesOfToken, paintLines, paintReference } from "./paint";
 import { createTokenList, type TokenEvents } from "./tokens";
 
 export interface LinesProps {
@@ -55,7 +56,6 @@ const TALLEST_LABEL = 120;
 const TOKEN_PADDING = 14;
 /** Height of the window, as in the style sheet. */
 const TALLEST = 560;
-const MAX_LINES = 4000;
 const NONE: ReadonlyMap<number, string> = new Map();
 
 export function createLines(
@@ -87,16 +87,15 @@ export function createLines(
   let props: LinesProps | null = null;
   let lines: Lines | null = null;
   let cuts: Float32Array[] = [];
-  let links: ReferenceLine[] = [];
+  let links: ReferenceLink[] = [];
   let active: ActiveToken | null = null;
-  let slots: { source: Slots; target: Slots; vertical: boolean; key: string; of: Scene } | null = null;
-  let widths: { of: Scene; font: string; source: number[]; target: number[] } | null = null;
+  let slots: { source: Slots; target: Slots; vertical: boolean; key: string; scene: Scene } | null = null;
+  let widths: { scene: Scene; font: string; source: number[]; target: number[] } | null = null;
   let extent = 0;
-  let lastLook = "";
 
   function measure(scene: Scene): { source: number[]; target: number[] } {
     const { font } = getComputedStyle(body);
-    if (widths?.of === scene && widths.font === font) return widths;
+    if (widths?.scene === scene && widths.font === font) return widths;
     const context = overlay.getContext("2d");
     if (context) context.font = font;
     const width = (label: string) => {
@@ -104,7 +103,7 @@ export function createLines(
       return Math.min(160, (context?.measureText(text).width ?? text.length * 7) + TOKEN_PADDING);
     };
     widths = {
-      of: scene,
+      scene,
       font,
       source: scene.source.labels.map(width),
       target: scene.target.labels.map(width),
@@ -114,9 +113,9 @@ export function createLines(
 
   /** Rows are written across when they fit, and downward when they do not. */
   function place(scene: Scene, layout: Layout): NonNullable<typeof slots> {
-    const room = Math.floor(scroller.clientWidth);
-    const key = layout === "columns" ? layout : `${layout} ${room} ${getComputedStyle(body).font}`;
-    if (slots?.key === key && slots.of === scene) return slots;
+    const length = Math.floor(scroller.clientWidth);
+    const key = layout === "columns" ? layout : `${layout} ${length} ${getComputedStyle(body).font}`;
+    if (slots?.key === key && slots.scene === scene) return slots;
     const counts = [scene.source.labels.length, scene.target.labels.length] as const;
     if (layout === "columns") {
       slots = {
@@ -124,25 +123,25 @@ export function createLines(
         target: uniformSlots(counts[1], ROW_HEIGHT),
         vertical: false,
         key,
-        of: scene,
+        scene,
       };
       return slots;
     }
     const natural = measure(scene);
     const sum = (sizes: number[]) => sizes.reduce((a, b) => a + b, 0);
     const longest = Math.max(sum(natural.source), sum(natural.target));
-    const vertical = longest > room;
+    const vertical = longest > length;
     const sizes = vertical
       ? { source: natural.source.map(() => VERTICAL_SLOT), target: natural.target.map(() => VERTICAL_SLOT) }
       : natural;
     const need = Math.max(sum(sizes.source), sum(sizes.target));
-    const total = Math.max(need, Math.min(room, need * 2.2));
+    const total = Math.max(need, Math.min(length, need * 2.2));
     slots = {
       source: stretchedSlots(sizes.source, Math.min(total, sum(sizes.source) * 4)),
       target: stretchedSlots(sizes.target, Math.min(total, sum(sizes.target) * 4)),
       vertical,
       key,
-      of: scene,
+      scene,
     };
     return slots;
   }
@@ -160,25 +159,31 @@ export function createLines(
     };
   }
 
+  function surfaceOn(canvas: HTMLCanvasElement, { width, height }: LineStage): Surface | null {
+    const context = prepareCanvas(canvas, width, height);
+    return context && canvasSurface(context);
+  }
+
   function paintBase(): void {
     const at = stage();
     if (!at || !props || !lines) return;
-    const context = prepareCanvas(base, at.width, at.height);
-    const { scene, fade, colors } = props;
+    const surface = surfaceOn(base, at);
+    if (!surface) return;
+    const { scene, fade, colors, theme } = props;
     const faint = fade ? { source: scene.source.special, target: scene.target.special } : null;
-    if (context) paintLines(context, lines, at, colors, faint);
-    if (context) paintReference(context, links, at, props.theme.mark);
+    paintLines(surface, lines, at, colors, faint);
+    paintReference(surface, links, at, theme.mark);
   }
 
   function paintOverlay(): void {
     const at = stage();
     if (!at || !props) return;
-    const context = prepareCanvas(overlay, at.width, at.height);
+    const surface = surfaceOn(overlay, at);
     const { scene, colors } = props;
-    const own =
+    const activeLines =
       active && linesOfToken(scene.sets, scene.source.labels.length, active.side, active.unit, cuts);
-    if (context && own) paintLines(context, own, at, colors);
-    if (!overview.element.hidden) overview.mark(scroller.scrollTop, own);
+    if (surface && activeLines) paintLines(surface, activeLines, at, colors);
+    if (!overview.element.hidden) overview.mark(scroller.scrollTop, activeLines);
   }
 
   /** A sentence that is longer than its window gets an overview beside it. */
@@ -193,9 +198,9 @@ export function createLines(
     const { scene, layout, fade } = props;
     const columns = layout === "columns";
     element.classList.toggle("xattn-rows", !columns);
-    const said = scene.spec.reading === "output" ? "predicted" : "read";
+    const token = scene.spec.reading === "output" ? "predicted" : "read";
     setText(sourceTitle, columns ? "Source" : "Source above");
-    setText(targetTitle, columns ? `Target · ${said}` : `Target below · ${said}`);
+    setText(targetTitle, columns ? `Target · ${token}` : `Target below · ${token}`);
     const at = place(scene, layout);
     extent = Math.max(at.source.total, at.target.total);
     body.style.height = columns ? `${extent}px` : "";
@@ -205,11 +210,11 @@ export function createLines(
     if (at.vertical) {
       const wide = measure(scene);
       for (const side of ["source", "target"] as const) {
-        const room = Math.min(
+        const length = Math.min(
           TALLEST_LABEL,
           wide[side].reduce((a, b) => Math.max(a, b), 0),
         );
-        body.style.setProperty(`--xattn-${side}-room`, `${Math.ceil(room)}px`);
+        body.style.setProperty(`--xattn-${side}-length`, `${Math.ceil(length)}px`);
       }
     }
     source.show(scene.source, at.source, layout, at.vertical, fade);
@@ -217,7 +222,7 @@ export function createLines(
   }
 
   const repaint = () => {
-    if (scroller.clientWidth === 0) return; // hidden: the panel shows again when it is not
+    if (scroller.clientWidth === 0) return; // hidden: it is drawn again when it is not
     paintBase();
     paintOverlay();
   };
@@ -227,7 +232,7 @@ export function createLines(
     const width = scene.source.labels.length;
     cuts = scene.sets.map((matrix) => rowCuts(matrix, width, filter));
     lines = collectLines(scene.sets, width, cuts, MAX_LINES);
-    links = referenceLines(scene);
+    links = referenceLinks(scene);
     const drawn = lines.weight.length;
     const number = (count: number) => count.toLocaleString("en");
     const few = `The ${number(drawn)} strongest of ${number(lines.found)} lines are drawn; keep fewer, or point at a token to see all of its lines.`;
@@ -238,24 +243,11 @@ export function createLines(
   return {
     element,
     show(next) {
-      const look = [
-        next.layout,
-        next.fade,
-        next.colors.join(),
-        scroller.clientWidth,
-        window.devicePixelRatio,
-        getComputedStyle(body).font,
-      ].join();
-      const moved = props?.scene.source !== next.scene.source || props.scene.target !== next.scene.target;
-      if (moved || props?.layout !== next.layout) active = null;
-      const fresh =
-        props?.scene !== next.scene || JSON.stringify(props.filter) !== JSON.stringify(next.filter);
-      const repainted = fresh || look !== lastLook || props?.theme !== next.theme;
+      const before = props;
+      const moved = before?.scene.source !== next.scene.source || before.scene.target !== next.scene.target;
+      if (moved || before?.layout !== next.layout) active = null;
       props = next;
-      lastLook = look;
-      if (fresh) collect(next);
-      // A pin or a score changes nothing here: painting thousands of lines again would be felt.
-      if (!repainted) return;
+      if (before?.scene !== next.scene || before.filter !== next.filter) collect(next);
       layOut();
       paintOverview();
       repaint();
@@ -264,10 +256,10 @@ export function createLines(
       active = next;
       element.classList.toggle("xattn-has-active", active !== null);
       for (const list of [source, target]) {
-        const own = active !== null && (active.side === "source") === (list === source);
+        const isSide = active !== null && (active.side === "source") === (list === source);
         list.mark(
-          own ? (active?.unit ?? null) : null,
-          own ? NONE : (active?.partners ?? NONE),
+          isSide ? (active?.unit ?? null) : null,
+          isSide ? NONE : (active?.partners ?? NONE),
           active?.pinned ?? false,
         );
       }
@@ -279,13 +271,13 @@ export function createLines(
     reveal(side, unit) {
       if (!props || !slots) return;
       const columns = props.layout === "columns";
-      const own = side === "source" ? slots.source : slots.target;
-      const [start, end] = [own.edges[unit] ?? 0, own.edges[unit + 1] ?? 0];
-      const [at, room] = columns
+      const { edges } = slots[side];
+      const [start, end] = [edges[unit] ?? 0, edges[unit + 1] ?? 0];
+      const [from, length] = columns
         ? [scroller.scrollTop, scroller.clientHeight]
         : [scroller.scrollLeft, scroller.clientWidth];
-      if (start >= at && end <= at + room) return;
-      const to = Math.max(0, (start + end - room) / 2);
+      if (start >= from && end <= from + length) return;
+      const to = Math.max(0, (start + end - length) / 2);
       if (columns) scroller.scrollTop = to;
       else scroller.scrollLeft = to;
     },

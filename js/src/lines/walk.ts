@@ -1,13 +1,11 @@
 // Moves over the tokens by keyboard: along a side, across to the strongest partner, up and down the layers.
 import type { Active } from "../core/active";
-import type { Inspection, Token } from "../core/inspect";
+import type { Token } from "../core/inspect";
 import type { TokenMove } from "../core/keyboard";
 import { type Scene, unitsOf } from "../core/scene";
 
 export interface WalkEvents {
   scene(): Scene | null;
-  /** What the readout shows at the moment. */
-  inspection(): Inspection | null;
   focus(token: Token): void;
   stepLayer(by: number): void;
   copy(token: Token): void;
@@ -32,7 +30,7 @@ export function createWalk(active: Active, events: WalkEvents): (token: Token, m
     else if (move.kind === "pin") active.toggle(token);
     else if (move.kind === "unpin") active.unpin();
     else if (move.to !== token.side) {
-      const shown = events.inspection();
+      const shown = active.shown.value?.inspection;
       const same = shown?.token.side === token.side && shown.token.unit === token.unit;
       go(scene, move.to, (same ? shown.partners[0]?.index : undefined) ?? token.unit);
     }

@@ -1,16 +1,22 @@
-// The room of the heat map.
-import { anyOf, type Context, type Room } from "../core/view";
+// The matrix view: a heat map of the picked heads, or the same numbers as a table.
+import type { Context } from "../core/context";
+import { referenceMarks, weightCells } from "../core/heat/cells";
+import { drawHeat } from "../core/heat/drawing";
+import type { Token } from "../core/inspect";
+import { sceneTitle, shownScene } from "../core/saved";
+import type { Saved, View } from "../core/view";
 import { createMatrix } from "./view";
 
-export function createMatrixRoom({
+export function mountMatrix({
   store,
   loader,
   active,
   gestures,
   theme,
+  size,
   paintSoon,
   signal,
-}: Context): Room {
+}: Context): View {
   const matrix = createMatrix(
     {
       cell: active.cell,
@@ -23,23 +29,47 @@ export function createMatrixRoom({
     paintSoon,
     signal,
   );
+  let revealed: Token | null = null;
+
   return {
     element: matrix.element,
-    hint: "Point at a cell, or walk with the arrow keys, to read its weight. Click pins its row, Escape lets go.",
-    draw(reasons) {
-      const { scene } = loader;
+    title: "Heat map of the picked heads",
+    hint: "Point at a cell, or walk with the arrow keys, to read its weight. Click pins its row, Escape unpins it.",
+    options: ["words", "special", "reading", "aggregate"],
+    draw() {
+      const scene = loader.scene.value;
+      void size.value;
       if (!scene) return;
-      const pin = active.pinned();
       matrix.show({
         scene,
-        pin,
+        pin: active.pinned(),
         fade: store.get("special") === "fade",
         enlarged: store.get("zoom"),
         table: store.get("table"),
-        theme: theme(),
+        theme: theme.value,
       });
-      // Python or a search may pin what is out of sight.
-      if (pin && anyOf(reasons, ["target_index", "source_index"])) matrix.reveal(pin);
     },
+    reveal(pin) {
+      const isNew = pin && (revealed?.side !== pin.side || revealed.unit !== pin.unit);
+      revealed = pin;
+      if (isNew) matrix.reveal(pin);
+    },
+  };
+}
+
+export function saveMatrix(_view: View, context: Context): Saved {
+  const scene = shownScene(context);
+  return {
+    title: sceneTitle(context, scene),
+    drawing: (style) =>
+      drawHeat(
+        {
+          source: scene.source,
+          target: scene.target,
+          cells: weightCells(scene.aggregate, scene.top, style.theme),
+          marks: referenceMarks(scene),
+        },
+        style,
+      ),
   };
 }

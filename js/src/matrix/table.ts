@@ -1,4 +1,4 @@
-// The shown matrix as a table, for reading with a screen reader or copying: a window of rows and columns at a time.
+// The shown matrix as a table, to read with a screen reader or to copy: a window of rows and columns at a time.
 import { bdi, h, setText } from "../core/dom";
 import { formatWeight } from "../core/format";
 import type { Scene } from "../core/scene";
@@ -8,7 +8,7 @@ export interface TableView {
   show(scene: Scene): void;
 }
 
-/** Cells of a window; a page with every cell of 512 x 512 could not be used by anyone. */
+/** Cells of a window: a page with every cell of 512 x 512 would be unusable. */
 const ROWS = 40;
 const COLUMNS = 24;
 

@@ -1,4 +1,4 @@
-// The matrix view: a heat map of the picked heads with the reference laid over it, or the same numbers as a table.
+// A heat map of the picked heads with the reference drawn over it, or the same numbers as a table.
 
 import { h, setText } from "../core/dom";
 import { referenceMarks, weightCells } from "../core/heat/cells";
@@ -68,7 +68,7 @@ export function createMatrix(
   const element = h("div", { class: "xattn-matrix" }, pane.element, table.element, foot);
 
   let props: MatrixProps | null = null;
-  let held: { scene: Scene; theme: Theme; cells: HeatCells; marks: CellMark[] } | null = null;
+  let colored: { scene: Scene; theme: Theme; cells: HeatCells; marks: CellMark[] } | null = null;
 
   function button(text: string, act: () => void): HTMLButtonElement {
     const made = h("button", {
@@ -85,9 +85,9 @@ export function createMatrix(
     show(next) {
       props = next;
       const { scene, theme } = next;
-      // Coloring every cell again on each small change would be felt.
-      if (held?.scene !== scene || held.theme !== theme)
-        held = {
+      // Coloring every cell again on each small change would be noticeable.
+      if (colored?.scene !== scene || colored.theme !== theme)
+        colored = {
           scene,
           theme,
           cells: weightCells(scene.aggregate, scene.top, theme),
@@ -97,21 +97,21 @@ export function createMatrix(
       table.element.hidden = !next.table;
       legend.element.hidden = next.table;
       if (next.table) table.show(scene);
-      else pane.show({ ...scene, ...held, ...next });
+      else pane.show({ ...scene, ...colored, ...next });
       const layout = pane.layout();
       zoom.hidden = next.table || !layout || !(next.enlarged || canEnlarge(layout));
-      zoom.setAttribute("aria-pressed", String(next.enlarged));
       setText(zoom, next.enlarged ? "Whole matrix" : "Readable size");
       zoom.removeAttribute("aria-pressed");
       asTable.setAttribute("aria-pressed", String(next.table));
       if (zoomTo && next.enlarged) pane.center(zoomTo[0], zoomTo[1], true);
       zoomTo = null;
-      const said = scene.spec.reading === "output" ? "predicted" : "read";
-      const outlined = held.marks.length > 0 ? "; outlined: the reference, dashed where only possible" : "";
+      const token = scene.spec.reading === "output" ? "predicted" : "read";
+      const outlined =
+        colored.marks.length > 0 ? "; outlined: the reference, dashed where only possible" : "";
       legend.show(
         theme.ramp.gradient,
         ["0", (scene.top / 4).toFixed(2), scene.top.toFixed(2)],
-        `rows: target token ${said}, columns: source${outlined}`,
+        `rows: target token ${token}, columns: source${outlined}`,
       );
     },
     reveal: ({ side, unit }) =>

@@ -1,4 +1,4 @@
-// The offline page: mounts a panel on every host that the page holds, with its state from the page's JSON.
+// The offline page: mounts a panel on each of its hosts, with the state from the page's JSON.
 import { mountPanel } from "../panel";
 import { createStaticModel, type StaticState } from "./model";
 
@@ -6,7 +6,7 @@ export function mountAll(page: Document): void {
   const hosts = [...page.getElementsByClassName("xattn-page")];
   const states = [...page.getElementsByClassName("xattn-state")];
   hosts.forEach((host, index) => {
-    // Several outputs of one saved notebook may each bring this script.
+    // Several outputs of one saved notebook may each contain this script.
     if (!(host instanceof HTMLElement) || host.dataset.xattnMounted !== undefined) return;
     const state = states[index];
     if (!state) return;
@@ -21,7 +21,7 @@ export function mountAll(page: Document): void {
   });
 }
 
-/** In a frame of a saved notebook the page is as high as what it shows; the notebook sets that, which it is told. */
+/** Tells a saved notebook, in whose frame the page is, how high it is: the notebook sets the frame's height. */
 function tellHeight(): void {
   if (window.parent === window) return;
   const tell = () => {
@@ -32,7 +32,7 @@ function tellHeight(): void {
 }
 
 function start(): void {
-  // It says that no script runs here.
+  // They say that no script runs here.
   for (const note of [...document.getElementsByClassName("xattn-fallback")]) note.remove();
   mountAll(document);
   tellHeight();

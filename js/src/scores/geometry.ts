@@ -1,4 +1,5 @@
-// Pure geometry of a scatter plot: ticks at round numbers, places of dots, and the next dot in a direction.
+// Geometry of a scatter plot: ticks at round numbers, places of dots, and the next dot in a direction.
+import { nice, ticks } from "d3-array";
 import type { Head } from "../core/contract";
 
 export interface Dot {
@@ -7,25 +8,22 @@ export interface Dot {
   y: number;
 }
 
+/** A range that ends at round numbers. */
 export interface LinearScale {
   low: number;
   high: number;
   ticks: number[];
 }
 
-/** A range that ends at round numbers and holds all values. */
+/** The smallest range that ends at round numbers and contains all values. */
 export function niceScale(values: readonly number[], wanted = 4): LinearScale {
   let [low, high] = [Math.min(...values), Math.max(...values)];
   if (!(high > low)) {
-    const room = Math.abs(low || 1) * 0.5;
-    [low, high] = [low - room, high + room];
+    const margin = Math.abs(low || 1) * 0.5;
+    [low, high] = [low - margin, high + margin];
   }
-  const raw = (high - low) / wanted;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = power * ([1, 2, 5, 10].find((factor) => raw <= factor * power) ?? 10);
-  const [from, to] = [Math.floor(low / step + 1e-9), Math.ceil(high / step - 1e-9)];
-  const ticks = Array.from({ length: to - from + 1 }, (_, i) => Number(((from + i) * step).toPrecision(12)));
-  return { low: from * step, high: to * step, ticks };
+  [low, high] = nice(low, high, wanted);
+  return { low, high, ticks: ticks(low, high, wanted) };
 }
 
 export function position(value: number, scale: LinearScale, size: number): number {
@@ -62,7 +60,7 @@ export function nextDot(
     const [dx, dy] = [place.x - here.x, place.y - here.y];
     const ahead = dx * wx + dy * wy;
     const aside = Math.abs(dx * wy) + Math.abs(dy * wx);
-    // Dots that share their place follow one another in order.
+    // Dots at the same place follow one another in order.
     const same = ahead === 0 && aside === 0 && (index - from) * (wx + wy) > 0;
     if (index === from || (ahead <= 0 && !same)) return;
     const cost = same ? Math.abs(index - from) * 1e-6 : ahead + 2 * aside;

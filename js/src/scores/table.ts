@@ -1,18 +1,17 @@
-// Every head with every listed score, best first by the one that is sorted by; a row picks its head.
+// Every head with every listed score, sorted by one of them, best first; a row picks its head.
 
-import type { Head, ScoreInfo, ScoresReply } from "../core/contract";
+import type { Head, ScoreInfo } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { formatScore, headName } from "../core/format";
 import { claim } from "../core/keyboard";
 import { sameHead } from "../core/picks";
 import { type Ranked, rankHeads } from "../core/ranking";
+import type { Grids } from "./grids";
 
 export interface ScoreTableProps {
   scores: readonly ScoreInfo[];
   sorted: string;
-  grids: ReadonlyMap<string, ScoresReply>;
-  failures: ReadonlyMap<string, string>;
-  picked: readonly Head[];
+  grids: Grids;
 }
 
 export interface ScoreTableEvents {
@@ -23,6 +22,8 @@ export interface ScoreTableEvents {
 export interface ScoreTableView {
   element: HTMLElement;
   show(props: ScoreTableProps): void;
+  /** Marks the rows of the picked heads. */
+  mark(picked: readonly Head[]): void;
 }
 
 export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal): ScoreTableView {
@@ -40,7 +41,7 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
   );
   let worstFirst = false;
   let props: ScoreTableProps | null = null;
-  let drawn = "";
+  let picked: readonly Head[] = [];
   let rows: { head: Head; row: HTMLTableRowElement; button: HTMLButtonElement }[] = [];
 
   head.addEventListener(
@@ -50,8 +51,10 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
       const name = button?.dataset.score;
       if (name === undefined || !props) return;
       worstFirst = name === props.sorted && !worstFirst;
-      if (name === props.sorted) fill(props);
-      else events.sort(name);
+      if (name === props.sorted) {
+        fill(props);
+        markRows();
+      } else events.sort(name);
     },
     { signal },
   );
@@ -76,11 +79,11 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
     { signal },
   );
 
-  function fill({ scores, sorted, grids, failures }: ScoreTableProps): void {
+  function fill({ scores, sorted, grids: { replies, failures } }: ScoreTableProps): void {
     const info = scores.find((score) => score.name === sorted);
-    const values = grids.get(sorted)?.values;
-    // Without the values that are sorted by, the heads stand in their order and have no rank.
-    const shape = values ?? [...grids.values()][0]?.values.map((row) => row.map(() => null));
+    const values = replies.get(sorted)?.values;
+    // Without the values to sort by, the heads stand in their own order and have no rank.
+    const shape = values ?? [...replies.values()][0]?.values.map((row) => row.map(() => null));
     const ranked: Ranked[] = shape && info ? rankHeads(shape, info.direction) : [];
     const rankOf = (entry: Ranked) => (values ? String(entry.rank) : "–");
     if (values && worstFirst) ranked.reverse();
@@ -116,7 +119,7 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
         },
       });
       const cells = scores.map((score) => {
-        const grid = grids.get(score.name);
+        const grid = replies.get(score.name);
         return h("td", {
           class: score.name === sorted ? "xattn-sorted" : "",
           text: grid ? formatScore(grid.values[layer]?.[at]) : failures.has(score.name) ? "failed" : "…",
@@ -136,34 +139,26 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
       caption,
       `Heads and their scores, sorted by ${sorted}${worstFirst ? ", worst first" : ", best first"}`,
     );
-    mark();
   }
 
-  function mark(): void {
-    for (const { head: own, row, button } of rows) {
-      const on = props?.picked.some((other) => sameHead(other, own)) ?? false;
-      row.classList.toggle("xattn-picked-row", on);
-      button.setAttribute("aria-pressed", String(on));
+  function markRows(): void {
+    for (const { head, row, button } of rows) {
+      const isPicked = picked.some((other) => sameHead(other, head));
+      row.classList.toggle("xattn-picked-row", isPicked);
+      button.setAttribute("aria-pressed", String(isPicked));
     }
   }
 
   return {
     element,
     show(next) {
-      const key = JSON.stringify([
-        next.scores,
-        next.sorted,
-        [...next.grids].map(([name, grid]) => [name, grid.values]),
-        [...next.failures],
-      ]);
       if (props && props.sorted !== next.sorted) worstFirst = false;
       props = next;
-      // Building hundreds of rows again for a pick would be felt, and lose the focus.
-      if (key === drawn) mark();
-      else {
-        drawn = key;
-        fill(next);
-      }
+      fill(next);
+    },
+    mark(next) {
+      picked = next;
+      markRows();
     },
   };
 }

@@ -1,14 +1,13 @@
 // Colors and numbers of heat-map cells: weights on the sequential map, differences on the diverging one.
 
-import type { ReferenceLine } from "../../lines/paint";
-import type { Side } from "../contract";
 import { formatDifference, formatWeight } from "../format";
+import { referenceLinks } from "../reference";
 import { differenceShade, type Ramp, weightShade } from "../scales";
 import type { Scene } from "../scene";
 import type { Theme } from "../theme";
 import type { CellMark, HeatCells } from "./paint";
 
-function colored(
+function coloredCells(
   values: Float32Array,
   ramp: Ramp,
   shade: (value: number) => number,
@@ -27,7 +26,7 @@ function colored(
 }
 
 export function weightCells(values: Float32Array, top: number, theme: Theme): HeatCells {
-  return colored(
+  return coloredCells(
     values,
     theme.ramp,
     (value) => weightShade(value, top),
@@ -36,37 +35,13 @@ export function weightCells(values: Float32Array, top: number, theme: Theme): He
 }
 
 export function differenceCells(values: Float32Array, top: number, theme: Theme): HeatCells {
-  return colored(values, theme.diverging, (value) => differenceShade(value, top), formatDifference);
+  return coloredCells(values, theme.diverging, (value) => differenceShade(value, top), formatDifference);
 }
 
-/** A scene's reference links in units; those whose every token is dropped are left out. */
-export function referenceLines(scene: Scene): ReferenceLine[] {
-  const { reference } = scene.reply;
-  if (!reference) return [];
-  const axes = { source: scene.reply.source, target: scene.reply.target[scene.spec.reading] };
-  // A token that a row predicts is what the row below it has read.
-  const shift = scene.spec.reading === "input" ? 1 : 0;
-  const unitsOf = (side: Side, number: number) => {
-    const { groups } = axes[side];
-    const positions = reference.words
-      ? groups.flatMap((group, position) => (group === number ? [position] : []))
-      : [side === "target" ? number + shift : number];
-    const units = positions.map((position) => scene[side].assign[position] ?? -1);
-    return [...new Set(units.filter((unit) => unit >= 0))];
-  };
-  return reference.links
-    .map(([source, target, sure]) => ({
-      source: unitsOf("source", source),
-      target: unitsOf("target", target),
-      sure,
-    }))
-    .filter(({ source, target }) => source.length > 0 && target.length > 0);
-}
-
-/** The cells of a scene's reference links; words that are shown as pieces have a cell for each pair of them. */
+/** The cells of a scene's reference links; a word that is shown as pieces has a cell for each piece. */
 export function referenceMarks(scene: Scene): CellMark[] {
   const marks = new Map<string, CellMark>();
-  for (const { source, target, sure } of referenceLines(scene))
+  for (const { source, target, sure } of referenceLinks(scene))
     for (const row of target)
       for (const column of source) {
         const key = `${row} ${column}`;

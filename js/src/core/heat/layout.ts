@@ -1,6 +1,4 @@
-// Pure geometry of a heat map: margins, cell sizes, which cells a window shows and which labels fit.
-import { labelStep } from "../../lines/geometry";
-
+// Geometry of a heat map: margins, cell sizes, which cells a window shows and which labels fit.
 export interface Cell {
   width: number;
   height: number;
@@ -15,8 +13,8 @@ export interface HeatLayout {
   height: number;
 }
 
-/** Room that the map may take: `width` is a limit to fit into, `height` one to stay under. */
-export interface HeatRoom {
+/** The space for a map: it fits into `width` where it can, and stays below `height`. */
+export interface HeatSpace {
   width: number;
   height: number;
   leftLabels: number;
@@ -24,7 +22,7 @@ export interface HeatRoom {
 }
 
 const LARGEST_CELL: Cell = { width: 64, height: 40 };
-/** Cells of a map that is enlarged for reading: every label stands beside its own row and column. */
+/** Cells of a map that is enlarged for reading: every row and column has its label. */
 const READABLE: Cell = { width: 26, height: 18 };
 export const LABEL_PITCH = 15;
 /** Half a label's height: how near to the edge its center may come. */
@@ -32,16 +30,16 @@ export const LABEL_EDGE = 6;
 /** From this size on, cells carry their numbers. */
 export const WITH_NUMBER: Cell = { width: 34, height: 16 };
 
-export function heatLayout(rows: number, columns: number, room: HeatRoom, enlarged: boolean): HeatLayout {
-  const margin = { left: room.leftLabels, top: room.topLabels };
-  const fitting = (space: number, count: number, largest: number) => {
-    const size = Math.max(1, Math.min(largest, space / Math.max(1, count)));
-    // Whole pixels, where there is room for them, keep the cells equally wide.
+export function heatLayout(rows: number, columns: number, space: HeatSpace, enlarged: boolean): HeatLayout {
+  const margin = { left: space.leftLabels, top: space.topLabels };
+  const fitting = (length: number, count: number, largest: number) => {
+    const size = Math.max(1, Math.min(largest, length / Math.max(1, count)));
+    // Whole pixels, where they fit, keep the cells equally wide.
     return size > 4 ? Math.floor(size) : size;
   };
   const cell = {
-    width: fitting(room.width - margin.left - 2, columns, LARGEST_CELL.width),
-    height: fitting(room.height - margin.top, rows, LARGEST_CELL.height),
+    width: fitting(space.width - margin.left - 2, columns, LARGEST_CELL.width),
+    height: fitting(space.height - margin.top, rows, LARGEST_CELL.height),
   };
   if (enlarged) {
     cell.width = Math.max(cell.width, READABLE.width);
@@ -85,7 +83,26 @@ export function shownLabels(count: number, slot: number, from: number, to: numbe
 }
 
 /** How far to scroll so that a cell lies inside the window behind the labels. */
-export function scrollTo(scroll: number, room: number, start: number, size: number): number {
+export function scrollTo(scroll: number, length: number, start: number, size: number): number {
   if (start < scroll) return start;
-  return start + size > scroll + room ? start + size - room : scroll;
+  return start + size > scroll + length ? start + size - length : scroll;
+}
+
+/** The cell [row, column] under a point of a heat map, or null outside. */
+export function cellAt(
+  x: number,
+  y: number,
+  cellWidth: number,
+  cellHeight: number,
+  rows: number,
+  columns: number,
+): [number, number] | null {
+  const row = Math.floor(y / cellHeight);
+  const column = Math.floor(x / cellWidth);
+  return row >= 0 && column >= 0 && row < rows && column < columns ? [row, column] : null;
+}
+
+/** Every `step`-th label of an axis fits when slots are `slot` pixels and a label needs `needed`. */
+export function labelStep(slot: number, needed: number): number {
+  return slot >= needed ? 1 : Math.ceil(needed / Math.max(slot, 0.01));
 }

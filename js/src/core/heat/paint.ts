@@ -1,15 +1,14 @@
-// Draws the visible window of a heat map: cells through ImageData, numbers where they fit, labels and the crosshair.
-
+// Draws the visible window of a heat map on any surface: cells, numbers where they fit, labels and the crosshair.
 import type { Side } from "../contract";
-import { h } from "../dom";
 import { tokenText } from "../format";
+import type { Box, CellPicture, CellRange, Surface } from "../surface";
 import type { Theme } from "../theme";
 import type { Units } from "../units";
 import { type HeatLayout, LABEL_EDGE, LABEL_PITCH, shownLabels, visibleRange, WITH_NUMBER } from "./layout";
 
 /** What is drawn in the cells of a map, [target, source]. */
 export interface HeatCells {
-  /** One color a cell, as pixels of an ImageData. */
+  /** One color per cell, as pixels of an ImageData. */
   pixels: Uint32Array;
   text(index: number): string;
   ink(index: number): string;
@@ -28,155 +27,141 @@ export interface HeatPin {
   unit: number;
 }
 
+/** The part of a map that is seen; its size includes the labels. */
 export interface HeatWindow {
   scrollLeft: number;
   scrollTop: number;
-  /** Size of the window, labels included. */
   width: number;
   height: number;
 }
 
-/** The whole map at one pixel a cell, to be drawn enlarged. */
-export function heatImage(pixels: Uint32Array, rows: number, columns: number): HTMLCanvasElement {
-  const image = new ImageData(columns, rows);
-  new Uint32Array(image.data.buffer).set(pixels);
-  const canvas = h("canvas");
-  canvas.width = columns;
-  canvas.height = rows;
-  canvas.getContext("2d")?.putImageData(image, 0, 0);
-  return canvas;
+/** What a map shows, wherever it is drawn. */
+export interface HeatContent {
+  source: Units;
+  target: Units;
+  cells: HeatCells;
+  marks: readonly CellMark[];
+  pin: HeatPin | null;
+  /** Whether labels of special tokens are faint. */
+  fade: boolean;
+  theme: Theme;
 }
+
+const NUMBER_SIZE = 10;
 
 export function paintHeat(
-  context: CanvasRenderingContext2D,
-  image: HTMLCanvasElement,
+  surface: Surface,
+  content: HeatContent,
   layout: HeatLayout,
   view: HeatWindow,
-  cells: HeatCells,
-  marks: readonly CellMark[],
-  pin: HeatPin | null,
-  theme: Theme,
-  font: string,
 ): void {
-  const { cell, margin, rows, columns } = layout;
-  const [left, right] = visibleRange(view.scrollLeft, view.width - margin.left, cell.width, columns);
-  const [top, bottom] = visibleRange(view.scrollTop, view.height - margin.top, cell.height, rows);
-  context.save();
-  inside(context, layout, view);
-  context.imageSmoothingEnabled = false;
-  const [wide, high] = [right - left, bottom - top];
-  if (wide > 0 && high > 0)
-    context.drawImage(
-      image,
-      left,
-      top,
-      wide,
-      high,
-      left * cell.width,
-      top * cell.height,
-      wide * cell.width,
-      high * cell.height,
-    );
-  if (cell.width >= WITH_NUMBER.width && cell.height >= WITH_NUMBER.height) {
-    context.font = font.replace(/[\d.]+px/, "10px");
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    for (let row = top; row < bottom; row++)
-      for (let column = left; column < right; column++) {
-        const index = row * columns + column;
-        context.fillStyle = cells.ink(index);
-        context.fillText(cells.text(index), (column + 0.5) * cell.width, (row + 0.5) * cell.height);
-      }
-  }
-  paintMarks(context, layout, marks, theme);
-  if (pin) paintPin(context, layout, pin, theme);
-  context.restore();
+  insideMap(surface, layout, view, () => {
+    const { rows, columns, cell } = layout;
+    const picture: CellPicture = { pixels: content.cells.pixels, rows, columns };
+    const range = visibleCells(layout, view);
+    surface.cells(picture, range, cell);
+    if (cell.width >= WITH_NUMBER.width && cell.height >= WITH_NUMBER.height)
+      paintNumbers(surface, content.cells, layout, range);
+    paintMarks(surface, content, layout);
+    if (content.pin) paintPin(surface, content.pin, layout, content.theme);
+  });
+  paintLabels(surface, content, layout, view, null);
 }
 
-function paintPin(context: CanvasRenderingContext2D, layout: HeatLayout, pin: HeatPin, theme: Theme): void {
-  const { cell, rows, columns } = layout;
-  context.strokeStyle = theme.accent;
-  context.lineWidth = 2;
-  if (pin.side === "target")
-    context.strokeRect(1, pin.unit * cell.height, columns * cell.width - 2, Math.max(2, cell.height));
-  else context.strokeRect(pin.unit * cell.width, 1, Math.max(2, cell.width), rows * cell.height - 2);
+function visibleCells({ cell, margin, rows, columns }: HeatLayout, view: HeatWindow): CellRange {
+  const [left, right] = visibleRange(view.scrollLeft, view.width - margin.left, cell.width, columns);
+  const [top, bottom] = visibleRange(view.scrollTop, view.height - margin.top, cell.height, rows);
+  return { left, right, top, bottom };
 }
 
 /** Moves the origin to the first cell, scrolled, and keeps the drawing off the labels. */
-function inside(context: CanvasRenderingContext2D, layout: HeatLayout, view: HeatWindow): void {
-  const { margin } = layout;
-  context.beginPath();
-  context.rect(margin.left, margin.top, view.width - margin.left, view.height - margin.top);
-  context.clip();
-  context.translate(margin.left - view.scrollLeft, margin.top - view.scrollTop);
+function insideMap(surface: Surface, { margin }: HeatLayout, view: HeatWindow, draw: () => void): void {
+  surface.inside(
+    { x: margin.left, y: margin.top, width: view.width - margin.left, height: view.height - margin.top },
+    { x: margin.left - view.scrollLeft, y: margin.top - view.scrollTop },
+    draw,
+  );
 }
 
-/** Sure links by a full frame, possible ones by a dashed one; a dark and a light line stand out on every color. */
-function paintMarks(
-  context: CanvasRenderingContext2D,
-  { cell }: HeatLayout,
-  marks: readonly CellMark[],
-  theme: Theme,
+function paintNumbers(
+  surface: Surface,
+  cells: HeatCells,
+  { cell, columns }: HeatLayout,
+  range: CellRange,
 ): void {
-  for (const { row, column, sure } of marks) {
-    const grow = Math.max(0, (5 - Math.min(cell.width, cell.height)) / 2);
-    const box = (inset: number) =>
-      context.strokeRect(
-        column * cell.width + inset - grow,
-        row * cell.height + inset - grow,
-        cell.width - 2 * inset + 2 * grow,
-        cell.height - 2 * inset + 2 * grow,
-      );
-    context.lineWidth = 1.5;
-    context.strokeStyle = theme.mark;
-    context.setLineDash(sure ? [] : [3, 2]);
-    box(1.25);
-  }
-  context.setLineDash([]);
+  for (let row = range.top; row < range.bottom; row++)
+    for (let column = range.left; column < range.right; column++) {
+      const index = row * columns + column;
+      const at = { x: (column + 0.5) * cell.width, y: (row + 0.5) * cell.height };
+      surface.text(cells.text(index), at, { color: cells.ink(index), size: NUMBER_SIZE, align: "center" });
+    }
 }
+
+/** Sure links have a full frame, possible ones a dashed one. */
+function paintMarks(surface: Surface, { marks, theme }: HeatContent, { cell }: HeatLayout): void {
+  for (const { row, column, sure } of marks)
+    surface.frame(cellFrame(cell, row, column, 1.25, 5), {
+      color: theme.mark,
+      width: 1.5,
+      dash: sure ? [] : [3, 2],
+    });
+}
+
+/** A frame inside a cell; around one that is smaller than `least`, which could not be seen. */
+function cellFrame(cell: HeatLayout["cell"], row: number, column: number, inset: number, least: number): Box {
+  const inside = inset - Math.max(0, (least - Math.min(cell.width, cell.height)) / 2);
+  return {
+    x: column * cell.width + inside,
+    y: row * cell.height + inside,
+    width: cell.width - 2 * inside,
+    height: cell.height - 2 * inside,
+  };
+}
+
+function paintPin(surface: Surface, pin: HeatPin, { cell, rows, columns }: HeatLayout, theme: Theme): void {
+  const [width, height] = [columns * cell.width - 2, rows * cell.height - 2];
+  surface.frame(
+    pin.side === "target"
+      ? { x: 1, y: pin.unit * cell.height, width, height: Math.max(2, cell.height) }
+      : { x: pin.unit * cell.width, y: 1, width: Math.max(2, cell.width), height },
+    { color: theme.accent, width: 2 },
+  );
+}
+
+type Chosen = readonly [row: number, column: number];
 
 /** Labels of both sides; those of a chosen cell are bold, and their neighbors give way. */
-export function paintLabels(
-  context: CanvasRenderingContext2D,
-  units: { target: Units; source: Units },
+function paintLabels(
+  surface: Surface,
+  content: HeatContent,
   layout: HeatLayout,
   view: HeatWindow,
-  fade: boolean,
-  theme: Theme,
-  font: string,
-  chosen: readonly [number, number] | null = null,
+  chosen: Chosen | null,
 ): void {
-  const { cell, margin, rows, columns } = layout;
-  const [left, right] = visibleRange(view.scrollLeft, view.width - margin.left, cell.width, columns);
-  const [top, bottom] = visibleRange(view.scrollTop, view.height - margin.top, cell.height, rows);
-  context.font = font;
-  const paint = (side: "source" | "target", index: number) => {
-    context.globalAlpha = fade && units[side].special[index] ? 0.75 : 1;
-    paintLabel(context, side, units[side].labels[index] ?? "", index, layout, view);
-  };
+  const { cell, rows, columns } = layout;
+  const { left, right, top, bottom } = visibleCells(layout, view);
   const [row, column] = chosen ?? [-1, -1];
-  const clear = (index: number, of: number, slot: number) =>
-    of < 0 || Math.abs(index - of) * slot >= LABEL_PITCH;
-  context.fillStyle = theme.muted;
+  const isClear = (index: number, other: number, slot: number) =>
+    other < 0 || Math.abs(index - other) * slot >= LABEL_PITCH;
+  const paint = (side: Side, index: number, bold: boolean) =>
+    paintLabel(surface, content, layout, view, side, index, bold);
   for (const index of shownLabels(columns, cell.width, left, right))
-    if (clear(index, column, cell.width)) paint("source", index);
+    if (isClear(index, column, cell.width)) paint("source", index, false);
   for (const index of shownLabels(rows, cell.height, top, bottom))
-    if (clear(index, row, cell.height)) paint("target", index);
-  context.globalAlpha = 1;
+    if (isClear(index, row, cell.height)) paint("target", index, false);
   if (!chosen) return;
-  context.font = `600 ${font.replace(/^\d{3} /, "")}`;
-  context.fillStyle = theme.foreground;
-  paintLabel(context, "target", units.target.labels[row] ?? "", row, layout, view);
-  paintLabel(context, "source", units.source.labels[column] ?? "", column, layout, view);
+  paint("target", row, true);
+  paint("source", column, true);
 }
 
 function paintLabel(
-  context: CanvasRenderingContext2D,
-  side: "source" | "target",
-  label: string,
-  index: number,
+  surface: Surface,
+  content: HeatContent,
   layout: HeatLayout,
   view: HeatWindow,
+  side: Side,
+  index: number,
+  bold: boolean,
 ): void {
   const { cell, margin } = layout;
   const [slot, count, scroll, gutter, size] =
@@ -186,65 +171,56 @@ function paintLabel(
   const center = gutter - scroll + clamp((index + 0.5) * slot, LABEL_EDGE, slot * count - LABEL_EDGE);
   // A label half under the corner or the edge would be cut.
   if (center < gutter + LABEL_EDGE - 1 || center > size - LABEL_EDGE + 1) return;
-  context.save();
-  context.textBaseline = "middle";
-  if (side === "source") {
-    context.translate(center, margin.top - 5);
-    context.rotate(-Math.PI / 2);
-    context.textAlign = "left";
-  } else {
-    context.translate(margin.left - 6, center);
-    context.textAlign = "right";
-  }
-  const room = (side === "source" ? margin.top : margin.left) - 8;
-  context.fillText(shorten(context, tokenText(label), room), 0, 0);
-  context.restore();
+  const units = content[side];
+  const length = (side === "source" ? margin.top : margin.left) - 8;
+  surface.text(
+    shorten(surface, tokenText(units.labels[index] ?? ""), length, bold),
+    side === "source" ? { x: center, y: margin.top - 5 } : { x: margin.left - 6, y: center },
+    {
+      color: bold ? content.theme.foreground : content.theme.muted,
+      bold,
+      opacity: !bold && content.fade && units.special[index] ? 0.75 : 1,
+      ...(side === "source" ? { turned: true } : { align: "right" }),
+    },
+  );
 }
 
-/** Outlines a cell, its row and its column, and writes their labels anew, over the ones that are there. */
+/** Outlines a cell, its row and its column, and writes their labels over the ones that are there. */
 export function paintCross(
-  context: CanvasRenderingContext2D,
-  chosen: readonly [number, number],
-  units: { target: Units; source: Units },
+  surface: Surface,
+  content: HeatContent,
   layout: HeatLayout,
   view: HeatWindow,
-  fade: boolean,
-  theme: Theme,
-  font: string,
+  chosen: Chosen,
 ): void {
   const { cell, margin } = layout;
   const [row, column] = chosen;
-  const [x, y] = [column * cell.width, row * cell.height];
-  context.save();
-  inside(context, layout, view);
-  context.strokeStyle = theme.foreground;
-  context.globalAlpha = 0.55;
-  context.lineWidth = 1;
-  context.strokeRect(-1, y - 0.5, layout.columns * cell.width + 2, cell.height + 1);
-  context.strokeRect(x - 0.5, -1, cell.width + 1, layout.rows * cell.height + 2);
-  context.globalAlpha = 1;
-  context.lineWidth = 2;
-  // A frame of less than six pixels could not be seen.
-  const grow = Math.max(0, (6 - Math.min(cell.width, cell.height)) / 2);
-  const inset = 0.75 - grow;
-  context.strokeRect(x + inset, y + inset, cell.width - 2 * inset, cell.height - 2 * inset);
-  context.restore();
-  context.fillStyle = theme.paper;
-  context.fillRect(0, 0, view.width, margin.top);
-  context.fillRect(0, 0, margin.left, view.height);
-  paintLabels(context, units, layout, view, fade, theme, font, chosen);
+  const { theme } = content;
+  const thin = { color: theme.foreground, width: 1, opacity: 0.55 };
+  insideMap(surface, layout, view, () => {
+    const [x, y] = [column * cell.width, row * cell.height];
+    surface.frame(
+      { x: -1, y: y - 0.5, width: layout.columns * cell.width + 2, height: cell.height + 1 },
+      thin,
+    );
+    surface.frame({ x: x - 0.5, y: -1, width: cell.width + 1, height: layout.rows * cell.height + 2 }, thin);
+    surface.frame(cellFrame(cell, row, column, 0.75, 6), { color: theme.foreground, width: 2 });
+  });
+  surface.fill({ x: 0, y: 0, width: view.width, height: margin.top }, theme.paper);
+  surface.fill({ x: 0, y: 0, width: margin.left, height: view.height }, theme.paper);
+  paintLabels(surface, content, layout, view, chosen);
 }
 
 function clamp(value: number, low: number, high: number): number {
   return Math.max(low, Math.min(high, value));
 }
 
-/** Cuts a label to the room there is; a guess by proportion first, since labels may be long. */
-export function shorten(context: CanvasRenderingContext2D, text: string, room: number): string {
-  const width = context.measureText(text).width;
-  if (width <= room) return text;
-  const points = Array.from(text);
-  let keep = Math.max(1, Math.floor((points.length * room) / width));
-  while (keep > 1 && context.measureText(`${points.slice(0, keep).join("")}…`).width > room) keep--;
+/** Cuts a label to a length; a guess by proportion comes first, because labels may be long. */
+function shorten(surface: Surface, label: string, length: number, bold: boolean): string {
+  const width = surface.measure(label, { bold });
+  if (width <= length) return label;
+  const points = Array.from(label);
+  let keep = Math.max(1, Math.floor((points.length * length) / width));
+  while (keep > 1 && surface.measure(`${points.slice(0, keep).join("")}…`, { bold }) > length) keep--;
   return `${points.slice(0, keep).join("")}…`;
 }

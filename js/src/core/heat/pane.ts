@@ -1,38 +1,21 @@
 // A heat map of target rows by source columns: only its window is painted, labels stay in sight, one cell is pointed at.
 
-import { cellAt } from "../../lines/geometry";
 import { h, prepareCanvas } from "../dom";
 import { tokenText } from "../format";
 import { claim, gridMove } from "../keyboard";
-import type { Theme } from "../theme";
+import { canvasSurface, type Font, type Surface } from "../surface";
 import type { Units } from "../units";
-import { type HeatLayout, heatLayout, scrollTo } from "./layout";
-import {
-  type CellMark,
-  type HeatCells,
-  type HeatPin,
-  type HeatWindow,
-  heatImage,
-  paintCross,
-  paintHeat,
-  paintLabels,
-} from "./paint";
+import { cellAt, type HeatLayout, heatLayout, scrollTo } from "./layout";
+import { type HeatContent, type HeatWindow, paintCross, paintHeat } from "./paint";
 
 export type At = readonly [target: number, source: number];
 
-export interface HeatProps {
-  source: Units;
-  target: Units;
-  cells: HeatCells;
-  marks: readonly CellMark[];
-  pin: HeatPin | null;
-  fade: boolean;
+export interface HeatProps extends HeatContent {
   enlarged: boolean;
-  theme: Theme;
 }
 
 export interface HeatEvents {
-  /** Another cell is pointed at, by pointer or key; null where none is. */
+  /** Another cell is pointed at, by pointer or key; null for none. */
   cell(at: At | null): void;
   click?(at: At): void;
   /** A second click enlarges or reduces. */
@@ -74,36 +57,41 @@ export function createHeatPane(
 
   let props: HeatProps | null = null;
   let layout: HeatLayout | null = null;
-  let image: HTMLCanvasElement | null = null;
-  let imageOf: Uint32Array | null = null;
   let at: At | null = null;
-  let font = "";
-  let widths: { of: Units; font: string; width: number }[] = [];
+  let font: Font = { family: "", size: 0 };
+  let widths: { units: Units; family: string; width: number }[] = [];
+
+  function surfaceOn(canvas: HTMLCanvasElement, { width, height }: HeatWindow): Surface | null {
+    const context = prepareCanvas(canvas, width, height);
+    return context && canvasSurface(context, font);
+  }
 
   /** Width of the widest label, measured once for each list of them and each font. */
   function widest(units: Units, most: number): number {
-    const held = widths.find((entry) => entry.of === units && entry.font === font)?.width;
-    if (held !== undefined) return Math.min(most, held);
-    const context = heat.getContext("2d");
-    if (context) context.font = font;
-    let found = 24;
-    for (const text of units.labels)
-      found = Math.max(found, (context?.measureText(tokenText(text)).width ?? 0) + 10);
-    widths = [...widths.slice(-1), { of: units, font, width: Math.ceil(found) }];
-    return Math.min(most, Math.ceil(found));
+    const { family } = font;
+    let width = widths.find((entry) => entry.units === units && entry.family === family)?.width;
+    if (width === undefined) {
+      const context = heat.getContext("2d");
+      const surface = context && canvasSurface(context, font);
+      const lengths = units.labels.map((label) => (surface?.measure(tokenText(label)) ?? 0) + 10);
+      width = Math.ceil(lengths.reduce((a, b) => Math.max(a, b), 24));
+      widths = [...widths.slice(-1), { units, family, width }];
+    }
+    return Math.min(most, width);
   }
 
   function layOut(): void {
     if (!props) return;
-    font = getComputedStyle(element).font;
+    const style = getComputedStyle(element);
+    font = { family: style.fontFamily, size: Number.parseFloat(style.fontSize) || 13 };
     const width = element.clientWidth || 600;
-    const room = {
+    const space = {
       width,
       height: tallest - 2,
       leftLabels: widest(props.target, Math.min(130, width / 4)),
       topLabels: widest(props.source, 110),
     };
-    layout = heatLayout(props.target.labels.length, props.source.labels.length, room, props.enlarged);
+    layout = heatLayout(props.target.labels.length, props.source.labels.length, space, props.enlarged);
     frame.style.width = `${layout.width}px`;
     frame.style.height = `${layout.height}px`;
   }
@@ -121,23 +109,16 @@ export function createHeatPane(
   function paint(): void {
     const view = seen();
     if (!props || !layout || !view || layout.rows === 0 || layout.columns === 0) return;
-    const context = prepareCanvas(heat, view.width, view.height);
-    if (context) {
-      if (imageOf !== props.cells.pixels || !image) {
-        imageOf = props.cells.pixels;
-        image = heatImage(imageOf, layout.rows, layout.columns);
-      }
-      paintHeat(context, image, layout, view, props.cells, props.marks, props.pin, props.theme, font);
-      paintLabels(context, props, layout, view, props.fade, props.theme, font);
-    }
+    const surface = surfaceOn(heat, view);
+    if (surface) paintHeat(surface, props, layout, view);
     paintPointer();
   }
 
   function paintPointer(): void {
     const view = seen();
     if (!props || !layout || !view) return;
-    const context = prepareCanvas(cross, view.width, view.height);
-    if (context && at) paintCross(context, at, props, layout, view, props.fade, props.theme, font);
+    const surface = surfaceOn(cross, view);
+    if (surface && at) paintCross(surface, props, layout, view, at);
   }
 
   function move(next: At | null): void {
@@ -167,8 +148,8 @@ export function createHeatPane(
   function keepInView(): void {
     if (!at || !layout) return;
     const { margin, cell } = layout;
-    const [room, tall] = [element.clientWidth - margin.left, element.clientHeight - margin.top];
-    element.scrollLeft = scrollTo(element.scrollLeft, room, at[1] * cell.width, cell.width);
+    const [wide, tall] = [element.clientWidth - margin.left, element.clientHeight - margin.top];
+    element.scrollLeft = scrollTo(element.scrollLeft, wide, at[1] * cell.width, cell.width);
     element.scrollTop = scrollTo(element.scrollTop, tall, at[0] * cell.height, cell.height);
   }
 
@@ -224,7 +205,7 @@ export function createHeatPane(
   return {
     element,
     show(next) {
-      // A cell of other tokens is another cell.
+      // The same place in other tokens is another cell.
       if (props && (props.source !== next.source || props.target !== next.target)) at = null;
       props = next;
       layOut();
@@ -238,10 +219,10 @@ export function createHeatPane(
     center(row, column, always) {
       if (!layout) return;
       const { cell, margin } = layout;
-      /** Where to scroll to for a unit to be in the middle; where it is seen already, nowhere. */
-      const middle = (unit: number, slot: number, scroll: number, room: number) => {
-        const seen = unit * slot >= scroll && (unit + 1) * slot <= scroll + room;
-        return seen && !always ? scroll : (unit + 0.5) * slot - room / 2;
+      /** Where to scroll so that a unit is in the middle; nowhere if it is in sight. */
+      const middle = (unit: number, slot: number, scroll: number, length: number) => {
+        const seen = unit * slot >= scroll && (unit + 1) * slot <= scroll + length;
+        return seen && !always ? scroll : (unit + 0.5) * slot - length / 2;
       };
       const [wide, tall] = [element.clientWidth - margin.left, element.clientHeight - margin.top];
       if (column !== null) element.scrollLeft = middle(column, cell.width, element.scrollLeft, wide);

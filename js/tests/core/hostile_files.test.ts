@@ -1,12 +1,13 @@
-// Files that the panel saves, whatever is in them: escaped markup, cells that read back, and spreadsheets.
+// Files that the panel saves, whatever the tokens are: escaped markup, cells that read back, and spreadsheets.
 import { describe, expect, it } from "vitest";
-import type { ScoreInfo } from "../src/core/contract";
-import { csvText, scoresCsv, scoresJson } from "../src/core/files";
-import { tokenText, wellFormed } from "../src/core/format";
-import { beside, type Drawing, label, page, type Style, tag, text } from "../src/core/markup";
-import type { Scene } from "../src/core/scene";
-import { makeUnits } from "../src/core/units";
-import { axis } from "./helpers";
+import type { ScoreInfo } from "../../src/core/contract";
+import { tokenText, wellFormed } from "../../src/core/format";
+import { beside, type Drawing, escaped, label, page, type Style, tag, text } from "../../src/core/markup";
+import type { Scene } from "../../src/core/scene";
+import { csvText } from "../../src/core/scene_files";
+import { makeUnits } from "../../src/core/units";
+import { scoresCsv, scoresJson } from "../../src/scores/export";
+import { axis } from "../helpers";
 
 const HOSTILE = [
   "</text><script>alert(1)</script>",
@@ -37,34 +38,6 @@ function parsed(markup: string): Document {
   return found;
 }
 
-describe("markup", () => {
-  it("escapes whatever enters it, in text and in attributes", () => {
-    for (const hostile of HOSTILE) {
-      const drawing: Drawing = {
-        width: 10,
-        height: 10,
-        body: [
-          text("text", { x: 1, "data-name": hostile }, hostile),
-          label(hostile, { fill: hostile }),
-          tag("g", { id: hostile }, text("text", {}, hostile)),
-        ].join(""),
-      };
-      const found = parsed(page(beside([{ drawing, heading: hostile }], theme), hostile, style));
-      expect(found.querySelectorAll("text")).toHaveLength(5);
-      expect(found.querySelectorAll("script, svg svg, [onload]")).toHaveLength(0);
-      const shown = tokenText(hostile);
-      expect([...found.querySelectorAll("text")].map((element) => element.textContent)).toContain(shown);
-    }
-  });
-
-  it("shows what no file can hold as code points", () => {
-    expect(parsed(text("text", {}, "a\u0000\ud83d\u202e\uffffb")).documentElement.textContent).toBe(
-      "a⟨U+0000⟩⟨U+D83D⟩⟨U+202E⟩⟨U+FFFF⟩b",
-    );
-    expect(wellFormed("\ud83d\ude42\ude42")).toBe("🙂⟨U+DE42⟩");
-  });
-});
-
 /** CSV as RFC 4180 has it. */
 function read(csv: string): string[][] {
   const rows: string[][] = [];
@@ -88,6 +61,59 @@ function scene(): Scene {
   const matrix = Float32Array.from({ length: HOSTILE.length ** 2 }, (_, i) => (i % 2 ? -0.5 : 0.25));
   return { source: units, target: units, sets: [matrix] } as unknown as Scene;
 }
+
+describe("markup", () => {
+  it("escapes whatever enters it, in text and in attributes", () => {
+    for (const hostile of HOSTILE) {
+      const drawing: Drawing = {
+        width: 10,
+        height: 10,
+        body: [
+          text("text", { x: 1, "data-name": hostile }, hostile),
+          label(hostile, { fill: hostile }),
+          tag("g", { id: hostile }, text("text", {}, hostile)),
+        ].join(""),
+      };
+      const found = parsed(page(beside([{ drawing, heading: hostile }], theme), hostile, style));
+      expect(found.querySelectorAll("text")).toHaveLength(5);
+      expect(found.querySelectorAll("script, svg svg, [onload]")).toHaveLength(0);
+      const shown = tokenText(hostile);
+      expect([...found.querySelectorAll("text")].map((element) => element.textContent)).toContain(shown);
+    }
+  });
+
+  it("is valid XML whatever the tokens are", () => {
+    const theme = { foreground: "black", muted: "gray", paper: "white" } as Style["theme"];
+    const style: Style = { theme, family: 'A, "B"', measure: (text) => text.length };
+    const hostile = [
+      "</text><script>",
+      "a&b",
+      '"',
+      "\u0000\u0008",
+      "\ud800",
+      "\ufffe",
+      "\u202e",
+      "x".repeat(10_000),
+    ];
+    const drawing = {
+      width: 10,
+      height: 10,
+      body: hostile.map((text) => label(text, { x: 1, y: 2 })).join(""),
+    };
+    const parsed = new DOMParser().parseFromString(page(drawing, hostile.join(" "), style), "image/svg+xml");
+    expect(parsed.querySelector("parsererror")).toBeNull();
+    expect(parsed.querySelector("script")).toBeNull();
+    expect(parsed.querySelectorAll("text")).toHaveLength(1 + hostile.length);
+    expect(escaped('<&">')).toBe("&lt;&amp;&quot;&gt;");
+  });
+
+  it("shows what no file can hold as code points", () => {
+    expect(parsed(text("text", {}, "a\u0000\ud83d\u202e\uffffb")).documentElement.textContent).toBe(
+      "a⟨U+0000⟩⟨U+D83D⟩⟨U+202E⟩⟨U+FFFF⟩b",
+    );
+    expect(wellFormed("\ud83d\ude42\ude42")).toBe("🙂⟨U+DE42⟩");
+  });
+});
 
 describe("cells", () => {
   it("read back as they were", () => {

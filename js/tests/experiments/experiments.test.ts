@@ -1,30 +1,15 @@
 // The bar of experiments on a faked kernel: what it asks for, what it shows, and when it is off.
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Model, Traits } from "../src/core/contract";
-import widget from "../src/entry";
-import { createStaticModel } from "../src/page/model";
-import { sentenceInfo, settled, state, traits } from "./helpers";
+import { describe, expect, it } from "vitest";
+import type { Traits } from "../../src/core/contract";
+import type { Model, ModelCallback } from "../../src/core/model";
+import { createStaticModel } from "../../src/page/model";
+import { sentenceInfo, settled, state, traits } from "../helpers";
+import { mounted } from "../mounted";
 
-let host: HTMLElement;
-let close: (() => void) | null = null;
-
-beforeEach(() => {
-  host = document.createElement("div");
-  document.body.append(host);
-});
-afterEach(() => {
-  close?.();
-  close = null;
-  host.remove();
-});
-
-const first = <E extends HTMLElement = HTMLElement>(selector: string): E => {
-  const found = host.querySelector<E>(selector);
-  if (!found) throw new Error(`nothing matches ${selector}`);
-  return found;
-};
+const panel = mounted();
+const { first } = panel;
 const button = (text: string): HTMLButtonElement => {
-  const found = [...host.querySelectorAll<HTMLButtonElement>(".xattn-live button")].find(
+  const found = [...panel.host.querySelectorAll<HTMLButtonElement>(".xattn-experiments button")].find(
     (each) => each.textContent === text,
   );
   if (!found) throw new Error(`no button ${text}`);
@@ -37,10 +22,10 @@ const headAt = (layer: number, head: number) =>
 async function mount(patch: Partial<Traits> = {}, answers: Record<string, unknown> = {}) {
   const inner = createStaticModel(state(undefined, patch));
   const asked: Record<string, unknown>[] = [];
-  let hear: (content: unknown, buffers: unknown[]) => void = () => {};
+  let hear: ModelCallback = () => {};
   const model: Model = {
     ...inner,
-    on(event, callback) {
+    on(event: string, callback: ModelCallback) {
       if (event === "msg:custom") hear = callback;
       inner.on(event, callback);
     },
@@ -51,7 +36,7 @@ async function mount(patch: Partial<Traits> = {}, answers: Record<string, unknow
       queueMicrotask(() => hear({ id: request.id, ...(answers[String(request.action)] ?? {}) }, []));
     },
   };
-  close = widget.render({ model, el: host });
+  panel.render(model);
   await settled();
   return { model, asked };
 }
@@ -66,7 +51,7 @@ describe("targets", () => {
       sentenceInfo({ target: "z", group: 1 }),
     ];
     const { model } = await mount({ info: { ...traits().info, sentences } });
-    const select = first<HTMLSelectElement>(".xattn-live-target select");
+    const select = first<HTMLSelectElement>(".xattn-experiments-target select");
     expect([...select.options].map((option) => option.textContent)).toEqual([
       "x (1 of 2) (log-prob −1.500)",
       "y (2 of 2)",
@@ -86,7 +71,7 @@ describe("targets", () => {
     area.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
     await settled();
     expect(without(asked[1])).toEqual({ action: "target", text: "new words" });
-    expect(area.closest<HTMLElement>(".xattn-live-row")?.hidden).toBe(true);
+    expect(area.closest<HTMLElement>(".xattn-experiments-row")?.hidden).toBe(true);
   });
 
   it("offers other tokens for the pinned one, as text, and asks for the one that is picked", async () => {
@@ -99,13 +84,13 @@ describe("targets", () => {
     button("Other tokens").click();
     await settled();
     expect(without(asked[0])).toEqual({ action: "choices", sentence: 0, position: 1 });
-    expect(host.querySelectorAll("img")).toHaveLength(0);
+    expect(panel.host.querySelectorAll("img")).toHaveLength(0);
     first<HTMLButtonElement>(".xattn-choice").click();
     expect(without(asked[1])).toEqual({ action: "token", position: 1, token: 7, rest: "generate" });
     // Of another token nothing is known yet.
     model.set("target_index", 0);
     await settled();
-    expect(first(".xattn-choice").closest<HTMLElement>(".xattn-live-row")?.hidden).toBe(true);
+    expect(first(".xattn-choice").closest<HTMLElement>(".xattn-experiments-row")?.hidden).toBe(true);
   });
 });
 
@@ -152,8 +137,8 @@ describe("muting", () => {
       same: false,
     };
     const { model } = await mount({ muted: [[0, 0]], live: { why: "", busy: "", error: "", effect } });
-    expect(first(".xattn-live").textContent).toContain("log-probability −1.000 → −3.500 (−2.500)");
-    expect(first(".xattn-live").textContent).toContain("other words");
+    expect(first(".xattn-experiments").textContent).toContain("log-probability −1.000 → −3.500 (−2.500)");
+    expect(first(".xattn-experiments").textContent).toContain("other words");
     button("Compare").click();
     expect([model.get("panel"), model.get("compare")]).toEqual(["compare", { sentence: 0 }]);
   });
@@ -163,8 +148,8 @@ describe("long calls, errors and what is off", () => {
   it("shows progress with a stop, and errors", async () => {
     const live = { why: "", busy: "Generating: 12 tokens", error: "ValueError: no", effect: null };
     const { asked, model } = await mount({ live });
-    expect(first(".xattn-live").textContent).toContain("Generating: 12 tokens");
-    expect(first(".xattn-live").textContent).toContain("ValueError: no");
+    expect(first(".xattn-experiments").textContent).toContain("Generating: 12 tokens");
+    expect(first(".xattn-experiments").textContent).toContain("ValueError: no");
     button("Stop").click();
     expect(without(asked[0])).toEqual({ action: "stop" });
     model.set("live", { ...live, busy: "", error: "" });
@@ -176,7 +161,7 @@ describe("long calls, errors and what is off", () => {
     await mount({}, { text: { error: "RuntimeError: the model is gone" } });
     button("Edit target").click();
     await settled();
-    expect(first(".xattn-live").textContent).toContain("the model is gone");
+    expect(first(".xattn-experiments").textContent).toContain("the model is gone");
   });
 
   it("is off without a kernel or a model, and says why", async () => {
@@ -185,13 +170,12 @@ describe("long calls, errors and what is off", () => {
       [{ live: { why: "no model here", busy: "", error: "", effect: null } }, "no model here"],
     ] as const) {
       const { asked, model } = await mount(patch);
-      expect(first(".xattn-live").textContent).toContain(words);
+      expect(first(".xattn-experiments").textContent).toContain(words);
       for (const name of ["Edit target", "Other tokens", "Mute heads"])
         expect(button(name).disabled).toBe(true);
       headAt(0, 1).dispatchEvent(new MouseEvent("click", { bubbles: true, altKey: true }));
       expect([asked, model.get("heads")]).toEqual([[], [[0, 1]]]);
-      close?.();
-      close = null;
+      panel.close();
     }
   });
 });
