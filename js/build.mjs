@@ -24,6 +24,17 @@ const palette = {
   },
 };
 
+/** Puts the rules of each style sheet under the panel's root class, which is `&` there: they win over the host's. */
+const scope = {
+  name: "scope",
+  setup({ onLoad }) {
+    onLoad({ filter: /src[/\\].+[/\\].+\.css$/ }, async ({ path }) => ({
+      contents: `.xattn {\n${await readFile(path, "utf8")}\n}`,
+      loader: "css",
+    }));
+  },
+};
+
 const shared = { bundle: true, minify: true, legalComments: "none", logLevel: "warning", charset: "utf8" };
 const script = { ...shared, target: "es2022", platform: "browser" };
 
@@ -38,7 +49,7 @@ await Promise.all([
     outfile: `${outdir}/widget.css`,
     // Nested rules are flattened for browsers that predate nesting.
     target: ["chrome111", "firefox113", "safari16.4"],
-    plugins: [palette],
+    plugins: [palette, scope],
   }),
 ]);
 

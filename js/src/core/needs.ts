@@ -15,9 +15,8 @@ export interface Needs {
 export function isOffered(needs: Needs, axes: { source: Axis; target: Axis } | null): boolean {
   return (["source", "target"] as const).every((side) => {
     const kind = needs[side];
-    return (
-      kind === undefined ||
-      (axes !== null && axes[side].labels.some((_, i) => kindAt(axes[side], i) === kind))
-    );
+    if (kind === undefined) return true;
+    const axis = axes?.[side];
+    return axis?.labels.some((_, position) => kindAt(axis, position) === kind) ?? false;
   });
 }

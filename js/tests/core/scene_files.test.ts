@@ -1,7 +1,6 @@
 // Weights and scores as CSV, JSON and alignments.
 // @vitest-environment node
 import { describe, expect, it } from "vitest";
-import { escaped, label, page, type Style } from "../../src/core/markup";
 import { csvText, jsonText, pharaohText } from "../../src/core/scene_files";
 import { scoresCsv } from "../../src/scores/export";
 import { axis, scene, sentenceInfo } from "../helpers";
