@@ -88,7 +88,7 @@ def test_what_the_kernel_tells_has_the_same_fields(widget):
 
 
 def test_the_requests_are_the_same():
-    assert union("LiveRequest", "action") == {name: set(fields) for name, fields in ACTIONS.items()}
+    assert union("ExperimentRequest", "action") == {name: set(fields) for name, fields in ACTIONS.items()}
     data = union("DataRequest", "kind")
     assert {name: fields | {"version"} for name, fields in data.items()} == {
         name: set(fields) for name, fields in REQUESTS.items()

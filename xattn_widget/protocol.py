@@ -1,6 +1,6 @@
 """What the page may ask of the kernel: each request's fields and what each may hold, in one table.
 
-The fields are those of ``Request`` and ``LiveRequest`` in ``js/src/core/contract.ts``; tests/test_contract.py
+The fields are those of ``Request`` and ``ExperimentRequest`` in ``js/src/core/contract.ts``; tests/test_contract.py
 compares the two. A request that breaks these rules is refused with a sentence that says what was wrong and what was
 expected.
 """

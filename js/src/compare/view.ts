@@ -79,7 +79,7 @@ export function createCompare(
         ? `Heat map of ${name}; arrow keys move the cell`
         : "Difference of A and B; arrow keys move the cell",
       TALLEST,
-      { cell: (at) => pointed(index, at) },
+      { cell: (cell) => point(index, cell) },
       schedule,
       signal,
     );
@@ -122,12 +122,12 @@ export function createCompare(
     return shared ? [cellIn(first, shared), cellIn(second, shared), shared] : alone;
   }
 
-  function pointed(index: number, at: At | null): void {
-    const cells = at ? sameCells(index, at) : [null, null, null];
+  function point(index: number, pointed: At | null): void {
+    const cells = pointed ? sameCells(index, pointed) : [null, null, null];
     cells.forEach((cell, i) => {
       if (i !== index) panes[i]?.pane.point(cell);
     });
-    setText(readout, at ? describe(cells, index) : HINT);
+    setText(readout, pointed ? describe(cells, index) : HINT);
   }
 
   function describe(cells: (At | null)[], index: number): string {

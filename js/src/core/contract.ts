@@ -188,7 +188,7 @@ export type DataRequest =
   | { kind: "column"; sentence: number; heads: Head[]; source: number };
 
 /** Requests to try something with the model. */
-export type LiveRequest =
+export type ExperimentRequest =
   | { action: "text"; sentence: number }
   | { action: "target"; text: string }
   | { action: "choices"; sentence: number; position: number }
@@ -196,4 +196,4 @@ export type LiveRequest =
   | { action: "mute"; heads: readonly Head[] }
   | { action: "stop" };
 
-export type Request = ({ kind: "live" } & LiveRequest) | (DataRequest & { version?: number });
+export type Request = ({ kind: "live" } & ExperimentRequest) | (DataRequest & { version?: number });

@@ -1,7 +1,7 @@
 // Experiments: joins their bar to the traits that Python sets, and asks the kernel to try things.
 import { computed, signal } from "@preact/signals-core";
 import type { Context } from "../core/context";
-import type { ChoicesReply, Head, LiveRequest, TextReply, TokenChoice } from "../core/contract";
+import type { ChoicesReply, ExperimentRequest, Head, TextReply, TokenChoice } from "../core/contract";
 import { errorText } from "../core/errands";
 import { sameHead } from "../core/picks";
 import { createExperimentsBar, type TargetOption } from "./view";
@@ -55,7 +55,7 @@ export function createExperiments(context: Context): Experiments {
   }
 
   /** The reply to a request; null where it failed, which the bar then says. */
-  async function ask<Reply = object>(request: LiveRequest): Promise<Reply | null> {
+  async function ask<Reply = object>(request: ExperimentRequest): Promise<Reply | null> {
     failure.value = "";
     try {
       const { content } = await transport.request({ kind: "live", ...request });

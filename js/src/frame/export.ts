@@ -68,8 +68,8 @@ export function createExport(context: Context, opened: Opened): HTMLElement {
   async function weights(format: NumberFormat): Promise<string> {
     const scene = await exactScene(context, shownScene(context));
     if (format !== "json") return csvText(scene, sceneNames(context, scene), format === "spreadsheet");
-    const { sentences, live } = store.get("info");
-    return jsonText(scene, sentences[scene.spec.sentence], live);
+    const { sentences, live: hasKernel } = store.get("info");
+    return jsonText(scene, sentences[scene.spec.sentence], hasKernel);
   }
 
   return createExportMenu({ save: (format) => void save(format) }, id, signal);

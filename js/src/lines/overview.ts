@@ -1,5 +1,6 @@
 // A long sentence at a glance, beside its window: all lines small, the window framed; a click scrolls there.
 import { h, prepareCanvas } from "../core/dom";
+import { PALETTE } from "../core/palette";
 import { canvasSurface } from "../core/surface";
 import type { Theme } from "../core/theme";
 import { type Lines, type Slots, scaledSlots, strongest } from "./geometry";
@@ -23,7 +24,7 @@ export interface Overview {
   mark(scroll: number, active: Lines | null): void;
 }
 
-const WIDTH = 44;
+const WIDTH = PALETTE.sizes.overview;
 /** At this size, more lines would be one blur. */
 const MOST = 600;
 

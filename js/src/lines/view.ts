@@ -2,6 +2,7 @@
 import type { Layout, Side } from "../core/contract";
 import { h, prepareCanvas, setText } from "../core/dom";
 import { tokenText } from "../core/format";
+import { PALETTE } from "../core/palette";
 import { type ReferenceLink, referenceLinks } from "../core/reference";
 import type { Scene } from "../core/scene";
 import { canvasSurface, type Surface } from "../core/surface";
@@ -54,8 +55,6 @@ const ROW_HEIGHT = 24;
 const VERTICAL_SLOT = 24;
 const TALLEST_LABEL = 120;
 const TOKEN_PADDING = 14;
-/** Height of the window, as in the style sheet. */
-const TALLEST = 560;
 const NONE: ReadonlyMap<number, string> = new Map();
 
 export function createLines(
@@ -165,24 +164,24 @@ export function createLines(
   }
 
   function paintBase(): void {
-    const at = stage();
-    if (!at || !props || !lines) return;
-    const surface = surfaceOn(base, at);
+    const drawn = stage();
+    if (!drawn || !props || !lines) return;
+    const surface = surfaceOn(base, drawn);
     if (!surface) return;
     const { scene, fade, colors, theme } = props;
     const faint = fade ? { source: scene.source.special, target: scene.target.special } : null;
-    paintLines(surface, lines, at, colors, faint);
-    paintReference(surface, links, at, theme.mark);
+    paintLines(surface, lines, drawn, colors, faint);
+    paintReference(surface, links, drawn, theme.mark);
   }
 
   function paintOverlay(): void {
-    const at = stage();
-    if (!at || !props) return;
-    const surface = surfaceOn(overlay, at);
+    const drawn = stage();
+    if (!drawn || !props) return;
+    const surface = surfaceOn(overlay, drawn);
     const { scene, colors } = props;
     const activeLines =
       active && linesOfToken(scene.sets, scene.source.labels.length, active.side, active.unit, cuts);
-    if (surface && activeLines) paintLines(surface, activeLines, at, colors);
+    if (surface && activeLines) paintLines(surface, activeLines, drawn, colors);
     if (!overview.element.hidden) overview.mark(scroller.scrollTop, activeLines);
   }
 
@@ -201,13 +200,13 @@ export function createLines(
     const token = scene.spec.reading === "output" ? "predicted" : "read";
     setText(sourceTitle, columns ? "Source" : "Source above");
     setText(targetTitle, columns ? `Target · ${token}` : `Target below · ${token}`);
-    const at = place(scene, layout);
-    extent = Math.max(at.source.total, at.target.total);
+    const placed = place(scene, layout);
+    extent = Math.max(placed.source.total, placed.target.total);
     body.style.height = columns ? `${extent}px` : "";
     body.style.width = columns ? "" : `${Math.max(extent, 1)}px`;
-    overview.element.hidden = !columns || extent <= TALLEST;
+    overview.element.hidden = !columns || extent <= PALETTE.sizes.window;
     element.classList.toggle("xattn-long", !overview.element.hidden);
-    if (at.vertical) {
+    if (placed.vertical) {
       const wide = measure(scene);
       for (const side of ["source", "target"] as const) {
         const length = Math.min(
@@ -217,8 +216,8 @@ export function createLines(
         body.style.setProperty(`--xattn-${side}-length`, `${Math.ceil(length)}px`);
       }
     }
-    source.show(scene.source, at.source, layout, at.vertical, fade);
-    target.show(scene.target, at.target, layout, at.vertical, fade);
+    source.show(scene.source, placed.source, layout, placed.vertical, fade);
+    target.show(scene.target, placed.target, layout, placed.vertical, fade);
   }
 
   const repaint = () => {

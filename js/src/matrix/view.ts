@@ -6,6 +6,7 @@ import { canEnlarge } from "../core/heat/layout";
 import { createLegend } from "../core/heat/legend";
 import type { CellMark, HeatCells, HeatPin } from "../core/heat/paint";
 import { type At, createHeatPane } from "../core/heat/pane";
+import { PALETTE } from "../core/palette";
 import type { Scene } from "../core/scene";
 import type { Theme } from "../core/theme";
 import { createTable } from "./table";
@@ -20,7 +21,7 @@ export interface MatrixProps {
 }
 
 export interface MatrixEvents {
-  cell(at: At | null): void;
+  cell(cell: At | null): void;
   pin(target: number): void;
   unpin(): void;
   layer(by: number): void;
@@ -35,8 +36,6 @@ export interface MatrixView {
   reveal(pin: HeatPin): void;
 }
 
-const TALLEST = 560;
-
 export function createMatrix(
   events: MatrixEvents,
   schedule: (paint: () => void) => void,
@@ -45,14 +44,14 @@ export function createMatrix(
   let zoomTo: At | null = null;
   const pane = createHeatPane(
     "Heat map of attention, target rows by source columns; arrow keys move the cell",
-    TALLEST,
+    PALETTE.sizes.window,
     {
       cell: events.cell,
       click: ([target]) => events.pin(target),
       unpin: events.unpin,
       layer: events.layer,
-      zoom(at) {
-        zoomTo = at;
+      zoom(cell) {
+        zoomTo = cell;
         events.zoom(!props?.enlarged);
       },
     },

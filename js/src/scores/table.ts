@@ -67,9 +67,9 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
   body.addEventListener(
     "keydown",
     (event) => {
-      const at = rows.findIndex(({ button }) => button === event.target);
-      const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
-      if (at < 0 || to === undefined) return;
+      const index = rows.findIndex(({ button }) => button === event.target);
+      const to = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: rows.length - 1 }[event.key];
+      if (index < 0 || to === undefined) return;
       claim(event);
       const next = rows[Math.max(0, Math.min(rows.length - 1, to))];
       for (const { button } of rows) button.tabIndex = -1;
@@ -109,20 +109,20 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
       ),
     );
     rows = ranked.map((entry, index) => {
-      const [layer, at] = entry.head;
+      const [layer, number] = entry.head;
       const button = h("button", {
-        text: `L${layer} H${at}`,
+        text: `L${layer} H${number}`,
         attrs: {
           type: "button",
           tabindex: index === 0 ? "0" : "-1",
-          "aria-label": `L${layer} H${at} (${headName(layer, at)}, rank ${rankOf(entry)})`,
+          "aria-label": `L${layer} H${number} (${headName(layer, number)}, rank ${rankOf(entry)})`,
         },
       });
       const cells = scores.map((score) => {
         const grid = replies.get(score.name);
         return h("td", {
           class: score.name === sorted ? "xattn-sorted" : "",
-          text: grid ? formatScore(grid.values[layer]?.[at]) : failures.has(score.name) ? "failed" : "…",
+          text: grid ? formatScore(grid.values[layer]?.[number]) : failures.has(score.name) ? "failed" : "…",
         });
       });
       const row = h(

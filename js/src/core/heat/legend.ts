@@ -19,12 +19,12 @@ export function createLegend(name: string, title: string): LegendView {
   );
   return {
     element,
-    show(gradient, texts, said) {
+    show(gradient, texts, names) {
       ramp.style.backgroundImage = gradient;
       ticks.forEach((tick, i) => {
         setText(tick, texts[i] ?? "");
       });
-      setText(axes, said);
+      setText(axes, names);
     },
   };
 }

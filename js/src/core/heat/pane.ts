@@ -3,6 +3,7 @@
 import { h, prepareCanvas } from "../dom";
 import { tokenText } from "../format";
 import { claim, gridMove } from "../keyboard";
+import { PALETTE } from "../palette";
 import { canvasSurface, type Font, type Surface } from "../surface";
 import type { Units } from "../units";
 import { cellAt, type HeatLayout, heatLayout, scrollTo } from "./layout";
@@ -16,10 +17,10 @@ export interface HeatProps extends HeatContent {
 
 export interface HeatEvents {
   /** Another cell is pointed at, by pointer or key; null for none. */
-  cell(at: At | null): void;
-  click?(at: At): void;
+  cell(pointed: At | null): void;
+  click?(pointed: At): void;
   /** A second click enlarges or reduces. */
-  zoom?(at: At): void;
+  zoom?(pointed: At): void;
   unpin?(): void;
   layer?(by: number): void;
 }
@@ -28,7 +29,7 @@ export interface HeatPane {
   element: HTMLElement;
   show(props: HeatProps): void;
   /** Points at a cell from outside. */
-  point(at: At | null): void;
+  point(pointed: At | null): void;
   /** Scrolls a row and a column, or one of them, into the middle: always, or only where they are out of sight. */
   center(row: number | null, column: number | null, always: boolean): void;
   layout(): HeatLayout | null;
@@ -57,7 +58,7 @@ export function createHeatPane(
 
   let props: HeatProps | null = null;
   let layout: HeatLayout | null = null;
-  let at: At | null = null;
+  let pointed: At | null = null;
   let font: Font = { family: "", size: 0 };
   let widths: { units: Units; family: string; width: number }[] = [];
 
@@ -83,7 +84,7 @@ export function createHeatPane(
   function layOut(): void {
     if (!props) return;
     const style = getComputedStyle(element);
-    font = { family: style.fontFamily, size: Number.parseFloat(style.fontSize) || 13 };
+    font = { family: style.fontFamily, size: Number.parseFloat(style.fontSize) || PALETTE.sizes.text };
     const width = element.clientWidth || 600;
     const space = {
       width,
@@ -118,14 +119,14 @@ export function createHeatPane(
     const view = seen();
     if (!props || !layout || !view) return;
     const surface = surfaceOn(cross, view);
-    if (surface && at) paintCross(surface, props, layout, view, at);
+    if (surface && pointed) paintCross(surface, props, layout, view, pointed);
   }
 
   function move(next: At | null): void {
-    if (next?.[0] === at?.[0] && next?.[1] === at?.[1]) return;
-    at = next;
+    if (next?.[0] === pointed?.[0] && next?.[1] === pointed?.[1]) return;
+    pointed = next;
     paintPointer();
-    events.cell(at);
+    events.cell(pointed);
   }
 
   function cellOf(event: MouseEvent): At | null {
@@ -146,11 +147,11 @@ export function createHeatPane(
   }
 
   function keepInView(): void {
-    if (!at || !layout) return;
+    if (!pointed || !layout) return;
     const { margin, cell } = layout;
     const [wide, tall] = [element.clientWidth - margin.left, element.clientHeight - margin.top];
-    element.scrollLeft = scrollTo(element.scrollLeft, wide, at[1] * cell.width, cell.width);
-    element.scrollTop = scrollTo(element.scrollTop, tall, at[0] * cell.height, cell.height);
+    element.scrollLeft = scrollTo(element.scrollLeft, wide, pointed[1] * cell.width, cell.width);
+    element.scrollTop = scrollTo(element.scrollTop, tall, pointed[0] * cell.height, cell.height);
   }
 
   element.addEventListener("scroll", () => schedule(paint), { signal, passive: true });
@@ -186,10 +187,10 @@ export function createHeatPane(
         events.unpin?.();
       } else if (event.key === "Enter" || event.key === " ") {
         claim(event);
-        if (at) events.click?.(at);
+        if (pointed) events.click?.(pointed);
       } else {
-        const next = at
-          ? gridMove(event.key, [at[0], at[1]], layout.rows, layout.columns)
+        const next = pointed
+          ? gridMove(event.key, [pointed[0], pointed[1]], layout.rows, layout.columns)
           : event.key.startsWith("Arrow")
             ? ([0, 0] as const)
             : null;
@@ -206,14 +207,14 @@ export function createHeatPane(
     element,
     show(next) {
       // The same place in other tokens is another cell.
-      if (props && (props.source !== next.source || props.target !== next.target)) at = null;
+      if (props && (props.source !== next.source || props.target !== next.target)) pointed = null;
       props = next;
       layOut();
       paint();
     },
     point(next) {
-      if (next?.[0] === at?.[0] && next?.[1] === at?.[1]) return;
-      at = next;
+      if (next?.[0] === pointed?.[0] && next?.[1] === pointed?.[1]) return;
+      pointed = next;
       paintPointer();
     },
     center(row, column, always) {
