@@ -134,7 +134,7 @@ def test_lines_are_kept_by_rank_and_by_mass(page: Page, panel: Locator) -> None:
         return [save(page, panel, "Drawing").read_text(encoding="utf-8").count("stroke-opacity")]
 
     panel.get_by_label("Lines kept").select_option("top")
-    slider = panel.get_by_role("slider", name="Lines a row")
+    slider = panel.get_by_role("slider", name="Lines per row")
     expect(slider).to_be_visible()
     slider.fill("1")
     assert drawn() == [4]

@@ -45,18 +45,15 @@ function drawScatter(
     const all = { ...attrs, ...looks[kind], ...look };
     return content === undefined ? tag(name, all) : text(name, all, content);
   };
+  const ringed = { "fill-opacity": 1, stroke: theme.foreground, "stroke-width": 2 };
+  const placed = dots.map((dot) => ({ dot, index: picked.findIndex((head) => sameHead(head, dot.head)) }));
+  // Picked dots lie above the others, as on the screen.
+  placed.sort((a, b) => Number(a.index >= 0) - Number(b.index >= 0));
   const body = [
     ...marks.map((mark) => write(mark)),
-    ...dots.map((dot) => {
-      const index = picked.findIndex((head) => sameHead(head, dot.head));
-      const fill = {
-        fill: outlines[index] ?? "",
-        "fill-opacity": 1,
-        stroke: theme.foreground,
-        "stroke-width": 2,
-      };
-      return write(dot, index >= 0 ? fill : {});
-    }),
+    ...placed.map(({ dot, index }) =>
+      write(dot, index >= 0 ? { ...ringed, fill: outlines[index] ?? "" } : {}),
+    ),
   ];
   return { ...SIZE, body: body.join("") };
 }
