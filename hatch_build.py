@@ -21,6 +21,8 @@ STATIC = "xattn_widget/static"
 OUTPUTS = (f"{STATIC}/stub.js", f"{STATIC}/widget.js", f"{STATIC}/widget.css", f"{STATIC}/page.js")
 # The digest of the outputs and of the sources they were built from. It goes into the sdist, not into the wheel.
 STAMP = f"{STATIC}/.built-from"
+# Colors and sizes, which the front end shares with the pictures of matplotlib.
+PALETTE = "xattn_widget/plot/palette.json"
 # Directories in js/ that are not sources.
 NOT_SOURCES = {"node_modules", "coverage", "dist"}
 # Node with npm from PyPI, so that a machine with only Python can build the front end.
@@ -91,6 +93,8 @@ def digest(root: Path) -> str:
         sources += [Path(folder, name) for name in files]
     paths = {path.relative_to(root).as_posix(): path for path in sources}
     paths |= {output: root / output for output in OUTPUTS}
+    if (root / PALETTE).is_file():
+        paths[PALETTE] = root / PALETTE
     total = hashlib.sha256()
     for name in sorted(paths):
         total.update(f"{name}\0{hashlib.sha256(paths[name].read_bytes()).hexdigest()}\n".encode())

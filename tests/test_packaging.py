@@ -152,6 +152,21 @@ def test_npm_errors_are_shown(tmp_path: Path) -> None:
     assert not (tmp_path / "xattn_widget").exists()
 
 
+def test_other_colors_call_for_another_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The palette is a source of the front end that lies outside js/.
+    monkeypatch.syspath_prepend(ROOT)
+    from hatch_build import OUTPUTS, PALETTE, STAMP, digest, is_up_to_date
+
+    for name in ("js/src/entry.ts", *OUTPUTS, PALETTE):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("before")
+    (tmp_path / STAMP).write_text(digest(tmp_path))
+    assert is_up_to_date(tmp_path)
+    (tmp_path / PALETTE).write_text("after")
+    assert not is_up_to_date(tmp_path)
+    assert (ROOT / PALETTE).is_file()
+
+
 def test_import_is_light() -> None:
     code = (
         "import time; start = time.perf_counter(); import xattn_widget; took = time.perf_counter() - start\n"

@@ -1,6 +1,6 @@
-// The anywidget module that a host loads for each widget. A page never lets go of a module, so this one is small: the
-// panel's own code comes in a trait, and is loaded once a page.
-import type { Model } from "./types";
+// The anywidget module that a host loads for each widget. A page never frees a module, so this one is small: the panel's
+// own code comes in a trait, and is loaded once per page.
+import type { Model } from "./core/model";
 
 interface Panel {
   default: { render(props: { model: Model; el: HTMLElement }): () => void };

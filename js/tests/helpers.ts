@@ -1,6 +1,10 @@
 // A small model with a scripted kernel, for tests of transport, state and panel.
-import { createStaticModel, type StaticState } from "../src/static_model";
-import type { Axis, Model, ModelCallback, SentenceInfo, Traits } from "../src/types";
+
+import type { Axis, SentenceInfo, Traits } from "../src/core/contract";
+import type { Model, ModelCallback } from "../src/core/model";
+import type { Scene } from "../src/core/scene";
+import { makeUnits } from "../src/core/units";
+import { createStaticModel, type StaticState } from "../src/page/model";
 
 export function axis(labels: string[], special: number[] = [], groups?: number[], words?: string[]): Axis {
   return {
@@ -8,6 +12,8 @@ export function axis(labels: string[], special: number[] = [], groups?: number[]
     special: labels.map((_, i) => special.includes(i)),
     groups: groups ?? labels.map((_, i) => (special.includes(i) ? -1 : i)),
     words: words ?? labels,
+    kind: "text",
+    places: null,
   };
 }
 
@@ -49,40 +55,46 @@ export function traits(patch: Partial<Traits> = {}): Traits {
   };
 }
 
-function base64(bytes: number[]): string {
-  return btoa(String.fromCharCode(...bytes));
+/** Bytes as zlib packs them, uncompressed, in base64. */
+export function packed(bytes: number[]): string {
+  const [low, high] = [bytes.length & 255, bytes.length >> 8];
+  let [a, b] = [1, 0];
+  for (const byte of bytes) {
+    a = (a + byte) % 65521;
+    b = (b + a) % 65521;
+  }
+  const sum = [b >> 8, b & 255, a >> 8, a & 255];
+  const whole = [0x78, 0x01, 1, low, high, 255 - low, 255 - high, ...bytes, ...sum];
+  return btoa(String.fromCharCode(...whole));
 }
 
+/** The state of a page with one sentence, the same labels on both sides, and a model of two layers of two heads. */
 export function state(labels: string[] = ["a", "b", "</s>"], patch: Partial<Traits> = {}): StaticState {
   const size = labels.length;
-  const reply = {
-    source: axis(labels, [size - 1]),
-    target: { output: axis(labels, [size - 1]), input: axis(labels, [0]) },
-    logprobs: labels.map(() => -0.5),
-    generated: false,
-    reference: null,
-    notes: ["a note"],
-  };
   const bytes = Array.from({ length: 2 * size * size }, (_, i) => (i * 37) % 256);
+  const heads = [bytes.slice(0, size * size), bytes.slice(size * size)].map(packed);
   return {
-    traits: { ...traits(patch) },
-    replies: [
-      { request: { kind: "sentence", sentence: 0 }, reply, buffers: [] },
-      ...[0, 1].map((layer) => ({
-        request: { layer, kind: "layer", sentence: 0 },
-        reply: { shape: [2, size, size] },
-        buffers: [base64(bytes)],
-      })),
+    traits: traits(patch),
+    sentences: [
       {
-        request: { kind: "scores", sentence: 0, name: "entropy" },
-        reply: {
-          values: [
-            [0.5, 0.25],
-            [null, 0.75],
-          ],
-          signature: "entropy|v:1",
+        sentence: {
+          source: axis(labels, [size - 1]),
+          target: { output: axis(labels, [size - 1]), input: axis(labels, [0]) },
+          logprobs: labels.map(() => -0.5),
+          generated: false,
+          reference: null,
+          notes: ["a note"],
         },
-        buffers: [],
+        layers: [0, 1].map(() => ({ shape: [2, size, size], heads: [...heads] })),
+        scores: {
+          entropy: {
+            values: [
+              [0.5, 0.25],
+              [null, 0.75],
+            ],
+            signature: "entropy|v:1",
+          },
+        },
       },
     ],
   };
@@ -116,4 +128,41 @@ export function counted(
 /** Waits until the panel has had time to ask, be answered and draw. */
 export async function settled(): Promise<void> {
   for (let i = 0; i < 6; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+/** A scene of one head. */
+export function scene(
+  target: string[] | Axis,
+  source: string[] | Axis,
+  weights: number[],
+  more: Partial<Scene> = {},
+): Scene {
+  const [t, s] = [target, source].map((side) => (Array.isArray(side) ? axis(side) : side)) as [Axis, Axis];
+  const options = { words: more.spec?.words ?? false, drop: false };
+  const matrix = Float32Array.from(weights);
+  return {
+    spec: {
+      sentence: 0,
+      heads: [[0, 0]],
+      aggregate: "mean",
+      words: false,
+      drop: false,
+      reading: "output",
+    },
+    reply: {
+      source: s,
+      target: { output: t, input: t },
+      logprobs: null,
+      generated: false,
+      reference: null,
+      notes: [],
+    },
+    source: makeUnits(s, options),
+    target: makeUnits(t, options),
+    sets: [matrix],
+    aggregate: matrix,
+    aggregated: false,
+    top: 1,
+    ...more,
+  };
 }

@@ -1,10 +1,10 @@
 // VS Code and Colab by their rules, faked: how they tell their theme, what they put behind a widget, what buffers they give.
 import { afterEach, describe, expect, it } from "vitest";
+import type { ModelCallback } from "../src/core/model";
+import { isDark } from "../src/core/theme";
+import { createTransport } from "../src/core/transport";
 import widget from "../src/entry";
-import { createStaticModel } from "../src/static_model";
-import { isDark } from "../src/theme";
-import { createTransport } from "../src/transport";
-import type { ModelCallback } from "../src/types";
+import { createStaticModel } from "../src/page/model";
 import { settled, state } from "./helpers";
 
 const page = document.documentElement;
@@ -32,7 +32,7 @@ function hostElement(...boxes: string[]): HTMLElement {
 }
 
 describe("VS Code", () => {
-  it("tells its theme on the body, with variables for colours", async () => {
+  it("tells its theme on the body, with variables for colors", async () => {
     for (const [name, dark] of [
       ["vscode-dark", true],
       ["vscode-light", false],

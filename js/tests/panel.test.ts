@@ -1,43 +1,16 @@
 // The whole panel on a static model: it draws, follows the traits, reports gestures, and leaves nothing behind.
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import type { Traits } from "../src/core/contract";
+import type { ModelCallback } from "../src/core/model";
 import widget from "../src/entry";
-import { mountAll } from "../src/page";
-import { createStaticModel } from "../src/static_model";
-import { isDark } from "../src/theme";
-import type { Traits } from "../src/types";
+import { createStaticModel } from "../src/page/model";
 import { counted, settled, state } from "./helpers";
+import { mounted } from "./mounted";
 import { observers } from "./setup";
 
-let host: HTMLElement;
-let close: (() => void) | null = null;
-
-beforeEach(() => {
-  host = document.createElement("div");
-  document.body.append(host);
-});
-afterEach(() => {
-  close?.();
-  close = null;
-  host.remove();
-});
-
-async function mount(labels?: string[], patch: Partial<Traits> = {}) {
-  const model = counted(createStaticModel(state(labels, patch)));
-  close = widget.render({ model, el: host });
-  await settled();
-  return model;
-}
-const all = (selector: string) => [...host.querySelectorAll<HTMLElement>(selector)];
-const first = (selector: string) => {
-  const found = host.querySelector<HTMLElement>(selector);
-  if (!found) throw new Error(`nothing matches ${selector}`);
-  return found;
-};
-const press = (element: Element, key: string, more: KeyboardEventInit = {}) => {
-  const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...more });
-  element.dispatchEvent(event);
-  return event;
-};
+const panel = mounted();
+const { all, first, press } = panel;
+const mount = (labels?: string[], patch: Partial<Traits> = {}) => panel.mount(state(labels, patch));
 
 describe("mounting", () => {
   it("draws tokens, heads, ranking and notes", async () => {
@@ -58,12 +31,11 @@ describe("mounting", () => {
     const model = await mount();
     expect(model.listeners).toBeGreaterThan(0);
     expect([page.mock.calls.length, view.mock.calls.length]).toEqual([0, 0]);
-    close?.();
-    expect([model.listeners, observers.size, host.childNodes.length]).toEqual([0, before, 0]);
+    panel.close();
+    expect([model.listeners, observers.size, panel.host.childNodes.length]).toEqual([0, before, 0]);
     model.set("layer", 1);
     await settled();
-    expect(host.childNodes).toHaveLength(0);
-    close = null;
+    expect(panel.host.childNodes).toHaveLength(0);
   });
 
   it("keeps hostile labels text", async () => {
@@ -84,7 +56,7 @@ describe("mounting", () => {
     await settled();
     model.set("heads", [[1, 1]]);
     await settled();
-    for (const root of [host, other])
+    for (const root of [panel.host, other])
       expect(root.querySelectorAll('.xattn-head[aria-pressed="true"]')[0]?.getAttribute("data-layer")).toBe(
         "1",
       );
@@ -178,7 +150,7 @@ describe("following the traits", () => {
     await settled();
     expect(all(".xattn-source .xattn-token")).toHaveLength(2);
     expect(first(".xattn-note-chip").hidden).toBe(false);
-    expect(first(".xattn-note-chip").textContent).toBe("special tokens dropped, rows renormalised");
+    expect(first(".xattn-note-chip").textContent).toBe("special tokens dropped, rows renormalized");
     model.set("special", "show");
     await settled();
     expect(all(".xattn-source .xattn-token")).toHaveLength(3);
@@ -207,7 +179,7 @@ describe("following the traits", () => {
     expect(first('[role="alert"]').textContent).toBe("");
   });
 
-  it("falls back to an aggregate beyond the colours, and says so", async () => {
+  it("falls back to an aggregate beyond the colors, and says so", async () => {
     const heads = Array.from({ length: 8 }, (_, i) => [i % 2, i % 2] as [number, number]);
     await mount(undefined, { heads });
     expect(first(".xattn-chips").textContent).toBe("aggregate (mean) of 8 heads");
@@ -225,62 +197,22 @@ describe("following the traits", () => {
   });
 });
 
-describe("theme", () => {
-  it("takes the nearest announcement, through shadow roots", () => {
-    const shadow = host.attachShadow({ mode: "open" });
-    const inner = document.createElement("div");
-    shadow.append(inner);
-    expect(isDark(inner)).toBe(false);
-    document.body.dataset.jpThemeLight = "false";
-    expect(isDark(inner)).toBe(true);
-    host.className = "light";
-    expect(isDark(inner)).toBe(false);
-    delete document.body.dataset.jpThemeLight;
-  });
-
-  it("is marked on the root and can be forced", async () => {
-    const model = await mount(undefined, { theme: "dark" });
-    expect(first(".xattn").dataset.xattnTheme).toBe("dark");
-    model.set("theme", "light");
-    await settled();
-    expect(first(".xattn").dataset.xattnTheme).toBe("light");
-  });
-});
-
-describe("offline page", () => {
-  it("mounts each host with its own state, once", async () => {
-    for (const label of ["first", "second"]) {
-      const div = document.createElement("div");
-      div.className = "xattn-page";
-      const script = document.createElement("script");
-      script.type = "application/json";
-      script.className = "xattn-state";
-      script.textContent = JSON.stringify(state([label, "</s>"]));
-      host.append(div, script);
-    }
-    mountAll(document);
-    mountAll(document);
-    await settled();
-    expect(all(".xattn")).toHaveLength(2);
-    const tokens = all(".xattn-page").map((page) => page.querySelector(".xattn-token")?.textContent);
-    expect(tokens).toEqual(["first", "second"]);
-  });
-
-  it("says so when the page's data cannot be read", () => {
-    host.innerHTML =
-      '<div class="xattn-page"></div><script type="application/json" class="xattn-state">{</script>';
-    mountAll(document);
-    expect(first(".xattn-page").textContent).toContain("could not read");
-  });
-});
-
 describe("exact numbers", () => {
-  it("replace the quantised ones when the kernel has them", async () => {
-    const page = state();
-    const row = new Uint8Array(Float32Array.from([0.1234, 0.8, 0]).buffer);
-    const request = { kind: "row", sentence: 0, heads: [[0, 0]], target: 1 };
-    page.replies.push({ request, reply: {}, buffers: [btoa(String.fromCharCode(...row))] });
-    close = widget.render({ model: counted(createStaticModel(page)), el: host });
+  it("replace the quantized ones when the kernel has them", async () => {
+    const row = Float32Array.from([0.1234, 0.8, 0]);
+    const model = counted(createStaticModel(state()));
+    const { send } = model;
+    let hear: (content: unknown, buffers: DataView[]) => void = () => {};
+    const on = model.on as (event: string, callback: ModelCallback) => void;
+    model.on = (event: string, callback: ModelCallback) => {
+      if (event === "msg:custom") hear = callback;
+      on(event, callback);
+    };
+    model.send = (request) => {
+      if (request.kind === "row") queueMicrotask(() => hear({ id: request.id }, [new DataView(row.buffer)]));
+      else send(request);
+    };
+    panel.render(model);
     await settled();
     all(".xattn-target .xattn-token")[1]?.dispatchEvent(new MouseEvent("pointerover", { bubbles: true }));
     const numbers = () => all(".xattn-partner .xattn-number").map((number) => number.textContent);
@@ -297,7 +229,7 @@ describe("exact numbers", () => {
     await settled();
     expect(first('[role="alert"]').textContent).toContain("The exact weights could not be read");
     expect(first('[role="alert"]').classList.contains("xattn-below")).toBe(true);
-    close?.();
+    panel.close();
     const info = { layers: 2, heads: 2, model: "Toy", sentences: [], live: false };
     await mount(undefined, { info });
     hover();

@@ -17,10 +17,14 @@ class Observer {
   }
 }
 
-// jsdom lays nothing out, and a panel without a width waits for one.
-Object.defineProperty(HTMLElement.prototype, "clientWidth", { get: () => 800, configurable: true });
+if (typeof document !== "undefined") standIn();
 
-vi.stubGlobal("ResizeObserver", Observer);
-vi.stubGlobal("IntersectionObserver", Observer);
-vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener() {}, removeEventListener() {} }));
-HTMLCanvasElement.prototype.getContext = () => null;
+function standIn(): void {
+  // jsdom lays nothing out, and a panel without a width waits for one.
+  Object.defineProperty(HTMLElement.prototype, "clientWidth", { get: () => 800, configurable: true });
+
+  vi.stubGlobal("ResizeObserver", Observer);
+  vi.stubGlobal("IntersectionObserver", Observer);
+  vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener() {}, removeEventListener() {} }));
+  HTMLCanvasElement.prototype.getContext = () => null;
+}

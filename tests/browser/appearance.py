@@ -1,4 +1,4 @@
-"""How the panel looks, in numbers that another machine with the same browser can compare: places and coarse colours."""
+"""How the panel looks, in numbers that another machine with the same browser can compare: places and coarse colors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page
 
 REFERENCES = Path(__file__).parent / "references"
-# A reference picture has one pixel for each block of this many, as the mean of their colours.
+# A reference picture has one pixel for each block of this many, as the mean of their colors.
 BLOCK = 8
-# Differences in the smoothing of letters and lines stay below these; another colour, or a part that moved, does not.
+# Differences in the smoothing of letters and lines stay below these; another color, or a part that moved, does not.
 MEAN_TOLERANCE = 2.0
 BLOCK_TOLERANCE = 48.0
 FEW_BLOCKS = 0.004
@@ -55,7 +55,7 @@ def use_known_font(page: Page) -> None:
 
 
 def coarse(element: Locator) -> NDArray[np.float64]:
-    """``[height, width, 3]`` mean colours of the element's blocks, 0 to 255."""
+    """``[height, width, 3]`` mean colors of the element's blocks, 0 to 255."""
     pixels = imread(io.BytesIO(element.screenshot(animations="disabled", caret="hide")))[..., :3] * 255
     height, width = (size - size % BLOCK for size in pixels.shape[:2])
     blocks = pixels[:height, :width].reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK, 3)

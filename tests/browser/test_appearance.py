@@ -145,7 +145,9 @@ def test_it_looks_as_it_did(known_page: Page, tmp_path: Path, state: str, reques
     known_page.set_viewport_size({"width": width + 32, "height": 900})
     path = widget.to_html(tmp_path / "page.html")
     if state == "error":  # the page has lost its weights
-        path.write_text(path.read_text(encoding="utf-8").replace('"kind":"layer"', '"kind":"lost"'), encoding="utf-8")
+        path.write_text(
+            path.read_text(encoding="utf-8").replace('"layers":[', '"layers":[],"lost":['), encoding="utf-8"
+        )
     known_page.goto(path.as_uri())
     use_known_font(known_page)
     if state == "error":
@@ -167,7 +169,7 @@ def test_it_looks_as_it_did(known_page: Page, tmp_path: Path, state: str, reques
 
 
 def test_a_change_is_seen(known_page: Page, tmp_path: Path) -> None:
-    """So that a green test above means something: another colour of the lines, and a part that moved."""
+    """So that a green test above means something: another color of the lines, and a part that moved."""
     widget = STATES["lines-narrow"][0]()
     known_page.set_viewport_size({"width": 632, "height": 900})
     known_page.goto(widget.to_html(tmp_path / "page.html").as_uri())

@@ -34,7 +34,7 @@ def test_a_slow_score_is_waited_for_and_the_panel_works_meanwhile(
     notebook.run_all()
     panel = page.locator(".xattn")
     expect(token(panel, "target", "book")).to_be_visible()
-    panel.get_by_label("Score that colours the heads").select_option("slow")
+    panel.get_by_label("Score that colors the heads").select_option("slow")
     expect(panel.locator(".xattn-own-score")).to_have_text("computing…")
     # Exact weights come from the kernel, and other scores too.
     token(panel, "target", "book").hover()

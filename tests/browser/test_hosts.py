@@ -79,7 +79,7 @@ def test_marimo_both_ways(run_marimo: Callable[[str], str], page: Page) -> None:
     expect(detail(page)).to_contain_text("1.000")  # three decimals: exact, by a message to the kernel and back
     head(page, 1, 1).click()
     expect(page.get_by_text("heads [[1, 1]], score coverage_penalty")).to_be_visible()
-    page.get_by_label("Score that colours the heads").select_option("entropy")
+    page.get_by_label("Score that colors the heads").select_option("entropy")
     expect(page.get_by_text("heads [[1, 1]], score entropy")).to_be_visible()
     expect(page.locator(".xattn")).to_contain_text("entropy|special:keep|v:")
 

@@ -75,7 +75,7 @@ def test_a_notebook_session(
     expect(head(panel, 2, 3)).to_have_attribute("aria-pressed", "true")
 
     # Another score, then one from the next cell.
-    panel.get_by_label("Score that colours the heads").select_option("entropy")
+    panel.get_by_label("Score that colors the heads").select_option("entropy")
     expect(panel).to_contain_text("entropy|special:keep|v:")
     notebook.add_and_run(
         "@score(direction='lower')\n"
@@ -83,7 +83,7 @@ def test_a_notebook_session(
         "    return attention[..., 0].mean(-1)\n"
         "widget.add_score(first_column)"
     )
-    expect(panel.get_by_label("Score that colours the heads")).to_have_value("first_column")
+    expect(panel.get_by_label("Score that colors the heads")).to_have_value("first_column")
     expect(panel).to_contain_text("first_column|special:keep|code:")
     expect(head(panel, 0, 0)).to_have_attribute("aria-label", re.compile("first_column"))
 
@@ -102,14 +102,14 @@ def test_a_notebook_session(
     notebook.reload()
     panel = page.locator(".xattn")
     expect(token(panel, "source", "Sohn")).to_be_visible()
-    expect(panel.get_by_label("Score that colours the heads")).to_have_value("first_column")
+    expect(panel.get_by_label("Score that colors the heads")).to_have_value("first_column")
     assert page_errors == []
 
 
 def brightness(panel: Locator) -> float:
     """Mean of the background's red, green and blue, 0 to 255."""
-    colour = panel.evaluate("(element) => getComputedStyle(element).backgroundColor")
-    return sum(float(part) for part in colour.strip("rgba()").split(",")[:3]) / 3
+    color = panel.evaluate("(element) => getComputedStyle(element).backgroundColor")
+    return sum(float(part) for part in color.strip("rgba()").split(",")[:3]) / 3
 
 
 def test_keys_do_not_reach_jupyterlab(open_notebook: OpenNotebook, page: Page) -> None:
@@ -240,7 +240,7 @@ def test_dropped_special_tokens_are_gone_and_said(page: Page, tmp_path: Path) ->
     )
     page.goto(offline(tmp_path, special, special="drop"))
     panel = page.locator(".xattn")
-    expect(panel).to_contain_text("special tokens dropped, rows renormalised")
+    expect(panel).to_contain_text("special tokens dropped, rows renormalized")
     expect(token(panel, "source", "</s>")).to_have_count(0)
     token(panel, "target", "I").hover()
     expect(detail(panel)).to_contain_text("1.00")

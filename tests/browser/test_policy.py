@@ -235,7 +235,7 @@ def test_a_score_that_fails_is_named_and_the_others_show(
     folder = request.config.rootpath / "build" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=folder / f"failed-{scheme}-{width}.png")
-    panel.get_by_label("Score that colours the heads").select_option("entropy")
+    panel.get_by_label("Score that colors the heads").select_option("entropy")
     expect(panel.locator(".xattn-own-score")).to_contain_text("rank")
     panel.get_by_label("Against").select_option("peak")
     expect(panel.locator(".xattn-dot-mark")).to_have_count(6)

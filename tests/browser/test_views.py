@@ -76,7 +76,7 @@ def test_two_hypotheses_side_by_side(page: Page, panel: Locator, page_errors: li
         record_of(["I", "read", "it", "."], SOURCE).weights[1, 2, 2, 1],
         record_of(["I", "was", "reading", "it", "."], SOURCE).weights[0, 1, 3, 1],
     )
-    # Two decimals of quantised weights.
+    # Two decimals of quantized weights.
     assert float(a) == pytest.approx(float(expected[0]), abs=0.01)
     assert float(b) == pytest.approx(float(expected[1]), abs=0.01)
     assert float(minus.replace("−", "-")) == pytest.approx(float(expected[0] - expected[1]), abs=0.015)
@@ -88,7 +88,7 @@ def test_scores_are_sorted_and_picked(page: Page, panel: Locator, page_errors: l
     table = panel.get_by_role("table", name="Heads and their scores")
     expect(table.get_by_role("row")).to_have_count(7)
     table.get_by_role("button", name="confidence").click()
-    expect(panel.get_by_label("Score that colours the heads")).to_have_value("confidence")
+    expect(panel.get_by_label("Score that colors the heads")).to_have_value("confidence")
     expect(table.get_by_role("columnheader", name="confidence")).to_have_attribute("aria-sort", "descending")
     dots = panel.locator(".xattn-dot-mark")
     expect(dots).to_have_count(6)
@@ -134,7 +134,7 @@ def test_lines_are_kept_by_rank_and_by_mass(page: Page, panel: Locator) -> None:
         return [save(page, panel, "Drawing").read_text(encoding="utf-8").count("stroke-opacity")]
 
     panel.get_by_label("Lines kept").select_option("top")
-    slider = panel.get_by_role("slider", name="Lines a row")
+    slider = panel.get_by_role("slider", name="Lines per row")
     expect(slider).to_be_visible()
     slider.fill("1")
     assert drawn() == [4]

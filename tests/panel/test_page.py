@@ -26,7 +26,7 @@ def state_of(page):
 
 def weights_of(reply):
     heads = [zlib.decompress(base64.b64decode(head)) for head in reply["heads"]]
-    return (np.frombuffer(b"".join(heads), np.uint8).reshape(reply["reply"]["shape"]) / 255) ** 2
+    return (np.frombuffer(b"".join(heads), np.uint8).reshape(reply["shape"]) / 255) ** 2
 
 
 def test_the_page_holds_every_answer_the_panel_needs(record, tmp_path):
@@ -34,13 +34,12 @@ def test_the_page_holds_every_answer_the_panel_needs(record, tmp_path):
     state = state_of(page)
     assert state["traits"]["heads"] == [[1, 2]]
     assert state["traits"]["info"]["live"] is False
-    layers = [reply for reply in state["replies"] if reply["request"]["kind"] == "layer"]
+    (saved,) = state["sentences"]
+    layers = saved["layers"]
     assert len(layers) == 2
     assert np.abs(weights_of(layers[1]) - record.weights[1].numpy()).max() <= 0.004
-    scores = [reply["request"]["name"] for reply in state["replies"] if reply["request"]["kind"] == "scores"]
-    assert scores == [entry["name"] for entry in state["traits"]["score_list"]]
-    sentence = next(reply["reply"] for reply in state["replies"] if reply["request"]["kind"] == "sentence")
-    assert sentence["source"]["labels"] == HOSTILE
+    assert list(saved["scores"]) == [entry["name"] for entry in state["traits"]["score_list"]]
+    assert saved["sentence"]["source"]["labels"] == HOSTILE
 
 
 def test_hostile_tokens_stay_text(record, tmp_path):
@@ -66,7 +65,7 @@ def test_a_widget_is_written_as_it_is_now(record, tmp_path):
     traits = state["traits"]
     assert (traits["sentence"], traits["panel"], traits["heads"]) == (1, "matrix", [[0, 1], [1, 0]])
     assert traits["score_name"] == "<lambda>(special=drop)"
-    assert len([reply for reply in state["replies"] if reply["request"]["kind"] == "layer"]) == 4
+    assert sum(len(saved["layers"]) for saved in state["sentences"]) == 4
 
 
 def noise(layers, heads, target, source, seed=0):
@@ -78,11 +77,9 @@ def noise(layers, heads, target, source, seed=0):
 
 
 def heads_of(state, sentence):
-    layers = [reply for reply in state["replies"] if reply["request"]["kind"] == "layer"]
     return {
-        (reply["request"]["layer"], head)
-        for reply in layers
-        if reply["request"]["sentence"] == sentence
+        (layer, head)
+        for layer, reply in enumerate(state["sentences"][sentence]["layers"])
         for head, packed in enumerate(reply["heads"])
         if packed is not None
     }

@@ -191,7 +191,7 @@ def test_one_score_that_fails_fails_alone(tmp_path, name):
         assert widget.export(tmp_path / f"a.{ending}").stat().st_size > 0
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     state = json.loads(re.search(r'class="xattn-state">(.*?)</script>', page, re.DOTALL).group(1))
-    replies = {r["request"]["name"]: r["reply"] for r in state["replies"] if r["request"]["kind"] == "scores"}
+    replies = state["sentences"][0]["scores"]
     assert replies[name] == {"error": content["error"]}
     assert len(replies["entropy"]["values"]) == 2
     assert "could not be computed" in widget.embed().__repr__()

@@ -2,7 +2,6 @@
 
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,31 +14,13 @@ from widget_messages import ask, listen, record
 from xattn_widget import CrossAttentionWidget, show_cross_attention
 from xattn_widget.panel.protocol import ACTIONS, REQUESTS
 
-TYPES = Path(__file__).parents[2] / "js" / "src" / "types.ts"
-
 
 @pytest.fixture
 def widget():
     return CrossAttentionWidget([record(), record(seed=1)], reference=["0-0", None])
 
 
-# The contract
-
-
-def fields_of_types_ts(name, tag):
-    """The fields of each member of a union in types.ts, by the member's ``tag``."""
-    union = re.search(rf"export type {name} =(.*?);\n\n", TYPES.read_text(encoding="utf-8"), re.DOTALL).group(1)
-    members = [dict(re.findall(r"(\w+)\??: ([^;}]+?)\s*[;}]", member)) for member in re.findall(r"\{.*?\}", union)]
-    return {member.pop(tag).strip('"'): set(member) for member in members}
-
-
-def test_the_contract_is_that_of_the_front_end():
-    assert fields_of_types_ts("LiveRequest", "action") == {name: set(fields) for name, fields in ACTIONS.items()}
-    data = fields_of_types_ts("DataRequest", "kind")
-    assert {name: fields | {"version"} for name, fields in data.items()} == {
-        name: set(fields) for name, fields in REQUESTS.items()
-    }
-
+# Requests
 
 GOOD = {
     "sentence": {"sentence": 1},

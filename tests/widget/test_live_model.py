@@ -269,7 +269,7 @@ def test_a_page_of_a_widget_with_muted_heads_is_written(widget, tmp_path):
     widget.muted = [(2, 5)]
     page = widget.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
     assert "heads muted, same target" in page
-    # The page's panel asks for a sentence by its number alone: a version would not be among the page's replies.
+    # On a page no sentence replaces another, so that none has a version.
     assert '"version"' not in page.split('class="xattn-state">')[1].split("</script>")[0]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -191,8 +190,8 @@ class _Budget:
             traits["heads"] = [head for head in view.heads if tuple(head) in heads] or [list(next(iter(heads)))]
             traits["layer"], traits["head"] = traits["heads"][-1]
             traits["compare"] = _compared(view.compare, kept)
-        replies = ",".join(reply for number, sentence in enumerate(sentences) for reply in sentence.replies(number))
-        page_state = f'{{"traits":{_json(traits)},"replies":[{replies}]}}'
+        saved = ",".join(sentence.saved() for sentence in sentences)
+        page_state = f'{{"traits":{_json(traits)},"sentences":[{saved}]}}'
         return _document(f"Cross-attention: {state.entry.source}", page_state, state.summary()).encode()
 
     def _notice(self, sentences: list[_Sentence]) -> str:
@@ -219,14 +218,20 @@ class _Sentence:
         self.state, self.index = state, index
         self.record = state.entries[index].record
         self.heads: dict[tuple[int, int], str] = {}
-        requests: list[dict[str, Any]] = [{"kind": "sentence"}]
-        requests += [{"kind": "scores", "name": name} for name in state.scores]
+        replies: dict[str, Any] = {
+            "sentence": self._reply({"kind": "sentence"}),
+            "scores": {name: self._reply({"kind": "scores", "name": name}) for name in state.scores},
+        }
         if state.entries[index].reference is not None:
-            requests += _alignment_requests(state, index)
-        self._answers = [(request, _json(_reply(state, request | {"sentence": index}))) for request in requests]
+            replies["alignments"] = [
+                {"pick": pick, "reply": self._reply({"kind": "alignment"} | pick)}
+                for pick in _alignment_picks(state, index)
+            ]
+        # Everything but the layers, without the closing brace.
+        self._replies = _json(replies)[:-1]
         # The list of missing heads is longest while none is kept.
         listed = len(_json(self.described()).encode()) + 1
-        self.fixed_size = listed + sum(len(reply.encode()) + 1 for reply in self.replies(index))
+        self.fixed_size = listed + len(self.saved().encode()) + 1
 
     @property
     def missing(self) -> list[list[int]]:
@@ -239,7 +244,7 @@ class _Sentence:
     def described(self) -> dict[str, Any]:
         """Its entry in the page's list of sentences, with the heads that are missing."""
         described = self.state.entries[self.index].describe()
-        # On a page no sentence replaces another, and replies are found by its number alone.
+        # On a page no sentence replaces another.
         described.pop("version", None)
         return described | ({"missing": self.missing} if any(self.missing) else {})
 
@@ -258,16 +263,23 @@ class _Sentence:
         """The size in bytes of the first head to keep."""
         return len(self._encoded(*self._by_rank()[0]))
 
-    def replies(self, number: int) -> Iterator[str]:
-        """Requests that the panel may make about this sentence, number ``number`` of the page, and answers, as JSON."""
-        for request, reply in self._answers:
-            yield f'{{"request":{_json(request | {"sentence": number})},"reply":{reply}}}'
+    def saved(self) -> str:
+        """All replies about this sentence, in the structure in which the page looks them up, as JSON."""
         shape = list(self.record.weights.shape[1:])
-        for layer, missing in enumerate(self.missing):
-            asked = {"kind": "layer", "sentence": number, "layer": layer}
-            heads = [self.heads.get((layer, head)) for head in range(shape[0])]
-            answer = {"shape": shape} | ({"missing": missing} if missing else {})
-            yield f'{{"request":{_json(asked)},"reply":{_json(answer)},"heads":{_json(heads)}}}'
+        layers = [
+            {"shape": shape}
+            | ({"missing": missing} if missing else {})
+            | {"heads": [self.heads.get((layer, head)) for head in range(shape[0])]}
+            for layer, missing in enumerate(self.missing)
+        ]
+        return f'{self._replies},"layers":{_json(layers)}}}'
+
+    def _reply(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The reply to a request; an error as text where one part of the page cannot be computed."""
+        try:
+            return self.state.answer(request | {"sentence": self.index})[0]
+        except Exception as error:
+            return {"error": error_text(error)}
 
     def _by_rank(self) -> list[tuple[int, int]]:
         """The picked heads, starting with the one picked last, and then the others by the shown score."""
@@ -280,22 +292,14 @@ class _Sentence:
         return base64.b64encode(zlib.compress(weights.tobytes(), 6)).decode()
 
 
-def _reply(state: PanelState, request: dict[str, Any]) -> dict[str, Any]:
-    """The reply to a request; an error as text where one part of the page cannot be computed."""
-    try:
-        return state.answer(request)[0]
-    except Exception as error:
-        return {"error": error_text(error)}
-
-
-def _alignment_requests(state: PanelState, index: int) -> list[dict[str, Any]]:
-    """Requests for each head, each layer and the picked heads: a page cannot compute others."""
+def _alignment_picks(state: PanelState, index: int) -> list[dict[str, Any]]:
+    """Each head, each layer and the picked heads: a page cannot compute others."""
     record, picked = state.entries[index].record, state.view.heads
     single = [[[layer, head]] for layer in range(record.layers) for head in range(record.heads)]
     whole = [[[layer, head] for head in range(record.heads)] for layer in range(record.layers)]
     more = [picked] if index == state.view.sentence and picked not in single + whole else []
     return [
-        {"kind": "alignment", "heads": heads, "aggregate": aggregate, "reading": reading}
+        {"heads": heads, "aggregate": aggregate, "reading": reading}
         for heads in single + whole + more
         for aggregate in ("mean", "max")
         for reading in ("output", "input")

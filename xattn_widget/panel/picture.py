@@ -13,6 +13,7 @@ from xattn_widget.panel.state import PanelState
 from xattn_widget.plot.grid import draw_grid
 from xattn_widget.plot.heatmap import draw_heatmap, figure_size
 from xattn_widget.plot.labels import written
+from xattn_widget.plot.palette import PLOT
 from xattn_widget.record.data import AttentionData
 
 
@@ -31,7 +32,7 @@ def summary_picture(state: PanelState) -> bytes:
     image = draw_grid(left, grid)
     left.set_aspect("equal")
     for layer, head in view.heads:
-        left.plot(head, layer, marker="s", markersize=8, fillstyle="none", color="white", markeredgewidth=1.5)
+        left.plot(head, layer, marker="s", markersize=8, fillstyle="none", color=PLOT["picked"], markeredgewidth=1.5)
     left.set_title(written(title), fontsize=10)
     figure.colorbar(image, ax=left, shrink=0.7)
     draw_heatmap(right, record, joint_weights(view, record), warn=False)

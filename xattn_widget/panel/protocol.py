@@ -1,6 +1,7 @@
 """What the page may ask of the kernel: the fields of each request and their values, in one table.
 
-The front end declares the same fields, and a test compares the two. A request that breaks this contract is refused with
+The front end declares the same fields in ``js/src/core/contract.ts``; tests/widget/test_contract.py compares the two. A
+request that breaks this contract is refused with
 a sentence that says what was wrong and what was expected.
 """
 

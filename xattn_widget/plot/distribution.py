@@ -10,11 +10,12 @@ import torch
 from matplotlib.axes import Axes
 
 from xattn_widget.plot.labels import written
+from xattn_widget.plot.palette import PLOT
 
 # The number of head labels that an axis has room for.
 _NUMBERS = 96
-# Neighboring layers alternate between two colors that anyone can tell apart, also in gray.
-_LAYER_COLORS = ("#0072b2", "#e69f00")
+# Neighboring layers have two colors that differ with any color vision and in gray.
+_LAYER_COLORS: list[str] = PLOT["layers"]
 
 
 def plot_distribution(

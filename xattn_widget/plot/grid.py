@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.image import AxesImage
 
 from xattn_widget.plot.heatmap import COLORS
 from xattn_widget.plot.labels import written
+from xattn_widget.plot.palette import PLOT
 from xattn_widget.record.data import AttentionData
 from xattn_widget.scores import Score, find_score
 
@@ -48,7 +50,7 @@ def plot_grid(
 
 def draw_grid(ax: Axes, values: torch.Tensor) -> AxesImage:
     """``[layers, heads]`` values into axes; undefined values stay gray."""
-    ax.set_facecolor("0.85")
+    ax.set_facecolor(PLOT["undefined"])
     image = ax.imshow(values.numpy(), cmap=COLORS, aspect="auto", interpolation="nearest")
     ax.set(xlabel="head", ylabel="layer")
     ax.set_xticks(range(0, values.shape[1], max(1, values.shape[1] // 16)))
@@ -65,7 +67,8 @@ def heads_written(values: torch.Tensor) -> bool:
 def _write_values(ax: Axes, values: torch.Tensor, image: AxesImage) -> None:
     for layer, row in enumerate(values.tolist()):
         for head, value in enumerate(row):
-            red, green, blue, _ = image.cmap(image.norm(value)) if math.isfinite(value) else (0.85, 0.85, 0.85, 1)
+            color: Any = image.cmap(image.norm(value)) if math.isfinite(value) else PLOT["undefined"]
+            red, green, blue = to_rgb(color)
             light = 0.299 * red + 0.587 * green + 0.114 * blue > 0.5
             text = f"{value:.2f}" if math.isfinite(value) else "–"
             ax.text(head, layer, text, ha="center", va="center", fontsize=7, color="black" if light else "white")

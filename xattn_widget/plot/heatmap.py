@@ -8,11 +8,12 @@ import torch
 from matplotlib.axes import Axes
 
 from xattn_widget.plot.labels import label_fonts, label_room, set_labels, shown
+from xattn_widget.plot.palette import PLOT
 from xattn_widget.plot.picking import mean_weights, picked_heads
 from xattn_widget.record.data import AttentionData
 
 # Perceptually uniform and readable with color blindness (Nuñez, Anderton & Renslow 2018).
-COLORS = "cividis"
+COLORS: str = PLOT["colormap"]
 # With more labels than this on a side, only some are drawn, so that they never overlap.
 _LABELS = 40
 

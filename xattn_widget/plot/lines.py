@@ -10,11 +10,12 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 
 from xattn_widget.plot.labels import label_fonts, shown
+from xattn_widget.plot.palette import PLOT
 from xattn_widget.plot.picking import mean_weights, picked_heads
 from xattn_widget.record.data import AttentionData
 
 # The palette of Okabe & Ito, as in the widget; yellow is darker, since it is hard to see on white.
-HEAD_COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#c2ad00")
+HEAD_COLORS: tuple[str, ...] = tuple(PLOT["heads"])
 _WIDTH = 4.0
 
 

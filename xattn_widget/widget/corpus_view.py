@@ -25,6 +25,7 @@ from xattn_widget.inputs.extras import Extras, make_extras
 from xattn_widget.inputs.text.sides import TextModel, pair_model
 from xattn_widget.panel.markup import element
 from xattn_widget.plot import COLORS
+from xattn_widget.plot.palette import PLOT
 from xattn_widget.widget.show import show_cross_attention
 
 logger = logging.getLogger("xattn_widget")
@@ -208,7 +209,7 @@ def distribution_picture(table: pa.Table, name: str) -> bytes:
         medians = [
             np.median(head[np.isfinite(head)]) if np.isfinite(head).any() else np.nan for head in columns_of_layer
         ]
-        ax.plot(range(heads), medians, "_", color="#D55E00", markersize=9, markeredgewidth=2)
+        ax.plot(range(heads), medians, "_", color=PLOT["median"], markersize=9, markeredgewidth=2)
         ax.set_title(f"layer {layer}", fontsize=9)
         ax.set_xticks(range(0, heads, max(1, heads // 8)))
         ax.tick_params(labelsize=8)

@@ -1,0 +1,104 @@
+// All heads as small pictures.
+import type { Context } from "../core/context";
+import { errorText } from "../core/errands";
+import { tag, text } from "../core/markup";
+import { pickPatch, shapeOf } from "../core/picks";
+import type { Saved, View } from "../core/view";
+import { drawThumbnail } from "./thumbnail";
+import { type AllHeadsView, createAllHeads } from "./view";
+
+export function mountAllHeads(context: Context): View {
+  const { store, loader, theme, signal } = context;
+  const view = createAllHeads(
+    {
+      open: (head) => store.set({ ...pickPatch([head]), panel: "lines" }),
+      need: (layer) => need(layer),
+    },
+    signal,
+  );
+  const need = createLayerQueue(context, view.provide);
+  return {
+    element: view.element,
+    title: "Every head as a small picture",
+    options: [],
+    draw() {
+      const sentence = store.get("sentence");
+      view.show({
+        ...shapeOf(store.get("info"), sentence),
+        sentence,
+        values: loader.scores.value?.values ?? null,
+        scoreName: store.get("score_name"),
+        picked: store.get("heads"),
+        theme: theme.value,
+      });
+    },
+  };
+}
+
+/** Asks for one layer at a time: a large model has more than the kernel should be asked for at once. */
+function createLayerQueue(
+  { data, store, errands, signal }: Context,
+  provide: AllHeadsView["provide"],
+): (layer: number) => void {
+  const wanted: number[] = [];
+  let busy = false;
+  /** What was wanted when a request failed. */
+  let lost: number[] = [];
+  const errand = errands.add({ retry: () => lost.splice(0).forEach(need) });
+
+  async function work(): Promise<void> {
+    if (busy) return;
+    busy = true;
+    while (wanted.length > 0 && !signal.aborted) {
+      const layer = wanted.shift() ?? 0;
+      const sentence = store.get("sentence");
+      try {
+        const reply = await data.layer(sentence, layer);
+        if (signal.aborted) break;
+        provide(sentence, layer, reply);
+        errand.settle(null);
+      } catch (error) {
+        lost = [layer, ...wanted.splice(0)];
+        if (!signal.aborted) errand.settle(`A layer could not be loaded: ${errorText(error)}`);
+      }
+    }
+    busy = false;
+  }
+
+  function need(layer: number): void {
+    if (!wanted.includes(layer)) wanted.push(layer);
+    void work();
+  }
+  return need;
+}
+
+const SIZE = 96;
+const GAP = 8;
+const CAPTION = 14;
+
+export function saveAllHeads(_view: View, { store, data }: Context): Saved {
+  const sentence = store.get("sentence");
+  const { layers, heads } = shapeOf(store.get("info"), sentence);
+  return {
+    title: ["all heads"],
+    async drawing({ theme }) {
+      let body = "";
+      // One layer after the other: a large model has more than the memory should hold at once.
+      for (let layer = 0; layer < layers; layer++) {
+        const weights = await data.layer(sentence, layer);
+        for (let head = 0; head < heads; head++) {
+          const [x, y] = [head * (SIZE + GAP), layer * (SIZE + GAP + CAPTION)];
+          const box = { x, y, width: SIZE, height: SIZE };
+          if (!weights.missing?.includes(head)) {
+            const canvas = document.createElement("canvas");
+            drawThumbnail(canvas, weights, head, theme);
+            body += tag("image", { ...box, href: canvas.toDataURL("image/png") });
+          }
+          body += tag("rect", { ...box, fill: "none", stroke: theme.muted, "stroke-width": 0.5 });
+          body += text("text", { x, y: y + SIZE + 12, "font-size": 10 }, `L${layer} H${head}`);
+        }
+      }
+      return { width: heads * (SIZE + GAP) - GAP, height: layers * (SIZE + GAP + CAPTION), body };
+    },
+  };
+}

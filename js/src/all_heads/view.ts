@@ -1,0 +1,161 @@
+// Small multiples: every head as a thumbnail, drawn layer by layer as they come into view.
+
+import type { Head } from "../core/contract";
+import type { LayerWeights } from "../core/data";
+import { h, setText } from "../core/dom";
+import { formatScore, headName, seenName } from "../core/format";
+import { claim, gridMove } from "../core/keyboard";
+import { sameHead } from "../core/picks";
+import type { Theme } from "../core/theme";
+import { drawThumbnail } from "./thumbnail";
+
+export interface AllHeadsProps {
+  layers: number;
+  heads: number;
+  sentence: number;
+  values: readonly (readonly (number | null)[])[] | null;
+  scoreName: string;
+  picked: readonly Head[];
+  theme: Theme;
+}
+
+export interface AllHeadsEvents {
+  open(head: Head): void;
+  /** A thumbnail of this layer came into view and has nothing to show yet. */
+  need(layer: number): void;
+}
+
+export interface AllHeadsView {
+  element: HTMLElement;
+  show(props: AllHeadsProps): void;
+  provide(sentence: number, layer: number, reply: LayerWeights): void;
+}
+
+export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): AllHeadsView {
+  const grid = h("div", { class: "xattn-multiples", attrs: { role: "group", "aria-label": "All heads" } });
+  const scroller = h("div", { class: "xattn-multiples-scroll" }, grid);
+  const note = h("div", {
+    class: "xattn-small xattn-muted",
+    text: "Target tokens down, source tokens across, all positions. Color: square root of the weight, 0 to 1. Click opens a head.",
+  });
+  const element = h("div", { class: "xattn-all" }, scroller, note);
+  let cells: { button: HTMLButtonElement; canvas: HTMLCanvasElement; score: HTMLElement }[][] = [];
+  let props: AllHeadsProps | null = null;
+  let drawn = new Set<number>();
+  let inView = new Set<number>();
+
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) {
+        const layer = Number((entry.target as HTMLElement).dataset.layer);
+        if (entry.isIntersecting) inView.add(layer);
+        else inView.delete(layer);
+      }
+      ask();
+    },
+    { root: scroller, rootMargin: "80px" },
+  );
+  signal.addEventListener("abort", () => observer.disconnect(), { once: true });
+
+  function ask(): void {
+    for (const layer of inView) if (!drawn.has(layer)) events.need(layer);
+  }
+
+  function build(layers: number, heads: number): void {
+    observer.disconnect();
+    inView = new Set();
+    drawn = new Set();
+    grid.style.setProperty("--xattn-heads", String(heads));
+    cells = Array.from({ length: layers }, (_, layer) =>
+      Array.from({ length: heads }, (_, head) => {
+        const canvas = h("canvas", { attrs: { "aria-hidden": "true" } });
+        const score = h("span", { class: "xattn-number" });
+        const caption = h(
+          "span",
+          { class: "xattn-caption" },
+          h("span", { text: `L${layer} H${head}` }),
+          " ",
+          score,
+        );
+        const button = h(
+          "button",
+          {
+            class: "xattn-multiple",
+            attrs: {
+              type: "button",
+              tabindex: layer + head === 0 ? "0" : "-1",
+              "data-layer": String(layer),
+              "data-head": String(head),
+            },
+          },
+          canvas,
+          caption,
+        );
+        return { button, canvas, score };
+      }),
+    );
+    grid.replaceChildren(...cells.flat().map(({ button }) => button));
+    for (const row of cells) if (row[0]) observer.observe(row[0].button);
+  }
+
+  function headAt(target: EventTarget | null): [number, number] | null {
+    const button = target instanceof Element ? target.closest("button") : null;
+    return button ? [Number(button.dataset.layer), Number(button.dataset.head)] : null;
+  }
+
+  grid.addEventListener(
+    "click",
+    (event) => {
+      const head = headAt(event.target);
+      if (head) events.open(head);
+    },
+    { signal },
+  );
+  grid.addEventListener(
+    "keydown",
+    (event) => {
+      const head = headAt(event.target);
+      const next = head && gridMove(event.key, head, cells.length, cells[0]?.length ?? 0);
+      if (!head || !next) return;
+      claim(event);
+      const [from, to] = [cells[head[0]]?.[head[1]]?.button, cells[next[0]]?.[next[1]]?.button];
+      if (from) from.tabIndex = -1;
+      if (to) to.tabIndex = 0;
+      to?.focus();
+    },
+    { signal },
+  );
+
+  return {
+    element,
+    show(next) {
+      const before = props;
+      props = next;
+      if (cells.length !== next.layers || cells[0]?.length !== next.heads) build(next.layers, next.heads);
+      if (before && (before.theme !== next.theme || before.sentence !== next.sentence)) drawn = new Set();
+      for (const [layer, row] of cells.entries())
+        for (const [head, { button, score }] of row.entries()) {
+          const value = next.values?.[layer]?.[head];
+          const text = next.values ? formatScore(value) : "";
+          const shown = text === "undefined" ? "–" : text;
+          setText(score, shown);
+          button.title = `${headName(layer, head)}${text ? `, ${next.scoreName} ${text}` : ""}`;
+          button.setAttribute("aria-label", seenName(layer, head, shown, button.title));
+          button.setAttribute(
+            "aria-pressed",
+            String(next.picked.some((other) => sameHead(other, [layer, head]))),
+          );
+        }
+      ask();
+    },
+    provide(sentence, layer, reply) {
+      if (!props || props.sentence !== sentence || drawn.has(layer)) return;
+      drawn.add(layer);
+      cells[layer]?.forEach(({ button, canvas }, head) => {
+        const absent = reply.missing?.includes(head) ?? false;
+        button.classList.toggle("xattn-absent", absent);
+        if (props && !absent) drawThumbnail(canvas, reply, head, props.theme);
+      });
+    },
+  };
+}

@@ -1,0 +1,239 @@
+// Two maps side by side and their difference: the same cell is marked in all three, and described below.
+
+import type { SentenceInfo } from "../core/contract";
+import { h, setText } from "../core/dom";
+import { formatDifference, formatWeight, tokenText } from "../core/format";
+import { differenceCells, weightCells } from "../core/heat/cells";
+import { createLegend } from "../core/heat/legend";
+import { type At, createHeatPane } from "../core/heat/pane";
+import type { Scene } from "../core/scene";
+import type { Theme } from "../core/theme";
+import { maximum } from "../core/units";
+import { type Difference, differenceOf } from "./difference";
+
+export interface CompareProps {
+  first: Scene;
+  second: Scene;
+  /** What each side is, in words. */
+  names: readonly [string, string];
+  sentences: readonly SentenceInfo[];
+  /** Whether the grid of heads picks for the second side. */
+  editing: boolean;
+  fade: boolean;
+  colors: readonly string[];
+  theme: Theme;
+}
+
+export interface CompareEvents {
+  sentence(index: number): void;
+  editing(second: boolean): void;
+  swap(): void;
+}
+
+export interface CompareView {
+  element: HTMLElement;
+  show(props: CompareProps): void;
+}
+
+const TALLEST = 420;
+const HINT = "Point at a cell to read it in A and B.";
+
+export function createCompare(
+  events: CompareEvents,
+  schedule: (paint: () => void) => void,
+  id: string,
+  signal: AbortSignal,
+): CompareView {
+  const select = h("select");
+  const sentenceField = h(
+    "label",
+    { class: "xattn-field" },
+    h("span", { class: "xattn-label", text: "B is" }),
+    select,
+  );
+  select.addEventListener("change", () => events.sentence(select.selectedIndex), { signal });
+  const sides = (["A", "B"] as const).map((name, index) => {
+    const input = h("input", {
+      attrs: { type: "radio", name: `${id}-side`, "aria-label": `The grid picks the heads of ${name}` },
+    });
+    input.addEventListener("change", () => events.editing(index === 1), { signal });
+    return { input, label: h("label", { class: "xattn-radio" }, input, h("span", { text: name })) };
+  });
+  const editing = h(
+    "div",
+    { class: "xattn-field", attrs: { role: "radiogroup", "aria-label": "The grid picks the heads of" } },
+    h("span", { class: "xattn-label", text: "The grid picks heads of" }),
+    h("span", { class: "xattn-radios" }, ...sides.map(({ label }) => label)),
+  );
+  const swap = h("button", {
+    class: "xattn-button",
+    text: "Swap A and B",
+    attrs: { type: "button" },
+  });
+  swap.addEventListener("click", () => events.swap(), { signal });
+  const bar = h("div", { class: "xattn-compare-bar" }, editing, sentenceField, swap);
+
+  const panes = ["A", "B", "A − B"].map((name, index) => {
+    const pane = createHeatPane(
+      index < 2
+        ? `Heat map of ${name}; arrow keys move the cell`
+        : "Difference of A and B; arrow keys move the cell",
+      TALLEST,
+      { cell: (cell) => point(index, cell) },
+      schedule,
+      signal,
+    );
+    const dot = h("span", { class: "xattn-dot", attrs: { "aria-hidden": "true" } });
+    const title = h("span", { class: "xattn-pane-name", text: name });
+    const text = h("span", { class: "xattn-pane-text" });
+    const figure = h(
+      "div",
+      { class: "xattn-pane" },
+      h("div", { class: "xattn-pane-head" }, dot, title, text),
+      pane.element,
+    );
+    return { pane, dot, text, figure };
+  });
+  const weights = createLegend("Weight", "Square-root scale, the same for A and B");
+  const differences = createLegend("A − B", "Square-root scale around zero");
+  const readout = h("div", { class: "xattn-readout", attrs: { "aria-live": "polite" } });
+  const none = h("div", { class: "xattn-empty xattn-small" });
+  panes[2]?.figure.append(none);
+  const element = h(
+    "div",
+    { class: "xattn-compare" },
+    bar,
+    h("div", { class: "xattn-panes" }, ...panes.map(({ figure }) => figure)),
+    readout,
+    h("div", { class: "xattn-foot" }, weights.element, differences.element),
+  );
+
+  let props: CompareProps | null = null;
+  let compared: { first: Scene; second: Scene; difference: Difference | null } | null = null;
+  let listed: readonly SentenceInfo[] | null = null;
+
+  /** The same cell of the three maps, by a cell of one of them; null where a map does not have it. */
+  function sameCells(index: number, cell: At): (At | null)[] {
+    const alone = panes.map((_, i) => (i === index ? cell : null));
+    const difference = compared?.difference;
+    if (!difference) return alone;
+    const { first, second } = difference;
+    const shared = index === 2 ? cell : sharedCell(index === 0 ? first : second, cell);
+    return shared ? [cellIn(first, shared), cellIn(second, shared), shared] : alone;
+  }
+
+  function point(index: number, pointed: At | null): void {
+    const cells = pointed ? sameCells(index, pointed) : [null, null, null];
+    cells.forEach((cell, i) => {
+      if (i !== index) panes[i]?.pane.point(cell);
+    });
+    setText(readout, pointed ? describe(cells, index) : HINT);
+  }
+
+  function describe(cells: (At | null)[], index: number): string {
+    if (!props) return "";
+    const weight = (scene: Scene, cell: At | null | undefined) =>
+      cell ? (scene.aggregate[cell[0] * scene.source.labels.length + cell[1]] ?? 0) : null;
+    const [a, b] = [weight(props.first, cells[0]), weight(props.second, cells[1])];
+    const scene = index === 1 ? props.second : props.first;
+    const [row, column] = cells[index === 1 ? 1 : 0] ?? [0, 0];
+    const isolate = (label: string | undefined) => `\u2068${tokenText(label ?? "")}\u2069`;
+    const facts = [`${isolate(scene.target.labels[row])} on ${isolate(scene.source.labels[column])}`];
+    if (a !== null) facts.push(`A ${formatWeight(a, false)}`);
+    if (b !== null) facts.push(`B ${formatWeight(b, false)}`);
+    facts.push(
+      a !== null && b !== null ? `A − B ${formatDifference(a - b)}` : "the other has no such pair of tokens",
+    );
+    return facts.join(" · ");
+  }
+
+  function fillSentences(sentences: readonly SentenceInfo[], current: number): void {
+    if (listed !== sentences) {
+      listed = sentences;
+      select.replaceChildren(
+        ...sentences.map((pair, index) =>
+          h("option", {
+            text: `${index + 1}. ${pair.name ? `${pair.name}: ` : ""}${tokenText(pair.target)}`,
+            attrs: { dir: "auto" },
+          }),
+        ),
+      );
+    }
+    sentenceField.hidden = sentences.length < 2;
+    select.selectedIndex = current;
+  }
+
+  return {
+    element,
+    show(next) {
+      props = next;
+      const { first, second, theme, fade } = next;
+      if (compared?.first !== first || compared.second !== second)
+        compared = { first, second, difference: differenceOf(first, second) };
+      const { difference } = compared;
+      fillSentences(next.sentences, second.spec.sentence);
+      sides.forEach(({ input }, index) => {
+        input.checked = next.editing === (index === 1);
+      });
+      const top = Math.max(maximum(first.aggregate), maximum(second.aggregate));
+      for (const [index, scene] of [first, second].entries()) {
+        const part = panes[index];
+        if (!part) continue;
+        part.dot.style.backgroundColor = next.colors[index] ?? "";
+        setText(part.text, next.names[index] ?? "");
+        part.text.title = next.names[index] ?? "";
+        const cells = weightCells(scene.aggregate, top, theme);
+        part.pane.show({ ...scene, cells, marks: [], pin: null, fade, enlarged: false, theme });
+      }
+      const last = panes[2];
+      if (last) {
+        last.dot.hidden = true;
+        last.pane.element.hidden = difference === null;
+        none.hidden = difference !== null;
+        setText(none, "A and B share no tokens; showing words instead of subwords may help.");
+        setText(last.text, sharedText(first, second, difference));
+        if (difference) {
+          const cells = differenceCells(difference.values, difference.top, theme);
+          last.pane.show({ ...difference, cells, marks: [], pin: null, fade, enlarged: false, theme });
+        }
+      }
+      if (readout.textContent === "") setText(readout, HINT);
+      const token = first.spec.reading === "output" ? "predicted" : "read";
+      weights.show(
+        theme.ramp.gradient,
+        ["0", (top / 4).toFixed(2), top.toFixed(2)],
+        `rows: target token ${token}`,
+      );
+      const limit = difference?.top ?? 0;
+      differences.show(
+        theme.diverging.gradient,
+        [formatDifference(-limit), "0", formatDifference(limit)],
+        "blue: more in A, orange: more in B",
+      );
+    },
+  };
+}
+
+/** Units of a scene, by the units that both share. */
+interface SharedUnits {
+  source: number[];
+  target: number[];
+}
+
+function sharedCell({ source, target }: SharedUnits, [t, s]: At): At | null {
+  const [row, column] = [target.indexOf(t), source.indexOf(s)];
+  return row >= 0 && column >= 0 ? [row, column] : null;
+}
+
+function cellIn({ source, target }: SharedUnits, [row, column]: At): At {
+  return [target[row] ?? 0, source[column] ?? 0];
+}
+
+function sharedText(a: Scene, b: Scene, difference: Difference | null): string {
+  if (!difference) return "";
+  const { target, source } = difference;
+  const whole =
+    target.labels.length === Math.max(a.target.labels.length, b.target.labels.length) &&
+    source.labels.length === Math.max(a.source.labels.length, b.source.labels.length);
+  return whole ? "" : `${target.labels.length} target, ${source.labels.length} source tokens in both`;
+}

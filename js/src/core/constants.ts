@@ -1,0 +1,7 @@
+// What several parts of the panel agree on.
+
+/** How many of a token's strongest partners are highlighted and listed. */
+export const PARTNERS = 5;
+
+/** The error of a request that was not answered in time; the panel adds advice to it. */
+export const NO_ANSWER = "no answer from the kernel";

@@ -1,0 +1,106 @@
+// What every part of a panel shares: the traits, the data, the looks, and when to draw.
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import { type Active, createActive } from "./active";
+import { createData, type Data } from "./data";
+import { createErrands, type Errands } from "./errands";
+import { createFrame, createFrames, type Frames } from "./frames";
+import { createGestures, type Gestures } from "./gestures";
+import type { Token } from "./inspect";
+import { createLoader, type Loader } from "./loader";
+import type { Model } from "./model";
+import { createSubject, type Subject } from "./picks";
+import { headColors } from "./scales";
+import { createStore, type Store } from "./store";
+import { followLooks, type Looks } from "./theme";
+import { createTransport, type Transport } from "./transport";
+
+export interface Context extends Looks {
+  /** The panel's root element. */
+  root: HTMLElement;
+  /** Unique in the page, for ids of elements. */
+  id: string;
+  /** Aborted when the panel is closed. */
+  signal: AbortSignal;
+  store: Store;
+  transport: Transport;
+  data: Data;
+  frames: Frames;
+  /** Paints in the next frame, for what scrolls. */
+  paintSoon(paint: () => void): void;
+  errands: Errands;
+  loader: Loader;
+  subject: Subject;
+  gestures: Gestures;
+  active: Active;
+  /** One color for each picked head, in the current theme. */
+  colors: ReadonlySignal<readonly string[]>;
+  /** The tokens that the search found. */
+  found: Signal<readonly Token[]>;
+  /** What a screen reader is told. */
+  spoken: Signal<string>;
+  /** What was done just now, for everyone to see and hear; a new object each time. */
+  told: Signal<{ text: string } | null>;
+}
+
+let panels = 0;
+
+/** `root` is in the page already. */
+export function createContext(model: Model, root: HTMLElement, closing: AbortSignal): Context {
+  panels += 1;
+  const id = `xattn-${panels}-${Math.random().toString(36).slice(2, 8)}`;
+  const store = createStore(model, closing);
+  const transport = createTransport(model, closing);
+  const data = createData(transport, (sentence) => store.get("info").sentences[sentence]?.version);
+  const frames = createFrames(() => root.clientWidth > 0, closing);
+  const looks = followLooks(root, store, frames, closing);
+  const errands = createErrands(closing);
+  const subject = createSubject(store);
+  const loader = createLoader({ data, store, errands, frames }, subject);
+  const spoken = signal("");
+  const active = createActive(
+    {
+      data,
+      store,
+      scene: loader.scene,
+      errand: errands.add({ quiet: true }),
+      speak: (text) => {
+        spoken.value = text;
+      },
+    },
+    closing,
+  );
+  return {
+    ...looks,
+    root,
+    id,
+    signal: closing,
+    store,
+    transport,
+    data,
+    frames,
+    paintSoon: createFrame<() => void>((paints) => {
+      for (const paint of paints) paint();
+    }, closing),
+    errands,
+    loader,
+    subject,
+    gestures: createGestures(store, subject),
+    active,
+    colors: computed(() => headColors(looks.theme.value.dark)),
+    found: signal([]),
+    spoken,
+    told: signal(null),
+  };
+}
+
+/** Tells everyone what was done: it is shown for a moment, and read out. */
+export function tell({ told, spoken }: Context, text: string): void {
+  told.value = { text };
+  spoken.value = text;
+}
+
+/** Outline colors of the picked heads: their lines' colors, or one color for an aggregate. */
+export function outlinesOf(count: number, colors: readonly string[]): string[] {
+  const aggregated = count > colors.length;
+  return Array.from({ length: count }, (_, i) => colors[aggregated ? 0 : i] ?? "");
+}

@@ -1,0 +1,199 @@
+// The contract with Python, written once: traits, the values of settings, requests and the fields of replies. Plain
+// declarations only: a Python test reads this file and fails when the two sides differ.
+
+export type Head = readonly [layer: number, head: number];
+export type Side = "source" | "target";
+export type Reading = "output" | "input";
+export type Aggregate = "mean" | "max";
+export type Special = "show" | "fade" | "drop";
+export type Layout = "columns" | "rows";
+/** Which lines are drawn: those above a weight, the strongest of each row, or those that carry a share of its mass. */
+export type Keep = "threshold" | "top" | "mass";
+export type ThemeName = "auto" | "light" | "dark";
+export type Rest = "generate" | "keep";
+/** What the positions of an axis stand for. */
+export type AxisKind = "text" | "audio" | "image";
+
+/** One record of the list; records of several models differ in shape. */
+export interface SentenceInfo {
+  source: string;
+  target: string;
+  name: string;
+  model: string;
+  layers: number;
+  heads: number;
+  /** The same number for all records of one source. */
+  group?: number;
+  /** Log-probability of the whole target; null where it is unknown. */
+  logprob?: number | null;
+  /** Results of experiments replace one another at the same index; the version tells them apart. */
+  version?: number;
+  /** For each layer, the heads that a page of limited size does not contain. */
+  missing?: number[][];
+}
+
+export interface Info {
+  layers: number;
+  heads: number;
+  model: string;
+  sentences: SentenceInfo[];
+  /** Whether a kernel answers requests. */
+  live: boolean;
+  /** What a page of limited size leaves out, in words. */
+  notice?: string;
+}
+
+export interface ScoreInfo {
+  name: string;
+  direction: "higher" | "lower";
+  description: string;
+  signature: string;
+}
+
+/** What the picked heads are compared with; a field that is left out is the same as theirs. */
+export interface Compare {
+  sentence?: number;
+  heads?: Head[];
+}
+
+/** The effect of muting heads on the log-probability of the same target, and what the model writes without them. */
+export interface Effect {
+  base: number;
+  forced: number;
+  written: number;
+  before_logprob: number | null;
+  forced_logprob: number | null;
+  written_logprob: number | null;
+  written_text: string;
+  same: boolean;
+}
+
+/** The state of the experiments. */
+export interface Experiments {
+  /** Why experiments are unavailable; "" where they are available. */
+  why: string;
+  busy: string;
+  error: string;
+  effect: Effect | null;
+}
+
+/** A candidate for a target position. */
+export interface TokenChoice {
+  id: number;
+  label: string;
+  logprob: number;
+}
+
+export interface Traits {
+  info: Info;
+  score_list: ScoreInfo[];
+  sentence: number;
+  layer: number;
+  head: number;
+  heads: Head[];
+  target_index: number | null;
+  source_index: number | null;
+  score_name: string;
+  aggregate: Aggregate;
+  keep: Keep;
+  threshold: number;
+  top_k: number;
+  mass: number;
+  words: boolean;
+  special: Special;
+  reading: Reading;
+  orientation: Layout;
+  /** The name of the open view, one of those in views.ts. */
+  panel: string;
+  compare: Compare | null;
+  second_score: string;
+  zoom: boolean;
+  table: boolean;
+  theme: ThemeName;
+  muted: Head[];
+  live: Experiments;
+}
+
+export type TraitName = keyof Traits;
+
+/** One side of a record: for each position a label, whether it is special, and the number of its word or -1. */
+export interface Axis {
+  labels: string[];
+  special: boolean[];
+  groups: number[];
+  words: string[];
+  /** One kind for all positions, or one for each position where kinds are mixed. */
+  kind: AxisKind | AxisKind[];
+  /**
+   * For each position its place in the medium, null for a position without one: [start, end] in seconds, or
+   * [left, top, right, bottom] in pixels. Null where no position has a place.
+   */
+  places: (number[] | null)[] | null;
+}
+
+/** A reference alignment: links between words, or between token positions (targets by the token predicted). */
+export interface Reference {
+  links: [source: number, target: number, sure: boolean][];
+  words: boolean;
+}
+
+export interface SentenceReply {
+  source: Axis;
+  target: { output: Axis; input: Axis };
+  logprobs: (number | null)[] | null;
+  generated: boolean;
+  reference: Reference | null;
+  notes: string[];
+}
+
+export interface ScoresReply {
+  values: (number | null)[][];
+  signature: string;
+}
+
+/** How well the picked heads agree with the reference. */
+export interface AlignmentReply {
+  aer: number | null;
+  precision: number | null;
+  recall: number | null;
+  links: number;
+  method: string;
+}
+
+/** All heads of one layer. The buffer holds [heads, target, source] bytes, row-major, on a square-root scale. */
+export interface LayerReply {
+  shape: readonly [heads: number, target: number, source: number];
+  /** Heads whose bytes are unknown: a page of limited size was saved without them. */
+  missing?: number[];
+}
+
+/** The text of a target, to edit it. */
+export interface TextReply {
+  text: string;
+}
+
+/** The likeliest tokens for a target position. */
+export interface ChoicesReply {
+  choices: TokenChoice[];
+}
+
+/** Requests for numbers. "head", "row" and "column" are answered by a buffer of float32 alone. */
+export type DataRequest =
+  | { kind: "sentence"; sentence: number }
+  | { kind: "layer"; sentence: number; layer: number }
+  | { kind: "scores"; sentence: number; name: string }
+  | { kind: "head"; sentence: number; layer: number; head: number }
+  | { kind: "alignment"; sentence: number; heads: Head[]; aggregate: Aggregate; reading: Reading }
+  | { kind: "row"; sentence: number; heads: Head[]; target: number }
+  | { kind: "column"; sentence: number; heads: Head[]; source: number };
+
+/** Requests to try something with the model. */
+export type ExperimentRequest =
+  | { action: "text"; sentence: number }
+  | { action: "target"; text: string }
+  | { action: "choices"; sentence: number; position: number }
+  | { action: "token"; position: number; token: number; rest: Rest }
+  | { action: "mute"; heads: readonly Head[] }
+  | { action: "stop" };
+
+export type Request = ({ kind: "live" } & ExperimentRequest) | (DataRequest & { version?: number });

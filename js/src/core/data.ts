@@ -1,0 +1,147 @@
+// What the panel asks the kernel for: decoded, cached by bytes, and never asked for twice at the same time.
+import { signal } from "@preact/signals-core";
+import { ByteCache } from "./cache";
+import { toBytes, toFloats } from "./codec";
+import type {
+  Aggregate,
+  AlignmentReply,
+  DataRequest,
+  Head,
+  LayerReply,
+  Reading,
+  ScoresReply,
+  SentenceReply,
+} from "./contract";
+import type { Reply, Transport } from "./transport";
+
+const CACHE_BYTES = 64 * 1024 * 1024;
+
+/** All heads of one layer: `bytes` is [heads, target, source], row-major, on a square-root scale. */
+export interface LayerWeights extends LayerReply {
+  bytes: Uint8Array;
+}
+
+export interface Data {
+  sentence(sentence: number): Promise<SentenceReply>;
+  layer(sentence: number, layer: number): Promise<LayerWeights>;
+  scores(sentence: number, name: string): Promise<ScoresReply>;
+  /** Exact weights of one head, [target, source]. */
+  head(sentence: number, layer: number, head: number): Promise<Float32Array>;
+  /** How well these heads agree with the sentence's reference. */
+  alignment(sentence: number, heads: Head[], aggregate: Aggregate, reading: Reading): Promise<AlignmentReply>;
+  /** Exact weights of one target row, [heads][source]. */
+  row(sentence: number, heads: Head[], target: number): Promise<Float32Array[]>;
+  /** Exact weights of one source column, [heads][target]. */
+  column(sentence: number, heads: Head[], source: number): Promise<Float32Array[]>;
+  /** Asks for scores again the next time: the user may have defined one anew. */
+  forgetScores(): void;
+}
+
+/**
+ * `version` says which record a sentence is at the moment, where records replace one another: the kernel answers for
+ * that one, and what is cached for another is not mistaken for it.
+ */
+export function createData(
+  transport: Transport,
+  version: (sentence: number) => number | undefined = () => undefined,
+): Data {
+  const cache = new ByteCache<unknown>(CACHE_BYTES);
+  const pending = new Map<string, Promise<unknown>>();
+  const scoreRound = signal(0);
+
+  function load<V>(
+    asked: DataRequest,
+    decode: (reply: Reply) => V,
+    bytes: (value: V) => number,
+    round = 0,
+  ): Promise<V> {
+    const current = version(asked.sentence);
+    const request = current === undefined ? asked : { ...asked, version: current };
+    const key = [round, current, ...Object.values(asked)].join("/");
+    const cached = cache.get(key);
+    if (cached !== undefined) return Promise.resolve(cached as V);
+    const running = pending.get(key);
+    if (running) return running as Promise<V>;
+    const started = transport
+      .request(request)
+      .then((reply) => {
+        const value = decode(reply);
+        cache.set(key, value, bytes(value));
+        return value;
+      })
+      .finally(() => pending.delete(key));
+    pending.set(key, started);
+    return started;
+  }
+
+  const floatBytes = (rows: Float32Array[]) => rows.reduce((sum, row) => sum + row.byteLength, 64);
+
+  return {
+    sentence: (sentence) =>
+      load(
+        { kind: "sentence", sentence },
+        (reply) => reply.content as unknown as SentenceReply,
+        sentenceBytes,
+      ),
+    layer: (sentence, layer) =>
+      load({ kind: "layer", sentence, layer }, decodeLayer, (value) => value.bytes.byteLength),
+    scores: (sentence, name) =>
+      load(
+        { kind: "scores", sentence, name },
+        (reply) => reply.content as unknown as ScoresReply,
+        (value) => value.values.length * (value.values[0]?.length ?? 0) * 8,
+        scoreRound.value,
+      ),
+    head: (sentence, layer, head) =>
+      load(
+        { kind: "head", sentence, layer, head },
+        (reply) => toFloats(firstBuffer(reply)),
+        (value) => value.byteLength,
+      ),
+    alignment: (sentence, heads, aggregate, reading) =>
+      load(
+        { kind: "alignment", sentence, heads, aggregate, reading },
+        (reply) => reply.content as unknown as AlignmentReply,
+        () => 256,
+      ),
+    row: (sentence, heads, target) =>
+      load({ kind: "row", sentence, heads, target }, (reply) => splitRows(reply, heads.length), floatBytes),
+    column: (sentence, heads, source) =>
+      load(
+        { kind: "column", sentence, heads, source },
+        (reply) => splitRows(reply, heads.length),
+        floatBytes,
+      ),
+    forgetScores() {
+      scoreRound.value = scoreRound.peek() + 1;
+    },
+  };
+}
+
+/** About how much memory a sentence's labels take, of which there may be many long ones. */
+function sentenceBytes({ source, target }: SentenceReply): number {
+  const texts = [source, target.output, target.input].flatMap(({ labels, words }) => [...labels, ...words]);
+  return texts.reduce((sum, text) => sum + 2 * text.length + 64, 256);
+}
+
+function firstBuffer(reply: Reply): DataView {
+  const view = reply.buffers[0];
+  if (!view) throw new Error("the kernel's reply came without its numbers");
+  return view;
+}
+
+function decodeLayer(reply: Reply): LayerWeights {
+  const shape = reply.content.shape as [number, number, number];
+  // A copy, so that a small window does not keep a whole message alive.
+  const bytes = toBytes(firstBuffer(reply)).slice();
+  if (bytes.length !== shape[0] * shape[1] * shape[2])
+    throw new Error(`the kernel sent ${bytes.length} weights for a layer of ${shape.join(" x ")}`);
+  const missing = reply.content.missing as number[] | undefined;
+  return missing ? { shape, bytes, missing } : { shape, bytes };
+}
+
+function splitRows(reply: Reply, heads: number): Float32Array[] {
+  const flat = toFloats(firstBuffer(reply));
+  const width = heads > 0 ? Math.floor(flat.length / heads) : 0;
+  return Array.from({ length: heads }, (_, i) => flat.slice(i * width, (i + 1) * width));
+}

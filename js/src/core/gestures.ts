@@ -1,0 +1,43 @@
+// What gestures do to the traits: picking heads and layers, and changing the sentence.
+
+import type { Head } from "./contract";
+import { fitHeads, pickPatch, type Subject, shapeOf, togglePick, wholeLayer } from "./picks";
+import type { Store } from "./store";
+
+export interface Gestures {
+  pick(head: Head, add: boolean): void;
+  pickLayer(layer: number, add: boolean): void;
+  /** Moves the head picked last to the layer above or below. */
+  stepLayer(by: number): void;
+  remove(head: Head): void;
+  sentence(index: number): void;
+  /** Compares the shown sentence with another. */
+  compareSentence(index: number): void;
+}
+
+export function createGestures(store: Store, subject: Subject): Gestures {
+  const set = (heads: Head[]) => {
+    if (subject.second) store.set({ compare: { sentence: subject.pick().sentence, heads } });
+    else store.set(pickPatch(heads));
+  };
+  const picked = () => subject.pick().heads;
+  return {
+    pick: (head, add) => set(add ? togglePick(picked(), head) : [head]),
+    pickLayer(layer, add) {
+      const whole = wholeLayer(layer, shapeOf(store.get("info"), subject.pick().sentence).heads);
+      set(add ? [...picked().filter((head) => head[0] !== layer), ...whole] : whole);
+    },
+    stepLayer(by) {
+      const { layers } = shapeOf(store.get("info"), store.get("sentence"));
+      const layer = Math.max(0, Math.min(layers - 1, store.get("layer") + by));
+      store.set(pickPatch([[layer, store.get("head")]]));
+    },
+    remove: (head) => set(togglePick(picked(), head)),
+    sentence(sentence) {
+      const heads = fitHeads(store.get("heads"), shapeOf(store.get("info"), sentence));
+      // Positions of one sentence mean nothing in another.
+      store.set({ sentence, target_index: null, source_index: null, ...pickPatch(heads) });
+    },
+    compareSentence: (sentence) => store.set({ compare: { ...store.get("compare"), sentence } }),
+  };
+}

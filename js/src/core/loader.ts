@@ -1,0 +1,148 @@
+// Loads what the traits ask for, and again when they change: scenes, the scores of the grid, and the alignment.
+import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
+import type { AlignmentReply, ScoresReply } from "./contract";
+import type { Data } from "./data";
+import { type Errands, errorText } from "./errands";
+import type { Frames } from "./frames";
+import { firstPick, type Pick, type Subject } from "./picks";
+import { buildScene, type Scene, type SceneSpec } from "./scene";
+import type { Store } from "./store";
+
+export interface Sources {
+  data: Data;
+  store: Store;
+  errands: Errands;
+  frames: Frames;
+}
+
+export interface Loader {
+  /** The weights of the picked heads; null until they are there, or where they cannot be. */
+  scene: ReadonlySignal<Scene | null>;
+  /** The scores of the grid of heads, null until they are there. */
+  scores: ReadonlySignal<ScoresReply | null>;
+  /** Why there are no scores: the score's own error; "" while they are computed. */
+  failure: ReadonlySignal<string>;
+  /** How well the picked heads agree with the sentence's reference; null until it is known. */
+  alignment: ReadonlySignal<AlignmentReply | null>;
+}
+
+export function createLoader(sources: Sources, subject: Subject): Loader {
+  const scene = followScene(sources, () => firstPick(sources.store));
+  return { scene, ...followScores(sources, subject), alignment: followAlignment(sources, scene) };
+}
+
+/** The scene of what `pick` reads from the traits; where it gives null, nothing is loaded. */
+export function followScene(
+  { data, store, errands, frames }: Sources,
+  pick: () => Pick | null,
+): ReadonlySignal<Scene | null> {
+  const scene = signal<Scene | null>(null);
+  const errand = errands.add({ retry: refresh });
+
+  function refresh(): void {
+    const picked = pick();
+    if (!picked) return;
+    const { sentence, heads } = picked;
+    void load({
+      sentence,
+      heads,
+      aggregate: store.get("aggregate"),
+      words: store.get("words"),
+      drop: store.get("special") === "drop",
+      reading: store.get("reading"),
+    });
+  }
+
+  async function load(spec: SceneSpec): Promise<void> {
+    const run = errand.start();
+    if (scene.peek()?.spec.sentence !== spec.sentence) errands.loading.value = "loading the sentence…";
+    try {
+      const built = await buildScene(data, spec, run, (layer) => {
+        if (!run.aborted) errands.loading.value = `loading layer ${layer}…`;
+      });
+      if (run.aborted) return;
+      scene.value = built;
+      errand.settle(null);
+    } catch (error) {
+      if (run.aborted) return;
+      // The old weights under the new choice of heads would be wrong.
+      scene.value = null;
+      errand.settle(`The weights could not be loaded: ${errorText(error)}`);
+    }
+    errands.loading.value = "";
+  }
+
+  frames.follow(refresh);
+  return scene;
+}
+
+function followScores(
+  { data, store, errands, frames }: Sources,
+  subject: Subject,
+): { scores: Loader["scores"]; failure: Loader["failure"] } {
+  const scores = signal<ScoresReply | null>(null);
+  const failure = signal("");
+  const sentence = computed(() => subject.pick().sentence);
+  const errand = errands.add({ retry: refresh });
+  // The user may have defined a score's function anew.
+  frames.watch(() => {
+    if (store.get("score_list")) data.forgetScores();
+  });
+
+  function refresh(): void {
+    void load(sentence.value, store.get("score_name"));
+  }
+
+  async function load(sentence: number, name: string): Promise<void> {
+    const run = errand.start();
+    scores.value = null;
+    failure.value = "";
+    try {
+      const reply = await data.scores(sentence, name);
+      if (run.aborted) return;
+      scores.value = reply;
+      errand.settle(null);
+    } catch (error) {
+      if (run.aborted) return;
+      failure.value = errorText(error);
+      errand.settle(`The score "${name}" could not be computed: ${errorText(error)}`);
+    }
+  }
+
+  frames.follow(refresh);
+  return { scores, failure };
+}
+
+function followAlignment(
+  { data, store, errands, frames }: Sources,
+  scene: ReadonlySignal<Scene | null>,
+): ReadonlySignal<AlignmentReply | null> {
+  const alignment = signal<AlignmentReply | null>(null);
+  const errand = errands.add({ quiet: true, retry: refresh });
+
+  function refresh(): void {
+    alignment.value = null;
+    if (scene.value?.reply.reference) void load(scene.value.spec);
+    else {
+      errand.start();
+      errand.settle(null);
+    }
+  }
+
+  async function load({ sentence, heads, aggregate, reading }: SceneSpec): Promise<void> {
+    const run = errand.start();
+    try {
+      const reply = await data.alignment(sentence, heads, aggregate, reading);
+      if (run.aborted) return;
+      alignment.value = reply;
+      errand.settle(null);
+    } catch (error) {
+      // A page without a kernel contains the error rates of few picks.
+      if (!run.aborted && store.get("info").live)
+        errand.settle(`The alignment could not be computed: ${errorText(error)}`);
+    }
+  }
+
+  frames.follow(refresh);
+  return alignment;
+}

@@ -1,0 +1,87 @@
+// Which heads of which sentence are looked at: the picked ones, and what they are compared with.
+import { signal } from "@preact/signals-core";
+
+import type { Head, Info, Traits } from "./contract";
+import type { Store } from "./store";
+
+/** One side of a comparison. */
+export interface Pick {
+  sentence: number;
+  heads: Head[];
+}
+
+export function sameHead(a: Head, b: Head): boolean {
+  return a[0] === b[0] && a[1] === b[1];
+}
+
+/** The traits for a new pick; the last head is the one that `layer` and `head` name. */
+export function pickPatch(heads: Head[]): Partial<Traits> {
+  const last = heads[heads.length - 1];
+  return last ? { heads, layer: last[0], head: last[1] } : {};
+}
+
+/** Adds a head, or removes it when it is picked already; never leaves nothing picked. */
+export function togglePick(heads: readonly Head[], head: Head): Head[] {
+  const rest = heads.filter((other) => !sameHead(other, head));
+  if (rest.length === heads.length) return [...heads, head];
+  return rest.length > 0 ? rest : [...heads];
+}
+
+/** Layers and heads of a sentence's model. */
+export function shapeOf(info: Info, sentence: number): { layers: number; heads: number } {
+  const { layers, heads } = info.sentences[sentence] ?? info;
+  return { layers, heads };
+}
+
+export function wholeLayer(layer: number, heads: number): Head[] {
+  return Array.from({ length: heads }, (_, head): Head => [layer, head]);
+}
+
+/** The heads that this model has too, or else the mean of its last layer. */
+export function fitHeads(heads: readonly Head[], shape: { layers: number; heads: number }): Head[] {
+  const fitting = heads.filter(([layer, head]) => layer < shape.layers && head < shape.heads);
+  return fitting.length > 0 ? fitting : wholeLayer(shape.layers - 1, shape.heads);
+}
+
+export function firstPick(store: Store): Pick {
+  return { sentence: store.get("sentence"), heads: store.get("heads") };
+}
+
+/**
+ * What the picked heads are compared with. By default the same heads on the next sentence or hypothesis, or with a
+ * single sentence all heads of the layer before.
+ */
+export function secondPick(store: Store): Pick {
+  const info = store.get("info");
+  const compare = store.get("compare");
+  const first = firstPick(store);
+  const several = info.sentences.length > 1;
+  const next = several ? (first.sentence + 1) % info.sentences.length : first.sentence;
+  const sentence = compare ? (compare.sentence ?? first.sentence) : next;
+  const shape = shapeOf(info, sentence);
+  if (compare?.heads) return { sentence, heads: fitHeads(compare.heads, shape) };
+  if (compare || several) return { sentence, heads: fitHeads(first.heads, shape) };
+  return { sentence, heads: wholeLayer(Math.max(0, store.get("layer") - 1), shape.heads) };
+}
+
+/** Which pick the grid of heads is about: the first, or in a view of two the one that was chosen there. */
+export interface Subject {
+  readonly second: boolean;
+  choose(second: boolean): void;
+  pick(): Pick;
+}
+
+export function createSubject(store: Store): Subject {
+  // The choice counts only in the view in which it was made.
+  const chosenIn = signal<string | null>(null);
+  const subject = {
+    get second() {
+      return chosenIn.value !== null && chosenIn.value === store.get("panel");
+    },
+    choose(second: boolean) {
+      chosenIn.value = second ? store.get("panel") : null;
+    },
+    pick: () => (subject.second ? secondPick(store) : firstPick(store)),
+  };
+  return subject;
+}

@@ -1,0 +1,34 @@
+// What the files of several views have in common: the shown scene, its exact weights and the names of its heads.
+import type { Context } from "./context";
+import { headName, headsName } from "./format";
+import { shapeOf } from "./picks";
+import { buildScene, type Scene, type SceneSpec } from "./scene";
+
+/**
+ * The scene on the screen.
+ *
+ * @throws Error where it is not there yet.
+ */
+export function shownScene({ loader }: Context): Scene {
+  if (!loader.scene.value) throw new Error("there are no weights yet");
+  return loader.scene.value;
+}
+
+/** The scene once more, with other settings or not, and with exact weights where there is a kernel. */
+export function exactScene(context: Context, scene: Scene, change: Partial<SceneSpec> = {}): Promise<Scene> {
+  const { data, store, signal } = context;
+  return buildScene(data, { ...scene.spec, ...change }, signal, () => {}, store.get("info").live);
+}
+
+/** What each set of a scene's lines is, in words. */
+export function sceneNames({ store }: Context, scene: Scene): string[] {
+  const { heads, aggregate, sentence } = scene.spec;
+  const whole = shapeOf(store.get("info"), sentence).heads;
+  return scene.aggregated ? [headsName(heads, aggregate, whole)] : heads.map((head) => headName(...head));
+}
+
+/** What a drawing of a scene shows: its heads, and what its rows stand for. */
+export function sceneTitle(context: Context, scene: Scene): string[] {
+  const token = scene.spec.reading === "output" ? "predicted" : "read";
+  return [sceneNames(context, scene).join("; "), `rows by the token ${token}`];
+}

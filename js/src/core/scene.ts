@@ -1,0 +1,179 @@
+// What the views of single tokens draw: units on both sides, and the weights between them.
+import { accumulateHeads, decodeHead } from "./codec";
+import type { Aggregate, Axis, Head, Reading, SentenceReply, Side } from "./contract";
+import type { Data } from "./data";
+import { leftOut } from "./format";
+import { MAX_HEAD_COLORS } from "./scales";
+import {
+  accumulate,
+  columnOf,
+  finish,
+  isIdentity,
+  makeUnits,
+  maximum,
+  oneUnit,
+  project,
+  rowOf,
+  type Units,
+} from "./units";
+
+export interface SceneSpec {
+  sentence: number;
+  heads: Head[];
+  aggregate: Aggregate;
+  words: boolean;
+  drop: boolean;
+  reading: Reading;
+}
+
+export interface Scene {
+  spec: SceneSpec;
+  reply: SentenceReply;
+  source: Units;
+  target: Units;
+  /** Weights [target, source] of each set of lines: one per head, or the aggregate alone. */
+  sets: Float32Array[];
+  aggregate: Float32Array;
+  /** Whether the lines are the aggregate, because there are more heads than colors. */
+  aggregated: boolean;
+  top: number;
+}
+
+const unitsOfAxis = new WeakMap<Axis, (Units | undefined)[]>();
+
+/** The same object for the same choice: views keep their tokens, and the focus on them, as long as it is the same. */
+function unitsFor(axis: Axis, options: { words: boolean; drop: boolean }): Units {
+  const known = unitsOfAxis.get(axis) ?? [];
+  unitsOfAxis.set(axis, known);
+  const choice = Number(options.words) + 2 * Number(options.drop);
+  known[choice] ??= makeUnits(axis, options);
+  return known[choice];
+}
+
+/**
+ * Loads the layers one after another and projects the picked heads. With more heads than colors only the running
+ * aggregate is kept, so that picking every head of a large model does not fill the memory. With `exact` the weights are
+ * the kernel's own and not the quantized ones of whole layers.
+ */
+export async function buildScene(
+  data: Data,
+  spec: SceneSpec,
+  signal: AbortSignal,
+  progress: (layer: number) => void,
+  exact = false,
+): Promise<Scene> {
+  const reply = await data.sentence(spec.sentence);
+  const options = { words: spec.words, drop: spec.drop };
+  const source = unitsFor(reply.source, options);
+  const target = unitsFor(reply.target[spec.reading], options);
+  const aggregated = spec.heads.length > MAX_HEAD_COLORS;
+  const sets: Float32Array[] = [];
+  const total = new Float32Array(source.labels.length * target.labels.length);
+  const size = source.assign.length * target.assign.length;
+
+  // Many heads, position by position: added as they come, without a matrix for each.
+  const direct = aggregated && !exact && !spec.drop && isIdentity(target) && isIdentity(source);
+  const order = spec.heads.map((head, index) => ({ head, index })).sort((a, b) => a.head[0] - b.head[0]);
+  for (const number of direct ? new Set(order.map(({ head }) => head[0])) : []) {
+    progress(number);
+    const layer = await data.layer(spec.sentence, number);
+    signal.throwIfAborted();
+    const heads = spec.heads.filter((head) => head[0] === number);
+    const absent = heads.find((head) => layer.missing?.includes(head[1]));
+    if (absent) throw new Error(leftOut(absent));
+    accumulateHeads(
+      total,
+      layer.bytes,
+      heads.map((head) => head[1]),
+      spec.aggregate,
+    );
+  }
+  for (const { head, index } of direct ? [] : order) {
+    progress(head[0]);
+    const layer = exact ? null : await data.layer(spec.sentence, head[0]);
+    if (layer?.missing?.includes(head[1])) throw new Error(leftOut(head));
+    const matrix = layer ? decodeHead(layer.bytes, head[1], size) : await data.head(spec.sentence, ...head);
+    signal.throwIfAborted();
+    const weights = project(matrix, target, source, spec.drop);
+    accumulate(total, weights, spec.aggregate);
+    if (!aggregated) sets[index] = weights;
+  }
+  finish(total, spec.heads.length, spec.aggregate);
+  if (aggregated) sets.push(total);
+  return { spec, reply, source, target, sets, aggregate: total, aggregated, top: maximum(total) };
+}
+
+export function unitsOf(scene: Scene, side: Side): Units {
+  return side === "source" ? scene.source : scene.target;
+}
+
+/** The aggregate weights between one unit and every unit of the other side. */
+export function weightsOf(scene: Scene, side: Side, unit: number): Float32Array {
+  const width = scene.source.labels.length;
+  return side === "target" ? rowOf(scene.aggregate, width, unit) : columnOf(scene.aggregate, width, unit);
+}
+
+/**
+ * The same weights, exact, from the kernel; null where rows were renormalized, by how much a column alone cannot
+ * tell.
+ */
+export async function exactWeightsOf(
+  data: Data,
+  scene: Scene,
+  side: Side,
+  unit: number,
+): Promise<Float32Array | null> {
+  const { spec, source, target } = scene;
+  if (side === "source" && spec.drop) return null;
+  const positions = unitsOf(scene, side).positions[unit] ?? [];
+  const perPosition = await Promise.all(
+    positions.map((position) =>
+      side === "target"
+        ? data.row(spec.sentence, spec.heads, position)
+        : data.column(spec.sentence, spec.heads, position),
+    ),
+  );
+  const total = new Float32Array((side === "target" ? source : target).labels.length);
+  spec.heads.forEach((_, head) => {
+    const parts = perPosition.map((rows) => rows[head] ?? new Float32Array(0));
+    const one = oneUnit(parts.length);
+    const weights =
+      side === "target"
+        ? project(stackRows(parts), one, source, spec.drop)
+        : project(stackColumns(parts), target, one, false);
+    accumulate(total, weights, spec.aggregate);
+  });
+  return finish(total, spec.heads.length, spec.aggregate);
+}
+
+function stackRows(rows: Float32Array[]): Float32Array {
+  const width = rows[0]?.length ?? 0;
+  const out = new Float32Array(width * rows.length);
+  rows.forEach((row, i) => {
+    out.set(row, i * width);
+  });
+  return out;
+}
+
+function stackColumns(columns: Float32Array[]): Float32Array {
+  const out = new Float32Array((columns[0]?.length ?? 0) * columns.length);
+  columns.forEach((column, c) => {
+    column.forEach((value, t) => {
+      out[t * columns.length + c] = value;
+    });
+  });
+  return out;
+}
+
+/** Log-probability of the tokens that a target unit's rows predict, or null when it is not known. */
+export function logprobOf(scene: Scene, unit: number): number | null {
+  const logprobs = scene.reply.logprobs;
+  if (!logprobs) return null;
+  let sum = 0;
+  for (const position of scene.target.positions[unit] ?? []) {
+    const value = logprobs[position];
+    if (value === null || value === undefined || !Number.isFinite(value)) return null;
+    sum += value;
+  }
+  return sum;
+}

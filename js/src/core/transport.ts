@@ -1,0 +1,84 @@
+// Requests to the kernel and their replies: ids, timeouts and errors in words.
+import { NO_ANSWER } from "./constants";
+import type { Request } from "./contract";
+import type { Model } from "./model";
+
+export interface Reply {
+  content: Record<string, unknown>;
+  buffers: DataView[];
+}
+
+export interface Transport {
+  request(message: Request): Promise<Reply>;
+}
+
+/** Hosts should give a DataView, which may be a window on a larger message; some give the buffer below it. */
+function toView(buffer: DataView | ArrayBuffer | Uint8Array): DataView {
+  if (buffer instanceof DataView) return buffer;
+  if (ArrayBuffer.isView(buffer)) return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+  return new DataView(buffer);
+}
+
+interface Waiting {
+  resolve(reply: Reply): void;
+  reject(error: Error): void;
+  timer: ReturnType<typeof setTimeout>;
+}
+
+export function createTransport(model: Model, signal: AbortSignal, timeout = 20_000): Transport {
+  // Every view of a model hears every reply, so ids must not clash between views.
+  // (crypto.randomUUID is missing on plain-http notebook servers.)
+  const prefix = Math.random().toString(36).slice(2) + Date.now().toString(36);
+  const waiting = new Map<string, Waiting>();
+  let count = 0;
+
+  function settle(id: string): Waiting | undefined {
+    const entry = waiting.get(id);
+    if (entry) {
+      clearTimeout(entry.timer);
+      waiting.delete(id);
+    }
+    return entry;
+  }
+
+  function receive(content: unknown, buffers?: readonly (DataView | ArrayBuffer | Uint8Array)[]): void {
+    if (typeof content !== "object" || content === null) return;
+    const reply = content as Record<string, unknown>;
+    // The kernel has started, and answers when it is done, however long that takes.
+    if (typeof reply.computing === "string") clearTimeout(waiting.get(reply.computing)?.timer);
+    const entry = typeof reply.id === "string" ? settle(reply.id) : undefined;
+    if (!entry) return;
+    if (reply.error !== undefined && reply.error !== null) entry.reject(new Error(String(reply.error)));
+    else entry.resolve({ content: reply, buffers: (buffers ?? []).map(toView) });
+  }
+
+  model.on("msg:custom", receive);
+  signal.addEventListener(
+    "abort",
+    () => {
+      model.off("msg:custom", receive);
+      for (const id of [...waiting.keys()]) settle(id)?.reject(new Error("the view was closed"));
+    },
+    { once: true },
+  );
+
+  return {
+    request(message) {
+      if (signal.aborted) return Promise.reject(new Error("the view was closed"));
+      count += 1;
+      const id = `${prefix}-${count}`;
+      return new Promise((resolve, reject) => {
+        const timer = setTimeout(() => settle(id)?.reject(new Error(NO_ANSWER)), timeout);
+        waiting.set(id, { resolve, reject, timer });
+        try {
+          model.send({ id, ...message });
+        } catch (error) {
+          const reason = error instanceof Error ? error.message : String(error);
+          const gone = new Error(`the kernel no longer holds this widget: run its cell again (${reason})`);
+          // It no longer computes what others wait for, either.
+          for (const lost of [...waiting.keys()]) settle(lost)?.reject(gone);
+        }
+      });
+    },
+  };
+}

@@ -1,0 +1,132 @@
+// Experiments: joins their bar to the traits that Python sets, and asks the kernel to try things.
+import { computed, signal } from "@preact/signals-core";
+import type { Context } from "../core/context";
+import type { ChoicesReply, ExperimentRequest, Head, TextReply, TokenChoice } from "../core/contract";
+import { errorText } from "../core/errands";
+import { sameHead } from "../core/picks";
+import { createExperimentsBar, type TargetOption } from "./view";
+
+export const NO_KERNEL = "Off: this page works without a kernel.";
+
+export interface Experiments {
+  element: HTMLElement;
+  /**
+   * A head was clicked: mutes or unmutes it if that was meant, and returns whether it did. `wanted`: a modifier or a key
+   * asked for it, whatever the mode.
+   */
+  mute(head: Head, wanted: boolean): boolean;
+}
+
+export function createExperiments(context: Context): Experiments {
+  const { store, transport, loader, gestures, frames, id, signal: closing } = context;
+  /** The text of a target while it is edited. */
+  const draft = signal<string | null>(null);
+  const muteMode = signal(false);
+  const failure = signal("");
+  /** Other tokens for the position that was pinned when they were asked for. */
+  const choices = signal<{ sentence: number; position: number; list: TokenChoice[] } | null>(null);
+
+  const off = computed(() => {
+    if (!store.get("info").live) return NO_KERNEL;
+    const reason = store.get("live")?.why ?? "";
+    return reason ? `Off: ${reason}` : "";
+  });
+  const group = computed(() => groupOf(store.get("sentence")));
+  /** The targets of the shown source. */
+  const targets = computed(() =>
+    store.get("info").sentences.flatMap(({ name, target, logprob }, sentence): TargetOption[] => {
+      if (groupOf(sentence) !== group.value) return [];
+      return [{ sentence, text: name ? `${name}: ${target}` : target, logprob: logprob ?? null }];
+    }),
+  );
+  const pinned = computed(() => {
+    const position = store.get("target_index");
+    const label = position === null ? undefined : loader.scene.value?.reply.target.output.labels[position];
+    return position === null || label === undefined ? null : { position, label };
+  });
+  const shownChoices = computed(() => {
+    const { sentence, position, list } = choices.value ?? {};
+    const isCurrent = sentence === store.get("sentence") && position === store.get("target_index");
+    return isCurrent ? (list ?? null) : null;
+  });
+
+  function groupOf(sentence: number): number {
+    return store.get("info").sentences[sentence]?.group ?? sentence;
+  }
+
+  /** The reply to a request; null where it failed, which the bar then says. */
+  async function ask<Reply = object>(request: ExperimentRequest): Promise<Reply | null> {
+    failure.value = "";
+    try {
+      const { content } = await transport.request({ kind: "live", ...request });
+      return content as Reply;
+    } catch (error) {
+      if (!closing.aborted) failure.value = errorText(error);
+      return null;
+    }
+  }
+
+  const bar = createExperimentsBar(
+    {
+      sentence: gestures.sentence,
+      async edit() {
+        const reply = await ask<TextReply>({ action: "text", sentence: store.get("sentence") });
+        if (reply) draft.value = String(reply.text ?? "");
+      },
+      read(text) {
+        draft.value = null;
+        void ask({ action: "target", text });
+      },
+      cancel() {
+        draft.value = null;
+      },
+      async choices() {
+        const [sentence, position] = [store.get("sentence"), store.get("target_index") ?? 0];
+        const reply = await ask<ChoicesReply>({ action: "choices", sentence, position });
+        if (reply) choices.value = { sentence, position, list: reply.choices };
+      },
+      token(choice, rest) {
+        const position = store.get("target_index");
+        if (position !== null) void ask({ action: "token", position, token: choice.id, rest });
+      },
+      muteMode(on) {
+        muteMode.value = on;
+      },
+      mute: (heads) => void ask({ action: "mute", heads }),
+      compare() {
+        const effect = store.get("live")?.effect;
+        if (effect)
+          store.set({ sentence: effect.forced, compare: { sentence: effect.base }, panel: "compare" });
+      },
+      stop: () => void ask({ action: "stop" }),
+    },
+    id,
+    closing,
+  );
+
+  frames.draw(() => bar.showTargets(targets.value, store.get("sentence")));
+  frames.draw(() => bar.showChoices(shownChoices.value, pinned.value, off.value));
+  frames.draw(() => bar.showMuting(store.get("muted"), store.get("live")?.effect ?? null, off.value));
+  frames.draw(() => bar.showDraft(off.value ? null : draft.value));
+  frames.draw(() => {
+    const { busy = "", error = "" } = store.get("live") ?? {};
+    bar.showState({
+      off: off.value,
+      busy,
+      error: failure.value || error,
+      pinned: pinned.value,
+      muteMode: muteMode.value && off.value === "",
+    });
+  });
+
+  return {
+    element: bar.element,
+    mute(head, wanted) {
+      if (!(wanted || muteMode.value) || off.value !== "") return false;
+      const muted = store.get("muted");
+      const rest = muted.filter((other) => !sameHead(other, head));
+      void ask({ action: "mute", heads: rest.length < muted.length ? rest : [...muted, head] });
+      return true;
+    },
+  };
+}

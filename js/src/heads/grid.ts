@@ -1,0 +1,190 @@
+// The grid of heads, layers down and heads across, colored by a score; clicks and keys pick heads.
+
+import type { Head } from "../core/contract";
+import { h, setText } from "../core/dom";
+import { formatScore, headName } from "../core/format";
+import { claim, gridMove } from "../core/keyboard";
+import type { Ranked } from "../core/ranking";
+import { type Domain, shade } from "../core/scales";
+import type { Theme } from "../core/theme";
+
+export interface GridProps {
+  layers: number;
+  heads: number;
+  picked: readonly Head[];
+  /** Outline color of each picked head, in the order of `picked`. */
+  outlines: readonly string[];
+  scoreName: string;
+  ranked: readonly Ranked[] | null;
+  domain: Domain | null;
+  theme: Theme;
+  /** For each layer the heads that cannot be shown here. */
+  missing: readonly (readonly number[])[];
+  /** Heads whose output is zero. */
+  muted: readonly Head[];
+}
+
+export interface GridEvents {
+  pick(head: Head, add: boolean): void;
+  pickLayer(layer: number, add: boolean): void;
+  /** Whether a click on a head muted it; `wanted`: it came with Alt, or it was the key M. */
+  mute(head: Head, wanted: boolean): boolean;
+}
+
+export interface Grid {
+  element: HTMLElement;
+  show(props: GridProps): void;
+}
+
+export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
+  const element = h("div", {
+    class: "xattn-heads",
+    attrs: {
+      role: "group",
+      "aria-label": "Heads: layers down, heads across. Shift adds a head, M mutes it.",
+    },
+  });
+  let buttons: HTMLButtonElement[][] = [];
+  let labels: HTMLButtonElement[] = [];
+  let size = "";
+  const looks = new WeakMap<HTMLButtonElement, string>();
+  let tabStop: HTMLButtonElement | null = null;
+
+  function build(layers: number, heads: number): void {
+    size = `${layers}x${heads}`;
+    element.style.setProperty("--xattn-heads", String(heads));
+    element.style.setProperty("--xattn-layers", String(layers));
+    element.classList.toggle("xattn-dense", heads > 12 || layers > 12);
+    const column = (_: unknown, head: number) =>
+      h("span", { class: "xattn-axis", text: String(head), attrs: { "aria-hidden": "true" } });
+    const corner = h("span", { class: "xattn-axis", text: "", attrs: { "aria-hidden": "true" } });
+    const cells: HTMLElement[] = [corner, ...Array.from({ length: heads }, column)];
+    buttons = [];
+    labels = [];
+    for (let layer = 0; layer < layers; layer++) {
+      const label = h("button", {
+        class: "xattn-row-label",
+        text: String(layer),
+        title: `Pick all heads of layer ${layer} (shift-click adds them)`,
+        attrs: {
+          type: "button",
+          tabindex: "-1",
+          "aria-label": `layer ${layer}, all heads`,
+          "data-layer": String(layer),
+        },
+      });
+      labels.push(label);
+      const row = Array.from({ length: heads }, (_, head) =>
+        h("button", {
+          class: "xattn-head",
+          attrs: { type: "button", tabindex: "-1", "data-layer": String(layer), "data-head": String(head) },
+        }),
+      );
+      buttons.push(row);
+      cells.push(label, ...row);
+    }
+    element.replaceChildren(...cells);
+    tabStop = null;
+  }
+
+  function headOf(target: EventTarget | null): [number, number] | null {
+    const button = target instanceof Element ? target.closest("button") : null;
+    if (!button || !element.contains(button)) return null;
+    return [
+      Number(button.dataset.layer),
+      button.dataset.head === undefined ? -1 : Number(button.dataset.head),
+    ];
+  }
+
+  function moveTabStop(button: HTMLButtonElement | undefined): void {
+    if (!button || button === tabStop) return;
+    if (tabStop) tabStop.tabIndex = -1;
+    button.tabIndex = 0;
+    tabStop = button;
+  }
+
+  function pick([layer, head]: [number, number], event: MouseEvent | KeyboardEvent): void {
+    const add = event.shiftKey || event.ctrlKey || event.metaKey;
+    if (head < 0) events.pickLayer(layer, add);
+    else if (!events.mute([layer, head], event.altKey)) events.pick([layer, head], add);
+  }
+
+  element.addEventListener(
+    "click",
+    (event) => {
+      const head = headOf(event.target);
+      if (head) pick(head, event);
+    },
+    { signal },
+  );
+  element.addEventListener(
+    "keydown",
+    (event) => {
+      const head = headOf(event.target);
+      if (!head) return;
+      if (event.key.toLowerCase() === "m" && !event.ctrlKey && !event.metaKey && head[1] >= 0) {
+        claim(event);
+        events.mute(head, true);
+      } else if (event.key === "Enter" || event.key === " ") {
+        claim(event);
+        pick(head, event);
+      } else move(event, head);
+    },
+    { signal },
+  );
+
+  function move(event: KeyboardEvent, [layer, head]: [number, number]): void {
+    // The row labels are the column to the left of head 0.
+    const next = gridMove(event.key, [layer, head + 1], buttons.length, (buttons[0]?.length ?? 0) + 1);
+    if (!next) return;
+    claim(event);
+    const [row, column] = next;
+    const button = column === 0 ? labels[row] : buttons[row]?.[column - 1];
+    moveTabStop(button);
+    button?.focus();
+  }
+
+  return {
+    element,
+    show(props) {
+      const { layers, heads, picked, outlines, scoreName, ranked, domain, theme, missing, muted } = props;
+      if (size !== `${layers}x${heads}`) build(layers, heads);
+      const entries = new Map(ranked?.map((entry) => [entry.head.join(), entry]));
+      const places = new Map(picked.map((head, index) => [head.join(), index]));
+      const silenced = new Set(muted.map((head) => head.join()));
+      for (const [layer, row] of buttons.entries())
+        for (const [head, button] of row.entries()) {
+          const key = `${layer},${head}`;
+          const entry = entries.get(key);
+          const place = places.get(key) ?? -1;
+          const value = entry?.value ?? null;
+          const absent = missing[layer]?.includes(head) ?? false;
+          const silent = silenced.has(key);
+          const color = value !== null && domain ? theme.ramp.css(shade(value, domain)) : "";
+          const outline = place >= 0 ? (outlines[place] ?? outlines[0] ?? "") : "";
+          const look = [String(entry?.value), color, outline, place >= 0, absent, silent].join(" ");
+          // A large model has hundreds of heads, and most of them do not change.
+          if (looks.get(button) !== look) {
+            looks.set(button, look);
+            button.classList.toggle("xattn-undefined", entry !== undefined && value === null);
+            button.style.backgroundColor = color;
+            button.style.color = outline;
+            button.setAttribute("aria-pressed", String(place >= 0));
+            button.classList.toggle("xattn-absent", absent);
+            button.classList.toggle("xattn-muted-head", silent);
+          }
+          const rank = entry ? `, rank ${entry.rank} of ${entries.size}` : "";
+          const name = `${headName(layer, head)}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}${absent ? ", not on this page" : ""}${silent ? ", muted" : ""}`;
+          if (button.title !== name) {
+            button.title = name;
+            button.setAttribute("aria-label", name);
+          }
+        }
+      if (!tabStop || !element.contains(element.ownerDocument.activeElement)) {
+        const last = picked[picked.length - 1];
+        moveTabStop(last ? buttons[last[0]]?.[last[1]] : buttons[0]?.[0]);
+      }
+      for (const [layer, label] of labels.entries()) setText(label, String(layer));
+    },
+  };
+}

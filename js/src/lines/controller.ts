@@ -1,0 +1,103 @@
+// The lines view: lines between tokens, what is inspected, and the walk by keyboard.
+import { computed } from "@preact/signals-core";
+import type { Context } from "../core/context";
+import { formatWeight } from "../core/format";
+import { copyRow } from "../core/row_text";
+import { sceneTitle, shownScene } from "../core/saved";
+import type { Saved, View } from "../core/view";
+import { drawLines } from "./drawing";
+import type { Filter } from "./geometry";
+import { createLines } from "./view";
+import { createWalk } from "./walk";
+
+export function mountLines(context: Context): View {
+  const { store, loader, active, gestures, theme, colors, size, found, frames, paintSoon, signal } = context;
+  const lines = createLines(
+    {
+      hover: (side, unit) => active.hover(unit === null ? null : { side, unit }),
+      focus: (side, unit) => active.focus(unit === null ? null : { side, unit }),
+      click: (side, unit) => active.toggle({ side, unit }),
+      move: (side, unit, move) => walk({ side, unit }, move),
+    },
+    paintSoon,
+    signal,
+  );
+  const walk = createWalk(active, {
+    scene: () => loader.scene.value,
+    focus: ({ side, unit }) => lines.focus(side, unit),
+    stepLayer: gestures.stepLayer,
+    copy: (token) => void copyRow(context, token),
+  });
+  const filter = computed(() => filterOf(context));
+
+  frames.watch(() => {
+    const shown = active.shown.value;
+    if (!shown) {
+      lines.activate(null);
+      return;
+    }
+    const { token, partners, exact } = shown.inspection;
+    const weights = new Map(partners.map(({ index, value }) => [index, formatWeight(value, exact)]));
+    lines.activate({ ...token, partners: weights, pinned: shown.pinned });
+  });
+  frames.watch(() => {
+    for (const side of ["source", "target"] as const) {
+      const tokens = found.value.filter((token) => token.side === side);
+      lines.found(side, new Set(tokens.map(({ unit }) => unit)));
+    }
+  });
+
+  return {
+    element: lines.element,
+    title: "Lines between source and target tokens",
+    hint: "Point at a token, or walk with the arrow keys, to see what it looks at. Click pins it, Escape unpins it.",
+    options: ["words", "special", "reading", "aggregate", "orientation", "keep"],
+    draw() {
+      const scene = loader.scene.value;
+      // Another size, another look.
+      void size.value;
+      if (!scene) return;
+      lines.show({
+        scene,
+        layout: store.get("orientation"),
+        filter: filter.value,
+        fade: store.get("special") === "fade",
+        colors: colors.value.slice(0, scene.sets.length),
+        theme: theme.value,
+      });
+    },
+    reveal(pin) {
+      if (!pin) return;
+      lines.setTabStop(pin.side, pin.unit);
+      lines.reveal(pin.side, pin.unit);
+    },
+  };
+}
+
+/** Which lines are kept, by the traits. */
+function filterOf({ store }: Context): Filter {
+  return {
+    keep: store.get("keep"),
+    threshold: store.get("threshold"),
+    top_k: store.get("top_k"),
+    mass: store.get("mass"),
+  };
+}
+
+export function saveLines(_view: View, context: Context): Saved {
+  const scene = shownScene(context);
+  return {
+    title: sceneTitle(context, scene),
+    drawing: (style) =>
+      drawLines(
+        {
+          scene,
+          layout: context.store.get("orientation"),
+          filter: filterOf(context),
+          fade: context.store.get("special") === "fade",
+          colors: context.colors.value,
+        },
+        style,
+      ),
+  };
+}

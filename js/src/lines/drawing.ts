@@ -1,0 +1,87 @@
+// The lines view as a saved drawing: every token as text, and every line that is kept.
+import type { Layout } from "../core/contract";
+import { tokenText } from "../core/format";
+import type { Drawing, Style } from "../core/markup";
+import { referenceLinks } from "../core/reference";
+import type { Scene } from "../core/scene";
+import { type Surface, svgSurface } from "../core/surface";
+import {
+  centerOf,
+  collectLines,
+  type Filter,
+  MAX_LINES,
+  rowCuts,
+  stretchedSlots,
+  uniformSlots,
+} from "./geometry";
+import { type LineStage, paintLines, paintReference } from "./paint";
+
+export interface LinesContent {
+  scene: Scene;
+  layout: Layout;
+  filter: Filter;
+  /** Whether lines of special tokens are faint. */
+  fade: boolean;
+  /** One color for each set of lines. */
+  colors: readonly string[];
+}
+
+const ROW = 22;
+const GAP = 260;
+const TALL = 180;
+const PADDING = 14;
+const LONGEST_LABEL = 180;
+
+export function drawLines({ scene, layout, filter, fade, colors }: LinesContent, style: Style): Drawing {
+  const { source, target, sets } = scene;
+  const columns = layout === "columns";
+  const widths = (labels: readonly string[]) =>
+    labels.map((text) => Math.min(LONGEST_LABEL, style.measure(tokenText(text))) + PADDING);
+  const wide = { source: widths(source.labels), target: widths(target.labels) };
+  const sum = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);
+  const most = (sizes: readonly number[]) => sizes.reduce((a, b) => Math.max(a, b), 0);
+  const total = Math.max(sum(wide.source), sum(wide.target));
+  const slots = columns
+    ? { source: uniformSlots(source.labels.length, ROW), target: uniformSlots(target.labels.length, ROW) }
+    : { source: stretchedSlots(wide.source, total), target: stretchedSlots(wide.target, total) };
+  const length = Math.max(slots.source.total, slots.target.total);
+  const size = columns ? { width: GAP, height: length } : { width: length, height: TALL };
+  const stage: LineStage = { layout, ...slots, scroll: 0, ...size };
+  const origin = columns ? { x: most(wide.source), y: 0 } : { x: 0, y: ROW };
+
+  const surface = svgSurface(style);
+  surface.inside({ ...origin, ...size }, origin, () => {
+    const cuts = sets.map((matrix) => rowCuts(matrix, source.labels.length, filter));
+    const lines = collectLines(sets, source.labels.length, cuts, MAX_LINES);
+    paintLines(
+      surface,
+      lines,
+      stage,
+      colors,
+      fade ? { source: source.special, target: target.special } : null,
+    );
+    paintReference(surface, referenceLinks(scene), stage, style.theme.mark);
+    paintTokens(surface, scene, stage, style);
+  });
+  return columns
+    ? { width: most(wide.source) + GAP + most(wide.target), height: length, body: surface.markup() }
+    : { width: total, height: TALL + 2 * ROW, body: surface.markup() };
+}
+
+/** The tokens beside the lines, which are elements on the screen. */
+function paintTokens(surface: Surface, scene: Scene, stage: LineStage, { theme }: Style): void {
+  const columns = stage.layout === "columns";
+  for (const side of ["source", "target"] as const) {
+    const first = side === "source";
+    scene[side].labels.forEach((label, unit) => {
+      const along = centerOf(stage[side], unit);
+      const at = columns
+        ? { x: first ? -8 : GAP + 8, y: along }
+        : { x: along, y: first ? -ROW / 2 : TALL + ROW / 2 };
+      surface.text(tokenText(label), at, {
+        color: scene[side].special[unit] ? theme.muted : theme.foreground,
+        align: columns ? (first ? "right" : "left") : "center",
+      });
+    });
+  }
+}

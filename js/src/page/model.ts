@@ -1,0 +1,134 @@
+// A model without a kernel: traits in memory, and replies that the page holds for each sentence.
+import type {
+  AlignmentReply,
+  LayerReply,
+  Request,
+  ScoresReply,
+  SentenceReply,
+  Traits,
+} from "../core/contract";
+import { equal } from "../core/equal";
+import type { Model, ModelCallback } from "../core/model";
+
+/** A reply, or the error that Python had for it. */
+type Saved<Reply> = Reply | { error: string };
+
+/** A layer, each head deflated, in base64; null for one that was left out. */
+export interface SavedLayer extends LayerReply {
+  heads: (string | null)[];
+}
+
+/** An alignment together with the pick that it is for. */
+export interface SavedAlignment {
+  pick: Pick<Extract<Request, { kind: "alignment" }>, "heads" | "aggregate" | "reading">;
+  reply: Saved<AlignmentReply>;
+}
+
+/** All replies about one sentence. */
+export interface SavedSentence {
+  sentence: Saved<SentenceReply>;
+  scores: Record<string, Saved<ScoresReply>>;
+  layers: SavedLayer[];
+  alignments?: SavedAlignment[];
+}
+
+export interface StaticState {
+  traits: Partial<Traits>;
+  sentences: SavedSentence[];
+}
+
+interface Answer {
+  content: object;
+  buffers: DataView[];
+}
+
+export function createStaticModel(state: StaticState): Model {
+  const traits: Record<string, unknown> = { ...state.traits };
+  const listeners = new Map<string, Set<ModelCallback>>();
+  const emit = (event: string, ...args: unknown[]) => {
+    for (const listener of [...(listeners.get(event) ?? [])]) listener(...args);
+  };
+
+  return {
+    get: (name) => traits[name as string],
+    set(name, value) {
+      if (traits[name as string] === value) return;
+      traits[name as string] = value;
+      emit(`change:${name as string}`);
+    },
+    save_changes() {},
+    on(event: string, callback: ModelCallback) {
+      listeners.set(event, (listeners.get(event) ?? new Set()).add(callback));
+    },
+    off(event, callback) {
+      if (!event) listeners.clear();
+      else if (!callback) listeners.delete(event);
+      else listeners.get(event)?.delete(callback);
+    },
+    send(message: Request & { id: string }) {
+      const { id } = message;
+      // Later, as from a kernel: callers rely on the order.
+      Promise.resolve()
+        .then(() => answer(state, message))
+        .then(({ content, buffers }) => emit("msg:custom", { id, ...content }, buffers))
+        .catch((error: unknown) => {
+          emit("msg:custom", { id, error: error instanceof Error ? error.message : String(error) }, []);
+        });
+    },
+  };
+}
+
+async function answer({ sentences }: StaticState, request: Request): Promise<Answer> {
+  const saved = request.kind === "live" ? undefined : sentences[request.sentence];
+  const content = saved && savedReply(saved, request);
+  if (!content) throw new Error("this page was saved without these numbers");
+  if (!("heads" in content)) return { content, buffers: [] };
+  const { heads, ...reply } = content;
+  return { content: reply, buffers: [await layerBytes(heads, reply.shape)] };
+}
+
+function savedReply(saved: SavedSentence, request: Request): object | SavedLayer | undefined {
+  switch (request.kind) {
+    case "sentence":
+      return saved.sentence;
+    case "scores":
+      return Object.hasOwn(saved.scores, request.name) ? saved.scores[request.name] : undefined;
+    case "layer":
+      return saved.layers[request.layer];
+    case "alignment": {
+      const { heads, aggregate, reading } = request;
+      return saved.alignments?.find(({ pick }) => equal(pick, { heads, aggregate, reading }))?.reply;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** The bytes of a whole layer, with zeros where a head was left out. */
+async function layerBytes(
+  heads: (string | null)[],
+  [, rows, columns]: LayerReply["shape"],
+): Promise<DataView> {
+  const bytes = new Uint8Array(heads.length * rows * columns);
+  await Promise.all(
+    heads.map(async (head, index) => {
+      if (head !== null) bytes.set(await inflate(head), index * rows * columns);
+    }),
+  );
+  return new DataView(bytes.buffer);
+}
+
+async function inflate(text: string): Promise<Uint8Array> {
+  if (typeof DecompressionStream === "undefined")
+    throw new Error("this browser is too old to unpack the page's weights");
+  const { readable, writable } = new DecompressionStream("deflate");
+  const writer = writable.getWriter();
+  // Errors in the data reach the reader, below.
+  writer.write(fromBase64(text)).catch(() => {});
+  writer.close().catch(() => {});
+  return new Uint8Array(await new Response(readable).arrayBuffer());
+}
+
+function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+}

@@ -1,0 +1,42 @@
+// The offline page: mounts a panel on each of its hosts, with the state from the page's JSON.
+import { mountPanel } from "../panel";
+import { createStaticModel, type StaticState } from "./model";
+
+export function mountAll(page: Document): void {
+  const hosts = [...page.getElementsByClassName("xattn-page")];
+  const states = [...page.getElementsByClassName("xattn-state")];
+  hosts.forEach((host, index) => {
+    // Several outputs of one saved notebook may each contain this script.
+    if (!(host instanceof HTMLElement) || host.dataset.xattnMounted !== undefined) return;
+    const state = states[index];
+    if (!state) return;
+    host.dataset.xattnMounted = "";
+    host.replaceChildren();
+    try {
+      mountPanel(createStaticModel(JSON.parse(state.textContent ?? "") as StaticState), host);
+    } catch (error) {
+      host.setAttribute("role", "alert");
+      host.textContent = `The attention panel could not read this page's data: ${String(error)}`;
+    }
+  });
+}
+
+/** Tells a saved notebook, in whose frame the page is, how high it is: the notebook sets the frame's height. */
+function tellHeight(): void {
+  if (window.parent === window) return;
+  const tell = () => {
+    const xattnHeight = Math.ceil(document.body.getBoundingClientRect().height);
+    window.parent.postMessage({ xattnHeight }, "*");
+  };
+  new ResizeObserver(tell).observe(document.body);
+}
+
+function start(): void {
+  // They say that no script runs here.
+  for (const note of [...document.getElementsByClassName("xattn-fallback")]) note.remove();
+  mountAll(document);
+  tellHeight();
+}
+
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start, { once: true });
+else start();

@@ -1,0 +1,70 @@
+// Geometry of a scatter plot: ticks at round numbers, places of dots, and the next dot in a direction.
+import { nice, ticks } from "d3-array";
+import type { Head } from "../core/contract";
+
+export interface Dot {
+  head: Head;
+  x: number;
+  y: number;
+}
+
+/** A range that ends at round numbers. */
+export interface LinearScale {
+  low: number;
+  high: number;
+  ticks: number[];
+}
+
+/** The smallest range that ends at round numbers and contains all values. */
+export function niceScale(values: readonly number[], wanted = 4): LinearScale {
+  let [low, high] = [Math.min(...values), Math.max(...values)];
+  if (!(high > low)) {
+    const margin = Math.abs(low || 1) * 0.5;
+    [low, high] = [low - margin, high + margin];
+  }
+  [low, high] = nice(low, high, wanted);
+  return { low, high, ticks: ticks(low, high, wanted) };
+}
+
+export function position(value: number, scale: LinearScale, size: number): number {
+  return ((value - scale.low) / (scale.high - scale.low)) * size;
+}
+
+/** Heads with both scores defined. */
+export function dotsOf(
+  xs: readonly (readonly (number | null)[])[],
+  ys: readonly (readonly (number | null)[])[],
+): Dot[] {
+  return xs.flatMap((row, layer) =>
+    row.flatMap((x, head) => {
+      const y = ys[layer]?.[head];
+      const defined = x !== null && Number.isFinite(x) && y !== null && y !== undefined && Number.isFinite(y);
+      return defined ? [{ head: [layer, head] as Head, x, y }] : [];
+    }),
+  );
+}
+
+/** The nearest dot in the direction of an arrow key, on the screen (y grows downward); null at the edge. */
+export function nextDot(
+  places: readonly { x: number; y: number }[],
+  from: number,
+  key: string,
+): number | null {
+  const here = places[from];
+  const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key];
+  if (!here || !way) return null;
+  const [wx = 0, wy = 0] = way;
+  let best: number | null = null;
+  let least = Number.POSITIVE_INFINITY;
+  places.forEach((place, index) => {
+    const [dx, dy] = [place.x - here.x, place.y - here.y];
+    const ahead = dx * wx + dy * wy;
+    const aside = Math.abs(dx * wy) + Math.abs(dy * wx);
+    // Dots at the same place follow one another in order.
+    const same = ahead === 0 && aside === 0 && (index - from) * (wx + wy) > 0;
+    if (index === from || (ahead <= 0 && !same)) return;
+    const cost = same ? Math.abs(index - from) * 1e-6 : ahead + 2 * aside;
+    if (cost < least) [best, least] = [index, cost];
+  });
+  return best;
+}

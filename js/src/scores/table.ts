@@ -1,0 +1,164 @@
+// Every head with every listed score, sorted by one of them, best first; a row picks its head.
+
+import type { Head, ScoreInfo } from "../core/contract";
+import { h, setText } from "../core/dom";
+import { formatScore, headName } from "../core/format";
+import { claim } from "../core/keyboard";
+import { sameHead } from "../core/picks";
+import { type Ranked, rankHeads } from "../core/ranking";
+import type { Grids } from "./grids";
+
+export interface ScoreTableProps {
+  scores: readonly ScoreInfo[];
+  sorted: string;
+  grids: Grids;
+}
+
+export interface ScoreTableEvents {
+  pick(head: Head, add: boolean): void;
+  sort(name: string): void;
+}
+
+export interface ScoreTableView {
+  element: HTMLElement;
+  show(props: ScoreTableProps): void;
+  /** Marks the rows of the picked heads. */
+  mark(picked: readonly Head[]): void;
+}
+
+export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal): ScoreTableView {
+  const caption = h("caption", { class: "xattn-hidden", text: "Heads and their scores" });
+  const head = h("thead");
+  const body = h("tbody");
+  const table = h("table", { class: "xattn-table xattn-score-table" }, caption, head, body);
+  const element = h(
+    "div",
+    {
+      class: "xattn-table-scroll",
+      attrs: { role: "region", tabindex: "0", "aria-label": "Heads and their scores" },
+    },
+    table,
+  );
+  let worstFirst = false;
+  let props: ScoreTableProps | null = null;
+  let picked: readonly Head[] = [];
+  let rows: { head: Head; row: HTMLTableRowElement; button: HTMLButtonElement }[] = [];
+
+  head.addEventListener(
+    "click",
+    (event) => {
+      const button = event.target instanceof Element ? event.target.closest("button") : null;
+      const name = button?.dataset.score;
+      if (name === undefined || !props) return;
+      worstFirst = name === props.sorted && !worstFirst;
+      if (name === props.sorted) {
+        fill(props);
+        markRows();
+      } else events.sort(name);
+    },
+    { signal },
+  );
+  const pick = (event: MouseEvent) => {
+    const row = event.target instanceof Element ? event.target.closest("tr") : null;
+    const found = rows.find((entry) => entry.row === row);
+    if (found) events.pick(found.head, event.shiftKey || event.ctrlKey || event.metaKey);
+  };
+  body.addEventListener("click", pick, { signal });
+  body.addEventListener(
+    "keydown",
+    (event) => {
+      const index = rows.findIndex(({ button }) => button === event.target);
+      const to = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: rows.length - 1 }[event.key];
+      if (index < 0 || to === undefined) return;
+      claim(event);
+      const next = rows[Math.max(0, Math.min(rows.length - 1, to))];
+      for (const { button } of rows) button.tabIndex = -1;
+      if (next) next.button.tabIndex = 0;
+      next?.button.focus();
+    },
+    { signal },
+  );
+
+  function fill({ scores, sorted, grids: { replies, failures } }: ScoreTableProps): void {
+    const info = scores.find((score) => score.name === sorted);
+    const values = replies.get(sorted)?.values;
+    // Without the values to sort by, the heads stand in their own order and have no rank.
+    const shape = values ?? [...replies.values()][0]?.values.map((row) => row.map(() => null));
+    const ranked: Ranked[] = shape && info ? rankHeads(shape, info.direction) : [];
+    const rankOf = (entry: Ranked) => (values ? String(entry.rank) : "–");
+    if (values && worstFirst) ranked.reverse();
+    head.replaceChildren(
+      h(
+        "tr",
+        {},
+        h("th", { class: "xattn-column-name", text: "rank", attrs: { scope: "col" } }),
+        h("th", { class: "xattn-column-name", text: "head", attrs: { scope: "col" } }),
+        ...scores.map((score) => {
+          const on = score.name === sorted && values !== undefined;
+          const falls = (score.direction === "higher") !== worstFirst;
+          const button = h("button", {
+            text: `${score.name}${on ? (falls ? " ↓" : " ↑") : ""}`,
+            title: failures.has(score.name)
+              ? `could not be computed: ${failures.get(score.name)}`
+              : `${score.description} (${score.direction} is better). Sort by it.`,
+            attrs: { type: "button", "data-score": score.name },
+          });
+          const sort = !on ? "none" : falls ? "descending" : "ascending";
+          return h("th", { class: "xattn-column-name", attrs: { scope: "col", "aria-sort": sort } }, button);
+        }),
+      ),
+    );
+    rows = ranked.map((entry, index) => {
+      const [layer, number] = entry.head;
+      const button = h("button", {
+        text: `L${layer} H${number}`,
+        attrs: {
+          type: "button",
+          tabindex: index === 0 ? "0" : "-1",
+          "aria-label": `L${layer} H${number} (${headName(layer, number)}, rank ${rankOf(entry)})`,
+        },
+      });
+      const cells = scores.map((score) => {
+        const grid = replies.get(score.name);
+        return h("td", {
+          class: score.name === sorted ? "xattn-sorted" : "",
+          text: grid ? formatScore(grid.values[layer]?.[number]) : failures.has(score.name) ? "failed" : "…",
+        });
+      });
+      const row = h(
+        "tr",
+        { class: "xattn-score-row" },
+        h("td", { class: "xattn-muted", text: rankOf(entry) }),
+        h("th", { attrs: { scope: "row" } }, button),
+        ...cells,
+      );
+      return { head: entry.head, row, button };
+    });
+    body.replaceChildren(...rows.map(({ row }) => row));
+    setText(
+      caption,
+      `Heads and their scores, sorted by ${sorted}${worstFirst ? ", worst first" : ", best first"}`,
+    );
+  }
+
+  function markRows(): void {
+    for (const { head, row, button } of rows) {
+      const isPicked = picked.some((other) => sameHead(other, head));
+      row.classList.toggle("xattn-picked-row", isPicked);
+      button.setAttribute("aria-pressed", String(isPicked));
+    }
+  }
+
+  return {
+    element,
+    show(next) {
+      if (props && props.sorted !== next.sorted) worstFirst = false;
+      props = next;
+      fill(next);
+    },
+    mark(next) {
+      picked = next;
+      markRows();
+    },
+  };
+}
