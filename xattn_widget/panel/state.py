@@ -31,7 +31,7 @@ from xattn_widget.record.heads import whole_number
 from xattn_widget.scores import Score, find_score
 
 NO_MODEL = (
-    "This widget holds records but no model: show_cross_attention(model, tokenizer, ...) makes one that can run "
+    "This widget holds records and no model: show_cross_attention(model, tokenizer, ...) makes one that can run "
     "experiments."
 )
 
