@@ -192,12 +192,11 @@ export function svgSurface(style: Style): Surface & { markup(): string } {
   return {
     markup: () => written,
     curves(stroke, trace) {
-      const paths: ReturnType<typeof tag>[] = [];
+      const look = lines(stroke);
       trace((...numbers) => {
         const [x1, y1, ...rest] = numbers.map(round);
-        paths.push(tag("path", { d: `M${x1} ${y1}C${rest.join(" ")}` }));
+        written += tag("path", { d: `M${x1} ${y1}C${rest.join(" ")}`, ...look });
       });
-      if (paths.length > 0) written += tag("g", lines(stroke), ...paths);
     },
     frame(box, stroke) {
       written += tag("rect", { ...box, ...lines(stroke) });
