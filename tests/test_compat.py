@@ -40,6 +40,16 @@ def test_the_module_inside_a_compiled_one():
         assert getattr(torch.compile(model), _compat.ORIGINAL_MODULE) is model
 
 
+def test_operations_on_the_plain_tensor_below_a_subclass():
+    class Subclass(torch.Tensor):
+        pass
+
+    with needed("torch._C.DisableTorchFunctionSubclass", "The grid of a score", torch):
+        with _compat.plain_tensors():
+            result = torch.ones(2).as_subclass(Subclass) + 1
+        assert type(result) is torch.Tensor
+
+
 def test_dynamo_is_loaded_by_the_first_compilation():
     """In another process: here it is loaded already."""
     program = (

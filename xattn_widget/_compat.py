@@ -17,7 +17,7 @@ attention functions of           capturing/interface.py       while a block is o
   transformers: one more
 forwards of a model's modules    capturing/intercepting.py    while a block is open; classes keep their forward
 configs of attention modules     capturing/interface.py       while a block is open; other threads see the usual values
-training mode, gradient mode     inputs/pairs.py              while ``evaluating`` is open
+training mode, gradient mode     inputs/evaluating.py         while ``evaluating`` is open
 torch's random state             corpus/engine/worker.py      while a window with sampled targets is scored
 torch's number of threads        corpus/engine/cluster.py     life of a Ray worker's process: it has one CPU
 settings and logs of Ray         corpus/engine/cluster.py     while a job runs on Ray
@@ -83,6 +83,18 @@ def is_backward_running() -> bool:
     import torch
 
     return bool(torch._C._current_graph_task_id() != -1)
+
+
+def plain_tensors() -> Any:
+    """A block in which torch runs operations on the plain tensor below a subclass: ``DisableTorchFunctionSubclass``.
+
+    torch's guide to subclasses uses it, but it has no public name.
+
+    Seen: torch 2.6 and 2.13.
+    """
+    import torch
+
+    return torch._C.DisableTorchFunctionSubclass()
 
 
 def onednn_linear(states: Any, weight: Any, bias: Any) -> Any:

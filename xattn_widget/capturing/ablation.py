@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Literal
 
 import torch
 from torch import nn
@@ -19,8 +18,6 @@ from xattn_widget.capturing.hooks import alter
 from xattn_widget.capturing.threads import CallingThread, Scope, StartedThreads
 from xattn_widget.messages.mistakes import model_hint
 from xattn_widget.record.heads import head_pairs
-
-Method = Literal["gradient", "ablation"]
 
 
 def ablate(model: nn.Module, heads: Sequence[tuple[int, int]]) -> AbstractContextManager[None]:

@@ -8,12 +8,11 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 import torch
 
+from xattn_widget._compat import plain_tensors
+
 Direction = Literal["higher", "lower"]
 GridAxis = Literal["layers", "heads"]
 
-# Inside this block torch runs operations on the plain tensor below a grid. The name is private to torch, although its
-# guide to subclasses uses it; it has been there since torch 2.0.
-_PlainTensors = torch._C.DisableTorchFunctionSubclass
 # Copies and conversions: the numbers stay those of the score.
 _KEEPING = {
     torch.clone,
@@ -70,7 +69,7 @@ class ScoreGrid(torch.Tensor):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        with _PlainTensors():
+        with plain_tensors():
             result = function(*args, **(kwargs or {}))
         grid = args[0] if args else None
         if not isinstance(grid, ScoreGrid) or type(result) is not torch.Tensor:
