@@ -27,6 +27,8 @@ DOCUMENTED = {
     "_css": "anywidget: the style of a widget",
     "_replace": "collections.namedtuple",
     "_fields": "collections.namedtuple",
+    "__arrow_c_stream__": "Arrow: a table or stream of any library, by the PyCapsule interface",
+    "__torch_function__": "torch: what operations on a subclass of Tensor do",
     "__version__": "the release of a package",
     "__metadata__": "safetensors: the key of a file's metadata",
 }
