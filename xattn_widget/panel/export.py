@@ -86,7 +86,7 @@ def _json(state: PanelState) -> bytes:
         "heads": view.heads,
         "reading": record.reading,
         "words": view.words,
-        "special": "dropped, rows renormalised" if view.special == "drop" else "kept",
+        "special": "dropped, rows renormalized" if view.special == "drop" else "kept",
         "weights": "exact",
         "source": record.source_tokens,
         "target": record.target_tokens,
