@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import inspect
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import get_args, get_type_hints
 from unittest.mock import Mock
 
 import pyarrow.parquet as pq
@@ -18,7 +20,10 @@ import pytest
 from corpus_pool import ENGLISH, GERMAN, assert_same_tables, made_up
 
 from xattn_widget import load_demo, score_corpus, select
-from xattn_widget.cli import main
+from xattn_widget.cli import cli, main
+from xattn_widget.corpus.job import STATISTICS
+from xattn_widget.corpus.scoring import DEFAULT_SCORES
+from xattn_widget.corpus.sources.cells import MAX_RECORD_BYTES
 
 pytestmark = pytest.mark.usefixtures("single_thread")
 
@@ -239,7 +244,10 @@ def test_a_model_that_the_hub_lacks_is_reported_in_one_line(tmp_path):
     program = """
 import sys, time
 time.sleep = lambda seconds: None
-from xattn_widget.cli import main
+from xattn_widget.cli import cli, main
+from xattn_widget.corpus.job import STATISTICS
+from xattn_widget.corpus.scoring import DEFAULT_SCORES
+from xattn_widget.corpus.sources.cells import MAX_RECORD_BYTES
 sys.exit(main("score pool.txt --model nosuchmodel --output s.parquet".split()))
 """
     result = subprocess.run(
@@ -310,3 +318,18 @@ def test_an_interrupted_run_says_so_and_resumes(run, tmp_path):
 
     assert run(*arguments)[0] == 0
     assert pq.read_table(tmp_path / "s.parquet")["source"].to_pylist() == sources
+
+
+def test_the_options_of_score_have_the_defaults_and_choices_of_score_corpus():
+    """The command line lists them itself, so that its help does not have to load torch."""
+    parameters = inspect.signature(score_corpus).parameters
+    hints = get_type_hints(score_corpus)
+    options = {option.name: option for option in cli.commands["score"].params}
+    for name in ("special", "batch_tokens", "window", "on_error", "engine"):
+        assert options[name].default == parameters[name].default, name
+    for name in ("special", "on_error", "engine"):
+        assert tuple(options[name].type.choices) == get_args(hints[name]), name
+    assert str(MAX_RECORD_BYTES) in options["max_record_bytes"].help
+    assert all(name in options["statistics"].help for name in STATISTICS)
+    assert "six" in options["scores"].help
+    assert len(DEFAULT_SCORES) == 6

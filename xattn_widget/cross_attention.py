@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 from xattn_widget.alignment.links import Method, align_record
 from xattn_widget.inputs.text.assigning import assign_words
 from xattn_widget.record import storage
-from xattn_widget.record.data import AttentionData
+from xattn_widget.record.data import Aggregate, AttentionData
 from xattn_widget.scores import Score, ScoreGrid, find_score
 from xattn_widget.scores.grid import GridAxis
 
@@ -116,7 +116,7 @@ class CrossAttention(AttentionData):
         method: Method = "argmax",
         words: bool = True,
         special: str = "renormalize",
-        aggregate: Literal["mean", "max"] = "mean",
+        aggregate: Aggregate = "mean",
         at_least: float | None = None,
     ) -> list[tuple[int, int]]:
         """Word alignment links (source word, target word), counted from 0, by one head or several combined.

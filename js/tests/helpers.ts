@@ -23,7 +23,7 @@ export function sentenceInfo(patch: Partial<SentenceInfo> = {}): SentenceInfo {
 
 export function traits(patch: Partial<Traits> = {}): Traits {
   return {
-    info: { layers: 2, heads: 2, model: "Toy", sentences: [sentenceInfo()], live: true },
+    info: { layers: 2, heads: 2, model: "Toy", sentences: [sentenceInfo()], has_kernel: true },
     score_list: [
       { name: "entropy", direction: "lower", description: "how spread out", signature: "entropy|v:1" },
     ],

@@ -10,7 +10,7 @@ export const TWO = {
   layers: 2,
   heads: 2,
   model: "Toy",
-  live: false,
+  has_kernel: false,
   sentences: [sentenceInfo({ name: "before" }), sentenceInfo({ name: "after" })],
 };
 

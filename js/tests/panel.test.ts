@@ -230,7 +230,7 @@ describe("exact numbers", () => {
     expect(first('[role="alert"]').textContent).toContain("The exact weights could not be read");
     expect(first('[role="alert"]').classList.contains("xattn-below")).toBe(true);
     panel.close();
-    const info = { layers: 2, heads: 2, model: "Toy", sentences: [], live: false };
+    const info = { layers: 2, heads: 2, model: "Toy", sentences: [], has_kernel: false };
     await mount(undefined, { info });
     hover();
     await settled();

@@ -173,4 +173,4 @@ def test_an_unknown_ending_is_reported(record, tmp_path):
 
 def test_a_page_contains_the_error_rate_of_every_head(tmp_path):
     page = CrossAttentionWidget(toy(), reference="0-0").to_html(tmp_path / "page.html").read_text(encoding="utf-8")
-    assert page.count('"kind":"alignment"') == (2 + 1) * 4
+    assert page.count('{"pick":{"heads":') == (2 + 1) * 4

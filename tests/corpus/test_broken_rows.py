@@ -186,7 +186,7 @@ def test_a_batch_that_does_not_fit_in_memory_is_halved(demo, alone, monkeypatch)
         ({"window": 0}, ValueError, "window must be"),
         ({"on_error": "ignore"}, ValueError, "on_error must be 'record' or 'raise'"),
         ({"engine": "spark"}, ValueError, "engine must be 'local' or 'ray'"),
-        ({"workers": 2}, ValueError, "workers is of engine='ray'"),
+        ({"workers": 2}, ValueError, "workers requires engine='ray'"),
         ({"targets": ["one"]}, ValueError, "8 sources and 1 targets"),
         ({"targets": ENGLISH, "generation": {"num_beams": 2}}, ValueError, "generation has no use"),
         ({"source_column": "text"}, ValueError, "a column was named"),

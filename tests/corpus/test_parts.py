@@ -190,7 +190,7 @@ def test_an_output_that_is_an_input_is_refused(demo, tmp_path):
     os.link(pool, tmp_path / "hard.txt")
     for output in (pool, tmp_path / "link.txt", tmp_path / "hard.txt"):
         for sources, targets in ((pool, None), (["Ja."], pool)):
-            with pytest.raises(ValueError, match="which it would overwrite"):
+            with pytest.raises(ValueError, match="and would overwrite it"):
                 score_corpus(*demo, sources, targets, output=output)
     assert pool.read_text() == "Ja.\n"
 

@@ -33,7 +33,7 @@ def test_the_page_holds_every_answer_the_panel_needs(record, tmp_path):
     page = record.to_html(tmp_path / "page.html", layer=1, head=2).read_text(encoding="utf-8")
     state = state_of(page)
     assert state["traits"]["heads"] == [[1, 2]]
-    assert state["traits"]["info"]["live"] is False
+    assert state["traits"]["info"]["has_kernel"] is False
     (saved,) = state["sentences"]
     layers = saved["layers"]
     assert len(layers) == 2

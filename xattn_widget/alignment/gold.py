@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from xattn_widget.alignment.aer import alignment_scores
 from xattn_widget.alignment.links import align_record
 from xattn_widget.alignment.pharaoh import GoldAlignment, Link, parse_pharaoh
-from xattn_widget.record.data import AttentionData
+from xattn_widget.record.data import Aggregate, AttentionData
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ def _pairs(value: Any) -> list[Link]:
         ) from None
 
 
-def fare(
-    record: AttentionData, reference: Reference, heads: Iterable[Sequence[int]], aggregate: Literal["mean", "max"]
+def reference_agreement(
+    record: AttentionData, reference: Reference, heads: Iterable[Sequence[int]], aggregate: Aggregate
 ) -> dict[str, Any]:
     """Alignment error rate, precision and recall of heads against a reference, as the front end shows them.
 

@@ -9,7 +9,7 @@ import torch
 
 from xattn_widget.alignment.dtw import monotone_path
 from xattn_widget.alignment.pharaoh import Link
-from xattn_widget.record.data import AttentionData
+from xattn_widget.record.data import AttentionData, combined
 from xattn_widget.record.heads import check_heads, head_pairs, whole_numbers
 from xattn_widget.record.special import checked_policy, cut
 
@@ -127,8 +127,6 @@ def _numbered(numbers: Sequence[int], special: Sequence[bool]) -> dict[int, int]
 
 def _picked(record: AttentionData, heads: Heads, aggregate: str) -> torch.Tensor:
     """``[target, source]`` weights of the heads combined."""
-    if aggregate not in ("mean", "max"):
-        raise ValueError(f"aggregate must be 'mean' or 'max' (over the heads), got {aggregate!r}")
     if heads is None:
         stack = record.weights.flatten(0, 1)
     else:
@@ -139,4 +137,4 @@ def _picked(record: AttentionData, heads: Heads, aggregate: str) -> torch.Tensor
             raise ValueError(f"heads must be {form}, got {heads!r:.80}")
         check_heads(pairs, record.layers, record.heads)
         stack = torch.stack([record.weights[pair] for pair in pairs])
-    return stack.mean(0) if aggregate == "mean" else stack.amax(0)
+    return combined(stack, aggregate)

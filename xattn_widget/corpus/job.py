@@ -18,7 +18,7 @@ from xattn_widget.corpus.fingerprints import (
 )
 from xattn_widget.inputs.columns import ColumnLayout, find_layout
 from xattn_widget.inputs.evaluating import evaluating
-from xattn_widget.inputs.extras import GREEDY, Extras, check_shared, make_extras
+from xattn_widget.inputs.extras import Extras, check_shared, make_extras, with_greedy
 from xattn_widget.inputs.pairs import Pair, forward_inputs
 from xattn_widget.inputs.text.sides import Side, TextModel
 from xattn_widget.messages.hints import did_you_mean
@@ -106,9 +106,7 @@ def make_job(
     check_generation(generation)
     extras = make_extras(model, generation, forward)
     check_shared(extras, "score_corpus")
-    settings = dict(generation or {})
-    if "generation_config" not in settings:
-        settings = GREEDY | settings
+    settings = with_greedy(generation or {})
     check_positive(batch_tokens, "batch_tokens")
     if max_length is not None:
         check_positive(max_length, "max_length")

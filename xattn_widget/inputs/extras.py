@@ -215,9 +215,12 @@ def make_extras(model: Any, generation: Mapping[str, Any] | None, forward: Mappi
         if name in values:
             raise ValueError(f"{name} is in generation and in forward: leave out one")
         values[name] = value
-    if "generation_config" not in settings:
-        settings = GREEDY | settings
-    return Extras(settings, {name: value for name, value in values.items() if value is not None})
+    return Extras(with_greedy(settings), {name: value for name, value in values.items() if value is not None})
+
+
+def with_greedy(generation: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of ``generate`` with greedy decoding as the default, unless a ``generation_config`` decides."""
+    return dict(generation) if "generation_config" in generation else GREEDY | dict(generation)
 
 
 def forward_names(model: Any) -> set[str]:

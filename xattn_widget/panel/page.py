@@ -6,7 +6,7 @@ import base64
 import hashlib
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from xattn_widget.files.csv_json import json_text
 from xattn_widget.files.writing import whole_file
@@ -17,6 +17,7 @@ from xattn_widget.panel.replies import quantize
 from xattn_widget.panel.rules import fit_heads
 from xattn_widget.panel.state import PanelState
 from xattn_widget.panel.summary import rank_heads
+from xattn_widget.record.data import Aggregate, Reading
 
 # Space for the notice of what was left out.
 NOTICE_BYTES = 300
@@ -176,7 +177,7 @@ class _Budget:
     def _render(self, sentences: list[_Sentence]) -> bytes:
         state, view = self.state, self.view
         info = state.describe_entries() | {
-            "live": False,
+            "has_kernel": False,
             "sentences": [sentence.described() for sentence in sentences],
             "notice": self._notice(sentences),
         }
@@ -301,8 +302,8 @@ def _alignment_picks(state: PanelState, index: int) -> list[dict[str, Any]]:
     return [
         {"heads": heads, "aggregate": aggregate, "reading": reading}
         for heads in single + whole + more
-        for aggregate in ("mean", "max")
-        for reading in ("output", "input")
+        for aggregate in get_args(Aggregate)
+        for reading in get_args(Reading)
     ]
 
 

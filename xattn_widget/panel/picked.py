@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from xattn_widget.panel.settings import View
-from xattn_widget.record.data import AttentionData
+from xattn_widget.record.data import AttentionData, combined
 
 
 def picked_weights(view: View, record: AttentionData) -> torch.Tensor:
@@ -15,8 +15,7 @@ def picked_weights(view: View, record: AttentionData) -> torch.Tensor:
 
 def joint_weights(view: View, record: AttentionData) -> torch.Tensor:
     """``[target, source]`` mean or maximum over the picked heads."""
-    picked = picked_weights(view, record)
-    return picked.mean(0) if view.aggregate == "mean" else picked.amax(0)
+    return combined(picked_weights(view, record), view.aggregate)
 
 
 def picked_title(view: View) -> str:

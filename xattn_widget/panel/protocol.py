@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from xattn_widget.messages.characters import brief
 from xattn_widget.panel.entries import Entry
-from xattn_widget.record.data import AttentionData
+from xattn_widget.record.data import Aggregate, AttentionData, Reading
 from xattn_widget.record.heads import check_heads, head_pairs, whole_number
 
 _LONGEST_ID = 256
@@ -121,8 +121,8 @@ def _one_of(*values: str) -> Callable[[Any, AttentionData, Subject], str]:
     return read
 
 
-_AGGREGATE = Field(_one_of("mean", "max"), "mean")
-_READING = Field(_one_of("output", "input"), None)
+_AGGREGATE = Field(_one_of(*get_args(Aggregate)), "mean")
+_READING = Field(_one_of(*get_args(Reading)), None)
 _HEADS = _heads(least=1)
 _LAYER = _index("layer", lambda record: record.layers)
 _HEAD = _index("head", lambda record: record.heads)

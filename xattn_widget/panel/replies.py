@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from xattn_widget.alignment.gold import fare
+from xattn_widget.alignment.gold import reference_agreement
 from xattn_widget.capturing.recorder import ROW_SUM_TOLERANCE
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.panel.entries import Entry
@@ -44,7 +44,7 @@ def answer(
             raise ValueError("this sentence has no reference alignment: pass reference=... to the widget")
         reading = asked["reading"] or record.reading
         read = record.read_as(reading) if reading in record.targets else record
-        return fare(read, reference, asked["heads"], asked["aggregate"]), []
+        return reference_agreement(read, reference, asked["heads"], asked["aggregate"]), []
     _, heads, rows, columns = record.weights.shape
     if kind == "layer":
         _check_size(heads * rows * columns)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 from xattn_widget.messages.mistakes import argument_hint
 from xattn_widget.panel.setting_kinds import HEADS_FORM, Anything, Choice, Flag, Heads, Kind, Share, Text, Whole
-from xattn_widget.record.data import Reading
-
-Aggregate = Literal["mean", "max"]
+from xattn_widget.record.data import Aggregate, Reading
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,8 @@ class View:
     special: Annotated[
         str,
         Choice(("show", "fade", "drop")),
-        '"show", "fade" or "drop" special tokens; dropping renormalizes the rows, and the panel says so.',
+        '"show", "fade" or "drop" special tokens. Dropping renormalizes the rows, as the policy "renormalize" of '
+        "scores does, and the panel says so.",
     ] = "fade"
     reading: Annotated[
         Reading, Choice(get_args(Reading)), 'Rows are labeled by the token predicted ("output") or read ("input").'

@@ -12,6 +12,7 @@ from xattn_widget.record.axis import Axis, Word
 from xattn_widget.record.special import Special, cut
 
 Reading = Literal["output", "input"]
+Aggregate = Literal["mean", "max"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -207,6 +208,17 @@ class AttentionData:
                 error.add_note(f"This is about hypothesis {rank + 1} of {len(self.hypotheses)}.")
                 raise
         return replace(changed[0], hypotheses=tuple(changed))
+
+
+def combined(weights: torch.Tensor, aggregate: str) -> torch.Tensor:
+    """The mean or maximum of ``[heads, ...]`` weights over their first axis.
+
+    Raises:
+        ValueError: ``aggregate`` is neither ``"mean"`` nor ``"max"``.
+    """
+    if aggregate not in get_args(Aggregate):
+        raise ValueError(f"aggregate must be 'mean' or 'max' (over the heads), got {aggregate!r}")
+    return weights.mean(0) if aggregate == "mean" else weights.amax(0)
 
 
 Data = TypeVar("Data", bound=AttentionData)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar, get_args
 
 import torch
 
+from xattn_widget.messages.characters import brief
 from xattn_widget.record.axis import NO_WORD, Axis, AxisKind
 from xattn_widget.record.data import AttentionData, Reading
 
@@ -268,7 +269,7 @@ def axis_fields(axis: Axis) -> dict[str, Any]:
 
 def _check_fields(fields: Any, schema: Mapping[str, _Field], name: str) -> None:
     if not isinstance(fields, dict):
-        raise ValueError(f"{name} must be an object of fields, got {_short(fields)}")
+        raise ValueError(f"{name} must be an object of fields, got {brief(fields)}")
     if unknown := sorted(set(fields) - set(schema)):
         raise ValueError(f"{name} has the field {unknown[0]!r}, which this version does not know")
     for field, (expected, check, required) in schema.items():
@@ -276,9 +277,4 @@ def _check_fields(fields: Any, schema: Mapping[str, _Field], name: str) -> None:
             if required:
                 raise ValueError(f"{name} lacks the field {field!r}")
         elif not check(fields[field]):
-            raise ValueError(f"{name} has {field} = {_short(fields[field])}, expected {expected}")
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+            raise ValueError(f"{name} has {field} = {brief(fields[field])}, expected {expected}")

@@ -17,7 +17,7 @@ from xattn_widget.record.data import AttentionData
 from xattn_widget.record.special import Special, apply_policy, checked_policy
 from xattn_widget.scores.grid import Direction, GridAxis, ScoreGrid
 from xattn_widget.scores.inputs import INPUTS, map_tensors
-from xattn_widget.scores.signatures import code_hash, place, printed
+from xattn_widget.scores.signatures import code_hash, code_line, printed
 
 Scope = Literal["head", "layer", "model"]
 
@@ -266,7 +266,7 @@ class Score:
         return result.detach().to(attention)
 
     def _where(self) -> str:
-        return f"score {self.name!r}" + ("" if self.is_builtin else f" ({place(self.function)})")
+        return f"score {self.name!r}" + ("" if self.is_builtin else f" ({code_line(self.function)})")
 
     @property
     def is_builtin(self) -> bool:

@@ -89,7 +89,7 @@ def _source(function: Any) -> str:
         return repr((code.co_code, code.co_consts, code.co_names))
 
 
-def place(function: Callable[..., Any]) -> str:
+def code_line(function: Callable[..., Any]) -> str:
     """The line of a function's return, e.g. ``line 4 of Cell In[3]``; its first line if it has several returns."""
     code = getattr(function, "__code__", None)
     if code is None:

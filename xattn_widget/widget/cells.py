@@ -29,7 +29,7 @@ _places: weakref.WeakKeyDictionary[Any, dict[str, str]] = weakref.WeakKeyDiction
 _watched: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-def is_shown(widget: Shown) -> None:
+def note_shown(widget: Shown) -> None:
     """Note that the running cell shows ``widget``. Outside IPython this does nothing."""
     shell = _shell()
     if shell is None:

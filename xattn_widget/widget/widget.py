@@ -22,7 +22,7 @@ from xattn_widget.panel.score_entries import ScoreEntry
 from xattn_widget.panel.settings import VIEW_SETTINGS, View, check_view
 from xattn_widget.panel.state import PanelState
 from xattn_widget.scores import Score
-from xattn_widget.widget.cells import is_shown
+from xattn_widget.widget.cells import note_shown
 from xattn_widget.widget.comm import allowed_state, receive
 from xattn_widget.widget.experiments import Experiments
 from xattn_widget.widget.live_model import LiveModel, Rest
@@ -297,7 +297,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         if self.comm is None:  # it was let go
             self._own_layout.open()
             self.open()
-        is_shown(self)
+        note_shown(self)
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         data["text/plain"] = self.summary()
         data["image/png"] = base64.b64encode(summary_picture(self.state)).decode()
@@ -317,7 +317,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
 
     def _publish(self) -> None:
         """Tell the page what has changed besides settings."""
-        self.set_trait("info", self._state.describe_entries() | {"live": True})
+        self.set_trait("info", self._state.describe_entries() | {"has_kernel": True})
         self.set_trait("score_list", self._state.describe_scores())
         self.set_trait("live", self._state.live.describe())
 

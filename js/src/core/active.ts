@@ -107,7 +107,7 @@ export function createActive(
       if (now && keyOf(now) === keyOf(token)) show();
     } catch (error) {
       // A page without a kernel contains few exact rows: the quantized numbers stay, with fewer decimals.
-      if (!closing.aborted && store.get("info").live)
+      if (!closing.aborted && store.get("info").has_kernel)
         errand.settle(`The exact weights could not be read: ${errorText(error)}`);
     }
   }

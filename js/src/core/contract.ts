@@ -38,7 +38,7 @@ export interface Info {
   model: string;
   sentences: SentenceInfo[];
   /** Whether a kernel answers requests. */
-  live: boolean;
+  has_kernel: boolean;
   /** What a page of limited size leaves out, in words. */
   notice?: string;
 }

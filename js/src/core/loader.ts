@@ -138,7 +138,7 @@ function followAlignment(
       errand.settle(null);
     } catch (error) {
       // A page without a kernel contains the error rates of few picks.
-      if (!run.aborted && store.get("info").live)
+      if (!run.aborted && store.get("info").has_kernel)
         errand.settle(`The alignment could not be computed: ${errorText(error)}`);
     }
   }

@@ -36,7 +36,7 @@ export async function copyRow(context: Context, token: Token): Promise<void> {
   if (!scene) return;
   const { heads, aggregate, sentence } = scene.spec;
   const name = headsName(heads, aggregate, shapeOf(store.get("info"), sentence).heads);
-  const exact = store.get("info").live
+  const exact = store.get("info").has_kernel
     ? await exactWeightsOf(data, scene, token.side, token.unit).catch(() => null)
     : null;
   if (signal.aborted) return;

@@ -17,7 +17,7 @@ export function shownScene({ loader }: Context): Scene {
 /** The scene once more, with other settings or not, and with exact weights where there is a kernel. */
 export function exactScene(context: Context, scene: Scene, change: Partial<SceneSpec> = {}): Promise<Scene> {
   const { data, store, signal } = context;
-  return buildScene(data, { ...scene.spec, ...change }, signal, () => {}, store.get("info").live);
+  return buildScene(data, { ...scene.spec, ...change }, signal, () => {}, store.get("info").has_kernel);
 }
 
 /** What each set of a scene's lines is, in words. */

@@ -27,7 +27,7 @@ export function createExperiments(context: Context): Experiments {
   const choices = signal<{ sentence: number; position: number; list: TokenChoice[] } | null>(null);
 
   const off = computed(() => {
-    if (!store.get("info").live) return NO_KERNEL;
+    if (!store.get("info").has_kernel) return NO_KERNEL;
     const reason = store.get("live")?.why ?? "";
     return reason ? `Off: ${reason}` : "";
   });

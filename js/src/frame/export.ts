@@ -68,7 +68,7 @@ export function createExport(context: Context, opened: Opened): HTMLElement {
   async function weights(format: NumberFormat): Promise<string> {
     const scene = await exactScene(context, shownScene(context));
     if (format !== "json") return csvText(scene, sceneNames(context, scene), format === "spreadsheet");
-    const { sentences, live: hasKernel } = store.get("info");
+    const { sentences, has_kernel: hasKernel } = store.get("info");
     return jsonText(scene, sentences[scene.spec.sentence], hasKernel);
   }
 

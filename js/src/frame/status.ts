@@ -55,7 +55,7 @@ function createAlert({ errands, store, frames, signal }: Context): HTMLElement {
       return;
     }
     const { text, quiet } = error;
-    const hasKernel = store.get("info").live;
+    const hasKernel = store.get("info").has_kernel;
     // A quiet error is shown below the view, where it moves nothing.
     element.classList.toggle("xattn-below", quiet);
     setText(message, text.replace(/[.\s]*$/, ". "));

@@ -166,7 +166,7 @@ describe("long calls, errors and what is off", () => {
 
   it("is off without a kernel or a model, and says why", async () => {
     for (const [patch, words] of [
-      [{ info: { ...traits().info, live: false } }, "without a kernel"],
+      [{ info: { ...traits().info, has_kernel: false } }, "without a kernel"],
       [{ live: { why: "no model here", busy: "", error: "", effect: null } }, "no model here"],
     ] as const) {
       const { asked, model } = await mount(patch);

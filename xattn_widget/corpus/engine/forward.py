@@ -67,7 +67,7 @@ class Forward:
         """Listen to the model until the cleanup. Other threads may run the model at the same time."""
         scope = CallingThread(cleanup)
         listen(self._model, self._listen, scope, cleanup)
-        for head in () if self._job.statistics else _heads(self._model):
+        for head in () if self._job.statistics else _vocabulary_heads(self._model):
             intercept(head, partial(self._before_head, scope), cleanup)
 
     def run(self, pairs: list[Pair]) -> Results:
@@ -220,7 +220,7 @@ def _padded(rows: list[list[bool]]) -> tuple[list[list[bool]], list[list[bool]]]
     return positions, special
 
 
-def _heads(model: Any) -> list[torch.nn.Module]:
+def _vocabulary_heads(model: Any) -> list[torch.nn.Module]:
     """The modules that share the vocabulary head's weight: FSMT does not say which of them is the head."""
     head = model.get_output_embeddings()
     if head is None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from xattn_widget.messages.characters import brief
 from xattn_widget.messages.hints import nearest
 
 # Records are small: models read a few thousand tokens. A larger one is most likely not a sentence, and encoding it
@@ -238,11 +239,6 @@ def _no_column(column: Column, names: Sequence[Any], where: str, advice: str = "
     alike = [name for name in alike if ("." in name) == nested] or alike
     near = nearest(str(column.name), alike)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"name one with {column.argument}{advice}"
-    listed = ", ".join(_short(name) for name in names[:_MOST_NAMES])
+    listed = ", ".join(brief(name) for name in names[:_MOST_NAMES])
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return ValueError(f"{where} has no column {column.name!r}; it has {listed}{more}: {hint}")
-
-
-def _short(name: Any) -> str:
-    text = repr(name)
-    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -323,7 +323,9 @@ def _rows_of(part: pa.Table) -> bytes:
 
 def _check_room(output: Path, schema: pa.Schema, rows: int) -> None:
     """Raise if the disk cannot hold the scores; warn if it cannot hold them twice, as combining the windows takes."""
-    numbers = sum(4 * getattr(field.type, "storage_type", field.type).list_size for field in schema if _is_grid(field))
+    numbers = sum(
+        4 * getattr(field.type, "storage_type", field.type).list_size for field in schema if _is_tensor_column(field)
+    )
     needed, free = rows * numbers, shutil.disk_usage(os.path.dirname(os.path.realpath(output))).free
     if free < needed:
         raise OSError(
@@ -339,7 +341,7 @@ def _check_room(output: Path, schema: pa.Schema, rows: int) -> None:
         )
 
 
-def _is_grid(field: pa.Field) -> bool:
+def _is_tensor_column(field: pa.Field) -> bool:
     return isinstance(field.type, pa.FixedShapeTensorType)
 
 
