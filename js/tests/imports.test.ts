@@ -15,10 +15,14 @@ const STYLES: Record<string, string> = import.meta.glob("../src/**/*.css", {
 });
 
 /** The layers from the bottom up. A folder or file imports from layers below it and from itself only. */
+const REGISTRY = SOURCES["../src/views.ts"] ?? "";
+const VIEW_FOLDERS = [...REGISTRY.matchAll(/from "\.\/(\w+)\//g)].flatMap(([, folder]) =>
+  folder && folder !== "core" ? [folder] : [],
+);
 const LAYERS = [
   ["core"],
   ["frame", "heads"],
-  ["lines", "matrix", "compare", "scores", "all_heads", "experiments"],
+  [...VIEW_FOLDERS, "experiments"],
   ["views"],
   ["panel"],
   ["entry", "page", "stub"],

@@ -108,7 +108,7 @@ def test_a_record_and_a_widget_give_the_same_page(tmp_path):
 def test_every_format_is_saved_without_a_kernel(state, tmp_path, ending):
     path = export(state, tmp_path / f"shown{ending}")
     assert path.stat().st_size > 0
-    if ending in (".csv", ".json", ".pharaoh", ".html"):
+    if ending not in (".png", ".svg", ".pdf"):
         widget = CrossAttentionWidget(**given())
         assert widget.export(tmp_path / f"widget{ending}").read_bytes() == path.read_bytes()
 

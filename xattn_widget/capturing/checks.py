@@ -22,7 +22,7 @@ def unknown(what: str, module: nn.Module, config: Any) -> NotImplementedError:
     family = getattr(config, "model_type", None) or type(module).__module__
     return NotImplementedError(
         f"{type(module).__name__} ({family}, transformers {transformers.__version__}) {what}. Use an older release of "
-        "transformers, or a newer one of xattn_widget"
+        "transformers or a newer one of xattn_widget, or add the family in capturing/families.py"
     )
 
 

@@ -17,6 +17,7 @@ from torch import nn
 
 from xattn_widget.capturing.blocks import Block, Cleanup
 from xattn_widget.capturing.calls import CrossAttentionCall
+from xattn_widget.capturing.families import KEY_VALUE_ARGUMENTS
 from xattn_widget.capturing.finding import attention_modules
 from xattn_widget.capturing.forwards import Forwards
 from xattn_widget.capturing.hooks import listen
@@ -181,8 +182,9 @@ def _begin(
         raise TypeError(f"capture takes a model (torch.nn.Module), got {type(model).__name__}{model_hint(model)}")
     if not attention_modules(model):
         raise ValueError(
-            f"{type(model).__name__} has no cross-attention: none of its modules takes encoder states as keys and "
-            "values. Pass an encoder-decoder model such as MarianMTModel, or the decoder of one"
+            f"{type(model).__name__} has no cross-attention: none of its modules takes encoder states as keys and values "
+            f"under one of the names {', '.join(KEY_VALUE_ARGUMENTS)}. Pass an encoder-decoder model such as "
+            "MarianMTModel, or the decoder of one"
         )
     captured = Capture(type(model).__name__, reduce, gradients, value_norms)
     scope = kind(cleanup)

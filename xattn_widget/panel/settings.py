@@ -10,6 +10,9 @@ from xattn_widget.messages.mistakes import argument_hint
 from xattn_widget.panel.setting_kinds import HEADS_FORM, Anything, Choice, Flag, Heads, Kind, Share, Text, Whole
 from xattn_widget.record.data import Aggregate, Reading
 
+# The tabs, in the order of the registry of views (js/src/views.ts).
+PANELS = ("lines", "matrix", "compare", "scores", "all")
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -72,8 +75,8 @@ class View:
     ] = "columns"
     panel: Annotated[
         str,
-        Choice(("lines", "matrix", "compare", "scores", "all")),
-        'The open tab: "lines", "matrix", "compare", "scores" or "all" heads.',
+        Choice(PANELS),
+        f"The open tab: {', '.join(map(repr, PANELS))}.",
     ] = "lines"
     compare: Annotated[
         Any,
