@@ -182,8 +182,8 @@ def _begin(
         raise TypeError(f"capture takes a model (torch.nn.Module), got {type(model).__name__}{model_hint(model)}")
     if not attention_modules(model):
         raise ValueError(
-            f"{type(model).__name__} has no cross-attention: none of its modules takes encoder states as keys and values "
-            f"under one of the names {', '.join(KEY_VALUE_ARGUMENTS)}. Pass an encoder-decoder model such as "
+            f"{type(model).__name__} has no cross-attention: none of its modules takes encoder states as keys and "
+            f"values under one of the names {', '.join(KEY_VALUE_ARGUMENTS)}. Pass an encoder-decoder model such as "
             "MarianMTModel, or the decoder of one"
         )
     captured = Capture(type(model).__name__, reduce, gradients, value_norms)
