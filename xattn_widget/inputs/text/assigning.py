@@ -114,7 +114,7 @@ def _evidence(
 
 
 def _fill(groups: dict[int, int], content: Sequence[int], found: Sequence[int], words: int) -> None:
-    """Assign positions that spell nothing to the word of their former word's other positions, else to a neighbor's."""
+    """Assign positions that spell nothing to the word of the other positions of their former word, or of a neighbor."""
     runs_of = [list(run) for _, run in groupby(content, key=lambda position: (position in groups, found[position]))]
     following: int | None = None
     after: list[int | None] = []
