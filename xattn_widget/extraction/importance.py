@@ -113,7 +113,7 @@ def _by_gradient(model: Any, pairs: list[Pair]) -> torch.Tensor:
 def _by_ablation(model: Any, pairs: list[Pair]) -> torch.Tensor:
     """The loss without a head minus the loss, ``[pairs, layers, heads]`` double."""
     inputs = forward_inputs(model, pairs)
-    encoder_outputs: list[Any] = []  # by the encoder
+    encoder_outputs: list[Any] = []
     sizes: list[int] = []
 
     def count(layer: int, output: torch.Tensor) -> torch.Tensor:

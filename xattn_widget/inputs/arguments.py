@@ -64,8 +64,8 @@ def split_argument(
             raise ValueError(f"{name} has a value for each token of a sentence, got {value!r} for all")
         return [Argument(value, "all")] * count
     if callable(value):
-        made = [to_array(name, value(content)) for content in contents]
-        return [_checked(name, part, length, side) for part, length in zip(made, lengths, strict=True)]
+        arrays = [to_array(name, value(content)) for content in contents]
+        return [_checked(name, part, length, side) for part, length in zip(arrays, lengths, strict=True)]
     if isinstance(value, Sequence) and len(value) == count and not all(map(is_plain, value)):
         parts = [to_array(name, part) for part in value]
         if all(part.dim() > 0 and len(part) == length for part, length in zip(parts, lengths, strict=True)):
@@ -91,7 +91,7 @@ def split_argument(
             "tokens"
         )
     width = tensor.shape[1]
-    found: list[Argument] = []
+    padded_parts: list[Argument] = []
     for row, length in zip(tensor, lengths, strict=True):
         first = width - length if padding_side == "left" else 0
         if name.endswith("attention_mask") and bool((row[:first] > 0).any() or (row[first + length :] > 0).any()):
@@ -99,8 +99,8 @@ def split_argument(
                 f"{name} has values on padding: a sentence has {length} tokens, and the tokenizer pads on the "
                 f"{padding_side}"
             )
-        found.append(Argument(row[first : first + length], side))
-    return found
+        padded_parts.append(Argument(row[first : first + length], side))
+    return padded_parts
 
 
 def split_starts(value: Any, count: int) -> list[Argument]:

@@ -55,9 +55,9 @@ def find_layout(model: Any, pair: Pair) -> ColumnLayout:
         ValueError: columns that cannot be distinguished from the source's.
     """
     positions = len(pair.source)
-    made = pair.source.inputs(model, [pair.source])
+    source_inputs = pair.source.inputs(model, [pair.source])
     # A value that the user passes for one of the source's inputs, such as a mask, would show the positions to hide.
-    arguments = {name: part for name, part in pair.arguments.items() if name not in made}
+    arguments = {name: part for name, part in pair.arguments.items() if name not in source_inputs}
     inputs = forward_inputs(model, [replace(pair, arguments=arguments)] * 3)
     pair.source.hide(inputs, 1, 0)
     pair.source.hide(inputs, 2, positions - 1)
