@@ -157,7 +157,7 @@ def test_given_words_are_matched_only_with_positions_of_text(audio, mixed):
         ({"kinds": ("audio", "audio"), "places": [(0, 1), (1, math.inf)]}, "position 1 must be finite numbers"),
         (
             {"kinds": ("image", "text"), "places": [(0, 0, 1, 1)] * 2},
-            "position 1 must be NaN, because text has no place",
+            "position 1 must be NaN, because text has no pl",
         ),
         ({"places": [(0, 1)] * 2}, "position 0 must be NaN, because text has no place"),
         ({"kinds": ("image", "audio"), "places": [(0, 1)] * 2}, "an axis with both cannot have places"),
