@@ -1,9 +1,9 @@
 """Private and unstable names of other libraries. No other file of the package uses one.
 
-Each function or constant here stands for one such name. Its text says why no public name does the job, and in which
-releases the name was seen to work. ``tests/test_compat.py`` has a test for each, which says what depends on the name
-when it moves; ``tests/test_private_names.py`` fails when another file uses such a name. No library is imported before
-one of its names is needed.
+Each function or constant here stands for one such name. Its docstring says why no public name does the job, and in
+which releases the name is known to work. ``tests/test_compat.py`` has a test for each, which says what depends on the
+name if it moves; ``tests/test_private_names.py`` fails when another file uses such a name. No library is imported
+before one of its names is needed.
 
 What the package changes for the whole process, where, for how long, and how it is undone:
 
@@ -42,7 +42,7 @@ from typing import Any
 # --- torch.
 
 ORIGINAL_MODULE = "_orig_mod"
-"""Attribute of what ``torch.compile(model)`` returns: the model. It has no public name.
+"""The attribute of ``torch.compile(model)`` that holds the model. It has no public name.
 
 Seen: torch 2.13.
 """
@@ -51,7 +51,7 @@ Seen: torch 2.13.
 def is_dynamo_loaded() -> bool:
     """Whether anything may have been compiled: the first ``torch.compile`` loads ``torch._dynamo``.
 
-    ``torch.compiler`` does not tell. To load the module would take seconds.
+    ``torch.compiler`` does not tell. Loading the module would take seconds.
 
     Seen: torch 2.13.
     """
@@ -62,7 +62,7 @@ def is_inside_compiled() -> bool:
     """Whether ``torch.compile`` would compile what the running function calls.
 
     ``torch.compiler.is_compiling`` is false where a part of a compiled function runs uncompiled, and the functions
-    that this part calls are compiled again. ``torch._C._dynamo.eval_frame.get_eval_frame_callback`` tells both.
+    that this part calls are compiled again. ``torch._C._dynamo.eval_frame.get_eval_frame_callback`` covers both cases.
 
     Seen: torch 2.13.
     """
@@ -112,7 +112,7 @@ def onednn_linear(states: Any, weight: Any, bias: Any) -> Any:
 def tensor_parts(tensor: Any) -> dict[str, Any] | None:
     """The tensors and settings that a tensor subclass consists of, by ``__tensor_flatten__``; None for other tensors.
 
-    Quantized weights of torchao have it. torch describes the protocol in ``torch.utils._python_dispatch`` alone.
+    Quantized weights of torchao implement it. torch describes the protocol only in ``torch.utils._python_dispatch``.
 
     Seen: torch 2.13.
     """
@@ -125,7 +125,7 @@ def tensor_parts(tensor: Any) -> dict[str, Any] | None:
 # --- transformers.
 
 IMPLEMENTATION = "_attn_implementation"
-"""Property of a config: the name of its attention function. The public setter is a method of the model alone.
+"""Property of a config: the name of its attention function. Only the model has a public setter.
 
 Seen: transformers 5.0 to 5.24.
 """
@@ -147,7 +147,7 @@ def attention_implementation(config: Any) -> str | None:
 
 
 def stored_implementation(config: Any) -> str | None:
-    """The same as stored, whatever a subclass of the config makes of it. See :data:`IMPLEMENTATION_FIELD`."""
+    """The stored name, whatever a subclass of the config returns. See :data:`IMPLEMENTATION_FIELD`."""
     found: str | None = getattr(config, IMPLEMENTATION_FIELD, None)
     return found
 
@@ -167,7 +167,7 @@ def unregister_attention(name: str) -> None:
 def looks_up_attention(kind: type) -> bool:
     """Whether a method of a class of modules reads the global ``ALL_ATTENTION_FUNCTIONS`` of its file.
 
-    By that a module follows the attention interface; transformers marks models, not modules, that do.
+    Such a module follows the attention interface; transformers marks models that follow it, but not modules.
 
     Seen: transformers 5.0 to 5.24.
     """
@@ -275,7 +275,7 @@ def open_widgets() -> MutableMapping[str, Any]:
 
 # --- IPython and ipykernel.
 
-# What IPython calls earlier results: _, __, ___ and _12.
+# The names that IPython gives to earlier results: _, __, ___ and _12.
 _LAST_RESULTS = ("_", "__", "___")
 
 
@@ -336,7 +336,7 @@ def shapes_text() -> bool:
 
     Its version of libraqm is ``matplotlib.ft2font.__libraqm_version__``; nothing else tells.
 
-    Seen: missing in matplotlib 3.9, there in 3.11.
+    Seen: missing in matplotlib 3.9, present in 3.11.
     """
     from matplotlib import ft2font
 

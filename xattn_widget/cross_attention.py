@@ -99,7 +99,7 @@ class CrossAttention(AttentionData):
                 ``fn(attention, source_mask, target_mask, **parameters) -> [layers, heads]``.
             special: ``"keep"``, ``"drop"`` or ``"renormalize"`` special tokens (see ``xattn_widget.scores``).
             reduce: return the mean over ``"layers"`` (``[heads]``) or ``"heads"`` (``[layers]``); NaN where one of the
-                values is NaN. The same head number in two layers means nothing in common.
+                values is NaN. Heads with the same number in two layers have nothing in common.
             parameters: the score's own parameters.
 
         Raises:
@@ -231,6 +231,6 @@ def load(path: str | Path) -> CrossAttention:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not a saved record, it is damaged, or it is of a newer format.
+        ValueError: the file is not a saved record, it is damaged, or it has a newer format.
     """
     return storage.load(path, CrossAttention)

@@ -19,7 +19,7 @@ import { createTabs } from "./frame/tabs";
 import { createHeads } from "./heads/controller";
 import { VIEWS } from "./views";
 
-/** The function that it returns takes everything down again. */
+/** Returns a function that takes everything down again. */
 export function mountPanel(
   model: Model,
   host: HTMLElement,
@@ -27,7 +27,7 @@ export function mountPanel(
 ): () => void {
   const closing = new AbortController();
   const root = createRoot();
-  // In the page before anything reads its style.
+  // Put into the page before anything reads its style.
   host.append(root);
   const context = createContext(model, root, closing.signal);
   const views = definitions.map((definition) => ({ definition, view: definition.mount(context) }));
@@ -71,7 +71,8 @@ function openedView({ store }: Context, views: readonly MountedView[]): Opened {
   });
 }
 
-/** The host's own keys (JupyterLab cuts a cell by "x") are not for someone who walks along tokens or moves a slider. */
+/** The host's own keys (JupyterLab cuts a cell by "x") must not act on someone who walks along tokens or moves a
+ * slider. */
 function keepKeys({ root, signal }: Context): void {
   root.addEventListener(
     "keydown",

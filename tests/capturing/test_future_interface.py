@@ -45,7 +45,7 @@ def test_t5gemma2s_columns_are_known_to_be_the_encoders():
     shadow.cat = encoder_first
     module_of.torch = shadow
     try:
-        with pytest.raises(NotImplementedError, match=rf"T5Gemma2Merged.*{VERSION}\).*encoder's keys behind its own"):
+        with pytest.raises(NotImplementedError, match=rf"T5Gemma2Merged.*{VERSION}\).*encoder's keys after its own"):
             weights_of(made.model, made.inputs)
     finally:
         module_of.torch = torch
@@ -96,7 +96,7 @@ def test_an_attention_function_of_the_library_that_does_something_else_is_notice
     made = t5_with_sdpa() if name == "t5" else made_or_skip(name)
     made.model.set_attn_implementation("sdpa")
     monkeypatch.setitem(ALL_ATTENTION_FUNCTIONS._global_mapping, "sdpa", function)
-    with pytest.raises(NotImplementedError, match=rf"transformers {VERSION}\) does not give what softmax attention"):
+    with pytest.raises(NotImplementedError, match=rf"transformers {VERSION}\) does not compute softmax attention"):
         weights_of(made.model, made.inputs)
 
 
@@ -108,7 +108,7 @@ def test_a_bias_that_is_added_elsewhere_is_noticed(monkeypatch):
         return sdpa(module, query, key, value, bias if mask is None else bias.masked_fill(mask == 0, -1e9), **kwargs)
 
     monkeypatch.setitem(ALL_ATTENTION_FUNCTIONS._global_mapping, "sdpa", with_bias)
-    with pytest.raises(NotImplementedError, match="does not give what softmax attention gives"):
+    with pytest.raises(NotImplementedError, match="does not compute softmax attention"):
         weights_of(made.model, made.inputs)
 
 

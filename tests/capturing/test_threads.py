@@ -154,7 +154,7 @@ def test_a_thread_that_was_there_before_is_not_seen_and_the_error_says_so():
             pool.submit(lambda: model(**inputs)).result()
     assert torch.equal(elsewhere, model(**inputs).logits)
     assert not torch.equal(elsewhere, here)
-    with pytest.raises(RuntimeError, match="in a thread that was there before the block"):
+    with pytest.raises(RuntimeError, match="in a thread that was started before the block"):
         _ = nothing.cross_attentions
 
 

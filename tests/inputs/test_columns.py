@@ -217,9 +217,9 @@ def test_prompts_leave_fewer_positions_to_the_source():
 
 def test_columns_among_the_tokens_are_an_error():
     model, tokenizer = bart_as(WithPromptInside)
-    with pytest.raises(ValueError, match="which of them are the tokens' cannot be told"):
+    with pytest.raises(ValueError, match="it is unclear which of them are the tokens'"):
         extract(model, tokenizer, GERMAN[0], ENGLISH[0])
-    with pytest.raises(ValueError, match="which of them are the tokens' cannot be told"):
+    with pytest.raises(ValueError, match="it is unclear which of them are the tokens'"):
         score_corpus(model, tokenizer, GERMAN, ENGLISH, "entropy")
 
 

@@ -155,8 +155,11 @@ def test_given_words_are_matched_only_with_positions_of_text(audio, mixed):
         ({"kinds": ("image",) * 2, "places": [(0, 9, 5, 2)] * 2}, r"position 0 has its top \(9\) beyond its bottom"),
         ({"kinds": ("audio", "audio"), "places": [(0, 1), (1, NAN)]}, "position 1 must be finite numbers, or NaN thr"),
         ({"kinds": ("audio", "audio"), "places": [(0, 1), (1, math.inf)]}, "position 1 must be finite numbers"),
-        ({"kinds": ("image", "text"), "places": [(0, 0, 1, 1)] * 2}, "position 1 must be NaN, for text has no place"),
-        ({"places": [(0, 1)] * 2}, "position 0 must be NaN, for text has no place"),
+        (
+            {"kinds": ("image", "text"), "places": [(0, 0, 1, 1)] * 2},
+            "position 1 must be NaN, because text has no pl",
+        ),
+        ({"places": [(0, 1)] * 2}, "position 0 must be NaN, because text has no place"),
         ({"kinds": ("image", "audio"), "places": [(0, 1)] * 2}, "an axis with both cannot have places"),
         (
             {"kinds": ("image", "text"), "groups": (0, 0), "words": ("w",)},

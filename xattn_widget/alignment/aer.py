@@ -134,5 +134,5 @@ def _sentence(items: list[Any], name: str) -> GoldAlignment:
                 f"{name} must be links (source word, target word), or lists of them, got {item!r:.60}; "
                 "read_pharaoh reads lines of text"
             )
-    found = frozenset((int(source), int(target)) for source, target in items)
-    return GoldAlignment(found, found)
+    links = frozenset((int(source), int(target)) for source, target in items)
+    return GoldAlignment(links, links)

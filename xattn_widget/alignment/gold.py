@@ -51,15 +51,15 @@ def read_references(
     """
     if references is None:
         return [None] * len(records)
-    given = [references] if single else references
-    if isinstance(given, str) or not isinstance(given, Sequence):
-        raise TypeError(f"reference must be a list with an alignment (or None) for each record, got {given!r:.60}")
-    if len(given) != len(records):
+    listed = [references] if single else references
+    if isinstance(listed, str) or not isinstance(listed, Sequence):
+        raise TypeError(f"reference must be a list with an alignment (or None) for each record, got {listed!r:.60}")
+    if len(listed) != len(records):
         raise ValueError(
-            f"there are {len(records)} records and {len(given)} references: give one (or None) for each record"
+            f"there are {len(records)} records and {len(listed)} references: give one (or None) for each record"
         )
     return [
-        None if links is None else _read(links, record, words) for links, record in zip(given, records, strict=True)
+        None if links is None else _read(links, record, words) for links, record in zip(listed, records, strict=True)
     ]
 
 
@@ -104,12 +104,12 @@ def reference_agreement(
     if not reference.words and record.reading == "input":
         # The token that a row reads is the token that the row above predicts.
         links = [(source, target - 1) for source, target in links if target > 0]
-    found = alignment_scores(frozenset(links), reference.gold)
+    agreement = alignment_scores(frozenset(links), reference.gold)
     unit = "word" if reference.words else "token"
-    numbers = {"aer": found.aer, "precision": found.precision, "recall": found.recall}
+    numbers = {"aer": agreement.aer, "precision": agreement.precision, "recall": agreement.recall}
     return {
         **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
-        "links": found.predicted,
+        "links": agreement.predicted,
         "method": f"the source {unit} with the largest weight for each target {unit}, {aggregate} of the picked heads, "
         f"rows labeled by the {record.reading} reading, special tokens left out",
     }

@@ -58,17 +58,17 @@ def read_pharaoh(path: str | Path, *, first: int = 0) -> list[GoldAlignment]:
         ValueError: something that is not a link, a word number below ``first``, or another encoding.
     """
     _check_first(first)
-    found = [
+    alignments = [
         parse_pharaoh(line, f"line {number} of {path}", first=first)
         for number, line in enumerate(_lines(Path(path)), start=1)
     ]
-    if first == 0 and _seems_to_count_from_one(found):
+    if first == 0 and _seems_to_count_from_one(alignments):
         warnings.warn(
             f"{path} is read as counting words from 0, but it links no word 0: if it counts from 1, read it with "
             "first=1",
             stacklevel=2,
         )
-    return found
+    return alignments
 
 
 def _lines(path: Path) -> list[str]:

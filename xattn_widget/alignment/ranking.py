@@ -1,4 +1,4 @@
-"""Rank heads by how well they align, under each reading: by gold, or without gold by a predictor of it."""
+"""Rank heads by how well they align, under each reading: by gold, or without gold by a predictor of its error rate."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Capture the cross-attention of any forward, and change what heads give; afterwards the model is as it was."""
+"""Capture the cross-attention of any forward, and change the outputs of heads; afterwards the model is restored."""

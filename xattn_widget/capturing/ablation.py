@@ -1,4 +1,4 @@
-"""Switch single cross-attention heads off.
+"""Switch off individual cross-attention heads.
 
 with ablate(model, [(2, 5)]):
     model.generate(**inputs)  # without head 5 of layer 2
@@ -44,7 +44,7 @@ def ablate(model: nn.Module, heads: Sequence[tuple[int, int]]) -> AbstractContex
 
 
 def ablate_here(model: nn.Module, heads: Sequence[tuple[int, int]]) -> AbstractContextManager[None]:
-    """:func:`ablate` for what the calling thread runs, without the threads that it starts."""
+    """:func:`ablate` for the calling thread only, without the threads that it starts."""
     return Block(partial(_begin, model, heads, CallingThread))
 
 

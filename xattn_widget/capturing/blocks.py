@@ -54,14 +54,14 @@ class Cleanup:
         self._guards.clear()
 
     def run_without(self, owner: Any) -> None:
-        """Undo everything when ``owner`` is gone, if nobody has done so by then."""
+        """Undo everything when ``owner`` is garbage-collected, unless that has already happened."""
         self._guards.append(weakref.ref(owner, lambda _: self.run()))
 
 
 class _Exit:
     """``__exit__`` of a block: a new callable each time that a ``with`` statement looks it up.
 
-    The interpreter looks it up before ``__enter__`` and keeps it until the statement is over, and nobody else has a
+    The interpreter looks it up before ``__enter__`` and keeps it until the statement is over, and nothing else has a
     reference to it. So it is freed when the statement ends, however it ends. It must not be a Python function or
     method: a traceback would keep that alive.
     """
@@ -91,7 +91,7 @@ class Block(Generic[Value]):
     """
 
     def __init__(self, begin: Callable[[Cleanup], Value]) -> None:
-        """Make a block.
+        """Create a block.
 
         Args:
             begin: makes the block's changes, adds a step to the :class:`Cleanup` before each of them, and returns the
@@ -149,7 +149,7 @@ class _Waiting:
 def uninterrupted(work: Callable[[], Value]) -> Value:
     """Run ``work``; a SIGINT that arrives meanwhile goes to the program's handler afterwards.
 
-    For this time the process has another handler of SIGINT. This is the only place that sets one. Python runs signal
+    Meanwhile the process has a different SIGINT handler. This is the only place that sets one. Python runs signal
     handlers only in the main thread, so in other threads this just runs ``work``.
     """
     handler = signal.getsignal(signal.SIGINT)

@@ -32,8 +32,8 @@ class CrossAttentionCall:
     @cached_property
     def weights_with_gradient(self) -> torch.Tensor:
         """The same with gradient, if the forward runs with gradient."""
-        # Gradient checkpointing counts the tensors that are saved inside it, because it computes them again later. When
-        # it does, nobody listens; so these are saved as they are, without being counted.
+        # Gradient checkpointing counts the tensors saved inside it, because it recomputes them later. No listener runs
+        # during the recomputation, so these tensors are saved directly, without being counted.
         with torch.autograd.graph.saved_tensors_hooks(_unchanged, _unchanged):
             return self._probabilities()
 
@@ -42,10 +42,10 @@ class CrossAttentionCall:
         """Norms of the weighted and projected values, ``[batch, heads, target, source]`` float32, detached.
 
         Raises:
-            NotImplementedError: the module does not show its values, or no head has a projection of its own.
+            NotImplementedError: the module does not expose its values, or its heads have no separate projections.
         """
         raise NotImplementedError(
-            f"{type(self.module).__name__} computes its attention itself and does not show its values: "
+            f"{type(self.module).__name__} computes its attention itself and does not expose its values: "
             "value norms are unavailable"
         )
 
@@ -66,8 +66,8 @@ class ComputedCall(CrossAttentionCall):
     scaling: float
     softcap: float | None
     position_bias: torch.Tensor | None  # [1 or batch, heads, target, source]
-    rows: slice | None  # those of the target's tokens, if there are other queries too
-    columns: slice | None  # those of the encoder, if there are other keys too
+    rows: slice | None  # the rows of the target's tokens, if there are other queries too
+    columns: slice | None  # the encoder's columns, if there are other keys too
     dropout: float
 
     def _probabilities(self) -> torch.Tensor:
@@ -169,7 +169,7 @@ def _projection_weight(module: nn.Module, width: int, like: torch.Tensor) -> tor
 
 
 def _without_autocast(device: str) -> AbstractContextManager[Any]:
-    """Switch autocast off where it is on: in half precision rows do not sum to 1. Switching it off costs time."""
+    """Disable autocast if it is enabled: in half precision, rows do not sum to 1. Disabling it costs time."""
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 

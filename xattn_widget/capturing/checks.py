@@ -1,7 +1,7 @@
 """Checks that modules of transformers do what the taps and families.py assume.
 
-A release may change what a module takes or returns and keep its names. Each check compares what is read with something
-else that the module shows, and raises an error that names the module, its family and the release.
+A release may change what a module takes or returns and keep its names. Each check compares what was read with other
+evidence from the module, and raises an error that names the module, its family and the release.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from torch import nn
 ROUNDING = 0.01
 
 
-def unknown(what: str, module: nn.Module, config: Any) -> NotImplementedError:
-    """The error for a module that does something that this package does not know: ``what``, in words."""
+def unknown(behavior: str, module: nn.Module, config: Any) -> NotImplementedError:
+    """The error for a module whose behavior, described by ``behavior``, this package does not know."""
     family = getattr(config, "model_type", None) or type(module).__module__
     return NotImplementedError(
-        f"{type(module).__name__} ({family}, transformers {transformers.__version__}) {what}. Use an older release of "
-        "transformers or a newer one of xattn_widget, or add the family in capturing/families.py"
+        f"{type(module).__name__} ({family}, transformers {transformers.__version__}) {behavior}. Use an older release "
+        "of transformers or a newer one of xattn_widget, or add the family in capturing/families.py"
     )
 
 
@@ -42,7 +42,7 @@ def weights_part(
     states: torch.Tensor | None,
     rows: slice | None,
 ) -> int:
-    """The index of the weights in a module's output: the last part that has their shape and is probabilities.
+    """The index of the weights in a module's output: the last part that has their shape and holds probabilities.
 
     T5 returns its position bias before them, in the same shape. There may be more source positions than states: MVP
     puts prompts before them. FSMT has time before batch. ProphetNet may return only one of its streams.
@@ -90,7 +90,7 @@ def check_interface_call(
 
     Args:
         module: the attention module.
-        config: of the model that it is part of.
+        config: the config of the model that it is part of.
         query: what the module passes to its attention function, ``[batch, heads, target, dimension]``.
         key: the same, ``[batch, key heads, source, dimension]``.
         queries: the states that the module got, ``[batch, target, ...]`` (FSMT: ``[target, batch, ...]``).
@@ -124,11 +124,11 @@ def check_softmax(
     output: torch.Tensor,
     implementation: str | None,
 ) -> None:
-    """Raise unless attention weights, applied to the values, give what the attention function returned.
+    """Raise unless attention weights, applied to the values, reproduce the attention function's output.
 
     Args:
         module: the attention module.
-        config: of the model that it is part of.
+        config: the config of the model that it is part of.
         weights: ``[batch, heads, target, source]``, as computed here.
         value: ``[batch, key heads, source, dimension]``.
         output: what the attention function returned, ``[batch, target, heads, dimension]``.
@@ -139,7 +139,7 @@ def check_softmax(
         value = value.repeat_interleave(weights.shape[1] // value.shape[1], dim=1)
         expected = (weights @ value).transpose(1, 2).float()  # autocast may have lowered its precision
         if output.shape == expected.shape:
-            # A row that may attend to nothing gives zeros in some implementations, the mean of the values in others.
+            # A row with nothing to attend to gives zeros in some implementations and the mean of the values in others.
             expected = expected.masked_fill((output == 0).all(-1, keepdim=True), 0)
             tolerance = 1e-2 if output.dtype == torch.float32 else 5e-2
             largest = float(expected.abs().nan_to_num(0, 0, 0).max())
@@ -147,9 +147,9 @@ def check_softmax(
             if bool((close | output.isnan() | expected.isnan()).all()):  # NaN is reported later, with a reason
                 return
     if implementation is None:
-        raise unknown("does not give what softmax attention gives, so its weights are unknown", module, config)
+        raise unknown("does not compute softmax attention, so its weights are unknown", module, config)
     raise NotImplementedError(
-        f"the attention function {implementation!r} does not give what softmax attention gives, so its weights are "
+        f"the attention function {implementation!r} does not compute softmax attention, so its weights are "
         "unknown: load the model with attn_implementation='sdpa' or 'eager'"
     )
 
@@ -161,11 +161,11 @@ def check_alteration(
 
     Args:
         module: the attention module.
-        config: of the model that it is part of.
+        config: the config of the model that it is part of.
         heads: how many heads the module says that it has.
         weights: ``[batch, heads, target, source]``, as the module returned them.
         times: how often its output projection was called; None if it has none.
-        others: the names of its parts of unknown use.
+        others: the names of its parts whose purpose is unknown.
     """
     problem = ""
     if heads != weights.shape[1]:

@@ -1,10 +1,10 @@
-"""The one address for what individual families need: the names that their modules use, and one function for each quirk.
+"""Everything specific to individual families: the names that their modules use, and one function for each quirk.
 
-A family is recognized by what its modules take or its config holds, so that related families are covered too. What a
-function assumes about the family is checked: a later release may keep the names and change what they mean.
-To add a family whose modules use other names, add the names below. To add one that computes or returns attention in
-another way, add a function with its reason. ``tests/helpers/family_*.py`` has a tiny model of every family; the tests
-run with each of them.
+A family is recognized by the arguments of its modules or by its config, so that related families are covered too. What
+a function assumes about the family is checked: a later release may keep the names and change what they mean. To add a
+family whose modules use other names, add the names below. To add one that computes or returns attention in another way,
+add a function with its reason. ``tests/helpers/family_*.py`` has a tiny model of every family; the tests run with each
+of them.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from torch import nn
 
 from xattn_widget.capturing.checks import are_probabilities, unknown
 
-# --- Names.
+# --- Names that modules use.
 
-# Arguments in which attention modules get states that are not their own.
+# Arguments through which attention modules receive states from outside.
 KEY_VALUE_ARGUMENTS = ("key_value_states", "encoder_hidden_states", "cross_attention_states", "key")
 # Attributes with the number of heads, of modules outside the attention interface.
 _HEAD_COUNTS = ("num_heads", "n_heads", "num_attention_heads", "num_attn_heads")
-# Parts of attention modules that make queries, keys and values (needed only for modules without an output projection of
-# their own), and the parts that project what the heads give.
+# Parts of attention modules that compute queries, keys and values (needed only for modules without an output projection of
+# their own), and parts that project the heads' outputs.
 _INPUT_PROJECTIONS = (
     *("query", "key", "value", "query_proj", "key_proj", "value_proj"),
     *("q", "k", "v", "q_proj", "k_proj", "v_proj"),
@@ -33,7 +33,7 @@ _OUTPUT_PROJECTIONS = ("out_proj", "o_proj", "o", "c_proj", "output", "dense")
 
 
 def key_value_argument(names: Sequence[str]) -> str | None:
-    """The argument for states from elsewhere, if there is one. The first argument is a module's own states, never that.
+    """The argument for states from outside, or None. The first argument holds the module's own states and never counts.
 
     Args:
         names: the arguments of a module's forward in order, without ``self``.
@@ -42,12 +42,12 @@ def key_value_argument(names: Sequence[str]) -> str | None:
 
 
 def head_count(module: nn.Module) -> int | None:
-    """How many heads an attention module says that it has; None if it does not say."""
+    """The number of heads that an attention module declares; None if it declares none."""
     return next((getattr(module, name) for name in _HEAD_COUNTS if hasattr(module, name)), None)
 
 
 def output_projection(module: nn.Module) -> nn.Module | None:
-    """The part of an attention module that projects what its heads give; None if its layer does that (BERT, BLIP)."""
+    """The part of an attention module that projects its heads' outputs; None if its layer does that (BERT, BLIP)."""
     children = dict(module.named_children())
     return next((children[name] for name in _OUTPUT_PROJECTIONS if name in children), None)
 
@@ -64,7 +64,7 @@ def parts_of_unknown_use(module: nn.Module) -> list[str]:
 def joint_norm(module: nn.Module) -> str | None:
     """The part that normalizes all heads together before Kosmos-2's output projection; None in other families.
 
-    With it no head has a share of the output that is its own. Norms of queries, keys and values are not meant.
+    With it, no head has a separate share of the output. Norms of queries, keys and values do not count.
     """
     inputs = ("q_", "k_", "v_", "query", "key")
     for name, _ in module.named_children():
@@ -88,26 +88,26 @@ def reads_states_from_cache(argument: str) -> bool:
 def is_causal(module: nn.Module, options: Mapping[str, Any]) -> bool:
     """Whether transformers' sdpa function, without a mask, lets row ``t`` attend to the first ``t + 1`` columns only.
 
-    It does so for modules that do not say ``is_causal = False``, such as Mllama's cross-attention (which usually has a
+    It does so for modules that do not set ``is_causal = False``, such as Mllama's cross-attention (which usually has a
     mask).
     """
-    given = options.get("is_causal")
-    return bool(getattr(module, "is_causal", True) if given is None else given)
+    option = options.get("is_causal")
+    return bool(getattr(module, "is_causal", True) if option is None else option)
 
 
 def causal_mask(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor | None:
-    """The mask for that, ``[1, 1, target, source]``, True where a row may attend; None for a step of decoding."""
+    """The causal mask ``[1, 1, target, source]``, True where a row may attend; None for a step of decoding."""
     rows, columns = query.shape[2], key.shape[2]
     return torch.ones(1, 1, rows, columns, dtype=torch.bool, device=query.device).tril() if rows > 1 else None
 
 
-def cached_positions(module: nn.Module, config: Any, given: Sequence[Any]) -> int:
+def cached_positions(module: nn.Module, config: Any, arguments: Sequence[Any]) -> int:
     """How many keys Mllama's cross-attention has in the cache. A call without states must not add any.
 
-    The cache is found among the arguments by what it holds: ``past_key_values`` was renamed to ``cache`` in 5.24.
+    The cache is identified among the arguments by its content: ``past_key_values`` was renamed to ``cache`` in 5.24.
     """
     layer = getattr(module, "layer_idx", None)
-    for value in given:
+    for value in arguments:
         layers = getattr(value, "layers", None)
         if layers is not None and layer is not None and layer < len(layers):
             keys = getattr(layers[layer], "keys", None)
@@ -140,19 +140,19 @@ def check_encoder_columns(module: Any, config: Any, key: torch.Tensor, states: t
     """Raise unless the last keys of T5Gemma 2's merged attention are those of the encoder's states."""
     try:
         with torch.no_grad():
-            made = module.k_proj(states).unflatten(-1, (-1, module.head_dim)).transpose(1, 2)
-            expected = module.k_norm(made)
+            encoder_keys = module.k_proj(states).unflatten(-1, (-1, module.head_dim)).transpose(1, 2)
+            expected = module.k_norm(encoder_keys)
     except (AttributeError, RuntimeError):
         expected = None
-    found = key[:, :, -states.shape[1] :]
+    last_keys = key[:, :, -states.shape[1] :]
     if (
         expected is None
-        or found.shape != expected.shape
+        or last_keys.shape != expected.shape
         or key.shape[2] <= states.shape[1]
-        or not torch.allclose(found, expected, rtol=1e-2, atol=1e-2 * float(expected.abs().max()), equal_nan=True)
+        or not torch.allclose(last_keys, expected, rtol=1e-2, atol=1e-2 * float(expected.abs().max()), equal_nan=True)
     ):
         raise unknown(
-            "does not have the encoder's keys behind its own, so that it is unclear which columns are the encoder's",
+            "does not have the encoder's keys after its own, so it is unclear which columns are the encoder's",
             module,
             config,
         )
@@ -162,10 +162,10 @@ def check_encoder_columns(module: Any, config: Any, key: torch.Tensor, states: t
 
 
 def token_rows(rows: int, module: nn.Module, config: Any) -> slice | None:
-    """ProphetNet's decoder works on several streams at once: returns which rows are the target's tokens.
+    """The rows of the target's tokens, because ProphetNet's decoder works on several streams at once.
 
     There are ``(1 + ngram) * target`` rows: first the main stream, which reads the target, then ``ngram`` streams that
-    predict 1, 2, ... tokens ahead. The first of these is taken. The model's logits come from it, so a row belongs to
+    predict 1, 2, ... tokens ahead. The first of these is used. The model's logits come from it, so a row belongs to
     the token that it predicts, as in every other family. None for other families: all rows are tokens.
     """
     streams = getattr(config, "ngram", None)
@@ -183,13 +183,13 @@ def returned_rows(weights: torch.Tensor, rows: slice | None, module: nn.Module, 
     """The probabilities of the target's tokens in what a module returns.
 
     ProphetNet returns the logits of all streams instead of probabilities. If a release returns probabilities, or only
-    the rows of the target, as every other family does, they are taken as they are.
+    the rows of the target, as every other family does, they are used unchanged.
 
     Args:
         weights: ``[batch, heads, rows, source]``, as returned.
         rows: see :func:`token_rows`.
         module: the attention module.
-        config: of the model that it is part of.
+        config: the config of the model that it is part of.
     """
     if rows is None:
         return weights
@@ -211,7 +211,7 @@ def returned_rows(weights: torch.Tensor, rows: slice | None, module: nn.Module, 
 
 
 def has_time_first(queries: torch.Tensor, states: torch.Tensor | None, config: Any) -> bool:
-    """Whether states are ``[target, batch, ...]``, as in FSMT's attention; ``[batch, target, ...]`` in every other.
+    """Whether states are ``[target, batch, ...]``, as in FSMT's attention; ``[batch, target, ...]`` elsewhere.
 
     The batch is the axis on which queries and encoder states agree: FSMT may follow the others one day.
     """

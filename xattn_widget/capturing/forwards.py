@@ -17,14 +17,14 @@ from xattn_widget.capturing.threads import Scope
 
 
 class Forwards:
-    """The outermost forwards that a block sees, each with a list of notes that listeners take during it.
+    """The outermost forwards that a block sees, each with the notes that listeners take during it.
 
     The outermost call is the one that is not inside another: a call of the model, or of a part of it that the user
     calls, such as its decoder.
     """
 
     def __init__(self, scope: Scope, done: Callable[[list[Any]], None]) -> None:
-        """``done`` is called with the notes of each forward that ended without an error and has any."""
+        """``done`` is called with the notes of each forward that ended without an error, if there are any."""
         self._scope, self._done = scope, done
 
     @property
@@ -44,7 +44,7 @@ class Forwards:
         if self in _notes.get() or is_backward_running() or not self._scope.has_current():
             return run(*args, **kwargs)
         notes: list[Any] = []
-        # In a context of its own, which ends with the forward even if an interrupt ends it.
+        # Run in a separate context, which ends with the forward even after an interrupt.
         output = copy_context().run(self._run, notes, run, args, kwargs)
         if notes:
             self._done(notes)

@@ -1,8 +1,8 @@
-"""Show listeners every cross-attention call of a model, or change what its heads give; afterwards it is as before.
+"""Show listeners every cross-attention call of a model, or change its heads' outputs; afterwards it is restored.
 
 A tap is put around each attention module (see taps.py). When the module gets keys and values from elsewhere, the tap
-shows the call to the listeners. The model's own attention function computes the output, so that it is the same to the
-bit. Self-attention is never touched.
+shows the call to the listeners. The model's own attention function computes the output, so the output is bitwise
+identical. Self-attention is never touched.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def alter(
     cleanup: Cleanup,
     done: Callable[[int], None] = lambda layers: None,
 ) -> None:
-    """Replace the output of each cross-attention's heads by ``change(layer, output)``, until the cleanup.
+    """Replace the output of each cross-attention's heads with ``change(layer, output)``, until the cleanup.
 
     ``output`` is ``[batch, target, heads, dimension]``, before the output projection; layers are counted from 0 in each
     forward. At the end of a forward, ``done`` is called with the number of layers that had cross-attention.

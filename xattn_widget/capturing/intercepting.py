@@ -1,7 +1,7 @@
-"""Put functions around the forward of a module, without copies and pickles of the module getting them too.
+"""Wrap the forward of a module in functions that copies and pickles of the module do not inherit.
 
 This is the only place that replaces a forward: it sets ``forward`` and ``__reduce_ex__`` on the instance, never on the
-class, until the last block ends. Hooks of torch would not do: an interrupt skips those that run after a forward, they
+class, until the last block ends. torch's hooks would not work: an interrupt skips those that run after a forward, they
 are copied with the module, and adding or removing one breaks a forward that fails in another thread at that moment.
 """
 
@@ -81,7 +81,7 @@ class Interception:
                     attributes[_FORWARD] = self.original
 
     def _reduce_module(self, protocol: Any) -> Any:
-        """What ``pickle`` and ``copy`` use to take the module apart: its state without blocks."""
+        """The module's state without blocks, for ``pickle`` and ``copy``."""
         reduced = type(self._module).__reduce_ex__(self._module, protocol)
         if not isinstance(reduced, tuple) or len(reduced) < 3 or not isinstance(reduced[2], dict):
             return reduced
@@ -99,4 +99,4 @@ class Interception:
 def refuse_to_be_compiled() -> None:
     """Keep torch.compile from putting a block into a graph that outlives it; it then runs this part uncompiled."""
     if torch.compiler.is_compiling():
-        raise NotImplementedError("what runs inside 'with capture(model)' cannot be compiled: call the model itself")
+        raise NotImplementedError("code inside 'with capture(model)' cannot be compiled: call the model itself")

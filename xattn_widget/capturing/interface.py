@@ -2,8 +2,8 @@
 
 While a tap is installed, the module's config is replaced by a view of it. During a call that a block sees, the view
 names our attention function, ``"xattn_widget"``, which is registered with transformers while any block is open. It
-calls the model's own function with the same arguments, and shows query, key, value and mask to the listeners. To other
-threads the view is the config as it was; when the last block ends, the config is put back and the function removed.
+calls the model's own function with the same arguments, and shows query, key, value and mask to the listeners. Other
+threads see the unchanged config; when the last block ends, the config is restored and the function removed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from xattn_widget._compat import (
 )
 from xattn_widget.capturing import checks, families
 from xattn_widget.capturing.calls import ComputedCall
-from xattn_widget.capturing.taps import Tap, UnderWay, class_forward, under_way
+from xattn_widget.capturing.taps import RunningCall, Tap, class_forward, running_call
 from xattn_widget.capturing.threads import lock
 
 _NAME = "xattn_widget"
@@ -36,19 +36,19 @@ _SOFTMAX_FUNCTIONS = ("eager", "sdpa", "flash", "flex", "paged", "kernels-")
 
 
 def register() -> None:
-    """Make our attention function known to transformers."""
+    """Register our attention function with transformers."""
     AttentionInterface.register(_NAME, _attention)
 
 
 def unregister() -> None:
-    """Remove it again."""
+    """Unregister our attention function."""
     unregister_attention(_NAME)
 
 
 class _ConfigView:
     """A view of a module's config for one tap: it has the same attributes, but may name our attention function.
 
-    It does so only for a call that is under way in the running thread. Other threads, copies and pickles get the
+    It does so only for a call in progress in the running thread. Other threads, copies and pickles get the
     module's own config.
     """
 
@@ -67,7 +67,7 @@ class _ConfigView:
 
 
 def _named_implementation(view: _ConfigView) -> Any:
-    call = under_way.get()
+    call = running_call.get()
     if call is not None and call.tap is view.tap and not call.runs_own and view.tap.is_installed:
         return _NAME
     return attention_implementation(view.original)
@@ -104,7 +104,7 @@ class InterfaceTap(Tap):
     def __init__(self, module: nn.Module, owner_config: Any) -> None:
         super().__init__(module, owner_config)
         self.is_installed = False
-        self._is_checked = False  # whether the weights and values of a call have given what it returned
+        self._is_checked = False  # whether a call's weights and values have reproduced its output
 
     def install(self) -> None:
         """Begin to follow the module's calls."""
@@ -123,9 +123,9 @@ class InterfaceTap(Tap):
         with lock:
             if self.is_installed and not isinstance(self.module.config, _ConfigView):
                 self.module.config = _view(self.module.config, self)
-        under_way.set(call)
+        running_call.set(call)
         output = run(*args, **kwargs)
-        if not call.is_seen and self.is_installed:  # else another thread has ended the block
+        if not call.is_seen and self.is_installed:  # otherwise another thread has ended the block
             raise checks.unknown(
                 "attends to the encoder but does not call transformers' attention interface, so its weights cannot be "
                 "read here",
@@ -134,8 +134,8 @@ class InterfaceTap(Tap):
             )
         return output
 
-    def _describe(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UnderWay:
-        call = UnderWay(self, args, kwargs)
+    def _describe(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> RunningCall:
+        call = RunningCall(self, args, kwargs)
         if call.states is None:
             call.positions = families.cached_positions(self.module, self.owner_config, [*args, *kwargs.values()])
         else:
@@ -144,12 +144,12 @@ class InterfaceTap(Tap):
                 call.positions = call.states.shape[1]
         return call
 
-    def check(self, call: ComputedCall, current: UnderWay, output: Any, implementation: str) -> None:
-        """Raise unless the attention function took and returned what is assumed of it."""
+    def check(self, call: ComputedCall, current: RunningCall, output: Any, implementation: str) -> None:
+        """Raise unless the attention function's arguments and output are as assumed."""
         module, config = self.module, self.owner_config
         foreign = not implementation.startswith(_SOFTMAX_FUNCTIONS)
         # The library's functions are checked once for each module, which may do something unknown, such as adding
-        # another bias; functions of other people are checked in every call.
+        # another bias; third-party functions are checked in every call.
         if not self.listeners.here() or (self._is_checked and not foreign) or (call.dropout and module.training):
             return
         if current.columns is not None and current.states is not None:
@@ -168,7 +168,7 @@ def _attention(
     **kwargs: Any,
 ) -> Any:
     """The attention function that the view of a config names: runs the model's own and shows the call to listeners."""
-    current = under_way.get()
+    current = running_call.get()
     implementation = stored_implementation(module.config)
     own_function = _own_function(module, implementation)
     if current is None or current.tap.module is not module:

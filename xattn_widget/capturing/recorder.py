@@ -1,4 +1,4 @@
-"""Keep the cross-attention weights of whatever a model runs: ``capture``.
+"""Keep the cross-attention weights of every forward of a model: ``capture``.
 
 with capture(model) as captured:
     model(**inputs)                  # or model.generate(**inputs)
@@ -28,11 +28,11 @@ ROW_SUM_TOLERANCE = 1e-3
 
 
 class _Layer(NamedTuple):
-    """What is kept of one decoder layer's cross-attention in one forward."""
+    """The values kept from one decoder layer's cross-attention in one forward."""
 
-    kept: torch.Tensor  # the weights, or what ``reduce`` made of them
+    kept: torch.Tensor  # the weights, or the result of ``reduce``
     sums: torch.Tensor  # of the weights' rows, [batch, heads, target]
-    norms: torch.Tensor | None  # of the weighted values, if asked for
+    norms: torch.Tensor | None  # of the weighted values, if requested
     whole_rows: bool
 
 
@@ -66,7 +66,7 @@ class Capture:
 
         Raises:
             RuntimeError: nothing was captured (no forward ran, or the model does not attend to an encoder), or
-                gradients were asked for and the last forward ran without them.
+                gradients were requested and the last forward ran without them.
             ValueError: rows are not probabilities: they hold NaN or do not sum to 1.
         """
         if not self._forwards:
@@ -74,11 +74,11 @@ class Capture:
                 f"no cross-attention was captured: either no forward of this {self._model_class} ran inside "
                 "'with capture(model)', or what ran does not attend to an encoder (a decoder-only or encoder-only "
                 "model, or a decoder called without encoder states), or it ran in a function compiled by "
-                "torch.compile, or in a thread that was there before the block or that another thread started"
+                "torch.compile, or in a thread that was started before the block or by another thread"
             )
         if self._gradients and not any(layer.kept.requires_grad for layer in self._forwards[-1]):
             raise RuntimeError(
-                f"gradients were asked for, but the forward of this {self._model_class} ran without gradient: inside "
+                f"gradients were requested, but the forward of this {self._model_class} ran without gradient: inside "
                 "torch.no_grad or torch.inference_mode, with frozen parameters, or in a reentrant checkpoint "
                 "(use_reentrant=False keeps gradients)"
             )
@@ -100,12 +100,12 @@ class Capture:
         So the norm is how much a source position contributes to a target position through this head.
 
         Raises:
-            RuntimeError: norms were not asked for, or nothing was captured.
+            RuntimeError: norms were not requested, or nothing was captured.
 
         Source: Kobayashi et al. 2020.
         """
         if not self._value_norms:
-            raise RuntimeError("value norms were not asked for: use capture(model, value_norms=True)")
+            raise RuntimeError("value norms were not requested: use capture(model, value_norms=True)")
         _ = self.forwards  # for its checks
         return tuple(layer.norms for layer in self._forwards[-1] if layer.norms is not None)
 
@@ -122,7 +122,7 @@ def _check_rows(layer: _Layer, index: int, model_class: str) -> None:
         raise ValueError(
             f"the rows of layer {index} of this {model_class} are not probabilities: their sums are up to {worst:.3g} "
             "away from 1. The model does not use softmax attention here, or returns it after dropout (T5 before "
-            "transformers 5.1 does in training mode: call model.eval()), and scores would mean nothing"
+            "transformers 5.1 does in training mode: call model.eval()), so scores would be meaningless"
         )
 
 
@@ -131,18 +131,18 @@ def capture(
 ) -> AbstractContextManager[Capture]:
     """Capture the cross-attention weights of every forward of ``model`` inside the ``with`` block.
 
-    The model runs as it does otherwise: its own attention function computes its outputs, bit for bit; only the
+    The model runs as usual: its own attention function computes its outputs, bit for bit; only the
     cross-attention weights are computed in addition (before dropout, in float32). When the block ends, normally, by an
-    exception or by Ctrl-C at any moment, the model is as it was. Copies and pickles of the model made inside the block
+    exception or by Ctrl-C at any moment, the model is restored. Copies and pickles of the model made inside the block
     are plain models.
 
-    A model compiled by ``torch.compile`` runs uncompiled inside the block, because compiled code does not see what was
-    added later. Under gradient checkpointing, what a backward pass computes again does not count as a forward.
+    A model compiled by ``torch.compile`` runs uncompiled inside the block, because compiled code ignores functions that
+    are added later. Under gradient checkpointing, what a backward pass computes again does not count as a forward.
 
     The block sees the forwards of its own thread, of threads that this thread starts inside the block (``generate``
     with a streamer), and of the threads that these start. It does not see what other threads or other asyncio tasks run
-    with the same model at the same time. A thread of a pool counts if it was started inside the block, whoever gives it
-    work; a call by ``asyncio.to_thread`` inside the block counts too.
+    with the same model at the same time. A thread of a pool counts if it was started inside the block, regardless of
+    who gives it work; a call by ``asyncio.to_thread`` inside the block counts too.
 
     Args:
         model: an encoder-decoder model of transformers (or any part of it that contains its decoder), as loaded.
@@ -166,7 +166,7 @@ def capture(
 
 
 def capture_here(model: nn.Module, *, value_norms: bool = False) -> AbstractContextManager[Capture]:
-    """:func:`capture` for what the calling thread runs, without the threads that it starts."""
+    """:func:`capture` for the calling thread only, without the threads that it starts."""
     return Block(partial(_begin, model, CallingThread, None, False, value_norms))
 
 

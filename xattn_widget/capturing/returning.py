@@ -1,7 +1,7 @@
 """Read attention weights of modules that compute attention themselves and return the weights.
 
-T5 before transformers 5.1, LED, FSMT, MVP and BLIP are of this kind. Most return weights only when asked: the tap asks,
-takes them out of the output, and passes on what the caller would have got without it.
+T5 before transformers 5.1, LED, FSMT, MVP and BLIP are of this kind. Most return weights only on request: the tap
+requests them, takes them out of the output, and returns to the caller what it would have received without the tap.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch import nn
 from xattn_widget.capturing import checks, families
 from xattn_widget.capturing.calls import ReturnedCall
 from xattn_widget.capturing.intercepting import intercept
-from xattn_widget.capturing.taps import Tap, UnderWay, under_way
+from xattn_widget.capturing.taps import RunningCall, Tap, running_call
 
 _ASK = "output_attentions"
 
 
 class ReturningTap(Tap):
-    """For a module that returns its weights, always or when asked."""
+    """For a module that returns its weights, always or on request."""
 
     def __init__(self, module: nn.Module, owner_config: Any) -> None:
         super().__init__(module, owner_config)
@@ -35,14 +35,14 @@ class ReturningTap(Tap):
             intercept(self.projection, self._around_projection, self._cleanup)
 
     def _around_projection(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        call = under_way.get()
+        call = running_call.get()
         if call is not None and call.tap is self and self.alterations.here():
             call.altered += 1
             args = (self._altered(args[0], call), *args[1:])
         return run(*args, **kwargs)
 
-    def _altered(self, output: torch.Tensor, call: UnderWay) -> torch.Tensor:
-        """``output`` ``[batch, target, heads * dimension]`` with the alterations of its heads."""
+    def _altered(self, output: torch.Tensor, call: RunningCall) -> torch.Tensor:
+        """``output`` ``[batch, target, heads * dimension]`` after the alterations of its heads."""
         if self.heads is None:
             raise NotImplementedError(
                 f"{type(self.module).__name__} does not say how many heads it has, so the outputs of its heads cannot "
@@ -61,12 +61,12 @@ class ReturningTap(Tap):
         return args, kwargs | {_ASK: True}
 
     def _cross(self, run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        # Whether the caller did not ask: then the weights are not passed on.
-        hidden = _ASK in self.names and not self.given(_ASK, args, kwargs)
-        call, config = UnderWay(self, args, kwargs), self.owner_config
+        # If the caller did not request the weights, they are not passed on.
+        hidden = _ASK in self.names and not self.argument_value(_ASK, args, kwargs)
+        call, config = RunningCall(self, args, kwargs), self.owner_config
         if hidden:
             args, kwargs = self._ask(args, kwargs)
-        under_way.set(call)
+        running_call.set(call)
         output = run(*args, **kwargs)
         place = checks.weights_part(self.module, config, output, call.queries, call.states, call.rows)
         families.check_time_first(output[place], call.queries, call.time_first, self.module, config)
@@ -77,16 +77,17 @@ class ReturningTap(Tap):
                 listener(returned)
         if self.alterations.here():
             self._check_alteration(output[place], call)
-            if self.projection is None:  # it comes after the module
+            if self.projection is None:  # the projection comes after the module
                 output = (self._altered(output[0], call), *output[1:])
         if not (hidden or self.alterations.here()):
             return output
-        # When not asked, modules that return a position bias end with it, and others have None where the weights were.
+        # Without a request, modules with a position bias return it last, and others return None in place of the
+        # weights.
         biased = any(isinstance(part, torch.Tensor) and part.dim() == 4 for part in output[:place])
-        kept = (output[place],) if not hidden else () if biased else (None,)
-        return (*output[:place], *kept, *output[place + 1 :])
+        weights_or_none = (output[place],) if not hidden else () if biased else (None,)
+        return (*output[:place], *weights_or_none, *output[place + 1 :])
 
-    def _check_alteration(self, weights: torch.Tensor, call: UnderWay) -> None:
+    def _check_alteration(self, weights: torch.Tensor, call: RunningCall) -> None:
         times = None if self.projection is None else call.altered
         others = families.parts_of_unknown_use(self.module)
         checks.check_alteration(self.module, self.owner_config, self.heads, weights, times, others)

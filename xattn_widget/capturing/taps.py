@@ -1,4 +1,4 @@
-"""What is put around one attention module while somebody listens to it, whatever way its weights are obtained.
+"""The wrapper around one attention module while a block uses it, regardless of how its weights are obtained.
 
 Modules that use transformers' attention interface have an :class:`~xattn_widget.capturing.interface.InterfaceTap`;
 modules that compute attention themselves have a :class:`~xattn_widget.capturing.returning.ReturningTap`. What
@@ -52,7 +52,7 @@ class Roles(Generic[Function]):
 
 
 class Tap:
-    """What is put around one attention module, with the functions that want to see or change its calls."""
+    """The wrapper around one attention module, with the functions that observe or change its calls."""
 
     def __init__(self, module: nn.Module, owner_config: Any) -> None:
         self.module = module
@@ -71,49 +71,49 @@ class Tap:
         """Leave the module as it was."""
         self._cleanup.run()
 
-    def given(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def argument_value(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The value of the argument ``name`` in a call of the module."""
         position = self.names.index(name)
         return args[position] if len(args) > position else kwargs.get(name)
 
     def is_cross_attention(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-        """Whether a block sees this call and the module gets states that are not its own."""
-        # What gradient checkpointing computes again in the backward pass has been seen before.
+        """Whether a block sees this call and the module receives states from outside."""
+        # Calls that gradient checkpointing repeats in the backward pass were already seen in the forward.
         if is_backward_running() or not (self.listeners.here() or self.alterations.here()):
             return False
-        states = self.given(self.argument, args, kwargs)
+        states = self.argument_value(self.argument, args, kwargs)
         if states is None:
             return families.reads_states_from_cache(self.argument)
-        return states is not self.given(self.names[0], args, kwargs)  # FSMT passes its own states as keys too
+        return states is not self.argument_value(self.names[0], args, kwargs)  # FSMT passes its own states as keys too
 
     def _around(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if not self.is_cross_attention(args, kwargs):
             return run(*args, **kwargs)
-        # In a context of its own, which ends with the call even if an interrupt ends it.
+        # Run in a separate context, which ends with the call even after an interrupt.
         return copy_context().run(self._cross, run, args, kwargs)
 
     def _cross(self, run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         raise NotImplementedError
 
 
-class UnderWay:
-    """A call of cross-attention that is under way."""
+class RunningCall:
+    """A cross-attention call in progress."""
 
     def __init__(self, tap: Tap, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.tap = tap
-        self.queries = tap.given(tap.names[0], args, kwargs)
-        self.states = tap.given(tap.argument, args, kwargs)
+        self.queries = tap.argument_value(tap.names[0], args, kwargs)
+        self.states = tap.argument_value(tap.argument, args, kwargs)
         self.time_first = families.has_time_first(self.queries, self.states, tap.owner_config)
         rows = self.queries.shape[0 if self.time_first else 1]
         self.rows = families.token_rows(rows, tap.module, tap.owner_config)
         self.columns: slice | None = None
-        self.positions: int | None = None  # the number of keys that there must be, where it is known
+        self.positions: int | None = None  # the required number of keys, if known
         self.is_seen = False  # whether our attention function has been called
         self.runs_own = False  # whether the model's own attention function runs, which may read the config too
         self.altered = 0  # how often the output projection got altered outputs
 
 
-under_way: ContextVar[UnderWay | None] = ContextVar("under_way", default=None)  # the innermost call
+running_call: ContextVar[RunningCall | None] = ContextVar("running_call", default=None)  # the innermost call
 
 
 def class_forward(module: nn.Module) -> Any:

@@ -15,10 +15,10 @@ lock = threading.RLock()  # guards what blocks change outside themselves
 
 
 class Scope(Protocol):
-    """Tells what runs in a block from what runs beside it in other threads."""
+    """Tells code that runs in a block from code that runs in other threads."""
 
     def has_current(self) -> bool:
-        """Whether what runs now belongs to the block."""
+        """Whether the running code belongs to the block."""
         ...
 
 
@@ -30,7 +30,7 @@ class CallingThread:
         self._here.is_inside = True
 
     def has_current(self) -> bool:
-        """Whether what runs now belongs to the block."""
+        """Whether the running code belongs to the block."""
         return getattr(self._here, "is_inside", False)
 
 
@@ -39,7 +39,7 @@ class StartedThreads:
 
     ``generate`` with a streamer needs them. In the block's own thread the context counts: another asyncio task does not
     belong to the block; a task that is created inside it does, and so does a call by ``asyncio.to_thread``. A thread of
-    a pool belongs to the block if it was started inside the block, whoever gives it work.
+    a pool belongs to the block if it was started inside the block, regardless of who gives it work.
     """
 
     def __init__(self, cleanup: Cleanup) -> None:
@@ -57,7 +57,7 @@ class StartedThreads:
             _follow_starts()
 
     def has_current(self) -> bool:
-        """Whether what runs now belongs to the block."""
+        """Whether the running code belongs to the block."""
         return self in _entered.get() or threading.current_thread() in self._started
 
     def include(self, thread: threading.Thread) -> None:
@@ -73,8 +73,8 @@ _our_start: Any = None
 def _follow_starts() -> None:
     """Replace ``threading.Thread.start``, for the process, while blocks are open; put it back after the last one.
 
-    Before Python 3.14, threads do not inherit context variables. A replacement that others have wrapped meanwhile stays
-    where it is, and does nothing more than start threads.
+    Before Python 3.14, threads do not inherit context variables. If other code has wrapped the replacement in the
+    meantime, it stays in place and only starts threads.
     """
     global _our_start
     current: Any = threading.Thread.start

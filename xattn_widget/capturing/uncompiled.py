@@ -1,9 +1,9 @@
-"""Run compiled models as they were written while a block is open, by the stance of ``torch.compile``.
+"""Run compiled models uncompiled while a block is open, by setting the stance of ``torch.compile``.
 
-Compiled code does not run what is put around a forward later. The stance ``"force_eager"`` holds for the whole process
-while any block is open, so functions compiled elsewhere run uncompiled too; when the last block ends, the stance is
-the one from before. Models with flex attention are left alone: transformers compiles it by itself, and its outputs
-would differ.
+Compiled code ignores functions that are put around a forward later. The stance ``"force_eager"`` holds for the whole
+process while any block is open, so functions compiled elsewhere run uncompiled too; when the last block ends, the
+previous stance is restored. Models with flex attention are left alone: transformers compiles it by itself, and its
+outputs would differ.
 """
 
 from __future__ import annotations

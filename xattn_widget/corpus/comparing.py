@@ -24,14 +24,14 @@ def compare(
     *,
     confidence: float = 0.95,
 ) -> pa.Table:
-    """How the score of each head, and each statistic of the output, correlates with the quality of the translation.
+    """Correlate the score of each head, and each statistic of the output, with the quality of the translation.
 
     The correlation is Spearman's. Its confidence interval comes from Fisher's transformation, with the standard error
     ``sqrt((1 + rho^2 / 2) / (rows - 3))``. The best of hundreds of heads looks better than it is, because it was picked
     as the best: test it on other sentences.
 
     Args:
-        table: what ``score_corpus`` returned, or the path of the Parquet file that it wrote.
+        table: the table that ``score_corpus`` returned, or the path of the Parquet file that it wrote.
         gold: reference translations to compare the targets with, one per row: any sequence, or an Arrow, pandas or
             polars column. A missing one is None, NaN or null.
         metric: without ``gold``, the quality itself: the name of a column of numbers, or one number per row (None, NaN
@@ -41,8 +41,8 @@ def compare(
 
     Returns:
         A table, strongest correlation first: ``score``, ``layer``, ``head`` (null for a statistic), ``correlation`` in
-        [-1, 1], ``low`` and ``high`` (the ends of its interval), and ``rows`` (how many have both numbers). The
-        correlation is NaN if a column is constant or fewer than four rows have both numbers.
+        [-1, 1], ``low`` and ``high`` (the ends of its interval), and ``rows`` (how many rows have both values). The
+        correlation is NaN if a column is constant or fewer than four rows have both values.
 
     Raises:
         TypeError: ``table`` is neither a table nor a path, or with both ``gold`` and ``metric``, ``gold`` is not text
@@ -63,16 +63,16 @@ def compare(
     quality = _quality(table, gold, metric)
     if len(quality) != table.num_rows:
         raise ValueError(f"there must be one quality per row: the table has {table.num_rows} rows, got {len(quality)}")
-    found = []
+    results = []
     for name in score_names(table):
         values = grids(table, name)
         for layer, head in np.ndindex(values.shape[1:]):
-            found.append((name, layer, head, *_spearman(values[:, layer, head], quality, confidence)))
+            results.append((name, layer, head, *_spearman(values[:, layer, head], quality, confidence)))
     for name in STATISTICS:
         if name in table.column_names:
-            found.append((name, None, None, *_spearman(column_values(table, name), quality, confidence)))
-    found.sort(key=lambda row: -abs(row[3]) if row[3] == row[3] else 1.0)  # NaN comes last
-    columns = list(zip(*found, strict=True)) if found else [()] * 7
+            results.append((name, None, None, *_spearman(column_values(table, name), quality, confidence)))
+    results.sort(key=lambda row: -abs(row[3]) if row[3] == row[3] else 1.0)  # NaN comes last
+    columns = list(zip(*results, strict=True)) if results else [()] * 7
     kinds = [pa.string(), pa.int32(), pa.int32(), pa.float64(), pa.float64(), pa.float64(), pa.int64()]
     names = ["score", "layer", "head", "correlation", "low", "high", "rows"]
     return pa.table([pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)], names=names)
@@ -125,7 +125,7 @@ def sentence_chrf(target: str, reference: str) -> float:
 
 
 def _spearman(values: Any, quality: Any, confidence: float) -> tuple[float, float, float, int]:
-    """The correlation, the ends of its interval, and how many rows have both numbers."""
+    """The correlation, the ends of its interval, and how many rows have both values."""
     known = ~(np.isnan(values) | np.isnan(quality))
     rows = int(known.sum())
     if rows < 4 or np.ptp(values[known]) == 0 or np.ptp(quality[known]) == 0:

@@ -48,7 +48,7 @@ class Chosen:
                 self._frequency.update(trigrams(normalize(text)))
 
     def add_new(self, text: str) -> bool:
-        """Choose the sentence unless it resembles one that was chosen; returns whether it was chosen."""
+        """Choose the sentence unless it resembles an earlier choice; returns whether it was chosen."""
         normal = normalize(text)
         if normal in self._texts:
             return False

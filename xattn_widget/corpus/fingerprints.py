@@ -22,7 +22,7 @@ _PROBE = "Ein Satz, über den 42 Modelle – verschieden – urteilen: naïve �
 
 
 def model_fingerprint(model: torch.nn.Module) -> str:
-    """Class, configuration, number type and everything that the model computes with, in 16 hexadecimal digits.
+    """Class, configuration, number type and all parameters and buffers of a model, in 16 hexadecimal digits.
 
     Raises:
         ValueError: parameters without values (on the device "meta", and not offloaded by accelerate).
@@ -142,7 +142,7 @@ def tokenizer_fingerprint(tokenizer: Any, target_tokenizer: Any) -> str:
             digest.update(type(target_tokenizer).__name__.encode())
     digest.update(_json({"vocabularies": [tokenizer.get_vocab(), other], "special": tokenizer.all_special_ids}))
     sides = {"source": tokenizer, "target": target_tokenizer}
-    probes = [tokenize(found, [_PROBE], side)["input_ids"][0] for side, found in sides.items()]
+    probes = [tokenize(part, [_PROBE], side)["input_ids"][0] for side, part in sides.items()]
     return _after(digest, _json({"probes": probes}))
 
 

@@ -39,12 +39,12 @@ class Job:
 
     Attributes:
         scores: the scores of attention heads; each is a column.
-        layered: for each score, whether it may be computed a layer at a time.
-        statistics: names out of ``STATISTICS``.
+        layered: for each score, whether it may be computed one layer at a time.
+        statistics: names from ``STATISTICS``.
         special: the policy for special tokens.
         generation: arguments of ``model.generate``, or None if targets are given.
         forward: further arguments of the model's forward.
-        extras: both, sorted by whether ``generate`` or the forward takes them.
+        extras: both, separated by whether ``generate`` or the forward takes them.
         layout: which columns of the cross-attention are the source's tokens.
         limits: the most source and target tokens, None without limit.
         batch_tokens: the most tokens of a forward, including padding.
@@ -90,8 +90,8 @@ def make_job(
     """Check everything that can be checked without the corpus; see :func:`xattn_widget.score_corpus`."""
     model = text_model.model
     given = [scores] if isinstance(scores, str) or callable(scores) else list(scores)
-    found = tuple(find_score(each) for each in given)
-    names = [score.name for score in found]
+    resolved = tuple(find_score(name_or_function) for name_or_function in given)
+    names = [score.name for score in resolved]
     for name in names:
         if names.count(name) > 1 or name in COLUMNS:
             raise ValueError(f"two columns would be called {name!r}: give the score another name (@score(name=...))")
@@ -99,7 +99,7 @@ def make_job(
     for name in wanted:
         if name not in STATISTICS:
             raise ValueError(f"no statistic of the output is called {name!r}; {did_you_mean(name, STATISTICS)}")
-    if not found and not wanted:
+    if not resolved and not wanted:
         raise ValueError("there is nothing to compute: name at least one score or statistic")
     if with_targets and generation is not None:
         raise ValueError("generation has no use when targets are given: leave out one of the two")
@@ -111,9 +111,9 @@ def make_job(
     if max_length is not None:
         check_positive(max_length, "max_length")
     shape, layout = probe_model(text_model, extras)
-    layered = tuple(_check_score(score, special, shape[1]) for score in found)
+    layered = tuple(_check_score(score, special, shape[1]) for score in resolved)
     return Job(
-        found,
+        resolved,
         layered,
         tuple(name for name in STATISTICS if name in wanted),
         special,
@@ -219,7 +219,7 @@ def _probe(text_model: TextModel, extras: Extras) -> Pair:
 
 
 def _check_score(score: Score, special: str, heads: int) -> bool:
-    """Raise where a job cannot compute a score; else whether it may be computed layer by layer."""
+    """Whether a score may be computed layer by layer; raises if a job cannot compute it at all."""
     score.signature(special=special)  # an unknown policy raises here
     for name in score.needs:
         if INPUTS[name].outside_jobs:

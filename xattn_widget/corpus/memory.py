@@ -23,8 +23,8 @@ def give_back_memory() -> None:
 def keep_fewer_kernels() -> None:
     """Let oneDNN keep the last 128 kernels that it compiled, unless ``ONEDNN_PRIMITIVE_CACHE_CAPACITY`` is set.
 
-    oneDNN compiles a kernel for each shape of a batch and keeps 1,024 of them, about 100 kB each. A corpus has ever new
-    shapes, and no model needs 128 kernels for one batch. The variable stays set for the life of the process, because
-    oneDNN reads it once, when it is first used; later than that, this has no effect.
+    oneDNN compiles a kernel for each shape of a batch and keeps 1,024 of them, about 100 kB each. A corpus keeps
+    producing new shapes, and no model needs 128 kernels for one batch. The variable stays set for the life of the
+    process, because oneDNN reads it once, when it is first used; after that, this has no effect.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")

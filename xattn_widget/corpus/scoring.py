@@ -93,7 +93,7 @@ def score_corpus(
             stores an iterator's rows in a temporary file.
         targets: one target for each source, in anything that ``sources`` may be, read by teacher forcing; None to let
             the model generate them. The table contains them either way.
-        scores: names of built-in scores, and scores of your own.
+        scores: names of built-in scores, and your own scores.
         output: a Parquet file to write; None to return the table.
         source_column: the column of the sentences if ``sources`` has columns, by default ``"source"``. A number, from
             0, means a column of a file without a header. ``"translation.de"`` is the field ``de`` of the column
@@ -115,8 +115,8 @@ def score_corpus(
             loses. Windows of very long rows have fewer.
         max_record_bytes: the most bytes of a line of text, a record of a file, or the texts of a row. A larger one is
             not read, and its row has the reason in the column ``error``.
-        on_error: ``"record"`` errors and continue, or ``"raise"`` the first one. Within a window, errors that show
-            without running the model come first; rows of a finished output are not checked again.
+        on_error: ``"record"`` errors and continue, or ``"raise"`` the first one. Within a window, errors that can be
+            detected without running the model come first; rows of a finished output are not checked again.
         progress: whether to show a progress bar; by default, in terminals and notebooks.
         engine: ``"local"``, or ``"ray"`` for several workers on Ray Data (``pip install xattn-widget[ray]``).
         workers: how many workers the Ray engine starts, each with its own copy of the model; by default one for each

@@ -46,14 +46,15 @@ def select(
     match: pa.Table | str | PathLike[str] | None = None,
     seed: int = 0,
 ) -> pa.Table:
-    """Sentences to label: those with the highest or lowest values in a scored corpus, or random ones as a baseline.
+    """Choose sentences to label: those with the highest or lowest values in a scored corpus, or random ones as a
+    baseline.
 
     Rows that have an error, no source or an undefined value are never chosen. The literature does not show that
     attention beats likelihood, or random choice: compare with both, and with random sentences of the same lengths
     (``match``), over several seeds.
 
     Args:
-        table: what ``score_corpus`` returned, or the path of the Parquet file that it wrote.
+        table: the table that ``score_corpus`` returned, or the path of the Parquet file that it wrote.
         by: what to choose by: a column of numbers (``"logprob_mean"``) or a score. ``"coverage_penalty"`` is the mean
             over all heads, ``"coverage_penalty.layer3"`` over one layer, ``"coverage_penalty.head5"`` over the layers
             for one head number, and ``"coverage_penalty.layer3.head5"`` is one head. A list combines several by the
@@ -100,9 +101,9 @@ def select(
     chance = np.random.default_rng(seed)
     if list(wanted) == ["random"]:
         values = chance.random(read.num_rows)
-        what, high = f"drawn at random (seed {seed})", True
+        description, high = f"drawn at random (seed {seed})", True
     else:
-        values, what, high = _values(read, wanted, heads, scored)
+        values, description, high = _values(read, wanted, heads, scored)
     eligible = np.flatnonzero(scored & ~np.isnan(values))
     ranked = eligible[np.argsort(-values[eligible] if high else values[eligible], kind="stable")]
     if len(ranked) < budget:
@@ -112,11 +113,11 @@ def select(
         )
     chosen = _chosen(read, duplicates, similarity)
     if match is not None:
-        picked = list(_matched(read, ranked, match, chosen, what))
+        picked = list(_matched(read, ranked, match, chosen, description))
     else:
         groups = _groups(read, ranked, budget, length_bins, strata, shares)
         shown = None if list(wanted) == ["random"] else values
-        picked = [choice for group in groups for choice in _take(read, group, chosen, shown, what)]
+        picked = [choice for group in groups for choice in _take(read, group, chosen, shown, description)]
     place = {row: index for index, row in enumerate(ranked.tolist())}
     picked.sort(key=lambda choice: place[choice[0]])
     rows = [row for row, _ in picked]
@@ -178,7 +179,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _check_columns(schema: pa.Schema, wanted: dict[str, str], heads: Any, strata: Any) -> None:
-    """Refuse names that the schema lacks; it knows all columns of a file, of which only a few are read."""
+    """Refuse names that the schema lacks. It lists all columns of a file, of which only a few are read."""
     table = pa.Table.from_batches([], schema)  # schema.empty_table() does not support permuted tensors
     scores = score_names(table)
     for name in wanted:
@@ -203,8 +204,8 @@ def _values(table: pa.Table, wanted: dict[str, str], heads: Any, scored: Any) ->
     """``[rows]`` values to choose by, their description, and whether high ones are preferred."""
     if len(wanted) == 1:
         ((name, order),) = wanted.items()
-        what = f"{order} {name}" + (f" (mean of {len(heads)} heads)" if heads is not None else "")
-        return column_values(table, name, heads), what, order == "highest"
+        description = f"{order} {name}" + (f" (mean of {len(heads)} heads)" if heads is not None else "")
+        return column_values(table, name, heads), description, order == "highest"
     scores = score_names(table)
     columns = {name: column_values(table, name, heads if name in scores else None) for name in wanted}
     good = scored & ~np.isnan(np.stack(list(columns.values()))).any(0)
@@ -279,53 +280,55 @@ def _lengths(table: pa.Table) -> Any:
 
 
 def _parts(budget: int, weights: Sequence[float]) -> list[int]:
-    """The budget in whole parts in proportion to the weights; what is left goes to the largest remainders."""
+    """The budget in whole parts in proportion to the weights; the rest goes to the largest remainders."""
     total = sum(weights)
     exact = [budget * weight / total if total else 0.0 for weight in weights]
     parts = [int(part) for part in exact]
-    left = sorted(range(len(parts)), key=lambda index: parts[index] - exact[index])
-    for index in left[: budget - sum(parts)]:
+    largest_remainders = sorted(range(len(parts)), key=lambda index: parts[index] - exact[index])
+    for index in largest_remainders[: budget - sum(parts)]:
         parts[index] += 1
     return parts
 
 
-def _take(table: pa.Table, group: _Group, chosen: Chosen | None, values: Any, what: str) -> Iterator[tuple[int, str]]:
+def _take(
+    table: pa.Table, group: _Group, chosen: Chosen | None, values: Any, description: str
+) -> Iterator[tuple[int, str]]:
     """As many rows of a group as its budget allows, each with the reason."""
-    taken = 0
+    count = 0
     for place, row in enumerate(group.rows.tolist(), start=1):
-        if taken == group.budget:
+        if count == group.budget:
             return
         if chosen is None or chosen.add_new(table["source"][row].as_py()):
-            taken += 1
-            reason = f"{what}, from" if values is None else f"{what} {values[row]:.4g}, place {place} of"
+            count += 1
+            reason = f"{description}, from" if values is None else f"{description} {values[row]:.4g}, place {place} of"
             yield row, f"{reason} {len(group.rows)} sentences{group.name}"
-    if taken < group.budget:
+    if count < group.budget:
         raise ValueError(
-            f"the budget asks for {group.budget} sentences{group.name}, but only {taken} of {len(group.rows)} can be "
+            f"the budget asks for {group.budget} sentences{group.name}, but only {count} of {len(group.rows)} can be "
             f"chosen{' without duplicates' if chosen else ''}: lower it"
         )
 
 
 def _matched(
-    table: pa.Table, shuffled: Any, match: pa.Table, chosen: Chosen | None, what: str
+    table: pa.Table, shuffled: Any, match: pa.Table, chosen: Chosen | None, description: str
 ) -> Iterator[tuple[int, str]]:
-    """For each row of ``match``, a random row of the same length, or of the nearest length that is left."""
+    """For each row of ``match``, a random row of the same length, or of the nearest length that is still available."""
     lengths = _lengths(table)
-    left: dict[int, Iterator[int]] = {
+    remaining: dict[int, Iterator[int]] = {
         int(length): iter(shuffled[lengths[shuffled] == length].tolist()) for length in np.unique(lengths[shuffled])
     }
     for length in _lengths(match).tolist():
-        row = _next_of(table, left, length, chosen)
+        row = _next_of(table, remaining, length, chosen)
         if row is None:
             without = " without duplicates" if chosen else ""
             raise ValueError(f"the table has fewer sentences{without} than match: pass a shorter match")
-        yield row, f"{what}, with {lengths[row]} tokens to match a sentence with {length}"
+        yield row, f"{description}, with {lengths[row]} tokens to match a sentence with {length}"
 
 
-def _next_of(table: pa.Table, left: dict[int, Iterator[int]], length: int, chosen: Chosen | None) -> int | None:
-    for nearest in sorted(left, key=lambda other: abs(other - length)):
-        for row in left[nearest]:
+def _next_of(table: pa.Table, remaining: dict[int, Iterator[int]], length: int, chosen: Chosen | None) -> int | None:
+    for nearest in sorted(remaining, key=lambda other: abs(other - length)):
+        for row in remaining[nearest]:
             if chosen is None or chosen.add_new(table["source"][row].as_py()):
                 return row
-        del left[nearest]
+        del remaining[nearest]
     return None

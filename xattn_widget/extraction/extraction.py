@@ -82,8 +82,8 @@ def extract(
 
     Args:
         model: an encoder-decoder model of transformers, as loaded, with any attention implementation.
-        tokenizer: the model's tokenizer, with source and target language set if it has them. A tokenizer with two
-            vocabularies (FSMT's, Marian's with ``separate_vocabs``) reads each side with the right one.
+        tokenizer: the model's tokenizer, with its source and target languages set if it has such settings. A tokenizer
+            with two vocabularies (FSMT's, Marian's with ``separate_vocabs``) reads each side with the right one.
         source: a sentence, or a list of them.
         target: None to let the model generate, or a sentence (a list as long as ``source``) for teacher forcing.
         generation: keyword arguments of ``model.generate``, such as ``{"num_beams": 4}``; greedy by default. With
@@ -101,7 +101,7 @@ def extract(
         target_tokenizer: the tokenizer of the targets if it is a different one (such as GPT-2's after BERT's).
         forward: further arguments of the model's forward, for given and for generated targets. A value is a number; an
             array with a row for each source, whose second axis follows the tokens if it is as long as the longest
-            source (as ``tokenizer(sources, padding=True)`` makes it, padded on either side); a list with an array for
+            source (as ``tokenizer(sources, padding=True)`` returns it, padded on either side); a list with an array for
             each source, as long as its tokens; or a function of a source's token ids that returns such an array.
             Arguments called ``decoder_...`` follow the tokens that the decoder reads.
 
@@ -114,7 +114,7 @@ def extract(
         ValueError: a decoder-only or speech model, a tokenizer of another model, one tokenizer for two vocabularies, a
             sentence that is empty or longer than the model's positions, targets that do not match the sources,
             ``generation`` together with a given target, an argument that the forward does not take or that cannot be
-            carried over, columns that cannot be told from the source's tokens.
+            carried over, columns that cannot be distinguished from the source's tokens.
     """
     if importance is not None:
         check_method(importance)

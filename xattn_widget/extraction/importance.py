@@ -45,19 +45,19 @@ def head_importance(
         model: an encoder-decoder model of transformers, as loaded. Its parameters get no gradients.
         tokenizer: the model's tokenizer.
         source: a sentence, or a list of them.
-        target: targets to read; the model's own (generated) when left out.
-        method: ``"gradient"``: mean over target positions of ``|sum_d g_d o_d|``, ``o`` the head's output at a position
-            and ``g`` the gradient of its sentence's loss by it, one backward pass (Michel et al. 2019). ``"ablation"``:
-            loss with the head switched off minus the loss, per target token, one forward a head; negative where the
-            model does better without it (Michel et al. 2019; Voita et al. 2019).
-        generation: keyword arguments of ``model.generate``, where the target is generated.
-        batch_size: sentences a forward; the result does not depend on it beyond float noise.
-        truncation: cut sentences that are longer than the model's positions, in place of the error.
-        target_tokenizer: the tokenizer of the targets, where it is another one, see :func:`xattn_widget.extract`.
+        target: targets to read; by default, the model generates them.
+        method: ``"gradient"``: mean over target positions of ``|sum_d g_d o_d|``, where ``o`` is the head's output at a
+            position and ``g`` the gradient of its sentence's loss with respect to it; takes one backward pass (Michel
+            et al. 2019). ``"ablation"``: the loss with the head switched off minus the loss, per target token; takes
+            one forward per head; negative if the model does better without it (Michel et al. 2019; Voita et al. 2019).
+        generation: keyword arguments of ``model.generate``, if the target is generated.
+        batch_size: sentences per forward; it affects the result only by float noise.
+        truncation: cut sentences that are longer than the model's positions instead of raising an error.
+        target_tokenizer: the tokenizer of the targets if it is a different one, see :func:`xattn_widget.extract`.
         forward: further arguments of the model's forward, see :func:`xattn_widget.extract`.
 
     Returns:
-        ``[layers, heads]`` float32 grid on the CPU, in nats per target position, as the score ``importance`` has it.
+        ``[layers, heads]`` float32 grid on the CPU, in nats per target position, like the score ``importance``.
 
     Raises:
         ValueError: an unknown method, and what :func:`xattn_widget.extract` raises.
@@ -80,7 +80,7 @@ def head_importance(
 
 
 def check_method(method: str) -> None:
-    """Raise for another word than a method's."""
+    """Raise a ValueError unless ``method`` is a known method."""
     if method not in get_args(ImportanceMethod):
         raise ValueError(f"method must be 'gradient' or 'ablation', got {method!r}")
 
@@ -95,7 +95,8 @@ def _by_gradient(model: Any, pairs: list[Pair]) -> torch.Tensor:
     gates: list[torch.Tensor] = []
 
     def gate(layer: int, output: torch.Tensor) -> torch.Tensor:
-        # The derivative by a gate of 1 on a head's output at a position is the product of gradient and output there.
+        # The derivative with respect to a gate of 1 on a head's output at a position is the product of gradient and
+        # output.
         gates.append(torch.ones(output.shape[:3], dtype=output.dtype, device=output.device, requires_grad=True))
         return output * gates[-1][..., None]
 
@@ -112,19 +113,19 @@ def _by_gradient(model: Any, pairs: list[Pair]) -> torch.Tensor:
 def _by_ablation(model: Any, pairs: list[Pair]) -> torch.Tensor:
     """The loss without a head minus the loss, ``[pairs, layers, heads]`` double."""
     inputs = forward_inputs(model, pairs)
-    given: list[Any] = []  # by the encoder
+    encoder_outputs: list[Any] = []
     sizes: list[int] = []
 
     def count(layer: int, output: torch.Tensor) -> torch.Tensor:
         sizes.append(output.shape[2])
         return output
 
-    # No head of the decoder changes what the encoder gives: it runs once, in the model's own forward, which may give it
-    # more than these inputs (an adapter its prompts).
+    # The decoder's heads do not affect the encoder's output. The encoder runs once, in the model's own forward, which
+    # may pass it more than these inputs (such as an adapter's prompts).
     def keep(scope: Scope, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         output = run(*args, **kwargs)
         if scope.has_current():  # others may run the model at the same time
-            given.append(output)
+            encoder_outputs.append(output)
         return output
 
     def begin(cleanup: Cleanup) -> None:
@@ -132,8 +133,8 @@ def _by_ablation(model: Any, pairs: list[Pair]) -> torch.Tensor:
 
     with Block(begin), altering(model, count):
         loss = _losses(model, pairs, inputs)
-    if len(given) == 1:
-        inputs["encoder_outputs"] = given[0]
+    if len(encoder_outputs) == 1:
+        inputs["encoder_outputs"] = encoder_outputs[0]
     grid = torch.zeros(len(pairs), len(sizes), max(sizes), dtype=torch.double)
     for layer, heads in enumerate(sizes):
         for head in range(heads):

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from xattn_widget.messages.characters import well_formed
 
-# Spreadsheets take a cell that starts with one of these for a formula. Some accept the full-width forms too.
+# Spreadsheets treat a cell that starts with one of these as a formula. Some accept the full-width forms too.
 _FORMULA = re.compile("[=+\\-@\t\r\n＝＋－＠]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

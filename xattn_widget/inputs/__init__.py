@@ -1,1 +1,1 @@
-"""What goes into a model, and the axes that result."""
+"""Model inputs, and the axes that result from them."""

@@ -3,7 +3,7 @@
 An argument of the forward may be
 - the same for all sentences: a number, a string, None;
 - an array with a row for each source. Its second axis follows the source's positions if it is as long as the longest
-  source (as ``tokenizer(sources, padding=True)`` makes it, padded on the tokenizer's side); it is cut and padded like
+  source (as ``tokenizer(sources, padding=True)`` returns it, padded on the tokenizer's side); it is cut and padded like
   the batches;
 - a list with an array for each source, as long as the source;
 - a function of one source (of a text's token ids) that returns such an array or a number.
@@ -23,7 +23,7 @@ from xattn_widget.inputs.sources import SideName
 # The first tokens of a generated target, and the symbol that it starts with.
 PREFIX = "decoder_input_ids"
 START = "decoder_start_token_id"
-# Those with a value for each token, on either side.
+# The arguments with a value for each token, on either side.
 _PER_TOKEN = {"attention_mask", "global_attention_mask", "position_ids", "token_type_ids"}
 
 
@@ -48,9 +48,9 @@ def split_argument(
 
     Args:
         name: the argument.
-        value: what the user gave.
+        value: the user's value.
         side: the side whose positions the argument follows.
-        contents: for each sentence what a function is called with.
+        contents: for each sentence, the value that a function is called with.
         lengths: for each sentence the number of positions on this side.
         padding_side: where arrays are padded: ``"left"`` or ``"right"``.
 
@@ -64,8 +64,8 @@ def split_argument(
             raise ValueError(f"{name} has a value for each token of a sentence, got {value!r} for all")
         return [Argument(value, "all")] * count
     if callable(value):
-        made = [to_array(name, value(content)) for content in contents]
-        return [_checked(name, part, length, side) for part, length in zip(made, lengths, strict=True)]
+        arrays = [to_array(name, value(content)) for content in contents]
+        return [_checked(name, part, length, side) for part, length in zip(arrays, lengths, strict=True)]
     if isinstance(value, Sequence) and len(value) == count and not all(map(is_plain, value)):
         parts = [to_array(name, part) for part in value]
         if all(part.dim() > 0 and len(part) == length for part, length in zip(parts, lengths, strict=True)):
@@ -77,7 +77,7 @@ def split_argument(
     if len(tensor) == 1 < count and side == "target":
         tensor = tensor.expand(count, *tensor.shape[1:])
     if len(tensor) != count:
-        raise ValueError(f"{name} has {len(tensor)} rows (shape {list(tensor.shape)}), there are {count} sentences")
+        raise ValueError(f"{name} has {len(tensor)} rows (shape {list(tensor.shape)}), but there are {count} sentences")
     if tensor.dim() == 1 and per_token:
         raise ValueError(f"{name} has a value for each token, got one for each sentence (shape {list(tensor.shape)})")
     if tensor.dim() == 1:
@@ -91,7 +91,7 @@ def split_argument(
             "tokens"
         )
     width = tensor.shape[1]
-    found: list[Argument] = []
+    padded_parts: list[Argument] = []
     for row, length in zip(tensor, lengths, strict=True):
         first = width - length if padding_side == "left" else 0
         if name.endswith("attention_mask") and bool((row[:first] > 0).any() or (row[first + length :] > 0).any()):
@@ -99,15 +99,15 @@ def split_argument(
                 f"{name} has values on padding: a sentence has {length} tokens, and the tokenizer pads on the "
                 f"{padding_side}"
             )
-        found.append(Argument(row[first : first + length], side))
-    return found
+        padded_parts.append(Argument(row[first : first + length], side))
+    return padded_parts
 
 
 def split_starts(value: Any, count: int) -> list[Argument]:
     """The start symbol of each sentence's target."""
     starts = to_array(START, value).long().reshape(-1)
     if len(starts) not in (1, count):
-        raise ValueError(f"{START} has {len(starts)} values, there are {count} sentences")
+        raise ValueError(f"{START} has {len(starts)} values, but there are {count} sentences")
     return [Argument(start, "row") for start in starts.expand(count)]
 
 
@@ -144,18 +144,18 @@ def collated(
     rows: Sequence[Arguments], widths: Mapping[str, int], device: torch.device, generating: bool = False
 ) -> dict[str, Any]:
     """The arguments of a batch, padded with zeros to the widths of its ``"source"`` and ``"target"``."""
-    found: dict[str, Any] = {}
+    batch: dict[str, Any] = {}
     for name, first in rows[0].items():
         if name in (PREFIX, START) and not generating:
             continue
         values = [row[name].value for row in rows]
         if first.axis == "all":
-            found[name] = values[0].to(device) if isinstance(values[0], torch.Tensor) else values[0]
+            batch[name] = values[0].to(device) if isinstance(values[0], torch.Tensor) else values[0]
             continue
         if first.axis != "row":
             values = [_padded(value, widths[first.axis]) for value in values]
-        found[name] = torch.stack(values).to(device)
-    return found
+        batch[name] = torch.stack(values).to(device)
+    return batch
 
 
 def _padded(value: torch.Tensor, width: int) -> torch.Tensor:
@@ -164,15 +164,15 @@ def _padded(value: torch.Tensor, width: int) -> torch.Tensor:
 
 def continued(arguments: Arguments, length: int) -> Arguments:
     """The arguments of a sentence whose target was extended or cut to ``length`` read tokens."""
-    found = dict(arguments)
+    changed = dict(arguments)
     for name, part in arguments.items():
         if part.axis == "target" and name != PREFIX:
             missing = max(0, length - len(part.value))
             more = part.value.new_ones(missing)
             if name == "decoder_position_ids":
                 more = part.value[-1:] + more.cumsum(0)
-            found[name] = Argument(torch.cat([part.value, more])[:length], "target")
-    return found
+            changed[name] = Argument(torch.cat([part.value, more])[:length], "target")
+    return changed
 
 
 def prefix_length(arguments: Arguments) -> int:

@@ -1,4 +1,4 @@
-"""From what a user passes to batches of pairs."""
+"""Turn the user's arguments into batches of pairs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def paired_batches(
     batch_size: int,
     truncation: bool,
 ) -> Iterator[tuple[list[Pair], int]]:
-    """Check everything at once, then make each batch of pairs as it is asked for.
+    """Check everything at once, then make each batch of pairs on demand.
 
     The arguments and errors are those of :func:`xattn_widget.extract`. Targets are generated while iterating: keep the
     model in the mode that it should generate in.

@@ -1,8 +1,8 @@
 """Which columns of cross-attention belong to the positions of the source, and which to something else.
 
 Most models have one column per position. Learned prompts (MVP's, PEFT's) and other inputs have columns too, before or
-after the source's. Their number tells that they exist; hiding some positions, which then get no weight, tells where the
-source begins.
+after the source's. The number of columns shows that they exist; hiding some positions, which then get no weight, shows
+where the source begins.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ColumnLayout:
         return self.before + self.after
 
     def columns(self, positions: int, width: int) -> slice | list[int]:
-        """Which of ``width`` columns a record of so many source positions shows: all but padding."""
+        """Which of ``width`` columns a record of this many source positions shows: all but padding."""
         if not self.after:
             return slice(self.before + positions)
         return [*range(self.before + positions), *range(width - self.after, width)]
@@ -52,12 +52,12 @@ def find_layout(model: Any, pair: Pair) -> ColumnLayout:
     Call it inside ``torch.no_grad`` with the model in evaluation mode.
 
     Raises:
-        ValueError: columns that cannot be told from the source's.
+        ValueError: columns that cannot be distinguished from the source's.
     """
     positions = len(pair.source)
-    made = pair.source.inputs(model, [pair.source])
-    # What the user gives in place of the source's own inputs, such as a mask, would show what is to be hidden.
-    arguments = {name: part for name, part in pair.arguments.items() if name not in made}
+    source_inputs = pair.source.inputs(model, [pair.source])
+    # A value that the user passes for one of the source's inputs, such as a mask, would show the positions to hide.
+    arguments = {name: part for name, part in pair.arguments.items() if name not in source_inputs}
     inputs = forward_inputs(model, [replace(pair, arguments=arguments)] * 3)
     pair.source.hide(inputs, 1, 0)
     pair.source.hide(inputs, 2, positions - 1)
@@ -75,7 +75,7 @@ def find_layout(model: Any, pair: Pair) -> ColumnLayout:
             return ColumnLayout(before, width - before - positions)
     raise ValueError(
         f"the cross-attention of this {type(model).__name__} has {layers[0].shape[3]} columns for a source of "
-        f"{positions} tokens, and which of them are the tokens' cannot be told: they are not adjacent, or the model "
+        f"{positions} tokens, and it is unclear which of them are the tokens': they are not adjacent, or the model "
         "does not hide what attention_mask hides. Use 'with capture(model)' to get the weights as they are"
     )
 

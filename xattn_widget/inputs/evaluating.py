@@ -1,4 +1,4 @@
-"""Run a model in evaluation mode without gradient, and leave it as it was."""
+"""Run a model in evaluation mode without gradient, and restore it afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xattn_widget.capturing.threads import lock
 
 
 def evaluating(model: torch.nn.Module) -> Block[None]:
-    """Evaluation mode without gradient inside the block; afterwards each module is in the mode that it was in.
+    """Evaluation mode without gradient inside the block; afterwards each module returns to its previous mode.
 
     Blocks of several threads may overlap: the last one to end restores the modes.
     """

@@ -1,4 +1,4 @@
-"""What a user passes to a model beside the texts: settings of ``generate``, and arguments of its forward."""
+"""What a user passes to a model besides the texts: settings of ``generate``, and arguments of its forward."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _RESERVED = {
 }
 # Arguments of a forward that are also settings of generate, and are treated as such.
 _SETTINGS = {"use_cache", "output_attentions", "output_hidden_states"}
-# Popped out of generate's arguments before it looks at their names.
+# Removed from generate's arguments before it checks their names.
 _UNNAMED_SETTINGS = {"tokenizer", "assistant_tokenizer", "trust_remote_code"}
 # Arguments that generate itself extends as it adds tokens.
 _EXTENDED = {"decoder_attention_mask", "decoder_position_ids", PREFIX}
@@ -54,11 +54,11 @@ _EXTENDED_BY_PEFT = {"attention_mask", PREFIX, START}
 
 @dataclass(frozen=True)
 class Extras:
-    """What a user passes to a model beside the texts.
+    """What a user passes to a model besides the texts.
 
     Attributes:
         settings: arguments of ``generate`` that the forward does not take.
-        values: arguments of the forward (and the first tokens of generated targets), as the user gave them.
+        values: arguments of the forward (and the first tokens of generated targets), as the user passed them.
     """
 
     settings: dict[str, Any]
@@ -104,7 +104,7 @@ class Extras:
         return list(found)
 
     def _prefixes(self, model: Any, count: int, values: dict[str, Any]) -> tuple[list[list[int]], dict[str, Any]]:
-        """The ids with which each generated target begins, and the values that go with them.
+        """The ids that each generated target begins with, and the values that belong to them.
 
         The start symbol is put before a prefix that lacks it, as ``generate`` does, but for all sentences at once, so
         that the result does not depend on the batches.
@@ -172,15 +172,15 @@ def _with_start(values: dict[str, Any], length: int) -> dict[str, Any]:
 
 
 def make_extras(model: Any, generation: Mapping[str, Any] | None, forward: Mapping[str, Any] | None) -> Extras:
-    """Tell the settings of ``generate`` from the arguments of the forward by their names.
+    """Separate the settings of ``generate`` from the arguments of the forward by their names.
 
     Raises:
         TypeError: arguments that are not in a dictionary.
-        ValueError: a name that neither knows, or that a user cannot set.
+        ValueError: a name that neither accepts, or that a user cannot set.
     """
-    for name, given in (("generation", generation), ("forward", forward)):
-        if given is not None and not isinstance(given, Mapping):
-            raise TypeError(f"{name} must be a dictionary of arguments, got {type(given).__name__}")
+    for name, arguments in (("generation", generation), ("forward", forward)):
+        if arguments is not None and not isinstance(arguments, Mapping):
+            raise TypeError(f"{name} must be a dictionary of arguments, got {type(arguments).__name__}")
     settings, values = {}, {}
     for name, value in (generation or {}).items():
         if name in _RESERVED:
@@ -272,5 +272,5 @@ def _check_prompts(model: Any, rows: Sequence[Arguments]) -> None:
         takes = part.axis in ("source", "target") and prompt_length(model, part.axis) > 0
         if (takes and name not in _EXTENDED_BY_PEFT) or name in ("position_ids", "token_type_ids"):
             raise ValueError(
-                f"PEFT's {kind} does not extend {name} over its prompts, so that it cannot be given with this model"
+                f"PEFT's {kind} does not extend {name} over its prompts, so it cannot be passed with this model"
             )

@@ -20,12 +20,12 @@ class Pair:
 
     Attributes:
         source: what the encoder reads.
-        read: ``[target]`` the ids that the decoder reads: ``read[i]`` is the last one that it has read when it predicts
+        read: ``[target]`` the ids that the decoder reads: ``read[i]`` is the last id that it has read when it predicts
             ``predicted[i]``.
         predicted: ``[target]`` the ids of the target.
         score: the score by which beam search ranked the target in an n-best list, or None.
         arguments: further arguments of the forward.
-        target_text: what the target was made from, or None if the model generated it.
+        target_text: the text of the target, or None if the model generated it.
     """
 
     source: Source
@@ -44,9 +44,9 @@ def force(model: Any, sources: Sequence[Source], targets: Sequence[list[int]]) -
 
 
 def _read(model: Any, predicted: list[int]) -> list[int]:
-    """What the decoder reads when it predicts given tokens."""
+    """The ids that the decoder reads when it predicts the given tokens."""
     if hasattr(model, "prepare_decoder_input_ids_from_labels"):
-        labels = torch.tensor([predicted])  # ids only: the model's device would cost a transfer each
+        labels = torch.tensor([predicted])  # on the CPU, because each transfer from the model's device costs time
         try:
             read = list(model.prepare_decoder_input_ids_from_labels(labels=labels)[0].tolist())
         except ValueError:  # it requires a padding token too, which a single target does not need

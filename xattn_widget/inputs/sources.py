@@ -1,4 +1,4 @@
-"""What the encoder reads, of whatever kind it is."""
+"""What the encoder reads, whether text or another kind of input."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Source(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many positions the encoder makes of it, without padding: the columns that it has in cross-attention."""
+        """The number of positions that the encoder gives it, without padding: its columns in cross-attention."""
 
     @property
     @abstractmethod
     def content(self) -> Any:
-        """What a function that makes an argument of the forward is called with: the token ids of a text."""
+        """The value passed to functions that compute arguments of the forward: the token ids of a text."""
 
     @abstractmethod
     def special(self) -> list[bool]:

@@ -11,7 +11,7 @@ logger = logging.getLogger("xattn_widget")
 
 
 class Background:
-    """Threads that run jobs in the order in which they were put."""
+    """Threads that run jobs in the order in which they were submitted."""
 
     def __init__(self, name: str, count: int = 1) -> None:
         self._name, self._count = name, count

@@ -1,7 +1,7 @@
-"""Computations of scores: each runs once, in the thread that asks first or in one of two threads for scores.
+"""Computations of scores: each runs once, in the first thread that needs it or in one of two threads for scores.
 
-A request of the page is answered when the values are known. Until then a thread other than the kernel's computes them,
-so that the widget answers everything else. Scores read records alone, so no model has to be locked.
+A request of the page is answered when the values are known. A thread other than the kernel's computes them, so the
+widget can answer everything else meanwhile. Scores read records alone, so no model has to be locked.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Outcome:
     error: str = ""
 
     def reply(self) -> dict[str, Any]:
-        """The same as the page gets it."""
+        """The outcome in the form that the page receives."""
         if self.grid is None:
             return {"error": self.error}
         return {"values": finite(self.grid.tolist()), "signature": self.grid.signature}
@@ -62,7 +62,7 @@ class Computation:
             elif self._outcome is None and self._thread == threading.get_ident():
                 raise RuntimeError("the score asks for its own values")
         except KeyboardInterrupt:
-            if self._outcome is None:  # nobody may wait forever; the next to ask computes it
+            if self._outcome is None:  # nobody may wait forever; the next caller computes it
                 self.interrupted = True
                 self._settle(Outcome(None, "the computation was interrupted"))
             raise

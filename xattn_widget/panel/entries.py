@@ -27,13 +27,13 @@ class Entry:
 
     Attributes:
         record: its attention.
-        group: a number; entries of one given record have the same.
+        group: a number that the entries of one given record share.
         given_name: the name that the user gave its record, or "".
         rank: its place in an n-best list, from 1; None outside of one.
         hypotheses: the length of that list.
         reference: its reference alignment, or None.
         trial: how an experiment made it; None where it was given.
-        version: tells results of experiments that replaced each other apart; None where it was given.
+        version: distinguishes results of experiments that replaced each other; None where it was given.
     """
 
     record: AttentionData
@@ -62,7 +62,7 @@ class Entry:
         return well_formed(self.record.target.preview() + rank)
 
     def describe(self) -> dict[str, Any]:
-        """What the front end knows of it before it asks for anything."""
+        """The fields that the front end has before it sends any request."""
         described = {
             "source": self.source,
             "target": self.target,
@@ -92,24 +92,24 @@ def list_entries(records: Any, names: Sequence[str] | None, reference: Any, refe
         ValueError: no record, or another number of names or references than of records.
     """
     single = isinstance(records, AttentionData)
-    given = [records] if single else records
-    for record in given if isinstance(given, Sequence) and not isinstance(given, str) else [given]:
+    listed = [records] if single else records
+    for record in listed if isinstance(listed, Sequence) and not isinstance(listed, str) else [listed]:
         if not isinstance(record, AttentionData):
             raise TypeError(
                 f"the widget shows CrossAttention records, got {type(record).__name__}: make them with extract(...) or "
                 "CrossAttention.from_tokens(...), or call show_cross_attention"
             )
-    if not given:
+    if not listed:
         raise ValueError("there is nothing to show: the list of sentences is empty")
     if names is None:
-        names = [""] * len(given)
+        names = [""] * len(listed)
     elif isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise TypeError(f"names must be a list of strings, one for each record, got {names!r:.60}")
-    if len(names) != len(given):
-        raise ValueError(f"there are {len(given)} records and {len(names)} names: give one name for each record")
-    references = read_references(reference, given, single, reference_words)
+    if len(names) != len(listed):
+        raise ValueError(f"there are {len(listed)} records and {len(names)} names: give one name for each record")
+    references = read_references(reference, listed, single, reference_words)
     entries = []
-    for group, (record, name, links) in enumerate(zip(given, names, references, strict=True)):
+    for group, (record, name, links) in enumerate(zip(listed, names, references, strict=True)):
         hypotheses = record.hypotheses or (record,)
         entries += [
             Entry(

@@ -21,22 +21,22 @@ from xattn_widget.record.data import AttentionData
 
 
 def export(state: PanelState, path: str | Path, spreadsheet: bool = False) -> Path:
-    """Save what is shown in the format that the file's ending names, and return the path.
+    """Save what is shown in the format of the file name's extension, and return the path.
 
     Args:
         state: what is shown.
-        path: the file to write; :data:`FORMATS` has the endings.
+        path: the file to write; :data:`FORMATS` has the extensions.
         spreadsheet: for a ``.csv`` file: write an apostrophe before tokens that a spreadsheet would read as formulas.
 
     Raises:
-        ValueError: another ending, or ``spreadsheet`` for a file that is not CSV.
+        ValueError: another extension, or ``spreadsheet`` for a file that is not CSV.
     """
     path = Path(path)
     ending = path.suffix.lower()
     if spreadsheet and ending != ".csv":
         raise ValueError(f"spreadsheet=True is for CSV files; got {path.name!r}")
     if ending not in FORMATS:
-        raise ValueError(f"the file's ending says what to save: {', '.join(FORMATS)}; got {path.name!r}")
+        raise ValueError(f"the file's extension must be one of {', '.join(FORMATS)}; got {path.name!r}")
     contents = _csv(state, spreadsheet) if spreadsheet else FORMATS[ending](state)
     with whole_file(path) as file:
         file.write(contents)
@@ -107,7 +107,7 @@ def _picture(state: PanelState, kind: str) -> bytes:
     return matrix_picture(state, _shown_record(state), kind)
 
 
-# What is saved, by the file's ending.
+# The function that writes each format, by file extension.
 FORMATS: dict[str, Callable[[PanelState], bytes]] = {
     ".csv": _csv,
     ".json": _json,

@@ -1,4 +1,4 @@
-"""Values as the page gets them: numbers that JSON has, and errors as text."""
+"""Values in the form that the page receives: numbers that JSON can represent, and errors as text."""
 
 from __future__ import annotations
 

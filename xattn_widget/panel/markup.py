@@ -1,4 +1,4 @@
-"""HTML as text: every string is escaped, unless it was made here."""
+"""HTML as text: every string is escaped unless this module created it."""
 
 from __future__ import annotations
 

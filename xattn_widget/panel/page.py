@@ -196,7 +196,7 @@ class _Budget:
         return _document(f"Cross-attention: {state.entry.source}", page_state, state.summary()).encode()
 
     def _notice(self, sentences: list[_Sentence]) -> str:
-        """What had to be left out, in words; empty if nothing was."""
+        """What was left out, in words; empty if nothing was."""
         total = len(self.state.entries)
         parts = []
         if sentences and len(sentences) < total:
@@ -308,7 +308,7 @@ def _alignment_picks(state: PanelState, index: int) -> list[dict[str, Any]]:
 
 
 def _compared(compare: dict[str, Any] | None, kept: list[int]) -> dict[str, Any] | None:
-    """What is compared, by the numbers of the kept sentences; None if it is not kept."""
+    """The setting ``compare``, renumbered for the kept sentences; None if its sentence was left out."""
     if compare is None or "sentence" not in compare:
         return compare
     return compare | {"sentence": kept.index(compare["sentence"])} if compare["sentence"] in kept else None

@@ -1,8 +1,7 @@
-"""What the page may ask of the kernel: the fields of each request and their values, in one table.
+"""The requests that the page may send: the fields of each request and their values, in one table.
 
 The front end declares the same fields in ``js/src/core/contract.ts``; tests/widget/test_contract.py compares the two. A
-request that breaks this contract is refused with
-a sentence that says what was wrong and what was expected.
+request that breaks this contract is refused with a sentence that says what was wrong and what was expected.
 """
 
 from __future__ import annotations
@@ -193,27 +192,27 @@ def read_request(request: Any, subject: Subject) -> dict[str, Any]:
     if not isinstance(request, Mapping):
         raise RequestError(f"a request is an object with 'id' and 'kind', got {brief(request)}")
     kind = _named(request, "kind", [*REQUESTS, "live"])
-    asked: dict[str, Any] = {"kind": kind}
+    checked: dict[str, Any] = {"kind": kind}
     if kind == "live":
-        asked["action"] = _named(request, "action", list(ACTIONS))
-    fields = ACTIONS[asked["action"]] if kind == "live" else REQUESTS[kind]
-    what = " ".join(repr(value) for value in asked.values())
+        checked["action"] = _named(request, "action", list(ACTIONS))
+    fields = ACTIONS[checked["action"]] if kind == "live" else REQUESTS[kind]
+    description = " ".join(repr(value) for value in checked.values())
     for name in request:
-        if name not in fields and name not in asked and name != "id":
-            known = ", ".join([*asked, *fields])
-            raise RequestError(f"a request of kind {what} has no field {brief(name)}; it has {known}")
+        if name not in fields and name not in checked and name != "id":
+            known = ", ".join([*checked, *fields])
+            raise RequestError(f"a request of kind {description} has no field {brief(name)}; it has {known}")
     record = subject.entries[subject.shown].record
     for name, field in fields.items():
         if name not in request and field.default is not MISSING:
-            asked[name] = field.default
+            checked[name] = field.default
             continue
         try:
-            asked[name] = field.read(request.get(name, MISSING), record, subject)
+            checked[name] = field.read(request.get(name, MISSING), record, subject)
         except RequestError as error:
-            raise RequestError(f"{name!r} of a request of kind {what}: {error}") from None
+            raise RequestError(f"{name!r} of a request of kind {description}: {error}") from None
         if name == "sentence":
-            record = subject.entries[asked[name]].record
-    return asked
+            record = subject.entries[checked[name]].record
+    return checked
 
 
 def _named(request: Mapping[str, Any], field: str, known: list[str]) -> str:

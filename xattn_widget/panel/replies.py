@@ -22,42 +22,42 @@ MAX_REPLY_BYTES = 2**29
 
 
 def answer(
-    asked: Mapping[str, Any], entry: Entry, scores: Mapping[str, ScoreEntry]
+    request: Mapping[str, Any], entry: Entry, scores: Mapping[str, ScoreEntry]
 ) -> tuple[dict[str, Any], list[bytes]]:
     """The reply to a request of the front end, and its binary buffers.
 
     Args:
-        asked: the request as :func:`xattn_widget.panel.protocol.read_request` returns it.
+        request: the request as :func:`xattn_widget.panel.protocol.read_request` returns it.
         entry: the sentence that it is about.
         scores: the listed scores by name.
 
     Raises:
         ValueError: there is no reference alignment to measure by, or the reply would be too large.
     """
-    kind, record, reference = asked["kind"], entry.record, entry.reference
+    kind, record, reference = request["kind"], entry.record, entry.reference
     if kind == "sentence":
         return _sentence(record) | {"reference": reference and reference.describe()}, []
     if kind == "scores":
-        return scores[asked["name"]].outcome(record).reply(), []
+        return scores[request["name"]].outcome(record).reply(), []
     if kind == "alignment":
         if reference is None:
             raise ValueError("this sentence has no reference alignment: pass reference=... to the widget")
-        reading = asked["reading"] or record.reading
+        reading = request["reading"] or record.reading
         read = record.read_as(reading) if reading in record.targets else record
-        return reference_agreement(read, reference, asked["heads"], asked["aggregate"]), []
+        return reference_agreement(read, reference, request["heads"], request["aggregate"]), []
     _, heads, rows, columns = record.weights.shape
     if kind == "layer":
         _check_size(heads * rows * columns)
-        weights = record.weights[asked["layer"]]
+        weights = record.weights[request["layer"]]
         return {"shape": list(weights.shape)}, [quantize(weights).tobytes()]
     if kind == "head":
         _check_size(4 * rows * columns)
-        return {}, [_floats(record.weights[asked["layer"], asked["head"]])]
+        return {}, [_floats(record.weights[request["layer"], request["head"]])]
     # Rows and columns. Indexing comes before copying, so that whole heads are never copied.
-    _check_size(4 * len(asked["heads"]) * (columns if kind == "row" else rows))
-    layers, numbers = zip(*asked["heads"], strict=True)
+    _check_size(4 * len(request["heads"]) * (columns if kind == "row" else rows))
+    layers, numbers = zip(*request["heads"], strict=True)
     matrices = record.weights if kind == "row" else record.weights.transpose(-1, -2)
-    return {}, [_floats(matrices[list(layers), list(numbers), asked["target" if kind == "row" else "source"]])]
+    return {}, [_floats(matrices[list(layers), list(numbers), request["target" if kind == "row" else "source"]])]
 
 
 def _check_size(count: int) -> None:

@@ -1,4 +1,4 @@
-"""What settings may be for the records that are listed; ``setting_kinds.py`` has what a setting may be at all."""
+"""Checks of settings against the listed records; ``setting_kinds.py`` has the checks that need no records."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def settle_compare(value: Any, sentence: int, entries: Sequence[Entry]) -> dict[
     """
     if value is None:
         return None
-    given = dict(value) if isinstance(value, Mapping) else {"sentence": value}
+    setting = dict(value) if isinstance(value, Mapping) else {"sentence": value}
     settled: dict[str, Any] = {}
-    if given.get("sentence") is not None:
-        settled["sentence"] = whole_number(given["sentence"])
-    if set(given) - {"sentence", "heads"} or settled.get("sentence", 0) is None:
+    if setting.get("sentence") is not None:
+        settled["sentence"] = whole_number(setting["sentence"])
+    if set(setting) - {"sentence", "heads"} or settled.get("sentence", 0) is None:
         raise TraitError(
             "compare must be None, a sentence's number, or a dictionary of 'sentence' and 'heads' (a list of (layer, "
             f"head) pairs), got {brief(value)}"
@@ -77,8 +77,8 @@ def settle_compare(value: Any, sentence: int, entries: Sequence[Entry]) -> dict[
     compared = settled.get("sentence", sentence)
     if not 0 <= compared < len(entries):
         raise TraitError(f"compare names sentence {brief(compared)}; they are 0 to {len(entries) - 1} here")
-    if given.get("heads") is not None:
-        settled["heads"] = settle_heads(given["heads"], entries[compared].record)
+    if setting.get("heads") is not None:
+        settled["heads"] = settle_heads(setting["heads"], entries[compared].record)
     return settled
 
 

@@ -25,14 +25,14 @@ class ScoreEntry:
 
     @property
     def name(self) -> str:
-        """The score's name, with what differs from its defaults."""
+        """The score's name, with the parameters that differ from its defaults."""
         settled = ({} if self.special is None else {"special": self.special}) | dict(self.parameters)
         if not settled:
             return well_formed(self.score.name)
         return well_formed(f"{self.score.name}({', '.join(f'{name}={value}' for name, value in settled.items())})")
 
     def describe(self) -> dict[str, Any]:
-        """The same as the front end reads it."""
+        """The entry in the form that the front end reads."""
         return {
             "name": self.name,
             "direction": self.score.direction,
@@ -72,7 +72,7 @@ class ScoreEntry:
 
     @property
     def _key(self) -> Any:
-        """What distinguishes the values of one function, without the function itself, which must be freed."""
+        """The key of the values of one function, without the function itself, so that it can be freed."""
         score = self.score
         parameters = tuple((name, _identity(value)) for name, value in sorted(self.parameters.items()))
         return score.name, score.batched, score.numpy, self.special, parameters

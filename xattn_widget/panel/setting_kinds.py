@@ -1,4 +1,4 @@
-"""The kinds of settings: what a setting can be, whatever the records are."""
+"""The kinds of settings: the values that a setting can have, regardless of the records."""
 
 from __future__ import annotations
 

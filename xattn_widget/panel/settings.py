@@ -21,7 +21,7 @@ class Setting:
     Attributes:
         kind: what it can be.
         doc: what it means, in a sentence or more.
-        default: its value if nobody sets it.
+        default: its value if it is not set.
     """
 
     kind: Kind

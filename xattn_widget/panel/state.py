@@ -38,7 +38,7 @@ NO_MODEL = (
 
 @dataclass
 class LiveStatus:
-    """What the panel is told about experiments with a model.
+    """The status of experiments with a model, as the panel shows it.
 
     Attributes:
         has_model: whether there is a model to experiment with.
@@ -53,7 +53,7 @@ class LiveStatus:
     effect: dict[str, Any] | None = None
 
     def describe(self) -> dict[str, Any]:
-        """The same as the front end reads it."""
+        """The status in the form that the front end reads."""
         why = "" if self.has_model else NO_MODEL
         return {"why": why, "busy": self.busy, "error": self.error, "effect": self.effect}
 
@@ -136,7 +136,7 @@ class PanelState:
         return self.scores[name]
 
     def add_score(self, score: Any, special: str | None, parameters: Mapping[str, Any]) -> str:
-        """List a score, instead of one of the same name if there is one, and return its name.
+        """List a score, replacing any score of the same name, and return its name.
 
         Raises:
             Exception: what the score raises for the shown record; the list stays as it was.
@@ -209,7 +209,7 @@ class PanelState:
         return value
 
     def consequences(self, name: str) -> dict[str, Any]:
-        """The settings that follow a setting that has changed, with their new values."""
+        """The settings that must follow a changed setting, with their new values."""
         view = self.view
         if name == "heads":
             layer, head = view.heads[-1]
@@ -252,13 +252,13 @@ class PanelState:
         """A request of the page with every field checked.
 
         Raises:
-            ValueError: it breaks the contract, or another experiment has replaced the sentence that it means.
+            ValueError: it breaks the contract, or another experiment has replaced the sentence that it refers to.
         """
-        asked = read_request(request, Subject(self.entries, self.scores, self.view.sentence))
-        version = asked.get("version")
-        if version is not None and version != self.entries[asked["sentence"]].version:
+        checked = read_request(request, Subject(self.entries, self.scores, self.view.sentence))
+        version = checked.get("version")
+        if version is not None and version != self.entries[checked["sentence"]].version:
             raise ValueError("another experiment has taken the place of this sentence")
-        return asked
+        return checked
 
     def answer(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         """The reply to a request of the page, and its buffers; scores are computed before it returns.
@@ -266,8 +266,8 @@ class PanelState:
         Raises:
             ValueError: a request that breaks the contract, in a sentence; see :mod:`xattn_widget.panel.protocol`.
         """
-        asked = self.read_request(request)
-        return answer(asked, self.entries[asked["sentence"]], self.scores)
+        checked = self.read_request(request)
+        return answer(checked, self.entries[checked["sentence"]], self.scores)
 
     def summary(self) -> str:
         """What is shown, in words."""

@@ -39,19 +39,19 @@ def summarize(entry: Entry, score: ScoreEntry, index: int, count: int) -> str:
     record = entry.record
     name = f"{entry.name}: " if entry.name else ""
     place = f" (sentence {index + 1} of {count})" if count > 1 else ""
-    what = (
+    heading = (
         f"{name}Cross-attention of {record.model or 'a model'}, {record.layers} layers of {record.heads} heads{place}\n"
         f"source: {entry.source}\n"
         f"target: {entry.target}\n"
     )
     if error := score.outcome(record).error:
-        return well_formed(f"{what}{score.name} could not be computed: {error}")
+        return well_formed(f"{heading}{score.name} could not be computed: {error}")
     ranked = rank_heads(record, score)
 
     def listed(part: list[tuple[int, int, float]]) -> str:
         return ", ".join(f"layer {layer} head {head} ({value:.3g})" for layer, head, value in part)
 
     return well_formed(
-        f"{what}best by {score.name} ({score.score.direction} is better): {listed(ranked[:RANKED])}\n"
+        f"{heading}best by {score.name} ({score.score.direction} is better): {listed(ranked[:RANKED])}\n"
         f"worst: {listed(ranked[: -RANKED - 1 : -1])}"
     )

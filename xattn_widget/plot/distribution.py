@@ -14,7 +14,7 @@ from xattn_widget.plot.palette import PLOT
 
 # The number of head labels that an axis has room for.
 _NUMBERS = 96
-# Neighboring layers have two colors that differ with any color vision and in gray.
+# Neighboring layers have two colors that can be told apart with any color vision and in gray.
 _LAYER_COLORS: list[str] = PLOT["layers"]
 
 

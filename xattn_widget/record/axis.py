@@ -96,7 +96,7 @@ class Axis:
             object.__setattr__(self, "places", _checked_places(self.places, self.kinds))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # By the constructor, for equality needs all NaN to be one object, and old pickles lack the newer fields.
+        # Use the constructor, because equality needs every NaN to be one object, and old pickles lack newer fields.
         self.__init__(**state)  # type: ignore[misc]
 
     def __len__(self) -> int:
@@ -167,15 +167,15 @@ class Axis:
 
     def select(self, positions: Sequence[int]) -> Axis:
         """The axis of these positions alone. Words that had no position before stay too."""
-        left = {self.groups[position] for position in positions}
-        lost = set(self.groups) - left
-        kept = [group for group in range(len(self.words)) if group not in lost]
-        renumbered = {group: index for index, group in enumerate(kept)} | {NO_WORD: NO_WORD}
+        remaining_groups = {self.groups[position] for position in positions}
+        lost = set(self.groups) - remaining_groups
+        kept_groups = [group for group in range(len(self.words)) if group not in lost]
+        renumbered = {group: index for index, group in enumerate(kept_groups)} | {NO_WORD: NO_WORD}
         return Axis(
             labels=tuple(self.labels[position] for position in positions),
             special=tuple(self.special[position] for position in positions),
             groups=tuple(renumbered[self.groups[position]] for position in positions),
-            words=tuple(self.words[group] for group in kept),
+            words=tuple(self.words[group] for group in kept_groups),
             ids=None if self.ids is None else tuple(self.ids[position] for position in positions),
             text=self.text,
             spans=None if self.spans is None else tuple(self.spans[position] for position in positions),
@@ -256,11 +256,11 @@ def _checked_places(places: Iterable[Iterable[float]], kinds: Sequence[AxisKind]
             "cannot have places: leave them out, or make two records"
         )
     names = _PLACES[with_places[0]] if with_places else ()
-    found = tuple(
+    checked = tuple(
         _checked_place(place, kind, names, position)
         for position, (place, kind) in enumerate(zip(places, kinds, strict=True))
     )
-    return found if names else None
+    return checked if names else None
 
 
 def _checked_place(place: Iterable[float], kind: AxisKind, names: Sequence[str], position: int) -> Place:
@@ -277,7 +277,7 @@ def _checked_place(place: Iterable[float], kind: AxisKind, names: Sequence[str],
         elif all(map(math.isnan, numbers)):
             return (math.nan,) * len(numbers)
         elif kind == "text":
-            problem = "must be NaN, for text has no place (leave out places if all positions are text)"
+            problem = "must be NaN, because text has no place (leave out places if all positions are text)"
         elif not all(map(math.isfinite, numbers)):
             problem = "must be finite numbers, or NaN throughout for a position without a place"
         elif backwards:

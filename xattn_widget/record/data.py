@@ -1,4 +1,4 @@
-"""Attention with its axes, and what follows from it by tensor operations alone: ``AttentionData``."""
+"""Attention with its axes, and what tensor operations alone derive from it: ``AttentionData``."""
 
 from __future__ import annotations
 

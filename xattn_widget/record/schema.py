@@ -117,10 +117,10 @@ def read_records(content: Any, tensors: Mapping[str, torch.Tensor], record_type:
         ValueError: something is not as ``save`` writes it; the message says where.
     """
     _check_fields(content, _CONTENT, "the file")
-    left = dict(tensors)
-    records = [_read_record(fields, left, index, record_type) for index, fields in enumerate(content["records"])]
-    if left:
-        raise ValueError(f"the tensor {min(left)!r} belongs to no record")
+    remaining = dict(tensors)
+    records = [_read_record(fields, remaining, index, record_type) for index, fields in enumerate(content["records"])]
+    if remaining:
+        raise ValueError(f"the tensor {min(remaining)!r} belongs to no record")
     check_hypotheses(records)
     return records
 
@@ -182,18 +182,18 @@ def has_whole_rows(record: AttentionData) -> bool:
     return not bool((record.weights.sum(-1) < 1 - _TOLERANCE).any())
 
 
-def _read_record(fields: Any, left: dict[str, torch.Tensor], index: int, record_type: type[Data]) -> Data:
-    """Record ``index`` of a file, whose tensors are removed from ``left``."""
+def _read_record(fields: Any, remaining: dict[str, torch.Tensor], index: int, record_type: type[Data]) -> Data:
+    """Record ``index`` of a file, whose tensors are removed from ``remaining``."""
     name = f"record {index}"
     _check_fields(fields, _RECORD, name)
 
     def take(tensor: str, required: bool) -> torch.Tensor | None:
-        found = left.pop(f"{index}.{tensor}", None)
-        if found is None and required:
+        value = remaining.pop(f"{index}.{tensor}", None)
+        if value is None and required:
             raise ValueError(f"{name} has no tensor {tensor!r}")
-        if found is not None and found.dtype not in _FLOATS:
-            raise ValueError(f"the tensor {tensor!r} of {name} has the type {found.dtype}, expected floats")
-        return found
+        if value is not None and value.dtype not in _FLOATS:
+            raise ValueError(f"the tensor {tensor!r} of {name} has the type {value.dtype}, expected floats")
+        return value
 
     steps = tuple(fields.get("steps", ()))
     weights = take("weights", True)
@@ -258,8 +258,8 @@ def _read_axis(fields: Any, name: str) -> Axis:
 def axis_fields(axis: Axis) -> dict[str, Any]:
     """The fields of an axis as they are written to a file.
 
-    An axis of text has the fields that it had before there were other kinds, so that earlier versions load it. They
-    refuse other axes by the names of the new fields, rather than take them for text.
+    A text axis has the fields from before other kinds existed, so that earlier versions load it. They refuse other axes
+    because of the new fields instead of reading them as text.
     """
     fields = asdict(axis) | {"places": axis.known_places()}
     if axis.kind == "text":

@@ -67,8 +67,8 @@ def cut(weights: torch.Tensor, rows: Sequence[int], columns: Sequence[int], poli
         columns: positions of the remaining columns.
         policy: with ``"renormalize"`` each row is divided by its sum; a row without weight becomes NaN.
     """
-    kept = weights[..., list(rows), :][..., list(columns)]
-    return _renormalized(kept) if policy == "renormalize" else kept
+    part = weights[..., list(rows), :][..., list(columns)]
+    return _renormalized(part) if policy == "renormalize" else part
 
 
 def _renormalized(weights: torch.Tensor) -> torch.Tensor:

@@ -8,10 +8,10 @@ Special tokens (end of sentence, language codes) are kept (``special="keep"``, t
 the rest of each row divided by its sum (``"renormalize"``): three different scores, which the signature tells apart.
 Undefined values are NaN.
 
-Each score is right on a batch with masks, and on any part of the layers that contains its ``scope``: all depend on one
-head alone, except ``agreement``, which needs all heads of a layer, and ``marginal_divergence`` with a reference set,
-which needs the layers and heads of that set. ``sink_mass`` needs ``source_special``, ``value_norm`` the norms that
-capturing keeps on request, and ``importance`` what was measured with the model (see ``Score.needs``).
+Each score is correct on a batch with masks, and on any part of the layers that contains its ``scope``: all depend on
+one head alone, except ``agreement``, which needs all heads of a layer, and ``marginal_divergence`` with a reference
+set, which needs the layers and heads of that set. ``sink_mass`` needs ``source_special``, ``value_norm`` the norms that
+capturing keeps on request, and ``importance`` the values measured with the model (see ``Score.needs``).
 """
 
 from __future__ import annotations

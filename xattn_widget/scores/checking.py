@@ -19,7 +19,7 @@ _LAYERS, _HEADS = 2, 3
 
 
 class _Sentence:
-    """Random attention of one sentence with every input that a score may ask for."""
+    """Random attention of one sentence with every input that a score may request."""
 
     def __init__(self, layers: int, heads: int, rows: int, columns: int, generator: torch.Generator) -> None:
         shape = (layers, heads, rows, columns)

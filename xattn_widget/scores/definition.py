@@ -125,7 +125,7 @@ class Score:
         self, record: AttentionData, *, special: str | None = None, reduce: GridAxis | None = None, **parameters: Any
     ) -> ScoreGrid:
         """The score of each head of a record; see :meth:`CrossAttention.score`."""
-        self._check(special, reduce, parameters)  # before they meet the record's own inputs
+        self._check(special, reduce, parameters)  # before they are merged with the record's inputs
         signature = self.signature(
             special=special, reading=record.reading, steps=record.steps, reduce=reduce, **parameters
         )
@@ -306,7 +306,7 @@ class Score:
         return "|".join([*parts, f"v:{__version__}"])
 
     def _check(self, special: str | None, reduce: str | None, parameters: Mapping[str, Any]) -> Special:
-        """The policy, once it and everything else that was asked for is known to make sense."""
+        """The policy, after checking it and all other requested settings."""
         accepts_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in self._arguments)
         unknown = [name for name in parameters if name not in self.parameters]
         if unknown and not accepts_any:
@@ -330,7 +330,7 @@ _NUMPY_NOTE = ", a torch tensor; if the function is written in numpy, say @score
 
 
 def _split(inputs_and_parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Inputs and the score's own parameters, apart."""
+    """Separate the inputs from the score's own parameters."""
     inputs = {name: value for name, value in inputs_and_parameters.items() if name in INPUTS or name in RESERVED}
     return inputs, {name: value for name, value in inputs_and_parameters.items() if name not in inputs}
 

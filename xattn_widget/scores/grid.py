@@ -1,4 +1,4 @@
-"""The values of a score for every head, together with what they are: ``ScoreGrid``."""
+"""The values of a score for every head, with their signature, direction and axes: ``ScoreGrid``."""
 
 from __future__ import annotations
 

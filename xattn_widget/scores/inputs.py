@@ -1,6 +1,6 @@
-"""What a score may ask for besides attention and masks: one entry of ``INPUTS`` for each kind of input.
+"""What a score may request besides attention and masks: one entry of ``INPUTS`` for each kind of input.
 
-A score asks for an input by naming it among its arguments. Everything else about an input is read here: by scores when
+A score requests an input by naming it among its arguments. Everything else about an input is read here: by scores when
 they are called, by :func:`check_score`, and by corpus jobs.
 """
 
@@ -27,7 +27,7 @@ class ScoreInput:
 
     Attributes:
         axes: which axes of attention ``[..., layers, heads, target, source]`` it has, in this order.
-        missing: how to get it, for the error of a score that did not.
+        missing: how to get it, for the error of a score that did not get it.
         from_record: takes it from a record; returns None where the record does not hold it.
         boolean: whether it holds flags.
         keys: the keys where it is a mapping of tensors.
@@ -35,9 +35,8 @@ class ScoreInput:
             of the input. Its first axis is ``"layers"`` then.
         outside_jobs: why a corpus job cannot compute a score that needs it; "" if it can.
         policies: the policies for special tokens that make sense for a score that needs it.
-        policies_reason: why the others do not, such as ``"measures special tokens"``.
-        measures_special: whether it is the special source tokens that are measured: their columns count under every
-            policy.
+        policies_reason: why the other policies do not, such as ``"measures special tokens"``.
+        measures_special: whether it measures special source tokens, whose columns then count under every policy.
     """
 
     axes: tuple[InputAxis, ...]

@@ -17,7 +17,7 @@ def monotonicity(attention: torch.Tensor, source_mask: torch.Tensor, target_mask
 
     In ``[-1, 1]``: 1 if attention moves only forward through the source, -1 if only backward. Undefined (NaN) for fewer
     than two target rows, and if nothing moves (less than 1e-6 of the source per row). Good for speech and for languages
-    with the same word order; reordering lowers it although it is no error. ``e_t`` depends on the mass of the row: if
+    with the same word order; reordering is not an error but lowers it. ``e_t`` depends on the mass of the row: if
     you leave out special tokens, use ``special="renormalize"`` to compare rows of equal mass.
 
     Source: this project's own form.
@@ -41,7 +41,7 @@ def diagonality(attention: torch.Tensor, source_mask: torch.Tensor, target_mask:
     """``1 - mean_t sum_s A[t, s] |(t + .5) / T - (s + .5) / S|``: how close attention stays to the diagonal.
 
     About ``[.5, 1]``; high if attention goes straight from start to end. A uniform head has about 2/3. Good as a first
-    guess at which heads align; reordering lowers it although it is no error. A row that lost mass (``special="drop"``)
+    guess at which heads align; reordering is not an error but lowers it. A row that lost mass (``special="drop"``)
     seems nearer than it is.
 
     Source: this project's own form.

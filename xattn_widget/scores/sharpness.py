@@ -69,7 +69,7 @@ def sink_mass(
     """Mean over target rows of the mass on special source tokens (end of sentence, language codes).
 
     In ``[0, 1]``; if it is high, the other scores say little about content words. ``special="drop"`` leaves out special
-    target rows; the special columns are what is measured, and always count.
+    target rows; the special columns, which are what is measured, always count.
 
     Source: Kobayashi et al. 2020; Ferrando & Costa-jussà 2021.
     """

@@ -36,7 +36,7 @@ def code_hash(function: Any) -> str:
 
 
 def _describe(thing: Any, within: tuple[int, ...], package: str | None) -> str:
-    """A text that is the same in every process.
+    """A description that is the same in every process.
 
     Args:
         thing: a function or a value that it uses.

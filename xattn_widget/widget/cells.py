@@ -18,13 +18,13 @@ ELSEWHERE = ""
 
 
 class Shown(Protocol):
-    """What this module needs of a widget."""
+    """What this module needs from a widget."""
 
     def let_go(self) -> None:
         """Close the connection to the page; a later display opens it again."""
 
 
-# For each widget the cells that show it, each with its last execution that did.
+# For each widget, the cells that show it, each with the last execution that showed it.
 _places: weakref.WeakKeyDictionary[Any, dict[str, str]] = weakref.WeakKeyDictionary()
 _watched: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -42,7 +42,7 @@ def note_shown(widget: Shown) -> None:
 
 
 def _sweep(shell: Any) -> None:
-    """Close widgets that the cell which has just run showed the last time, and that no cell shows any more."""
+    """Close widgets that the cell showed in its previous execution and that no cell shows anymore."""
     cell, execution = _running_cell(shell)
     if cell == ELSEWHERE:
         return

@@ -1,4 +1,4 @@
-"""Messages of the page: what it may set, and requests, each of which gets an answer, at worst an error as text."""
+"""Messages from the page: settings, and requests, each of which gets a reply, if only an error as text."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def allowed_state(widget: ipywidgets.Widget, state: Any) -> dict[str, Any]:
 
 
 def receive(state: PanelState, answer_live: AnswerLive, request: Any, send: Send) -> None:
-    """Answer a request of the page. An error is sent as text, since nobody would see it here.
+    """Answer a request of the page. An error is sent as text, because nobody would see it here.
 
     Args:
         state: what the request is about.
@@ -54,11 +54,11 @@ def receive(state: PanelState, answer_live: AnswerLive, request: Any, send: Send
     buffers: list[bytes] = []
     try:
         reply_id = request_id(request)
-        asked = state.read_request(request) | {"id": reply_id}
-        if asked["kind"] == "live":
-            reply = answer_live(asked)
-        elif asked["kind"] == "scores":
-            reply = _scores(state, asked, send)
+        checked = state.read_request(request) | {"id": reply_id}
+        if checked["kind"] == "live":
+            reply = answer_live(checked)
+        elif checked["kind"] == "scores":
+            reply = _scores(state, checked, send)
         else:
             reply, buffers = state.answer(request)
     except RequestError as error:
@@ -69,18 +69,18 @@ def receive(state: PanelState, answer_live: AnswerLive, request: Any, send: Send
         send({"id": reply_id, **reply}, buffers)
 
 
-def _scores(state: PanelState, asked: Mapping[str, Any], send: Send) -> dict[str, Any] | None:
+def _scores(state: PanelState, request: Mapping[str, Any], send: Send) -> dict[str, Any] | None:
     """The values of a score; None if they are sent later, after telling the page that they are being computed."""
-    record = state.entries[asked["sentence"]].record
-    computation = state.score_entry(asked["name"]).computation(record)
+    record = state.entries[request["sentence"]].record
+    computation = state.score_entry(request["name"]).computation(record)
     computation.start()
     outcome = computation.wait(0)
     if outcome is not None:
         return outcome.reply()
 
     def send_later(later: Outcome) -> None:
-        send({"id": asked["id"], **later.reply()}, [])
+        send({"id": request["id"], **later.reply()}, [])
 
-    send({"computing": asked["id"]}, [])
+    send({"computing": request["id"]}, [])
     computation.then(send_later)
     return None

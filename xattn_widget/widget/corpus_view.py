@@ -96,7 +96,7 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
         self._summary = f"{len(worst)} worst of {len(known)} sentences, {extreme} {name} first" + (
             f"; {missing} without a value" if missing else ""
         )
-        self._note.value = element("span", {}, self._summary)  # the name of a score is whatever the file says
+        self._note.value = element("span", {}, self._summary)  # escaped, because the score's name comes from the file
         texts = self._table["source"].take(pa.array(worst, pa.int64())).to_pylist()
         options = [(f"{values[row]:#.3g}  {text}", int(row)) for row, text in zip(worst, texts, strict=True)]
         self.sentences.options, self.sentences.rows = options, min(10, max(2, len(options)))

@@ -1,4 +1,4 @@
-"""The experiments of a widget: which results are listed, which heads are muted, and what the panel is told."""
+"""The experiments of a widget: which results are listed, which heads are muted, and what the panel reports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from xattn_widget.widget.live_model import LiveModel, Muting, Rest
 
 
 class Host(Protocol):
-    """What experiments need of a widget: its state, and the settings that they change."""
+    """What experiments need from a widget: its state, and the settings that they change."""
 
     sentence: int
     target_index: int | None
@@ -43,7 +43,7 @@ class Host(Protocol):
 
 
 class Experiments:
-    """What a widget tries with its model; each result is one more sentence in the widget's list."""
+    """The experiments of a widget with its model; each result is another sentence in the widget's list."""
 
     def __init__(self, host: Host, live: LiveModel | None) -> None:
         self._host, self._live = host, live
@@ -96,7 +96,7 @@ class Experiments:
             return {"text": well_formed(live.text(self._record(request["sentence"])))}
         if action == "choices":
             if worker.is_busy:
-                raise RuntimeError("the model is at work")
+                raise RuntimeError("the model is busy")
             record = self._record(request["sentence"])
             worker.start(lambda call: self._send_choices(request, record, call))
             return None
@@ -143,13 +143,13 @@ class Experiments:
         return record
 
     def _mute(self, heads: list[list[int]], call: Call) -> None:
-        shown = self._host.state.entries[self._unmuted()]
+        entry = self._host.state.entries[self._unmuted()]
         muting = None
         if heads:
-            record = cast("CrossAttention", shown.record)
+            record = cast("CrossAttention", entry.record)
             muting = self._need()[0].mute(record, [(layer, head) for layer, head in heads], call)
             call.check()
-        self._list(self._edited(), show=shown, muting=muting, heads=heads)
+        self._list(self._edited(), show=entry, muting=muting, heads=heads)
 
     def _list(
         self, edited: list[Entry], *, show: Entry, muting: Muting | None, heads: list[list[int]] | None = None
@@ -157,15 +157,15 @@ class Experiments:
         """List the results and show one of them: with muted heads, the same target without them."""
         host, state = self._host, self._host.state
         entries = [*state.given, *edited]
-        shown = base = entries.index(show)
+        shown_index = base = entries.index(show)
         effect, variants = None, list(edited)
         if muting:
-            shown = len(entries)
+            shown_index = len(entries)
             variants += [
                 self._variant(muting.forced, show.group, Trial.FORCED),
                 self._variant(muting.generated, show.group, Trial.WRITTEN),
             ]
-            effect = _describe(muting) | {"base": base, "forced": shown, "written": shown + 1}
+            effect = _describe(muting) | {"base": base, "forced": shown_index, "written": shown_index + 1}
         # A new sentence has other positions to pin.
         pins = (host.target_index, host.source_index) if show in state.entries else (None, None)
         with self._unfollowed(), host.hold_sync():
@@ -175,7 +175,7 @@ class Experiments:
             if host.sentence >= len(state.given) + len(variants):
                 host.sentence = base if base < len(state.given) else 0
             host.list_variants(variants)
-            host.sentence = shown
+            host.sentence = shown_index
             host.target_index, host.source_index = pins
             self._tell_live(effect=effect)
 
@@ -193,15 +193,15 @@ class Experiments:
         live, host = self._need()[0], self._host
         sentence, position = request["sentence"], request["position"]
         try:
-            kept = self._choices.get(sentence)
-            if kept is None or kept[0] is not record:
+            cached = self._choices.get(sentence)
+            if cached is None or cached[0] is not record:
                 call.tell("Looking for other tokens")
                 heads = self._muted_pairs() if self._is_muted(sentence) else []
-                kept = (record, live.choices(record, heads))
-                self._choices = {sentence: kept}
+                cached = (record, live.choices(record, heads))
+                self._choices = {sentence: cached}
             choices = [
                 {"id": choice.id, "label": well_formed(choice.label), "logprob": finite(choice.logprob)}
-                for choice in kept[1][position]
+                for choice in cached[1][position]
             ]
             host.send({"id": request["id"], "choices": choices})
         except Stopped:
@@ -231,7 +231,7 @@ class Experiments:
         return self._base if self._is_muted(sentence) and self._base is not None else sentence
 
     def _is_muted(self, sentence: int) -> bool:
-        entries = self._host.state.entries  # may be shorter now than when the page asked
+        entries = self._host.state.entries  # may be shorter now than when the page sent the request
         return sentence < len(entries) and entries[sentence].trial in (Trial.FORCED, Trial.WRITTEN)
 
     def _edited(self) -> list[Entry]:

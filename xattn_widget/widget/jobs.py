@@ -70,15 +70,15 @@ class Call(StoppingCriteria):
 
 
 class Worker:
-    """Runs the calls of a widget with its model; a new call stops the one before."""
+    """Runs the calls of a widget with its model; a new call stops the previous one."""
 
     def __init__(self, model: Any, tell: Callable[[str], None], failed: Callable[[str], None]) -> None:
-        """Make a worker.
+        """Create a worker.
 
         Args:
             model: the model that the calls use; calls of all widgets that share it take turns.
-            tell: is called with what the running call is doing, and with "" at its end.
-            failed: is called with the error of a call as text, and with "" when the next call begins.
+            tell: called with what the running call is doing, and with "" at its end.
+            failed: called with the error of a call as text, and with "" when the next call begins.
         """
         self._lock = lock_of(model)
         self._tell, self._failed = tell, failed

@@ -83,7 +83,7 @@ class LiveModel:
         return self._text_model.target.decode(token_ids(record.targets["output"]))
 
     def token_id(self, token: Any) -> int:
-        """The id of a target token, given as an id or as the vocabulary writes it.
+        """The id of a target token, given as an id or as spelled in the vocabulary.
 
         Raises:
             TypeError: something other than a string or a whole number.
@@ -91,13 +91,13 @@ class LiveModel:
         """
         tokenizer = self._text_model.target.tokenizer
         if isinstance(token, str):
-            found = tokenizer.convert_tokens_to_ids(token)
-            if found is None or (found == tokenizer.unk_token_id and token != tokenizer.unk_token):
+            known_id = tokenizer.convert_tokens_to_ids(token)
+            if known_id is None or (known_id == tokenizer.unk_token_id and token != tokenizer.unk_token):
                 raise ValueError(
                     f"the vocabulary has no token {token!r:.60}; {_token_hint(tokenizer, token)}give its id, or the "
                     "token as it writes it"
                 )
-            return int(found)
+            return int(known_id)
         index = operator.index(token)
         if not 0 <= index < len(tokenizer):
             raise ValueError(f"the vocabulary has tokens 0 to {len(tokenizer) - 1}, got {index}")
@@ -140,10 +140,10 @@ class LiveModel:
             return self._records(record, [pair], generated=False)
         start = Argument(torch.tensor([read[0], *prefix]), "target")
         [pair] = self._generate(source, {**arguments, PREFIX: start}, call)
-        kept = {name: part for name, part in record.arguments.items() if name == PREFIX}
+        prefix_arguments = {name: part for name, part in record.arguments.items() if name == PREFIX}
         # The new token is not part of a prefix that every target of this source must begin with.
         others = {name: part for name, part in pair.arguments.items() if name != PREFIX}
-        return self._records(record, [replace(pair, arguments=others | kept)], generated=True)
+        return self._records(record, [replace(pair, arguments=others | prefix_arguments)], generated=True)
 
     def choices(
         self, record: CrossAttention, muted: Sequence[tuple[int, int]] = (), count: int = 5
@@ -156,7 +156,7 @@ class LiveModel:
         best = logprobs.topk(min(count, logprobs.shape[-1]), dim=-1)
         labels = [self._text_model.target.axis(row).labels for row in best.indices.tolist()]
         return [
-            [Choice(*each) for each in zip(ids, shown, values, strict=True)]
+            [Choice(*fields) for fields in zip(ids, shown, values, strict=True)]
             for ids, shown, values in zip(best.indices.tolist(), labels, best.values.tolist(), strict=True)
         ]
 
@@ -178,9 +178,9 @@ class LiveModel:
     def _records(self, like: CrossAttention, pairs: list[Pair], generated: bool) -> CrossAttention:
         value_norms = like.value_norms is not None
         with evaluating(self.model), torch.no_grad():
-            made = read_pairs(self._text_model, pairs, generated, value_norms)[0]
-        # The same axis for the same source, so that the page keeps what it has of it.
-        return replace(made.read_as(like.reading), source=like.source)
+            record = read_pairs(self._text_model, pairs, generated, value_norms)[0]
+        # Keep the axis object of the same source, so that the page keeps what it has cached for it.
+        return replace(record.read_as(like.reading), source=like.source)
 
     def _generate(self, source: Source, arguments: Arguments, call: Call) -> list[Pair]:
         criteria = StoppingCriteriaList([*self._extras.settings.get("stopping_criteria", []), call])

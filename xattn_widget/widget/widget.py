@@ -106,7 +106,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
 
     @property
     def records(self) -> list[CrossAttention]:
-        """What can be shown, in the order of the sentence picker."""
+        """All records that can be shown, in the order of the sentence picker."""
         return cast("list[CrossAttention]", [entry.record for entry in self._state.entries])
 
     @property
@@ -128,7 +128,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         """Add a score and color the grid by it at once; a score of the same name is replaced.
 
         Args:
-            score: a score of your own (``@score`` or a plain function), or the name of a built-in one.
+            score: your own score (``@score`` or a plain function), or the name of a built-in one.
             special: its policy for special tokens, ``"keep"``, ``"drop"`` or ``"renormalize"``.
             parameters: its parameters, where they differ from its defaults.
 
@@ -201,7 +201,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
     # --- Files.
 
     def export(self, path: str | Path, *, spreadsheet: bool = False) -> Path:
-        """Save what is shown in the format that the file's ending names; returns the path.
+        """Save what is shown in the format of the file name's extension; returns the path.
 
         ``.csv`` and ``.json``: tokens and exact weights of the picked heads, with words, special tokens and reading as
         shown. ``.pharaoh`` (or ``.align``): for each target word the source word with the largest joint weight of the
@@ -214,7 +214,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
                 (beginning with ``=``, ``+``, ``-``, ``@``, a tab or a line break) gets an apostrophe in front.
 
         Raises:
-            ValueError: another ending.
+            ValueError: another extension.
         """
         from xattn_widget.panel.export import export
 
@@ -265,7 +265,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         """A request of the front end with every field checked.
 
         Raises:
-            ValueError: it breaks the contract, or another experiment has replaced the sentence that it means.
+            ValueError: it breaks the contract, or another experiment has replaced the sentence that it refers to.
         """
         return self.state.read_request(request)
 
@@ -278,7 +278,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         return self.state.summary()
 
     def set_state(self, sync_data: Any) -> None:
-        """Take what the page sets: settings of the view. Everything else belongs to the kernel and stays as it is.
+        """Apply the settings that the page sends. Everything else belongs to the kernel and stays unchanged.
 
         Raises:
             traitlets.TraitError: an invalid value; all settings stay as they were.
@@ -294,7 +294,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         """The widget, and a text and a picture for places where widgets do not run."""
         from xattn_widget.panel.picture import summary_picture
 
-        if self.comm is None:  # it was let go
+        if self.comm is None:  # the connection was closed
             self._own_layout.open()
             self.open()
         note_shown(self)
@@ -304,7 +304,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         return data, metadata
 
     def let_go(self) -> None:
-        """Free what the page holds of the widget once nothing shows it; displaying it opens it again."""
+        """Free the page's copy of the widget once nothing shows it; displaying the widget opens it again."""
         self.stop()
         if self.comm is not None:
             for widget in (self, self._own_layout):
@@ -326,6 +326,6 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         return self.state.settle(proposal["trait"].name, proposal["value"])
 
     def _follow(self, change: Any) -> None:
-        with self.hold_trait_notifications():  # they change together, or an observer would see half of it
+        with self.hold_trait_notifications():  # observers must not see a partial change
             for name, value in self.state.consequences(change["name"]).items():
                 setattr(self, name, value)

@@ -35,14 +35,14 @@ export function mountAllHeads(context: Context): View {
   };
 }
 
-/** Asks for one layer at a time: a large model has more than the kernel should be asked for at once. */
+/** Requests one layer at a time: a large model has more than the kernel should send at once. */
 function createLayerQueue(
   { data, store, errands, signal }: Context,
   provide: AllHeadsView["provide"],
 ): (layer: number) => void {
   const wanted: number[] = [];
   let busy = false;
-  /** What was wanted when a request failed. */
+  /** What was requested when a request failed. */
   let lost: number[] = [];
   const errand = errands.add({ retry: () => lost.splice(0).forEach(need) });
 
@@ -83,7 +83,7 @@ export function saveAllHeads(_view: View, { store, data }: Context): Saved {
     title: ["all heads"],
     async drawing({ theme }) {
       let body = "";
-      // One layer after the other: a large model has more than the memory should hold at once.
+      // One layer after another: a large model has more than should be in memory at once.
       for (let layer = 0; layer < layers; layer++) {
         const weights = await data.layer(sentence, layer);
         for (let head = 0; head < heads; head++) {

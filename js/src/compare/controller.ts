@@ -17,7 +17,7 @@ export interface CompareView extends View {
 export function mountCompare(context: Context): CompareView {
   const { store, loader, gestures, subject, theme, colors, size, paintSoon, id, signal } = context;
   const isOpen = () => store.get("panel") === "compare";
-  // Loaded only while it is looked at.
+  // Loaded only while the view is open.
   const second = followScene(context, () => (isOpen() ? secondPick(store) : null));
   const view = createCompare(
     { sentence: gestures.compareSentence, editing: subject.choose, swap: () => swap(context) },

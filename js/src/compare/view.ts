@@ -112,7 +112,7 @@ export function createCompare(
   let compared: { first: Scene; second: Scene; difference: Difference | null } | null = null;
   let listed: readonly SentenceInfo[] | null = null;
 
-  /** The same cell of the three maps, by a cell of one of them; null where a map does not have it. */
+  /** The same cell of the three maps, by a cell of one of them; null where a map lacks it. */
   function sameCells(index: number, cell: At): (At | null)[] {
     const alone = panes.map((_, i) => (i === index ? cell : null));
     const difference = compared?.difference;

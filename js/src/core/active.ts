@@ -28,7 +28,7 @@ export interface Active {
   pin(token: Token): void;
   unpin(): void;
   pinned(): Token | null;
-  /** Describes the token again, by the scene and the pin as they are now. */
+  /** Describes the token again, using the current scene and pin. */
   refresh(): void;
 }
 
@@ -36,9 +36,9 @@ export interface ActiveSources {
   data: Data;
   store: Store;
   scene: ReadonlySignal<Scene | null>;
-  /** Fails where the exact weights cannot be read. */
+  /** Fails if the exact weights cannot be read. */
   errand: Errand;
-  /** Tells a screen reader. */
+  /** Announces it to a screen reader. */
   speak(text: string): void;
 }
 

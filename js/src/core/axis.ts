@@ -12,7 +12,7 @@ export function placeAt(axis: Axis, position: number): Place | null {
   return axis.places?.[position] ?? null;
 }
 
-/** The smallest place that contains both; null where they cannot be joined, as a span of time and a box. */
+/** The smallest place that contains both; null if they cannot be combined, such as a span of time and a box. */
 export function joinPlaces(a: Place | null, b: Place | null): Place | null {
   if (!a || !b) return a ?? b;
   if (a.length !== b.length) return null;

@@ -1,4 +1,4 @@
-// A least-recently-used cache bounded by bytes, for what was fetched from the kernel.
+// A least-recently-used cache, bounded by bytes, for data from the kernel.
 
 export class ByteCache<V> {
   #entries = new Map<string, { value: V; bytes: number }>();
@@ -13,7 +13,7 @@ export class ByteCache<V> {
   get(key: string): V | undefined {
     const entry = this.#entries.get(key);
     if (!entry) return undefined;
-    // A Map keeps insertion order: re-inserting moves the entry to the young end.
+    // A Map keeps insertion order: re-inserting moves the entry to the most recent end.
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     return entry.value;
@@ -21,7 +21,7 @@ export class ByteCache<V> {
 
   set(key: string, value: V, bytes: number): void {
     this.delete(key);
-    // What could never fit would only push everything else out.
+    // An entry that can never fit would only evict everything else.
     if (bytes > this.limit) return;
     this.#entries.set(key, { value, bytes });
     this.#bytes += bytes;

@@ -1,11 +1,11 @@
-// Puts text on the clipboard, also where the page was served without encryption and has no clipboard interface.
+// Puts text on the clipboard, even if the page was served without encryption and has no clipboard interface.
 
 export async function copyText(text: string, near: HTMLElement): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);
     return;
   } catch {
-    // Not allowed here: the older way needs a selected field in the page.
+    // Not allowed here. The older way needs a selected field in the page.
   }
   const field = document.createElement("textarea");
   field.value = text;

@@ -1,8 +1,8 @@
-// Decodes what Python sends: uint8 on a square-root scale, and exact float32.
+// Decodes data from Python: uint8 on a square-root scale, and exact float32.
 
 const SQUARES = Float32Array.from({ length: 256 }, (_, q) => (q / 255) ** 2);
 
-/** Bytes of a buffer as it arrives: a DataView may be a window on a larger message. */
+/** Bytes of a buffer as it arrives: a DataView may be a view of a larger message. */
 export function toBytes(view: DataView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }

@@ -1,4 +1,4 @@
-// What several parts of the panel agree on.
+// Constants that several parts of the panel share.
 
 /** How many of a token's strongest partners are highlighted and listed. */
 export const PARTNERS = 5;

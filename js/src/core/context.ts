@@ -1,4 +1,4 @@
-// What every part of a panel shares: the traits, the data, the looks, and when to draw.
+// The context that all parts of a panel share: traits, data, appearance, and when to draw.
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import { type Active, createActive } from "./active";
 import { createData, type Data } from "./data";
@@ -25,7 +25,7 @@ export interface Context extends Looks {
   transport: Transport;
   data: Data;
   frames: Frames;
-  /** Paints in the next frame, for what scrolls. */
+  /** Paints in the next frame, for scrolling content. */
   paintSoon(paint: () => void): void;
   errands: Errands;
   loader: Loader;
@@ -36,15 +36,15 @@ export interface Context extends Looks {
   colors: ReadonlySignal<readonly string[]>;
   /** The tokens that the search found. */
   found: Signal<readonly Token[]>;
-  /** What a screen reader is told. */
+  /** The text for screen readers. */
   spoken: Signal<string>;
-  /** What was done just now, for everyone to see and hear; a new object each time. */
+  /** The last action, to show and to read out; a new object each time. */
   told: Signal<{ text: string } | null>;
 }
 
 let panels = 0;
 
-/** `root` is in the page already. */
+/** `root` must be in the page already. */
 export function createContext(model: Model, root: HTMLElement, closing: AbortSignal): Context {
   panels += 1;
   const id = `xattn-${panels}-${Math.random().toString(36).slice(2, 8)}`;
@@ -93,7 +93,7 @@ export function createContext(model: Model, root: HTMLElement, closing: AbortSig
   };
 }
 
-/** Tells everyone what was done: it is shown for a moment, and read out. */
+/** Reports an action: the text is shown for a moment and read out. */
 export function tell({ told, spoken }: Context, text: string): void {
   told.value = { text };
   spoken.value = text;

@@ -50,7 +50,7 @@ export interface ScoreInfo {
   signature: string;
 }
 
-/** What the picked heads are compared with; a field that is left out is the same as theirs. */
+/** What the picked heads are compared with; a field that is left out has the same value as theirs. */
 export interface Compare {
   sentence?: number;
   heads?: Head[];
@@ -187,7 +187,7 @@ export type DataRequest =
   | { kind: "row"; sentence: number; heads: Head[]; target: number }
   | { kind: "column"; sentence: number; heads: Head[]; source: number };
 
-/** Requests to try something with the model. */
+/** Requests for experiments with the model. */
 export type ExperimentRequest =
   | { action: "text"; sentence: number }
   | { action: "target"; text: string }

@@ -1,10 +1,11 @@
-// CSV (RFC 4180), plain or for spreadsheets. (d3-dsv quotes only where CSV needs it, which is too little for the latter.)
+// CSV (RFC 4180), plain or for spreadsheets. (d3-dsv quotes only where CSV requires it, which is not enough for
+// spreadsheets.)
 import { wellFormed } from "./format";
 
 /** A row; null is an empty cell. */
 export type Cells = readonly (string | number | null)[];
 
-/** What a spreadsheet takes for a formula, including the wide characters of some keyboards. */
+/** What a spreadsheet treats as a formula, including the full-width characters of some keyboards. */
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
 export function csv(rows: Iterable<Cells>, spreadsheet: boolean): string {

@@ -1,4 +1,4 @@
-// What the panel asks the kernel for: decoded, cached by bytes, and never asked for twice at the same time.
+// Data from the kernel: decoded, cached by bytes, and never requested twice at the same time.
 import { signal } from "@preact/signals-core";
 import { ByteCache } from "./cache";
 import { toBytes, toFloats } from "./codec";
@@ -33,13 +33,13 @@ export interface Data {
   row(sentence: number, heads: Head[], target: number): Promise<Float32Array[]>;
   /** Exact weights of one source column, [heads][target]. */
   column(sentence: number, heads: Head[], source: number): Promise<Float32Array[]>;
-  /** Asks for scores again the next time: the user may have defined one anew. */
+  /** Requests scores again the next time: the user may have redefined one. */
   forgetScores(): void;
 }
 
 /**
- * `version` says which record a sentence is at the moment, where records replace one another: the kernel answers for
- * that one, and what is cached for another is not mistaken for it.
+ * `version` identifies the current record of a sentence, where records replace one another: the kernel answers for the
+ * current one, and values cached for another are not mistaken for its values.
  */
 export function createData(
   transport: Transport,
@@ -118,7 +118,7 @@ export function createData(
   };
 }
 
-/** About how much memory a sentence's labels take, of which there may be many long ones. */
+/** The approximate memory of a sentence's labels, which may be many and long. */
 function sentenceBytes({ source, target }: SentenceReply): number {
   const texts = [source, target.output, target.input].flatMap(({ labels, words }) => [...labels, ...words]);
   return texts.reduce((sum, text) => sum + 2 * text.length + 64, 256);

@@ -22,7 +22,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** A token string set apart from the direction of the text around it. */
+/** A token string, isolated from the direction of the surrounding text. */
 export function bdi(label: string): HTMLElement {
   return h("bdi", { text: tokenText(label), title: tokenTitle(label) });
 }

@@ -1,4 +1,4 @@
-// Hands a file to the reader, and makes a picture of a drawing.
+// Downloads a file for the reader, and renders a drawing as a picture.
 
 export function download(name: string, content: Blob, near: HTMLElement): void {
   const link = document.createElement("a");
@@ -14,7 +14,7 @@ export function download(name: string, content: Blob, near: HTMLElement): void {
 
 const LARGEST = 8192;
 
-/** A PNG of an SVG, twice as fine as the screen where that stays within what browsers can make. */
+/** A PNG of an SVG, at twice the screen's resolution if browsers can create it. */
 export async function pngOf(markup: string): Promise<Blob> {
   const image = new Image();
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(markup)}`;
@@ -26,7 +26,7 @@ export async function pngOf(markup: string): Promise<Blob> {
   canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
   return new Promise((resolve, reject) => {
     canvas.toBlob(
-      (blob) => (blob ? resolve(blob) : reject(new Error("the browser made no picture"))),
+      (blob) => (blob ? resolve(blob) : reject(new Error("the browser could not create the picture"))),
       "image/png",
     );
   });

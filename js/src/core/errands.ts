@@ -1,15 +1,15 @@
-// What is being loaded or saved, and what failed: one error is shown at a time, with a way to try again.
+// Tracks what is being loaded or saved and what failed. One error is shown at a time, with a way to try again.
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 
 export interface Errand {
-  /** Begins a run and ends the one before: its signal is aborted. */
+  /** Begins a run and ends the previous one by aborting its signal. */
   start(): AbortSignal;
-  /** Reports a failure, or with null that it went well this time. */
+  /** Reports a failure, or with null a success. */
   settle(error: string | null): void;
 }
 
 export interface ErrandOptions {
-  /** An error that comes from mere pointing, or from a button below the view, is shown below it. */
+  /** An error that comes from pointing alone, or from a button below the view, is shown below it. */
   quiet?: boolean;
   retry?(): void;
 }

@@ -18,7 +18,7 @@ export function headName(layer: number, head: number): string {
   return `layer ${layer}, head ${head}`;
 }
 
-/** A head's accessible name. It begins with the visible text, which people say who control a computer by voice. */
+/** A head's accessible name. It begins with the visible text, which people who control a computer by voice say. */
 export function seenName(layer: number, head: number, value: string, words: string): string {
   return `L${layer} H${head} ${value} (${words})`;
 }

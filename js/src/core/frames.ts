@@ -32,8 +32,8 @@ export function createFrame<K>(flush: (reasons: ReadonlySet<K>) => void, closing
 }
 
 /**
- * Runs in the order in which they were set up, whatever changed first: what is drawn on something comes after it.
- * While the host does not lay the panel out, everything waits.
+ * Runs in the order in which they were set up, whatever changed first: anything drawn on top of something else runs
+ * after it. While the host does not lay the panel out, everything waits.
  */
 export function createFrames(isLaidOut: () => boolean, closing: AbortSignal): Frames {
   const order = new Map<() => void, number>();
@@ -61,7 +61,7 @@ export function createFrames(isLaidOut: () => boolean, closing: AbortSignal): Fr
     return stop;
   }
 
-  /** `run` as a run that is scheduled again when what it read changes. */
+  /** `run`, scheduled again whenever a value that it read changes. */
   function tracked(run: () => void): () => void {
     let stop = () => {};
     closing.addEventListener("abort", () => stop(), { once: true });

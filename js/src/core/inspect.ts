@@ -24,7 +24,7 @@ export function otherSide(side: Side): Side {
   return side === "source" ? "target" : "source";
 }
 
-/** Describes a token by the weights given, or by the quantized ones of the scene. */
+/** Describes a token with the given weights, or with the scene's quantized ones. */
 export function inspectToken(scene: Scene, token: Token, exact: Float32Array | null): Inspection {
   const { side, unit } = token;
   const units = unitsOf(scene, side);

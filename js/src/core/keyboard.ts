@@ -73,7 +73,7 @@ export function gridMove(
   }
 }
 
-/** Keeps a key that was handled from the notebook, whose command mode would take it as well. */
+/** Keeps a handled key from the notebook, whose command mode would act on it as well. */
 export function claim(event: KeyboardEvent): void {
   event.preventDefault();
   event.stopPropagation();

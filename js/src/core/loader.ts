@@ -16,9 +16,9 @@ export interface Sources {
 }
 
 export interface Loader {
-  /** The weights of the picked heads; null until they are there, or where they cannot be. */
+  /** The weights of the picked heads; null until they are loaded, or if they are unavailable. */
   scene: ReadonlySignal<Scene | null>;
-  /** The scores of the grid of heads, null until they are there. */
+  /** The scores of the grid of heads, null until they are loaded. */
   scores: ReadonlySignal<ScoresReply | null>;
   /** Why there are no scores: the score's own error; "" while they are computed. */
   failure: ReadonlySignal<string>;
@@ -31,7 +31,7 @@ export function createLoader(sources: Sources, subject: Subject): Loader {
   return { scene, ...followScores(sources, subject), alignment: followAlignment(sources, scene) };
 }
 
-/** The scene of what `pick` reads from the traits; where it gives null, nothing is loaded. */
+/** The scene of the pick that `pick` reads from the traits; while it returns null, nothing is loaded. */
 export function followScene(
   { data, store, errands, frames }: Sources,
   pick: () => Pick | null,
@@ -84,7 +84,7 @@ function followScores(
   const failure = signal("");
   const sentence = computed(() => subject.pick().sentence);
   const errand = errands.add({ retry: refresh });
-  // The user may have defined a score's function anew.
+  // The user may have redefined a score's function.
   frames.watch(() => {
     if (store.get("score_list")) data.forgetScores();
   });

@@ -1,4 +1,4 @@
-// Which heads of which sentence are looked at: the picked ones, and what they are compared with.
+// Which heads of which sentence are shown: the picked ones, and what they are compared with.
 import { signal } from "@preact/signals-core";
 
 import type { Head, Info, Traits } from "./contract";
@@ -20,7 +20,7 @@ export function pickPatch(heads: Head[]): Partial<Traits> {
   return last ? { heads, layer: last[0], head: last[1] } : {};
 }
 
-/** Adds a head, or removes it when it is picked already; never leaves nothing picked. */
+/** Adds a head, or removes it if it is already picked; at least one head always stays picked. */
 export function togglePick(heads: readonly Head[], head: Head): Head[] {
   const rest = heads.filter((other) => !sameHead(other, head));
   if (rest.length === heads.length) return [...heads, head];
@@ -49,7 +49,7 @@ export function firstPick(store: Store): Pick {
 
 /**
  * What the picked heads are compared with. By default the same heads on the next sentence or hypothesis, or with a
- * single sentence all heads of the layer before.
+ * single sentence all heads of the previous layer.
  */
 export function secondPick(store: Store): Pick {
   const info = store.get("info");
@@ -64,7 +64,7 @@ export function secondPick(store: Store): Pick {
   return { sentence, heads: wholeLayer(Math.max(0, store.get("layer") - 1), shape.heads) };
 }
 
-/** Which pick the grid of heads is about: the first, or in a view of two the one that was chosen there. */
+/** The pick that the grid of heads shows: the first, or in a view of two picks the one chosen there. */
 export interface Subject {
   readonly second: boolean;
   choose(second: boolean): void;

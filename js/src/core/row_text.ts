@@ -29,7 +29,7 @@ export function rowText(scene: Scene, token: Token, weights: Float32Array, heads
   return [head, `position\t${otherSide(side)}\tweight`, ...lines, ""].join("\n");
 }
 
-/** Copies all weights of a token to the clipboard, exact where there is a kernel, and tells how that went. */
+/** Copies all weights of a token to the clipboard, exact where there is a kernel, and reports the result. */
 export async function copyRow(context: Context, token: Token): Promise<void> {
   const { store, data, loader, root, signal } = context;
   const scene = loader.scene.value;

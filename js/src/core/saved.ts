@@ -7,20 +7,20 @@ import { buildScene, type Scene, type SceneSpec } from "./scene";
 /**
  * The scene on the screen.
  *
- * @throws Error where it is not there yet.
+ * @throws Error if it is not loaded yet.
  */
 export function shownScene({ loader }: Context): Scene {
   if (!loader.scene.value) throw new Error("there are no weights yet");
   return loader.scene.value;
 }
 
-/** The scene once more, with other settings or not, and with exact weights where there is a kernel. */
+/** The scene again, optionally with other settings, and with exact weights where there is a kernel. */
 export function exactScene(context: Context, scene: Scene, change: Partial<SceneSpec> = {}): Promise<Scene> {
   const { data, store, signal } = context;
   return buildScene(data, { ...scene.spec, ...change }, signal, () => {}, store.get("info").has_kernel);
 }
 
-/** What each set of a scene's lines is, in words. */
+/** A description of each set of a scene's lines. */
 export function sceneNames({ store }: Context, scene: Scene): string[] {
   const { heads, aggregate, sentence } = scene.spec;
   const whole = shapeOf(store.get("info"), sentence).heads;

@@ -70,7 +70,8 @@ export function makeRamp(background: RGB, dark: boolean): Ramp {
   return through([background, ...PALETTE.sequential[dark ? "dark" : "light"]], background);
 }
 
-/** Orange through the background to blue: apart for every kind of color blindness, both ends equally far from it. */
+/** Orange through the background to blue: distinct for every kind of color blindness, with both ends equally far from
+ * it. */
 export function makeDiverging(background: RGB, dark: boolean): Ramp {
   const { negative, positive } = PALETTE.diverging[dark ? "dark" : "light"];
   return through([...negative, background, ...positive], background);
@@ -82,22 +83,22 @@ function through(marks: readonly (RGB | string)[], background: RGB): Ramp {
   );
   const colors: RGB[] = [];
   for (let i = 0; i < 256; i++) {
-    const at = (i / 255) * (stops.length - 1);
-    const low = Math.min(stops.length - 2, Math.floor(at));
+    const position = (i / 255) * (stops.length - 1);
+    const low = Math.min(stops.length - 2, Math.floor(position));
     const [from, to] = [stops[low] ?? stops[0], stops[low + 1] ?? stops[0]] as [RGB, RGB];
-    const share = at - low;
+    const share = position - low;
     const mix = (k: 0 | 1 | 2) => from[k] + (to[k] - from[k]) * share;
     // The background itself is kept free of rounding errors.
     colors.push(share === 0 && marks[low] === background ? background : fromOklab([mix(0), mix(1), mix(2)]));
   }
-  const at = (value: number): RGB => colors[toByte(value)] ?? background;
-  const css = (value: number) => `rgb(${at(value).map(Math.round).join(" ")})`;
+  const colorAt = (value: number): RGB => colors[toByte(value)] ?? background;
+  const css = (value: number) => `rgb(${colorAt(value).map(Math.round).join(" ")})`;
   const bytes = Uint8ClampedArray.from(colors.flatMap((color) => [...color, 255]));
   return {
     colors,
     pixels: new Uint32Array(bytes.buffer),
     css,
-    ink: (value) => ((toOklab(at(value))[0] ?? 0) > 0.62 ? PALETTE.ink.dark : PALETTE.ink.light),
+    ink: (value) => ((toOklab(colorAt(value))[0] ?? 0) > 0.62 ? PALETTE.ink.dark : PALETTE.ink.light),
     gradient: `linear-gradient(to right, ${stops.map((_, i) => css(i / (stops.length - 1))).join(", ")})`,
   };
 }

@@ -53,7 +53,7 @@ function unitsFor(axis: Axis, options: { words: boolean; drop: boolean }): Units
 /**
  * Loads the layers one after another and projects the picked heads. With more heads than colors only the running
  * aggregate is kept, so that picking every head of a large model does not fill the memory. With `exact` the weights are
- * the kernel's own and not the quantized ones of whole layers.
+ * the kernel's own instead of the quantized ones of whole layers.
  */
 export async function buildScene(
   data: Data,
@@ -114,8 +114,8 @@ export function weightsOf(scene: Scene, side: Side, unit: number): Float32Array 
 }
 
 /**
- * The same weights, exact, from the kernel; null where rows were renormalized, by how much a column alone cannot
- * tell.
+ * The same weights, exact, from the kernel; null if rows were renormalized, because a single column does not show by
+ * how much.
  */
 export async function exactWeightsOf(
   data: Data,

@@ -4,7 +4,7 @@ import { type Cells, csv, digits } from "./csv";
 import type { Scene } from "./scene";
 import { rowOf } from "./units";
 
-/** How far weights may be off that do not come from a kernel. */
+/** The largest error of weights that do not come from a kernel. */
 export const QUANTIZED = "read from bytes, at most 0.004 off";
 
 /** One line for each set of lines, target unit and source unit. */

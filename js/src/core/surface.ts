@@ -15,13 +15,13 @@ export interface Stroke {
   color: string;
   width: number;
   opacity?: number;
-  /** Lengths of dashes and gaps; full where it is empty. */
+  /** Lengths of dashes and gaps; a solid line if it is empty. */
   dash?: readonly number[];
 }
 
 export interface TextStyle {
   color: string;
-  /** In pixels; the surface's own where it is left out. */
+  /** In pixels; the surface's own by default. */
   size?: number;
   bold?: boolean;
   opacity?: number;
@@ -67,7 +67,7 @@ export interface Surface {
   /** A text beside or around a point, in the middle of its height. */
   text(content: string, at: Point, style: TextStyle): void;
   measure(content: string, style?: Pick<TextStyle, "size" | "bold">): number;
-  /** What `draw` draws has its origin at `origin` and shows inside `box` only. */
+  /** Gives everything that `draw` draws its origin at `origin`, and shows it only inside `box`. */
   inside(box: Box, origin: Point, draw: () => void): void;
 }
 
@@ -173,7 +173,7 @@ export function canvasSurface(
   };
 }
 
-/** Beyond this many cells SVG has them as one picture: as many rectangles would choke a drawing program. */
+/** Beyond this many cells, SVG contains them as one picture: so many rectangles would overwhelm a drawing program. */
 const MOST_CELLS = 10_000;
 const ANCHORS = { left: "start", center: "middle", right: "end" };
 
@@ -224,7 +224,7 @@ export function svgSurface(style: Style): Surface & { markup(): string } {
         }
     },
     text(content, { x, y }, { color, size = FONT_SIZE, bold, opacity = 1, align = "left", turned }) {
-      // A third of its size below the middle of a text is where its letters stand.
+      // The baseline of a text is a third of its size below its middle.
       const below = size / 3;
       const place: Attributes = turned
         ? { transform: `translate(${round(x + below)} ${round(y)}) rotate(-90)` }

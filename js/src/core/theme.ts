@@ -72,7 +72,7 @@ function prefersDark(): MediaQueryList | undefined {
 export function applyTheme(root: HTMLElement, wanted: ThemeName): Theme {
   const dark = wanted === "auto" ? isDark(root.parentElement ?? root) : wanted === "dark";
   root.dataset.xattnTheme = dark ? "dark" : "light";
-  // A theme that the user asked for must not take the host's colors.
+  // A theme that the user chose must not use the host's colors.
   root.toggleAttribute("data-xattn-forced", wanted !== "auto");
   const style = getComputedStyle(root);
   const colors = PALETTE.theme[dark ? "dark" : "light"];
@@ -100,10 +100,10 @@ function sameColors(a: Theme, b: Theme): boolean {
   return a.dark === b.dark && a.paper === b.paper && a.foreground === b.foreground;
 }
 
-/** The looks of the panel as they are at the moment. */
+/** The current appearance of the panel. */
 export interface Looks {
   theme: ReadonlySignal<Theme>;
-  /** Another number after each change of the panel's size. */
+  /** A new number after each change of the panel's size. */
   size: ReadonlySignal<number>;
 }
 
@@ -125,7 +125,7 @@ export function followLooks(root: HTMLElement, store: Store, frames: Frames, clo
     void host.value;
     void size.value;
     const next = applyTheme(root, store.get("theme"));
-    // A new object makes everything paint again: only for new colors.
+    // A new object makes everything paint again, so it is created only for new colors.
     if (!sameColors(next, theme.peek())) theme.value = next;
   });
   return { theme, size };

@@ -12,7 +12,7 @@ export interface Transport {
   request(message: Request): Promise<Reply>;
 }
 
-/** Hosts should give a DataView, which may be a window on a larger message; some give the buffer below it. */
+/** Hosts should pass a DataView, which may be a view of a larger message; some pass its underlying buffer. */
 function toView(buffer: DataView | ArrayBuffer | Uint8Array): DataView {
   if (buffer instanceof DataView) return buffer;
   if (ArrayBuffer.isView(buffer)) return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);

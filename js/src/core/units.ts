@@ -166,9 +166,9 @@ export function topPartners(values: Float32Array, count: number): Partner[] {
     if (!(value > 0)) return;
     const last = best[best.length - 1];
     if (best.length === count && last && value <= last.value) return;
-    let at = best.length;
-    while (at > 0 && value > (best[at - 1]?.value ?? 0)) at--;
-    best.splice(at, 0, { index, value });
+    let place = best.length;
+    while (place > 0 && value > (best[place - 1]?.value ?? 0)) place--;
+    best.splice(place, 0, { index, value });
     if (best.length > count) best.pop();
   });
   return best;

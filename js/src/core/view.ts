@@ -1,4 +1,5 @@
-// What a view is given and what it gives. A view is a folder with a controller, and a line in the registry (views.ts).
+// The interface between the panel and its views. A view is a folder with a controller, and a line in the registry
+// (views.ts).
 import type { ReadonlySignal } from "@preact/signals-core";
 import type { Context } from "./context";
 import type { Head } from "./contract";

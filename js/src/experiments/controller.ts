@@ -1,4 +1,4 @@
-// Experiments: joins their bar to the traits that Python sets, and asks the kernel to try things.
+// Experiments: connects their bar to the traits that Python sets, and sends requests to the kernel.
 import { computed, signal } from "@preact/signals-core";
 import type { Context } from "../core/context";
 import type { ChoicesReply, ExperimentRequest, Head, TextReply, TokenChoice } from "../core/contract";
@@ -11,8 +11,8 @@ export const NO_KERNEL = "Off: this page works without a kernel.";
 export interface Experiments {
   element: HTMLElement;
   /**
-   * A head was clicked: mutes or unmutes it if that was meant, and returns whether it did. `wanted`: a modifier or a key
-   * asked for it, whatever the mode.
+   * A head was clicked: mutes or unmutes it if the user meant that, and returns whether it did. `wanted`: a modifier or
+   * a key requested it, regardless of the mode.
    */
   mute(head: Head, wanted: boolean): boolean;
 }
@@ -23,7 +23,7 @@ export function createExperiments(context: Context): Experiments {
   const draft = signal<string | null>(null);
   const muteMode = signal(false);
   const failure = signal("");
-  /** Other tokens for the position that was pinned when they were asked for. */
+  /** Other tokens for the position that was pinned when they were requested. */
   const choices = signal<{ sentence: number; position: number; list: TokenChoice[] } | null>(null);
 
   const off = computed(() => {
@@ -54,7 +54,7 @@ export function createExperiments(context: Context): Experiments {
     return store.get("info").sentences[sentence]?.group ?? sentence;
   }
 
-  /** The reply to a request; null where it failed, which the bar then says. */
+  /** The reply to a request; null if it failed, in which case the bar shows the error. */
   async function ask<Reply = object>(request: ExperimentRequest): Promise<Reply | null> {
     failure.value = "";
     try {

@@ -42,7 +42,7 @@ export function createHeader({ store, loader, gestures, frames, signal }: Contex
   frames.draw(() => {
     const [info, sentence] = [store.get("info"), store.get("sentence")];
     const record = info.sentences[sentence] ?? { ...info, name: "" };
-    // Whether the model wrote the target is unknown until its weights are there.
+    // Whether the model wrote the target is unknown until its weights are loaded.
     const generated = loader.scene.value?.reply.generated;
     const origin = generated === undefined ? "" : `target ${generated ? "generated" : "given"}`;
     const parts = [record.name, record.model, `${record.layers} × ${record.heads} heads`, origin];

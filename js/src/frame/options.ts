@@ -6,11 +6,11 @@ import type { Opened } from "../core/view";
 
 export interface Options {
   element: HTMLElement;
-  /** Shows them also where they do not fit beside the tabs. */
+  /** Shows them even if they do not fit beside the tabs. */
   open(on: boolean): void;
 }
 
-/** How the slider shows the number of each way to keep lines. */
+/** How the slider shows the number for each way to keep lines. */
 interface Slide {
   label: string;
   trait: "threshold" | "top_k" | "mass";
@@ -152,7 +152,7 @@ export function createOptions({ store, loader, frames, id, signal }: Context, op
     field.classList.toggle("xattn-disabled", !on);
   }
 
-  /** Enables what changes the open view. */
+  /** Enables the options that change the open view. */
   function showUse(): void {
     const { options, outlined } = opened.value.view;
     element.hidden = options.length === 0;

@@ -68,7 +68,7 @@ export function createSearch(
   });
   frames.draw(() => {
     const scene = loader.scene.value;
-    // The same tokens with other weights are found already.
+    // The same tokens with other weights have already been found.
     if (searched?.source !== scene?.source || searched?.target !== scene?.target) find();
   });
   return element;

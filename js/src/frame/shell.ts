@@ -1,4 +1,4 @@
-// The panel's skeleton: where each part stands, and nothing of what it shows.
+// The panel's skeleton: where each part is placed, but nothing about what it shows.
 import { h } from "../core/dom";
 
 export interface Parts {
@@ -23,7 +23,7 @@ export interface Parts {
 export function createRoot(): HTMLElement {
   return h("section", {
     class: "xattn",
-    // JupyterLab takes keys before they reach the panel, unless an element says that it wants them itself.
+    // JupyterLab takes keys before they reach the panel, unless an element asks for them.
     attrs: { "aria-label": "Cross-attention", "data-lm-suppress-shortcuts": "true" },
   });
 }

@@ -1,4 +1,4 @@
-// What screen readers are told: which heads are picked, and which token is inspected.
+// The text for screen readers: which heads are picked, and which token is inspected.
 import type { Context } from "../core/context";
 import { h, setText } from "../core/dom";
 import { speakPicked } from "../core/inspect";

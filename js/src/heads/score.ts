@@ -10,7 +10,7 @@ export interface ScoreProps {
   scores: ScoreInfo[];
   name: string;
   domain: Domain | null;
-  /** Whether the values are there; the legend waits for them. */
+  /** Whether the values are loaded; the legend waits for them. */
   ready: boolean;
   /** Why they could not be computed; "" while they are computed. */
   failure: string;

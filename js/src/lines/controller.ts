@@ -54,7 +54,7 @@ export function mountLines(context: Context): View {
     options: ["words", "special", "reading", "aggregate", "orientation", "keep"],
     draw() {
       const scene = loader.scene.value;
-      // Another size, another look.
+      // Draw again when the size changes.
       void size.value;
       if (!scene) return;
       lines.show({

@@ -54,7 +54,7 @@ export interface Lines {
   found: number;
 }
 
-/** No more lines are drawn: on the screen they would be one blur, and take too long. */
+/** The most lines to draw: on the screen, more would blur together and take too long. */
 export const MAX_LINES = 4000;
 
 export interface Filter {

@@ -25,7 +25,7 @@ export interface Overview {
 }
 
 const WIDTH = PALETTE.sizes.overview;
-/** At this size, more lines would be one blur. */
+/** At this size, more lines would blur together. */
 const MOST = 600;
 
 export function createOverview(events: { scroll(to: number): void }, signal: AbortSignal): Overview {

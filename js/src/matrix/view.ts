@@ -70,13 +70,13 @@ export function createMatrix(
   let colored: { scene: Scene; theme: Theme; cells: HeatCells; marks: CellMark[] } | null = null;
 
   function button(text: string, act: () => void): HTMLButtonElement {
-    const made = h("button", {
+    const element = h("button", {
       class: "xattn-button",
       text,
       attrs: { type: "button", "aria-pressed": "false" },
     });
-    made.addEventListener("click", act, { signal });
-    return made;
+    element.addEventListener("click", act, { signal });
+    return element;
   }
 
   return {
@@ -84,7 +84,7 @@ export function createMatrix(
     show(next) {
       props = next;
       const { scene, theme } = next;
-      // Coloring every cell again on each small change would be noticeable.
+      // Coloring every cell again on each small change would be noticeably slow.
       if (colored?.scene !== scene || colored.theme !== theme)
         colored = {
           scene,

@@ -10,7 +10,7 @@ import type {
 import { equal } from "../core/equal";
 import type { Model, ModelCallback } from "../core/model";
 
-/** A reply, or the error that Python had for it. */
+/** A reply, or the error that Python raised for it. */
 type Saved<Reply> = Reply | { error: string };
 
 /** A layer, each head deflated, in base64; null for one that was left out. */
@@ -123,7 +123,7 @@ async function inflate(text: string): Promise<Uint8Array> {
     throw new Error("this browser is too old to unpack the page's weights");
   const { readable, writable } = new DecompressionStream("deflate");
   const writer = writable.getWriter();
-  // Errors in the data reach the reader, below.
+  // Errors in the data also reach the reader below, which reports them.
   writer.write(fromBase64(text)).catch(() => {});
   writer.close().catch(() => {});
   return new Uint8Array(await new Response(readable).arrayBuffer());

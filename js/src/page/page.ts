@@ -21,7 +21,7 @@ export function mountAll(page: Document): void {
   });
 }
 
-/** Tells a saved notebook, in whose frame the page is, how high it is: the notebook sets the frame's height. */
+/** Reports the page's height to a saved notebook that contains it in a frame: the notebook sets the frame's height. */
 function tellHeight(): void {
   if (window.parent === window) return;
   const tell = () => {
@@ -32,7 +32,7 @@ function tellHeight(): void {
 }
 
 function start(): void {
-  // They say that no script runs here.
+  // The fallback notes say that no script runs here.
   for (const note of [...document.getElementsByClassName("xattn-fallback")]) note.remove();
   mountAll(document);
   tellHeight();

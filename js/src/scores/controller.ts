@@ -31,7 +31,7 @@ export function mountScores(context: Context): ScoresView {
     signal,
   );
 
-  // Building hundreds of rows again for a pick would be noticeable, and lose the focus.
+  // Building hundreds of rows again for a pick would be noticeably slow, and lose the focus.
   frames.draw(() => {
     if (!isOpen()) return;
     const scores = store.get("score_list");

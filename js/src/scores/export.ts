@@ -14,7 +14,7 @@ export function saveScores({ grids, axes }: ScoresView, { store, colors }: Conte
     title: [`${axes.value[0]} of every head`],
     drawing(style) {
       const [x, y] = axes.value.map((name) => replies.get(name));
-      if (!x || !y) throw new Error("the scores are not there yet");
+      if (!x || !y) throw new Error("the scores are not loaded yet");
       const picked = store.get("heads");
       const outlines = outlinesOf(picked.length, colors.value);
       return drawScatter(scatterMarks(x, y, axes.value), picked, outlines, style);
@@ -22,7 +22,7 @@ export function saveScores({ grids, axes }: ScoresView, { store, colors }: Conte
     numbers(format) {
       const scores = store.get("score_list");
       if (scores.some(({ name }) => !replies.has(name) && !failures.has(name)))
-        throw new Error("some scores are still being computed; save again when they are there");
+        throw new Error("some scores are still being computed; save again when they are ready");
       return format === "json"
         ? scoresJson(scores, replies, failures)
         : scoresCsv(scores, replies, format === "spreadsheet");

@@ -50,14 +50,14 @@ export function nextDot(
   from: number,
   key: string,
 ): number | null {
-  const here = places[from];
+  const origin = places[from];
   const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key];
-  if (!here || !way) return null;
+  if (!origin || !way) return null;
   const [wx = 0, wy = 0] = way;
   let best: number | null = null;
   let least = Number.POSITIVE_INFINITY;
   places.forEach((place, index) => {
-    const [dx, dy] = [place.x - here.x, place.y - here.y];
+    const [dx, dy] = [place.x - origin.x, place.y - origin.y];
     const ahead = dx * wx + dy * wy;
     const aside = Math.abs(dx * wy) + Math.abs(dy * wx);
     // Dots at the same place follow one another in order.

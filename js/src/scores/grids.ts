@@ -1,11 +1,11 @@
-// Loads every listed score of the shown sentence, each shown as soon as it comes.
+// Loads every listed score of the shown sentence, each shown as soon as it arrives.
 import { type ReadonlySignal, signal } from "@preact/signals-core";
 import type { ScoresReply } from "../core/contract";
 import { errorText } from "../core/errands";
 import type { Sources } from "../core/loader";
 
 export interface Grids {
-  /** The scores that have come, by name. */
+  /** The scores that have arrived, by name. */
   replies: ReadonlyMap<string, ScoresReply>;
   /** Why a score could not be computed, by name. */
   failures: ReadonlyMap<string, string>;
@@ -26,7 +26,7 @@ export function followGrids(
     const sentence = store.get("sentence");
     grids.value = NONE;
     errand.settle(null);
-    // All at once: the kernel computes them beside everything else, and a slow one does not delay the others.
+    // All at once: the kernel computes them in the background, and a slow one does not delay the others.
     for (const { name } of store.get("score_list")) void load(name, data.scores(sentence, name), run);
   }
 

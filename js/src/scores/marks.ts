@@ -1,4 +1,4 @@
-// What a scatter plot consists of, for the screen and for files: lines, texts and dots with their places.
+// The marks of a scatter plot, for the screen and for files: lines, texts and dots with their places.
 import type { Head, ScoresReply } from "../core/contract";
 import { formatScore, headName } from "../core/format";
 import type { Attributes } from "../core/markup";

@@ -1,1 +1,1 @@
-"""Runs a corpus job, on this machine or on a cluster."""
+"""Run a corpus job on this machine or on a cluster."""

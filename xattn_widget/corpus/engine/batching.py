@@ -1,4 +1,4 @@
-"""Decide which sentences run in one forward, so that padding and the number of forwards together cost least."""
+"""Divide sentences into batches so that padding and the number of forwards together cost least."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-# The fixed cost of a forward (reading the weights, launching its operations), as the number of tokens that take as much
-# time. For CPUs it was measured with the model of tests/benchmarks/bench_corpus.py. Accelerators are idle between
-# forwards, so they get as few forwards as the budget allows.
+# The fixed cost of a forward (reading the weights, launching its operations), in tokens that take the same time. For
+# CPUs it was measured with the model of tests/benchmarks/bench_corpus.py. Accelerators are idle between forwards, so
+# they get as few forwards as the budget allows.
 CPU_OVERHEAD, ACCELERATOR_OVERHEAD = 200, 100_000
-# How many sentences are cut at a time: the effort grows with this number times the sentences of a batch.
+# How many sentences are divided at a time: the effort grows with this number times the sentences in a batch.
 _AT_ONCE = 4096
 
 
@@ -25,7 +25,7 @@ def cut_batches(lengths: Any, budget: int, overhead: int, *, generated: bool = F
     """The positions of sentences, one list per batch.
 
     Sentences are sorted by their longer side, so that both sides of a batch have similar lengths. The list is cut so
-    that the sum of all padded tokens and of the forwards' overheads is least.
+    that the sum of all padded tokens and of the forwards' overheads is minimal.
 
     Args:
         lengths: ``[sentences, 2]`` tokens of source and target.
@@ -55,8 +55,8 @@ def _best_starts(ordered: Any, budget: int, overhead: int, generated: bool) -> l
         tokens = widest.sum(1) * sizes
         costs = tokens + overhead * (1 + widest[:, 1] if generated else 1) + least[first:end][::-1]
         costs[(tokens > budget) & (sizes > 1)] = np.inf
-        taken = int(costs.argmin())
-        least[end], start[end] = costs[taken], end - 1 - taken
+        cheapest = int(costs.argmin())
+        least[end], start[end] = costs[cheapest], end - 1 - cheapest
     starts = []
     end = count
     while end:

@@ -1,8 +1,8 @@
-"""The engine of many workers: the same job on Ray Data, each worker with its own copy of the model.
+"""The engine for many workers: the same job on Ray Data, where each worker has its own copy of the model.
 
 The rows stream from the driver's machine, one window at a time, to whichever worker is free. The scored windows stream
-back to the driver, which stores them as the local engine does. If a worker dies, Ray starts it and its window again, a
-few times.
+back to the driver, which stores them as the local engine does. If a worker dies, Ray restarts it and its window, up to
+a few times.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from xattn_widget.corpus.store.shards import Store
 from xattn_widget.inputs.text.sides import TextModel
 from xattn_widget.messages.quiet import quiet_logger
 
-# When so many workers have died over one window, the job ends with an error. Machines do go away, and Ray would start
-# workers without end; but the user must hear of sentences that kill every worker because memory runs out.
+# When this many workers have died on one window, the job ends with an error. Machines do go away, and Ray would restart
+# workers forever; but the user must learn about sentences that exhaust the memory of every worker.
 _MOST_DEATHS = 4
 
 
@@ -56,7 +56,7 @@ def run_on_ray(
     Raises:
         ValueError: the cluster has fewer CPUs or GPUs than the workers need, or scoring raised one.
         ConnectionError: there is no cluster at the address.
-        RuntimeError: one worker after another died over the same rows.
+        RuntimeError: one worker after another died on the same rows.
     """
     import ray
     from ray.data import ActorPoolStrategy, read_datasource
@@ -66,7 +66,7 @@ def run_on_ray(
     with _connected(address, workers), _quiet():
         count, with_gpu = _plan(ray.cluster_resources(), workers, gpus)  # type: ignore[no-untyped-call]
         with _on_cpu(text_model.model):  # a worker may not have the model's device
-            # By reference, and kept here: a worker that is started again fetches it again.
+            # Passed by reference and kept alive here, because a restarted worker fetches it again.
             shared = ray.put((text_model, job))
         reading = ray.put(rows)
         here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}  # where the files are
@@ -74,7 +74,7 @@ def run_on_ray(
         dataset = read_datasource(
             _make_source(reading, size, set(store.done)),
             override_num_blocks=1,
-            num_cpus=0,  # otherwise workers on all CPUs would leave it none, and everything would wait forever
+            num_cpus=0,  # otherwise workers on all CPUs would leave none for it, and everything would wait forever
             label_selector=here,
         ).map_batches(
             RemoteWorker,
@@ -93,13 +93,13 @@ def run_on_ray(
 
 
 class Attempts:
-    """Counts how often each window was begun. Runs on the driver's machine, where it outlives the workers."""
+    """Counts how often each window was started. Runs on the driver's machine, where it outlives the workers."""
 
     def __init__(self) -> None:
         self._counts = Counter[int]()
 
     def begin(self, window: int) -> int:
-        """Count another begin of a window; returns how often it had been begun before."""
+        """Count another start of a window; returns how often it was started before."""
         self._counts[window] += 1
         return self._counts[window] - 1
 
@@ -130,7 +130,7 @@ class RemoteWorker:
                 raise RuntimeError(
                     f"{_MOST_DEATHS} workers died while they scored rows {window.first} to "
                     f"{window.first + len(window.rows) - 1}, most likely because memory ran out: pass a smaller "
-                    "batch_tokens, or fewer workers. If there is an output, what has been scored is kept"
+                    "batch_tokens, or fewer workers. If there is an output, scored rows are kept"
                 )
             with self._worker as worker:
                 table = worker.score(worker.prepare(window))
@@ -152,7 +152,7 @@ def _pickled(error: Exception) -> bytes:
 
 
 def _make_source(reading: Any, size: int, done: set[int]) -> Any:
-    """A source for Ray Data with one block per window that is not done; one task reads them as they are needed."""
+    """A source for Ray Data with one block per unfinished window; a single task reads them on demand."""
     import ray
     from ray.data import Datasource
 
@@ -173,7 +173,7 @@ def _make_source(reading: Any, size: int, done: set[int]) -> Any:
 
 
 def _plan(resources: dict[str, float], workers: int | None, gpus: bool | None) -> tuple[int, bool]:
-    """How many workers there are, and whether each has a GPU. Ray would wait forever for more than the cluster has."""
+    """The number of workers, and whether each has a GPU. Ray would wait forever for more than the cluster has."""
     cpu, gpu = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
     with_gpu = gpu > 0 if gpus is None else gpus
     available = gpu if with_gpu else cpu
@@ -240,7 +240,7 @@ def _usage_reports_off() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep windows in blocks of their own, and Ray Data without its progress bars and reports, inside the block."""
+    """Inside the block, keep each window in its own Ray block, and silence Ray Data's progress bars and reports."""
     from ray.data import DataContext
 
     context = DataContext.get_current()

@@ -37,7 +37,7 @@ class _Masks(NamedTuple):
 
 
 class _Layers(NamedTuple):
-    """What scores read of some layers."""
+    """The inputs of scores for some of the layers."""
 
     weights: torch.Tensor  # [batch, layers, heads, target, source]
     inputs: dict[str, Any]  # captured inputs by name, [batch, layers, ...]
@@ -71,7 +71,7 @@ class Forward:
             intercept(head, partial(self._before_head, scope), cleanup)
 
     def run(self, pairs: list[Pair]) -> Results:
-        """Scores and statistics of the pairs, and what is wrong with them."""
+        """Scores and statistics of the pairs, and the problems found."""
         self._masks = self._make_masks(pairs)
         self._grids, self._whole, self._problems = [], [], [None] * len(pairs)
         logits = None
@@ -127,7 +127,7 @@ class Forward:
         if (weights.shape[0], *weights.shape[2:]) != expected:
             raise ValueError(
                 f"layer {len(self._grids)} has {weights.shape[2]} rows and {weights.shape[3]} columns where "
-                f"{expected[1]} and {expected[2]} were expected: which of them are the tokens' cannot be told"
+                f"{expected[1]} and {expected[2]} were expected: it is unclear which of them belong to the tokens"
             )
         excess = torch.where(self._masks.target[:, None], weights.sum(-1) - 1, 0)
         if torch.isnan(excess).any():
@@ -140,7 +140,7 @@ class Forward:
         if worst > ROW_SUM_TOLERANCE:
             raise ValueError(
                 f"the rows of layer {len(self._grids)} are not probabilities: their sums are up to {worst:.3g} away "
-                "from 1, and scores would mean nothing"
+                "from 1, so scores would be meaningless"
             )
         missing = self._outside(weights)
         if missing > ROW_SUM_TOLERANCE:
@@ -173,7 +173,7 @@ class Forward:
         ).float()
 
     def _collect(self, masks: _Masks, batch: int) -> torch.Tensor:
-        """``[scores, batch, layers, heads]`` of what the layers gave, and of the scores that need all layers."""
+        """``[scores, batch, layers, heads]`` from the values of single layers and the scores that need all layers."""
         layered = iter(torch.stack(self._grids, dim=2))
         whole = _together(self._whole) if self._whole else None
         self._whole = []

@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 def run_locally(
     text_model: TextModel, job: Job, rows: Rows, size: int, store: Store, advance: Callable[[int], object]
 ) -> int:
-    """Score the windows that the store does not have. Returns how many windows the rows have."""
+    """Score the windows that the store lacks. Returns how many windows the rows have."""
     windows = 0
 
     def missing() -> Iterator[Window]:
@@ -43,7 +43,7 @@ def run_locally(
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The items, each made in another thread while the previous one is in use."""
+    """The items, each produced in another thread while the previous one is in use."""
     end = object()
     with ThreadPoolExecutor(1) as pool:
         coming: Future[Any] = pool.submit(next, items, end)

@@ -1,4 +1,4 @@
-"""Run a model's linear layers with the faster of the two libraries that torch has for them on CPUs."""
+"""Run a model's linear layers with the faster of torch's two CPU libraries."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def faster_products(model: nn.Module) -> Block[None]:
     """Inside the block, float32 linear layers run with oneDNN where torch's own choice, MKL, is known to be slow.
 
     MKL leaves half the width of AMD's AVX-512 units unused. Results are equal up to float32 rounding. Layers of other
-    classes, with other number types, on other devices, and in forwards with gradient run as before. After the block
-    the layers are as they were.
+    classes, with other number types, on other devices, and in forwards with gradient run as before. After the block,
+    the layers are restored.
     """
 
     def begin(cleanup: Cleanup) -> None:
@@ -49,7 +49,7 @@ def _run(layer: nn.Linear, run: Callable[..., Any], states: torch.Tensor) -> Any
 
 
 def _plain_layers(model: nn.Module) -> list[nn.Linear]:
-    # A forward set on the instance must run, such as accelerate's, which brings offloaded weights.
+    # A forward that was set on the instance must still run, such as accelerate's, which loads offloaded weights.
     return [
         module
         for module in model.modules()

@@ -24,7 +24,7 @@ from xattn_widget.inputs.pairs import force
 from xattn_widget.inputs.sources import Source
 from xattn_widget.inputs.text.sides import TextModel
 
-# When all sentences at the beginning of the first window fail alike, the job stops after so many of them.
+# When all sentences at the beginning of the first window fail alike, the job stops after this many.
 _ENOUGH = 64
 _CHARACTERS_AT_ONCE = 2**20
 Item = TypeVar("Item")
@@ -157,12 +157,12 @@ class Worker(Block["Worker"]):
         sides = self._text_model.padding_sides
         if self._job.generation is None:
             pairs = force(self._model, sources, [sentence.target or [] for sentence in batch])
-            given = self._job.extras.by_sentence(self._model, sources, sides, [pair.read for pair in pairs])
-            pairs = [replace(pair, arguments=arguments) for pair, arguments in zip(pairs, given, strict=True)]
+            by_sentence = self._job.extras.by_sentence(self._model, sources, sides, [pair.read for pair in pairs])
+            pairs = [replace(pair, arguments=arguments) for pair, arguments in zip(pairs, by_sentence, strict=True)]
         else:
-            given = self._job.extras.by_sentence(self._model, sources, sides)
-            found, hypotheses = generate(self._text_model, sources, given, self._job.extras)
-            pairs = found[::hypotheses]
+            by_sentence = self._job.extras.by_sentence(self._model, sources, sides)
+            hypotheses_of_all, hypotheses = generate(self._text_model, sources, by_sentence, self._job.extras)
+            pairs = hypotheses_of_all[::hypotheses]
         results = self._forward.run(pairs)
         for row, (sentence, pair) in enumerate(zip(batch, pairs, strict=True)):
             prepared.errors[sentence.place] = results.problems[row]
@@ -189,19 +189,19 @@ class Worker(Block["Worker"]):
 def _read(
     texts: list[str | None], side: str, read: Callable[[list[str]], list[Item | str]], errors: list[str | None]
 ) -> dict[int, Item]:
-    """What ``read`` makes of the texts, by place; why it cannot read one is noted in ``errors``."""
-    found = {}
+    """The results of ``read`` for the texts, by place; for a text that it cannot read, ``errors`` gets the reason."""
+    items = {}
     for places in _by_size([place for place, error in enumerate(errors) if error is None], texts):
         for place, item in zip(places, read([texts[place] or "" for place in places]), strict=True):
             if isinstance(item, str):
                 errors[place] = f"{side} {item}"
             else:
-                found[place] = item
-    return found
+                items[place] = item
+    return items
 
 
 def _by_size(places: list[int], texts: list[str | None]) -> Iterator[list[int]]:
-    """The places in pieces with as much text as is encoded at a time: encodings take a hundred times its memory."""
+    """The places in groups that are encoded at a time: encodings take a hundred times the memory of their text."""
     piece, characters = list[int](), 0
     for place in places:
         piece.append(place)
@@ -221,7 +221,7 @@ def _reason(error: BaseException) -> str:
 def _sampling_of(window: int, model: Any, generation: dict[str, Any] | None) -> Block[None]:
     """Seed torch with the number of the window while targets are generated, so that a resumed job samples the same.
 
-    The random states of the CPU and of the model's GPU are afterwards what they were before.
+    Afterwards, the random states of the CPU and of the model's GPU are restored.
     """
 
     def begin(cleanup: Cleanup) -> None:

@@ -1,4 +1,4 @@
-"""What readers of files and frames produce: a tuple of cells per record, or a note that the record is broken."""
+"""The output of file and frame readers: a tuple of cells per record, or a note that the record is broken."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_NAMES, _MOST_COMPARED = 20, 1000
 
 
 class Broken(str):
-    """Stands for a record's cells, or for one cell, that cannot be read; says why."""
+    """Stands in for a record's cells, or one cell, that cannot be read; the text gives the reason."""
 
     __slots__ = ()
 
@@ -36,7 +36,7 @@ class Plain(tuple[Any, ...]):
 
 
 class Absent:
-    """Stands for a cell if the record has no such field."""
+    """Stands in for a cell if the record has no such field."""
 
     __slots__ = ("record",)
 
@@ -92,8 +92,8 @@ def find_column(
     Args:
         column: the requested column.
         names: the names of all columns, in order.
-        where: what has these columns, for messages.
-        fields: the fields of columns that have any, by name; they may have fields in turn.
+        where: a description of the source, for messages.
+        fields: the nested fields of columns that have them, by name; they may be nested further.
         advice: what else to do if there is no such column, for the message.
 
     Raises:
@@ -148,7 +148,7 @@ def pick(record: Mapping[str, Any], columns: Sequence[Column], where: str) -> tu
 
 
 def require_text(rows: Iterable[Cells], columns: Sequence[Column], where: str) -> None:
-    """Raise if a column holds no text at all, or no record has it; reads only as many rows as it takes to know.
+    """Raise if a column holds no text at all, or no record has it; reads only as many rows as necessary.
 
     Raises:
         ValueError: naming the column, what it holds, and what to name instead.
@@ -200,9 +200,9 @@ def no_text(column: Column | None, where: str, kind: str, fields: Sequence[str] 
 
     Args:
         column: the column, or None if the source is a single column.
-        where: what has the column.
-        kind: the type of what it holds.
-        fields: those of its fields that hold text.
+        where: a description of the source.
+        kind: the type of its values.
+        fields: the names of its fields that hold text.
     """
     if column is None:
         return ValueError(f"{where} holds {kind}, not text: pass sentences as strings")
@@ -216,7 +216,7 @@ def is_missing(cell: Any) -> bool:
     """Whether a cell holds no value: None, NaN, the missing values of pandas, or an absent field."""
     if isinstance(cell, float | np.floating):
         return bool(np.isnan(cell))
-    # By the names of their classes: pandas may not be installed.
+    # By class name, because pandas may not be installed.
     return cell is None or isinstance(cell, Absent) or type(cell).__name__ in ("NAType", "NaTType")
 
 

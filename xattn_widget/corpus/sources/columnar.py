@@ -18,8 +18,8 @@ from xattn_widget.corpus.sources.sizes import Chunk, arrow_unpacked, parquet_gro
 
 _ROWS = 4096
 _BATCH_BYTES = 16 * 2**20
-# A Parquet page, or a batch of an Arrow file, is read as a whole. It may be as large as this many of the largest
-# records.
+# A Parquet page, or a batch of an Arrow file, is read as a whole. It may be at most this many times the largest allowed
+# record.
 _RECORDS_AT_ONCE = 64
 _ARROW_MAGIC = b"ARROW1"
 
@@ -41,7 +41,7 @@ def read_parquet(
 
     def read() -> Iterator[Cells]:
         with _explaining(path, "Parquet"), seekable(path, packing) as file:
-            # Read as a dictionary, a text that repeats takes memory once. With a buffer, a column is not read at once.
+            # A dictionary stores repeated texts only once. A buffer avoids reading a whole column at once.
             texts = [name for name, column in zip(names, columns, strict=True) if column.text]
             with pq.ParquetFile(file, read_dictionary=texts, buffer_size=2**20) as opened:
                 for number, chunks in enumerate(parquet_groups(file)):
@@ -122,7 +122,7 @@ def _arrow_source(path: Path, packing: str | None, most: int, is_stream: bool) -
 
 
 class _Bounded:
-    """A file that refuses to read too much at once, which a damaged or hostile batch may ask for."""
+    """A file that refuses to read too much at once, because a damaged or hostile batch may request it."""
 
     closed = False
 

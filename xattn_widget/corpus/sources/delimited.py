@@ -17,7 +17,7 @@ from xattn_widget.corpus.sources.cells import Broken, oversized
 _BOM = b"\xef\xbb\xbf"
 _SKIPPED = 2**16
 
-# The text inside quotes, up to the closing quote or the end. Quantifiers are possessive: nothing is tried twice.
+# The text inside quotes, up to the closing quote or the end. Quantifiers are possessive, so nothing is tried twice.
 _QUOTED = rb'[^"]*+(?:""[^"]*+)*+'
 _CELL = rb'(?:"' + _QUOTED + rb'"|[^",\r\n][^,\r\n]*+|)'
 _FIRST_CELL, _MORE_CELLS = re.compile(_CELL), re.compile(rb"(?:," + _CELL + rb")*+")
@@ -77,8 +77,8 @@ def read_csv(lines: Iterator[bytes | Broken], limit: int) -> Iterator[list[bytes
     """
     waiting = deque[bytes | Broken]()  # lines that were read but do not belong to a finished record yet
     inside = 0  # how many of them, after the first, are known to leave a quote open
-    size = 0  # the bytes of the first line and these
-    last: str | None = None  # what the line after these does to an open quote, if known
+    size = 0  # the bytes of the first line and of these
+    last: str | None = None  # the result of scanning the line after these, if known
     ended = False
 
     def drop_first() -> None:
@@ -111,12 +111,12 @@ def read_csv(lines: Iterator[bytes | Broken], limit: int) -> Iterator[list[bytes
                     break
                 waiting.append(line)
             line = waiting[inside + 1]
-            found = oversized(limit) if isinstance(line, Broken) else _scan_quote(line)
-            if found is _GOES_ON:
+            result = oversized(limit) if isinstance(line, Broken) else _scan_quote(line)
+            if result is _GOES_ON:
                 inside += 1
                 size += len(line)
             else:
-                last = found
+                last = result
         if last is _COMPLETE and size + len(waiting[inside + 1]) <= limit:
             record = [waiting.popleft() for _ in range(inside + 2)]
             inside, last = 0, None
@@ -136,7 +136,7 @@ def _scan_start(line: bytes) -> str:
 
 
 def _scan_quote(line: bytes) -> str:
-    """Scan a line that begins inside quotes, with the same results."""
+    """Scan a line that begins inside quotes; the results are the same kinds."""
     end = _end(_TO_QUOTE, line, 0)
     return _GOES_ON if end == len(line) else _scan_cells(line, end + 1)
 

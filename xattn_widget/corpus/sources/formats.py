@@ -66,7 +66,7 @@ _MARKUP = {
     b"<refset": "an SGML document",
     b"webvtt": "a subtitle file",
 }
-# Suffixes that are language codes too, such as .pt, .ps, .so and .br, are left out: corpora have them.
+# Suffixes that are language codes too, such as .pt, .ps, .so and .br, are left out, because corpora use them.
 _OTHER_SUFFIXES = {
     "a spreadsheet": ".xlsx .xls .xlsm .xlsb .ods .numbers",
     "a text document": ".doc .docx .odt .rtf .epub .pages",
@@ -99,7 +99,7 @@ _OTHER_SUFFIXES = {
     "audio or video": ".wav .mp3 .ogg .flac .m4a .mp4 .mkv .webm .avi .mov",
     "a program": ".exe .dll .dylib .pyc .class",
 }
-_BY_SUFFIX = {suffix: what for what, suffixes in _OTHER_SUFFIXES.items() for suffix in suffixes.split()}
+_BY_SUFFIX = {suffix: description for description, suffixes in _OTHER_SUFFIXES.items() for suffix in suffixes.split()}
 
 _BOMS = {
     b"\xff\xfe\0\0": "UTF-32",
@@ -131,9 +131,9 @@ def find_format(path: Path, name: Path, head: bytes) -> str:
     suffix = name.suffix.lower()
     named = _SUFFIXES.get(suffix)
     binary = _CONTROL.search(head) is not None
-    for magic, found in _TABLES.items():
-        if head.startswith(magic) and (binary or named == found):
-            return found
+    for magic, kind in _TABLES.items():
+        if head.startswith(magic) and (binary or named == kind):
+            return kind
     if packing_of(head) is not None:
         raise ValueError(f"{path} is packed twice: unpack it once")
     for mark, encoding in _BOMS.items():
@@ -171,15 +171,15 @@ def _other_format(head: bytes, binary: bool) -> str | None:
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return "a pickle"
     if binary:  # some signatures are letters, which could begin a text as well
-        return next((what for magic, what in _SIGNATURES.items() if head.startswith(magic)), None)
+        return next((description for magic, description in _SIGNATURES.items() if head.startswith(magic)), None)
     begin = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:32].lower()
-    return next((what for magic, what in _MARKUP.items() if begin.startswith(magic)), None)
+    return next((description for magic, description in _MARKUP.items() if begin.startswith(magic)), None)
 
 
 def _is_binary(head: bytes) -> bool:
-    # In a short text, a few stray ones are a large share.
-    found = len(_CONTROL.findall(head))
-    return found > _MOST_CONTROL_SHORT * len(head) or found > max(_FEW, _MOST_CONTROL * len(head))
+    # In a short text, a few stray control characters are a large share.
+    controls = len(_CONTROL.findall(head))
+    return controls > _MOST_CONTROL_SHORT * len(head) or controls > max(_FEW, _MOST_CONTROL * len(head))
 
 
 def _is_utf8(head: bytes) -> bool:
@@ -221,8 +221,8 @@ def _utf16(path: Path, encoding: str) -> ValueError:
     return ValueError(f"{path} is {encoding}: convert it to UTF-8 (iconv -f {kind} -t UTF-8)")
 
 
-def _unknown(path: Path, what: str) -> ValueError:
+def _unknown(path: Path, description: str) -> ValueError:
     return ValueError(
-        f"{path} is {what}, which cannot be read: pass text with one sentence per line, CSV, TSV, JSON Lines, Parquet "
-        "or Arrow, or sentences as a list"
+        f"{path} is {description}, which cannot be read: pass text with one sentence per line, CSV, TSV, JSON Lines, "
+        "Parquet or Arrow, or sentences as a list"
     )

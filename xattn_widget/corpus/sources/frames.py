@@ -1,8 +1,8 @@
-"""Read data frames: everything that hands out Arrow data, pandas frames and datasets.
+"""Read data frames: everything that exports Arrow data, pandas frames and datasets.
 
 No library is imported that the caller does not use. Arrow data come through the PyCapsule interface, which Arrow,
-polars, DuckDB and others have. pandas frames have it too, but their columns may hold objects of any kind, which Arrow
-refuses; they are read cell by cell.
+polars, DuckDB and others support. pandas frames support it too, but their columns may hold objects of any kind, which
+Arrow refuses; they are read cell by cell.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ def is_series(data: Any) -> bool:
 
 
 def can_be_read_again(frame: Any) -> bool:
-    """Whether a frame is not used up by reading it; a stream of Arrow data is, and has no length."""
+    """Whether a frame can be read more than once; a stream of Arrow data cannot, and has no length."""
     return _has(frame, "__len__") or not _has(frame, "__arrow_c_stream__")
 
 
 def _has(data: Any, *names: str) -> bool:
-    """Whether the class of ``data`` has any of these attributes; pandas objects have their labels as attributes too."""
+    """Whether the class of ``data`` has any of these attributes; pandas objects also expose labels as attributes."""
     return any(hasattr(type(data), name) for name in names)
 
 
 def _is(data: Any, module: str, *names: str) -> bool:
-    """Whether ``data`` is an instance of one of these classes, whose module is loaded if there is any instance."""
+    """Whether ``data`` is an instance of one of these classes, whose module must be loaded if there is an instance."""
     loaded = sys.modules.get(module)
     return loaded is not None and isinstance(data, tuple(getattr(loaded, name) for name in names))
 
@@ -88,7 +88,7 @@ def read_frame(data: Any, columns: Sequence[Column], limit: int) -> Callable[[],
 
 
 def read_series(data: Any, columns: Sequence[Column], limit: int) -> Callable[[], Iterable[Cells]]:
-    """The same for a series or an Arrow array, with one cell per row.
+    """A function that reads a series or an Arrow array, with one cell per row.
 
     Raises:
         ValueError: it holds no text.
@@ -110,7 +110,7 @@ def read_series(data: Any, columns: Sequence[Column], limit: int) -> Callable[[]
 
 
 def _stream(data: Any) -> pa.RecordBatchReader:
-    # A reader is not asked for a stream: that would close it, even where the columns turn out to be wrong.
+    # Do not export a stream from a reader: that would close it, even if the columns turn out to be wrong.
     return data if isinstance(data, pa.RecordBatchReader) else pa.RecordBatchReader.from_stream(data)
 
 
@@ -173,7 +173,7 @@ def _at_path(batch: Any, path: tuple[str, ...]) -> Any:
 def _cells(column: Any, limit: int, *, check: bool = False) -> Iterator[Any]:
     """The cells of an Arrow column, with text as bytes, since it may not be valid UTF-8.
 
-    They are made a few at a time: each is a copy, and many rows may share the same memory, as in a dictionary.
+    They are created a few at a time: each is a copy, and many rows may share the same memory, as in a dictionary.
     """
     by_index = pa.types.is_dictionary(column.type)
     values = _as_bytes(column.dictionary if by_index else column, check=check)
@@ -193,8 +193,8 @@ def _cells(column: Any, limit: int, *, check: bool = False) -> Iterator[Any]:
             yield from values.slice(first, _ROWS).to_pylist()
             continue
         valid = piece.is_valid().to_pylist()
-        for place, length, there in zip(places.tolist(), lengths.tolist(), valid, strict=True):
-            if not there:
+        for place, length, exists in zip(places.tolist(), lengths.tolist(), valid, strict=True):
+            if not exists:
                 yield None
             else:
                 yield oversized(limit) if length > limit else values[place].as_py()

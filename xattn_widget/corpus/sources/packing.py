@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-# How a packed file begins; below, the command that tests one.
+# The first bytes of packed files; below, the commands that test them.
 _MAGIC = {
     "gzip": b"\x1f\x8b\x08",
     "bzip2": b"BZh",
@@ -120,7 +120,7 @@ def seekable(path: Path, packing: str | None) -> Iterator[Any]:
 
 
 def packed_name(path: Path, packing: str | None) -> Path:
-    """The name of the file inside: in a zip its own if it has a suffix, otherwise the path without its suffix."""
+    """The name of the packed file: the one in the zip if it has a suffix, otherwise the path without its suffix."""
     if packing == "zip":
         with _open_archive(path) as archive:
             inside = Path(_only_file(path, archive).filename)
@@ -188,7 +188,7 @@ def _only_file(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 def _kind_of_zip(names: list[str]) -> str | None:
-    """Which other format, not a packed file, a zip is, by the files in it; None if it is none."""
+    """The format of a zip that is not a packed file, such as a workbook, by the files in it; None for other zips."""
     if "[Content_Types].xml" in names:
         office = {"xl/": "an Excel workbook", "word/": "a Word document", "ppt/": "a PowerPoint presentation"}
         inside = (kind for prefix, kind in office.items() if any(name.startswith(prefix) for name in names))
@@ -205,7 +205,7 @@ def _kind_of_zip(names: list[str]) -> str | None:
 
 
 class _XzStreams:
-    """The content of successive xz streams, within a memory limit, which lzma.open does not have."""
+    """The content of successive xz streams, within a memory limit, which lzma.open does not support."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._pending = file, b""
@@ -257,7 +257,7 @@ class _Explaining(io.RawIOBase):
 
 
 def _explained(path: Path, packing: str, error: Exception) -> Exception:
-    # An error of the disk. A damaged zip leads to positions that no file has, which is EINVAL.
+    # Errors of the disk stay as they are. A damaged zip leads to invalid file positions, which raise EINVAL.
     if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
         return error
     if isinstance(error, EOFError) or "Truncated" in str(error) or "not a zip file" in str(error):

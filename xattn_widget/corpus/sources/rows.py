@@ -1,4 +1,4 @@
-"""The rows of a corpus, from any source: one row per input, in order, with any error in it."""
+"""The rows of a corpus, from any source: one row per input, in order, each with its error if it has one."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Rows:
 
 
 class Survey(NamedTuple):
-    """What one pass over the rows finds out: numbers of rows, windows and characters, and a digest of the content."""
+    """The result of one pass over the rows: numbers of rows, windows and characters, and a digest of the content."""
 
     rows: int
     windows: int

@@ -1,4 +1,4 @@
-"""How much memory the parts of Parquet and Arrow files take when unpacked, from their headers alone.
+"""Compute the unpacked size of the parts of Parquet and Arrow files from their headers alone.
 
 The libraries unpack a page or a batch of rows as a whole, however large its header says it is, and do not report the
 size beforehand.
@@ -82,7 +82,8 @@ def parquet_pages(file: Any, chunk: Chunk) -> Iterator[Page]:
 
 
 def arrow_unpacked(metadata: bytes, body: Any) -> tuple[int, int]:
-    """The number of rows of a batch in an Arrow file, and the bytes that its packed buffers unpack to; 0 if none is.
+    """The number of rows of a batch in an Arrow file, and the unpacked size of its packed buffers in bytes, 0 if none
+    is packed.
 
     Args:
         metadata: the message's metadata, a flatbuffer.

@@ -1,1 +1,1 @@
-"""Storing the results of a corpus: tables, and the parts of an unfinished job."""
+"""Store the results of a corpus: tables, and the parts of an unfinished job."""

@@ -1,7 +1,7 @@
 """Parquet files with checksums: reading a damaged file is an error and never gives a wrong number.
 
-Each page carries Parquet's own checksum. That does not cover the footer (schema, metadata, places of the pages), so a
-digest of the footer is written right before it, where Parquet allows bytes that belong to no column. To other readers
+Each page carries Parquet's own checksum. That does not cover the footer (schema, metadata, positions of the pages), so
+a digest of the footer is written right before it, where Parquet allows bytes that belong to no column. To other readers
 these are ordinary Parquet files. Files without checksums, which earlier versions wrote, can be read too.
 """
 

@@ -73,7 +73,7 @@ def open_inside(path: str, flags: int) -> int:
 
 @contextmanager
 def locked_parts(output: Path) -> Iterator[Path]:
-    """The folder of an output, created if necessary and locked and locked; what a killed call left is removed.
+    """The folder of an output, created if necessary and locked; removes what a killed call left behind.
 
     Raises:
         BlockingIOError: another call is scoring to the output.
@@ -108,7 +108,7 @@ def remove_parts(folder: Path) -> None:
 
 
 def discard_parts(output: Path) -> None:
-    """Remove what a call left behind that was killed after it completed its output, unless another call is doing so."""
+    """Remove what a call left behind if it was killed after completing its output, unless another call is doing so."""
     if parts_folder(output).is_dir():
         with suppress(BlockingIOError), locked_parts(output) as folder:
             remove_parts(folder)

@@ -1,4 +1,4 @@
-"""Where scored windows are stored: in memory, or in files beside the output, so that an interrupted run can resume.
+"""Store scored windows in memory, or in files beside the output so that an interrupted run can resume.
 
 Beside ``scored.parquet``, the folder ``scored.parquet.parts`` holds ``manifest.json``, which describes the job and its
 data, and one Parquet file for each finished window. A file gets its name only once it is complete, and carries
@@ -42,12 +42,12 @@ logger = logging.getLogger("xattn_widget")
 _DIGEST = b"xattn_widget_rows"
 # Windows are combined in groups of about this many bytes, of which memory holds a few copies.
 _GROUP_BYTES = 8 * 2**20
-# The key in the manifest of the digest of everything else in it.
+# The manifest's key for the digest of all its other entries.
 _CHECKSUM = "checksum"
 
 
 class Store(Protocol):
-    """What an engine writes scored windows to."""
+    """Where an engine stores scored windows."""
 
     @property
     def done(self) -> Collection[int]:
@@ -92,7 +92,7 @@ class MemoryStore:
 
 
 class ShardStore:
-    """Stores the windows in a folder beside the output; made by :func:`open_shards`."""
+    """Stores the windows in a folder beside the output; created by :func:`open_shards`."""
 
     def __init__(self, output: Path, folder: Path, schema: pa.Schema, sealed: bool) -> None:
         """Find the windows that an earlier run finished.
@@ -182,7 +182,7 @@ class ShardStore:
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"cannot write {self._output} ({error.strerror or error}): what has been scored is kept in "
+                f"cannot write {self._output} ({error.strerror or error}): scored rows are kept in "
                 f"{self.folder}; make room and run the same call again to resume",
             ) from error
 
@@ -239,7 +239,7 @@ def check_finished(output: Path, description: dict[str, Any], digest: str | None
 
 
 def differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What differs between two descriptions of jobs, in words; empty if nothing does."""
+    """The differences between two descriptions of jobs, in words; empty if there are none."""
     return [
         f"{name} was {_short(before.get(name))}, now it is {_short(now.get(name))}"
         for name in dict.fromkeys([*before, *now])
@@ -281,7 +281,7 @@ def check_output(output: Any, *inputs: Any) -> Path:
 
 
 def _agree(manifest: Path, output: Path, description: dict[str, Any]) -> bool:
-    """Check that the folder is new or belongs to this job; whether its files have checksums.
+    """Check that the folder is new or belongs to this job; returns whether its files have checksums.
 
     Raises:
         ValueError: it belongs to another job, or the manifest is damaged.
@@ -317,12 +317,12 @@ def _checksum(description: dict[str, Any]) -> str:
 
 
 def _rows_of(part: pa.Table) -> bytes:
-    """The digest of the rows that a window's table has scores of."""
+    """The digest of the rows whose scores a window's table holds."""
     return bytes((part.schema.metadata or {}).get(_DIGEST, b""))
 
 
 def _check_room(output: Path, schema: pa.Schema, rows: int) -> None:
-    """Raise if the disk cannot hold the scores; warn if it cannot hold them twice, as combining the windows takes."""
+    """Raise if the disk cannot hold the scores; warn if it cannot hold them twice, as combining needs."""
     numbers = sum(
         4 * getattr(field.type, "storage_type", field.type).list_size for field in schema if _is_tensor_column(field)
     )

@@ -20,7 +20,7 @@ METADATA = b"xattn_widget"
 
 
 def make_schema(job: Job, description: dict[str, Any]) -> pa.Schema:
-    """The table's schema, with what it takes to reproduce the numbers in its metadata.
+    """The table's schema, with everything needed to reproduce the numbers in its metadata.
 
     The field of each score also has its signature and direction in its own metadata.
     """

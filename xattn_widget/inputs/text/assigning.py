@@ -113,9 +113,9 @@ def _evidence(
     return count
 
 
-def _fill(groups: dict[int, int], content: Sequence[int], found: Sequence[int], words: int) -> None:
-    """Assign positions that spell nothing to the word of their former word's other positions, else to a neighbor's."""
-    runs_of = [list(run) for _, run in groupby(content, key=lambda position: (position in groups, found[position]))]
+def _fill(groups: dict[int, int], content: Sequence[int], former: Sequence[int], words: int) -> None:
+    """Assign positions that spell nothing to the word of the other positions of their former word, or of a neighbor."""
+    runs_of = [list(run) for _, run in groupby(content, key=lambda position: (position in groups, former[position]))]
     following: int | None = None
     after: list[int | None] = []
     for run in reversed(runs_of):
@@ -126,9 +126,9 @@ def _fill(groups: dict[int, int], content: Sequence[int], found: Sequence[int], 
         if run[0] not in groups:
             low = -1 if previous is None else groups[previous]
             high = words if later is None else groups[later]
-            if later is not None and found[later] == found[run[0]]:
+            if later is not None and former[later] == former[run[0]]:
                 word = high
-            elif previous is not None and found[previous] == found[run[0]]:
+            elif previous is not None and former[previous] == former[run[0]]:
                 word = low
             elif high - low > 1:
                 word = low + 1

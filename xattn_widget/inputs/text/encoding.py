@@ -75,7 +75,7 @@ def tokenize(tokenizer: Any, sentences: list[str], side: str, **options: Any) ->
     """The tokenizer's encoding of one side's sentences. It switches sides itself, so threads must take turns."""
     options["text_target" if side == "target" else "text"] = sentences
     with lock_of(tokenizer):
-        # Not verbose: a sentence that is too long gets an error of ours, not the tokenizer's warning.
+        # Not verbose: a sentence that is too long gets our own error instead of the tokenizer's warning.
         return tokenizer(**options, verbose=False)
 
 

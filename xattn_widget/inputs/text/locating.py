@@ -55,19 +55,19 @@ def _offsets(tokenizer: Any, ids: Sequence[int], special: set[int], text: str) -
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return None
-    # Not by the tokenizer itself: it changes its own settings meanwhile, which another thread may be using.
+    # Do not call the tokenizer itself: it changes its own settings meanwhile, which another thread may be using.
     encoded = backend.encode(text, add_special_tokens=False)
     pairs = zip(encoded.ids, encoded.offsets, strict=True)
-    found = [(index, span) for index, span in pairs if index not in special]
+    content_spans = [(index, span) for index, span in pairs if index not in special]
     content = [index for index in ids if index not in special]
-    known = [index for index, _ in found]
+    known = [index for index, _ in content_spans]
     if known[: len(content)] == content:
-        found = found[: len(content)]
+        content_spans = content_spans[: len(content)]
     elif content and known[-len(content) :] == content:
-        found = found[-len(content) :]
+        content_spans = content_spans[-len(content) :]
     else:
         return None
-    offsets = iter(span for _, span in found)
+    offsets = iter(span for _, span in content_spans)
     return [(0, 0) if index in special else next(offsets) for index in ids]
 
 
@@ -151,8 +151,8 @@ def _moved(spelled: str, spans: Sequence[Span], text: str) -> list[Span]:
     moved = []
     reached = 0
     for start, stop in spans:
-        found = [partner_of[index] for index in range(start, stop) if index in partner_of]
-        moved.append((found[0][0], found[-1][1]) if found else (reached, reached))
+        partners_inside = [partner_of[index] for index in range(start, stop) if index in partner_of]
+        moved.append((partners_inside[0][0], partners_inside[-1][1]) if partners_inside else (reached, reached))
         reached = moved[-1][1]
     return moved
 

@@ -53,8 +53,8 @@ def join_bytes(contents: Iterable[bytes]) -> tuple[str, list[Span]]:
         if piece:
             spans.append((character_of[start], character_of[stop - 1] + 1))
         else:
-            here = character_of[start] if start < len(character_of) else len(text)
-            spans.append((here, here))
+            position = character_of[start] if start < len(character_of) else len(text)
+            spans.append((position, position))
         start = stop
     return "".join("\ufffd" if "\udc80" <= character <= "\udcff" else character for character in text), spans
 
@@ -97,11 +97,11 @@ def _anchors(first: str, second: str) -> list[tuple[int, int]]:
 
 def _unique(text: str) -> dict[str, int]:
     """The start of each stretch that occurs once, in order."""
-    found: dict[str, int] = {}
+    starts: dict[str, int] = {}
     for start in range(len(text) - _ANCHOR + 1):
         stretch = text[start : start + _ANCHOR]
-        found[stretch] = -1 if stretch in found else start
-    return {stretch: start for stretch, start in found.items() if start >= 0}
+        starts[stretch] = -1 if stretch in starts else start
+    return {stretch: start for stretch, start in starts.items() if start >= 0}
 
 
 def _between(first: str, second: str, span: tuple[int, int], other: tuple[int, int]) -> Iterator[tuple[int, int]]:

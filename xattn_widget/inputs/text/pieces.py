@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 # The number of vocabulary entries to look at if a tokenizer does not say which marks it uses.
 _SAMPLE = 8000
-# The share of them that must have something for it to be a mark.
+# The share of these entries that must contain a string for it to count as a mark.
 _LEAST = 0.05
 _BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 

@@ -66,7 +66,7 @@ class Side:
 
 
 class SourceSide(Side):
-    """The side of the encoder, which makes sources of what it is given."""
+    """The side of the encoder, which turns sentences into sources."""
 
     def read(self, sentences: list[str], truncation: bool = False) -> list[TextSource]:
         """The source of each sentence.
@@ -103,9 +103,9 @@ class TextSource(Source):
     """A text to be encoded.
 
     Attributes:
-        side: the side that it is of.
+        side: the side that it belongs to.
         ids: its token ids, without padding.
-        text: what the ids were made from, or None.
+        text: the text that was encoded, or None.
     """
 
     side: Side

@@ -27,7 +27,7 @@ def special_ids(tokenizer: Any, config: Any = None) -> set[int]:
         tokenizer: a tokenizer of transformers.
         config: the model's config; its start, end and padding ids count as special too.
     """
-    found = set(tokenizer.all_special_ids)
+    ids = set(tokenizer.all_special_ids)
     markers = {tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.bos_token_id}
     for name in ("pad_token_id", "eos_token_id", "bos_token_id", "decoder_start_token_id", "forced_bos_token_id"):
         value = getattr(config, name, None)
@@ -37,8 +37,8 @@ def special_ids(tokenizer: Any, config: Any = None) -> set[int]:
     markers.update(tokenizer.convert_tokens_to_ids(codes) if codes else [])
     markers.update((getattr(tokenizer, "lang_token_to_id", None) or {}).values())
     if tokenizer.unk_token_id not in markers:
-        found.discard(tokenizer.unk_token_id)
-    return (found | markers) - {None}
+        ids.discard(tokenizer.unk_token_id)
+    return (ids | markers) - {None}
 
 
 def _tokens(tokenizer: Any, ids: Sequence[int], target: bool) -> list[str | None]:

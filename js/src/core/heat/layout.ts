@@ -25,7 +25,7 @@ const LARGEST_CELL: Cell = { width: 64, height: 40 };
 /** Cells of a map that is enlarged for reading: every row and column has its label. */
 const READABLE: Cell = { width: 26, height: 18 };
 export const LABEL_PITCH = 15;
-/** Half a label's height: how near to the edge its center may come. */
+/** Half a label's height: how close its center may come to the edge. */
 export const LABEL_EDGE = 6;
 /** From this size on, cells carry their numbers. */
 export const WITH_NUMBER: Cell = { width: 34, height: 16 };

@@ -92,8 +92,12 @@ function paintNumbers(
   for (let row = range.top; row < range.bottom; row++)
     for (let column = range.left; column < range.right; column++) {
       const index = row * columns + column;
-      const at = { x: (column + 0.5) * cell.width, y: (row + 0.5) * cell.height };
-      surface.text(cells.text(index), at, { color: cells.ink(index), size: NUMBER_SIZE, align: "center" });
+      const center = { x: (column + 0.5) * cell.width, y: (row + 0.5) * cell.height };
+      surface.text(cells.text(index), center, {
+        color: cells.ink(index),
+        size: NUMBER_SIZE,
+        align: "center",
+      });
     }
 }
 
