@@ -23,8 +23,8 @@ from xattn_widget.capturing.checks import are_probabilities, unknown
 KEY_VALUE_ARGUMENTS = ("key_value_states", "encoder_hidden_states", "cross_attention_states", "key")
 # Attributes with the number of heads, of modules outside the attention interface.
 _HEAD_COUNTS = ("num_heads", "n_heads", "num_attention_heads", "num_attn_heads")
-# Parts of attention modules that compute queries, keys and values (needed only for modules without an output projection of
-# their own), and parts that project the heads' outputs.
+# Parts of attention modules that compute queries, keys and values (needed only for modules without an output projection
+# of their own), and parts that project the heads' outputs.
 _INPUT_PROJECTIONS = (
     *("query", "key", "value", "query_proj", "key_proj", "value_proj"),
     *("q", "k", "v", "q_proj", "k_proj", "v_proj"),
