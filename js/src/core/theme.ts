@@ -103,8 +103,8 @@ function sameColors(a: Theme, b: Theme): boolean {
 /** The current appearance of the panel. */
 export interface Looks {
   theme: ReadonlySignal<Theme>;
-  /** A new number after each change of the panel's size. */
-  size: ReadonlySignal<number>;
+  /** A new value after each change of what the layout depends on: width, pixels and font. */
+  size: ReadonlySignal<string>;
 }
 
 /** Follows the trait, the host and the size of the panel, which is in the page already. */
@@ -112,10 +112,11 @@ export function followLooks(root: HTMLElement, store: Store, frames: Frames, clo
   clearHostBackground(root);
   const theme = signal(applyTheme(root, store.get("theme")));
   const host = signal(0);
-  const size = signal(0);
+  const measure = () => `${root.clientWidth} ${window.devicePixelRatio} ${getComputedStyle(root).font}`;
+  const size = signal(measure());
   watchTheme(root, () => host.value++, closing);
   const observer = new ResizeObserver(() => {
-    size.value++;
+    size.value = measure();
     frames.look();
   });
   observer.observe(root);

@@ -262,7 +262,8 @@ export function createLines(
           active?.pinned ?? false,
         );
       }
-      paintOverlay();
+      // In the frame, when the readout is written as well: painting asks for the layout, which is computed once then.
+      schedule(paintOverlay);
     },
     focus: (side, unit) => (side === "source" ? source : target).focus(unit),
     found: (side, units) => (side === "source" ? source : target).found(units),
