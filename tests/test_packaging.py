@@ -152,6 +152,7 @@ def test_npm_errors_are_shown(tmp_path: Path) -> None:
     assert not (tmp_path / "xattn_widget").exists()
 
 
+@pytest.mark.packaging
 def test_other_colors_call_for_another_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The palette is a source of the front end that lies outside js/.
     monkeypatch.syspath_prepend(ROOT)

@@ -349,7 +349,7 @@ def test_an_attention_function_that_is_no_softmax_is_refused():
         inputs = {name: value for name, value in batch("bart", model).items() if "mask" not in name}
         try:
             if implementation.startswith("sigmoid"):
-                with pytest.raises(NotImplementedError, match="not give what softmax"), capture(model):
+                with pytest.raises(NotImplementedError, match="not compute softmax"), capture(model):
                     model(**inputs)
             else:
                 with capture(model) as captured:
