@@ -36,18 +36,25 @@ export function mounted() {
     close = () => {};
     host.remove();
   });
+  /** Mounts a panel on a page's state, and counts the listeners on its model. */
+  async function mount(page: StaticState) {
+    const model = counted(createStaticModel(page));
+    render(model);
+    await settled();
+    return model;
+  }
   return {
     get host() {
       return host;
     },
     render,
     close: () => close(),
-    /** Mounts a panel on a page's state, and counts the listeners on its model. */
-    async mount(page: StaticState) {
-      const model = counted(createStaticModel(page));
-      render(model);
-      await settled();
-      return model;
+    mount,
+    /** Mounts a panel on a page of two sentences, which `change` may change first. */
+    mountTwo(patch: Partial<Traits> = {}, change: (page: StaticState) => void = () => {}) {
+      const page = twoSentences(patch);
+      change(page);
+      return mount(page);
     },
     all: (selector: string) => [...host.querySelectorAll<HTMLElement>(selector)],
     first<E extends HTMLElement = HTMLElement>(selector: string): E {

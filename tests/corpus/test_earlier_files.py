@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from corpus_pool import encoder_batches
 
 from xattn_widget import score_corpus
 from xattn_widget.corpus import corpus_info, grids, select
@@ -61,12 +62,8 @@ def test_an_unfinished_output_of_an_earlier_version_goes_on(version, demo, fresh
         manifest["checksum"] = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
     (parts / "manifest.json").write_text(json.dumps(manifest))
 
-    forwards = []
-    hook = demo.model.model.encoder.register_forward_hook(lambda module, args, out: forwards.append(len(out[0])))
-    try:
+    with encoder_batches(demo.model) as forwards:
         score_corpus(*demo, iter(SENTENCES), output=output, **OPTIONS)
-    finally:
-        hook.remove()
     # A trial, then generating and reading all but the window that was there.
     assert sum(forwards) == 1 + 2 * (len(SENTENCES) - 2)
     written = pq.read_table(output)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import torch
-from corpus_pool import assert_same_tables, made_up
+from corpus_pool import assert_same_tables, encoder_batches, made_up
 from families import one_thread
 
 from xattn_widget import load_demo, score_corpus
@@ -115,12 +115,8 @@ def test_killed_at_random_moments_it_ends_with_the_same_values(demo, unbroken, t
 def test_only_missing_windows_are_computed(demo, unbroken, tmp_path):
     output = tmp_path / "scored.parquet"
     break_off(demo, output)
-    forwards = []
-    hook = demo.model.model.encoder.register_forward_hook(lambda module, args, out: forwards.append(len(out[0])))
-    try:
+    with encoder_batches(demo.model) as forwards:
         score_corpus(*demo, iter(SENTENCES), output=output, **OPTIONS)
-    finally:
-        hook.remove()
     assert_same_tables(pq.read_table(output), unbroken)
     done = 3 * OPTIONS["window"] - OPTIONS["window"]  # the last complete window may not be written yet
     assert 0 < sum(forwards) <= 2 * (len(SENTENCES) - done) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -75,3 +76,14 @@ def assert_same_tables(actual: pa.Table, expected: pa.Table) -> None:
 def assert_grid(actual: Any, expected: Any) -> None:
     """Equal scores up to float noise."""
     np.testing.assert_allclose(actual, np.asarray(expected), atol=1e-5, rtol=0)
+
+
+@contextmanager
+def encoder_batches(model):
+    """A list of the batch sizes of the encoder's forwards in the block."""
+    sizes = []
+    hook = model.model.encoder.register_forward_hook(lambda module, args, out: sizes.append(len(out[0])))
+    try:
+        yield sizes
+    finally:
+        hook.remove()

@@ -6,6 +6,17 @@ import torch
 
 from xattn_widget import CrossAttention
 
+# A request of each kind that fits a widget of two such records.
+GOOD_REQUESTS = {
+    "sentence": {"sentence": 1},
+    "layer": {"sentence": 0, "layer": 1},
+    "scores": {"sentence": 0, "name": "entropy"},
+    "head": {"sentence": 0, "layer": 1, "head": 2},
+    "alignment": {"sentence": 0, "heads": [[0, 1]], "aggregate": "max", "reading": "output"},
+    "row": {"sentence": 0, "heads": [[0, 1]], "target": 3},
+    "column": {"sentence": 0, "heads": [[0, 1]], "source": 4},
+}
+
 
 def record(layers=2, heads=3, target=4, source=5, seed=0):
     generator = torch.Generator().manual_seed(seed)

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from traitlets import TraitError
-from widget_messages import ask, record
+from widget_messages import GOOD_REQUESTS, ask, record
 
 from xattn_widget import CrossAttentionWidget, extract
 from xattn_widget.panel.entries import Entry, Trial
@@ -15,16 +15,6 @@ from xattn_widget.panel.page import EmbeddedPage, page_bytes
 from xattn_widget.panel.protocol import REQUESTS
 from xattn_widget.panel.settings import SETTINGS, VIEW_SETTINGS, View
 from xattn_widget.panel.state import PanelState
-
-REQUESTED = {
-    "sentence": {"sentence": 1},
-    "layer": {"sentence": 0, "layer": 1},
-    "scores": {"sentence": 0, "name": "entropy"},
-    "head": {"sentence": 0, "layer": 1, "head": 2},
-    "alignment": {"sentence": 0, "heads": [[0, 1]], "aggregate": "max", "reading": "output"},
-    "row": {"sentence": 0, "heads": [[0, 1]], "target": 3},
-    "column": {"sentence": 0, "heads": [[0, 1]], "source": 4},
-}
 
 
 def given():
@@ -40,7 +30,7 @@ def state():
 
 WITHOUT_JUPYTER = """
 import sys
-from widget_messages import record
+from widget_messages import GOOD_REQUESTS, record
 from xattn_widget.panel.page import EmbeddedPage
 from xattn_widget.panel.export import export
 from xattn_widget.panel.state import PanelState
@@ -67,9 +57,9 @@ def test_pages_answers_and_exports_open_no_widget(tmp_path):
 
 
 def test_every_request_is_answered_as_the_widget_answers_it(state):
-    assert set(REQUESTED) == set(REQUESTS)
+    assert set(GOOD_REQUESTS) == set(REQUESTS)
     widget = CrossAttentionWidget(**given())
-    for kind, fields in REQUESTED.items():
+    for kind, fields in GOOD_REQUESTS.items():
         content, buffers = ask(widget, {"id": 7, "kind": kind, **fields})
         reply, out = state.answer({"kind": kind, **fields})
         assert "error" not in reply

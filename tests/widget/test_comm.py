@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from traitlets import TraitError
-from widget_messages import ask, listen, record
+from widget_messages import GOOD_REQUESTS, ask, listen, record
 
 from xattn_widget import CrossAttentionWidget, show_cross_attention
 from xattn_widget.panel.protocol import ACTIONS, REQUESTS
@@ -22,15 +22,6 @@ def widget():
 
 # Requests
 
-GOOD = {
-    "sentence": {"sentence": 1},
-    "layer": {"sentence": 0, "layer": 1},
-    "scores": {"sentence": 0, "name": "entropy"},
-    "head": {"sentence": 0, "layer": 1, "head": 2},
-    "alignment": {"sentence": 0, "heads": [[0, 1]], "aggregate": "max", "reading": "output"},
-    "row": {"sentence": 0, "heads": [[0, 1]], "target": 3},
-    "column": {"sentence": 0, "heads": [[0, 1]], "source": 4},
-}
 LIVE = {
     "text": {"sentence": 0},
     "target": {"text": "I read."},
@@ -58,7 +49,7 @@ OPTIONAL = ("aggregate", "reading", "rest", "version")
 
 
 def malformed():
-    whole = [{"kind": kind, "version": 7, **fields} for kind, fields in GOOD.items()]
+    whole = [{"kind": kind, "version": 7, **fields} for kind, fields in GOOD_REQUESTS.items()]
     whole += [{"kind": "live", "action": action, **fields} for action, fields in LIVE.items()]
     for request in whole:
         for name in request:
@@ -106,7 +97,7 @@ def test_a_request_without_an_id_and_what_is_no_request_are_answered_too(widget,
         assert "a request is an object" in ask(widget, wrong)[0]["error"]
 
 
-@pytest.mark.parametrize("request_", [{"kind": kind, **fields} for kind, fields in GOOD.items()])
+@pytest.mark.parametrize("request_", [{"kind": kind, **fields} for kind, fields in GOOD_REQUESTS.items()])
 def test_what_keeps_to_the_contract_is_answered(widget, request_):
     content, _ = ask(widget, {"id": 3, **request_})
     assert "error" not in content

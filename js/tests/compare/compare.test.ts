@@ -1,18 +1,12 @@
 // The comparison in a mounted panel.
 import { describe, expect, it } from "vitest";
-import type { Head, Traits } from "../../src/core/contract";
-import { createStaticModel, type StaticState } from "../../src/page/model";
+import type { Head } from "../../src/core/contract";
+import { createStaticModel } from "../../src/page/model";
 import { sentenceInfo, settled, state } from "../helpers";
-import { mounted, TWO, twoSentences } from "../mounted";
+import { mounted, TWO } from "../mounted";
 
 const panel = mounted();
-const { all, first, press } = panel;
-
-async function mount(patch: Partial<Traits> = {}, change: (page: StaticState) => void = () => {}) {
-  const page = twoSentences(patch);
-  change(page);
-  return panel.mount(page);
-}
+const { all, first, press, mountTwo: mount } = panel;
 
 describe("comparison", () => {
   it("sets the next sentence beside the first, and says what each side is", async () => {

@@ -2,31 +2,8 @@
 // @vitest-environment node
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createData } from "../../src/core/data";
-import type { Model } from "../../src/core/model";
 import { createTransport } from "../../src/core/transport";
-import { createStaticModel } from "../../src/page/model";
-
-/** A model that keeps what was sent and answers when it is told to. */
-function manual() {
-  const inner = createStaticModel({ traits: {}, sentences: [] });
-  const sent: { id: string; kind: string }[] = [];
-  const hear: ((content: unknown, buffers: DataView[]) => void)[] = [];
-  const model: Model = {
-    ...inner,
-    on: (event, callback) => {
-      if (event === "msg:custom") hear.push(callback);
-    },
-    off: (_event, callback) => {
-      const at = callback ? hear.indexOf(callback) : -1;
-      if (at >= 0) hear.splice(at, 1);
-    },
-    send: (content) => void sent.push(content as { id: string; kind: string }),
-  };
-  const answer = (content: unknown, buffers: DataView[] = []) => {
-    for (const listener of [...hear]) listener(content, buffers);
-  };
-  return { model, sent, answer, hear };
-}
+import { manual } from "./manual_model";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

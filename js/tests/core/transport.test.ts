@@ -2,31 +2,8 @@
 // @vitest-environment node
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NO_ANSWER } from "../../src/core/constants";
-import type { Model } from "../../src/core/model";
 import { createTransport } from "../../src/core/transport";
-import { createStaticModel } from "../../src/page/model";
-
-/** A model that keeps what was sent and answers when it is told to. */
-function manual() {
-  const inner = createStaticModel({ traits: {}, sentences: [] });
-  const sent: { id: string; kind: string }[] = [];
-  const hear: ((content: unknown, buffers: DataView[]) => void)[] = [];
-  const model: Model = {
-    ...inner,
-    on: (event, callback) => {
-      if (event === "msg:custom") hear.push(callback);
-    },
-    off: (_event, callback) => {
-      const at = callback ? hear.indexOf(callback) : -1;
-      if (at >= 0) hear.splice(at, 1);
-    },
-    send: (content) => void sent.push(content as { id: string; kind: string }),
-  };
-  const answer = (content: unknown, buffers: DataView[] = []) => {
-    for (const listener of [...hear]) listener(content, buffers);
-  };
-  return { model, sent, answer, hear };
-}
+import { manual } from "./manual_model";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -81,7 +58,7 @@ describe("transport", () => {
   });
 
   it("rejects with the kernel's words, after a timeout, and when the view closes", async () => {
-    const { model, sent, answer, hear } = manual();
+    const { model, sent, answer, listeners } = manual();
     const closing = new AbortController();
     const transport = createTransport(model, closing.signal);
     const failed = transport.request({ kind: "sentence", sentence: 0 });
@@ -95,7 +72,7 @@ describe("transport", () => {
     const open = transport.request({ kind: "sentence", sentence: 2 });
     closing.abort();
     await expect(open).rejects.toThrow("closed");
-    expect(hear).toHaveLength(0);
+    expect(listeners).toHaveLength(0);
     expect(vi.getTimerCount()).toBe(0);
   });
 

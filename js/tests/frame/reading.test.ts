@@ -1,18 +1,10 @@
 // Search, copying, options, the table and the alignment in a mounted panel.
 import { describe, expect, it, vi } from "vitest";
-import type { Traits } from "../../src/core/contract";
-import type { StaticState } from "../../src/page/model";
 import { sentenceInfo, settled } from "../helpers";
-import { mounted, TWO, twoSentences } from "../mounted";
+import { mounted, TWO } from "../mounted";
 
 const panel = mounted();
-const { all, first, press } = panel;
-
-async function mount(patch: Partial<Traits> = {}, change: (page: StaticState) => void = () => {}) {
-  const page = twoSentences(patch);
-  change(page);
-  return panel.mount(page);
-}
+const { all, first, press, mountTwo: mount } = panel;
 
 describe("reading", () => {
   it("finds tokens on both sides, goes through them, and forgets them", async () => {

@@ -3,16 +3,10 @@ import { describe, expect, it } from "vitest";
 import type { Traits } from "../../src/core/contract";
 import type { StaticState } from "../../src/page/model";
 import { settled } from "../helpers";
-import { mounted, twoSentences } from "../mounted";
+import { mounted } from "../mounted";
 
 const panel = mounted();
-const { all, first, press } = panel;
-
-async function mount(patch: Partial<Traits> = {}, change: (page: StaticState) => void = () => {}) {
-  const page = twoSentences(patch);
-  change(page);
-  return panel.mount(page);
-}
+const { all, first, press, mountTwo: mount } = panel;
 
 describe("scores", () => {
   const list = [
