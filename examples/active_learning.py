@@ -190,7 +190,7 @@ def run(pairs: list[Pair], settings: Settings) -> Any:
 def intervals(results: Any) -> tuple[Any, Any]:
     """Return the mean over the seeds and half the width of its 95% interval (Student's t).
 
-    Both have the shape ``[strategies, rounds + 1]``. With one seed there is no interval, and the width is 0.
+    Both have the shape ``[strategies, rounds + 1]``. With one seed the width is 0.
     """
     seeds = results.shape[1]
     if seeds == 1:

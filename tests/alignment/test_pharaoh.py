@@ -61,7 +61,7 @@ def test_gold_that_counts_from_one_but_is_read_from_zero_gives_one_warning(text,
     [
         "",
         "\n\n",
-        "1-1\n",  # a single link is no evidence
+        "1-1\n",  # a single link proves nothing
         "0-1 1-2\n",
         "1-1 2-0\n",
         "2-3 4-5\n",  # the middle of a long sentence

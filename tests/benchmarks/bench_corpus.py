@@ -60,7 +60,7 @@ def make_model(tokenizer: Any, implementation: str, *, tiny: bool = False) -> Ma
 
 
 def read_pairs(path: str | None, count: int) -> list[Pair]:
-    """Pairs sampled from a file, or made up if there is no file."""
+    """Pairs sampled from a file, or random words without a file."""
     if path is None:
         return list(made_up(count))
     lines = Path(path).read_text(encoding="utf-8").splitlines()

@@ -95,7 +95,7 @@ def _lines(path: Path) -> list[str]:
 def _seems_to_count_from_one(alignments: Sequence[GoldAlignment]) -> bool:
     """Whether no link has a word 0, the lowest word is 1 on both sides, and most sentences link a word 1.
 
-    A single link is no evidence.
+    A single link proves nothing.
     """
     linked = [alignment.possible for alignment in alignments if alignment.possible]
     if sum(map(len, linked)) < 2:
