@@ -60,7 +60,7 @@ class View:
     threshold: Annotated[float, Share(), "See keep; 0 to 1."] = 0.05
     top_k: Annotated[int, Whole((1, 2**31 - 1)), "See keep; 1 or more."] = 3
     mass: Annotated[float, Share(), "See keep; 0 to 1."] = 0.9
-    words: Annotated[bool, Flag(), "Merge subwords into words."] = False
+    words: Annotated[bool, Flag(), "Merge subwords into words."] = True
     special: Annotated[
         str,
         Choice(("show", "fade", "drop")),
