@@ -103,8 +103,8 @@ def align_record(
     policy = checked_policy(special)
     merged = record.words() if words else record
     weights = _picked(merged, heads, aggregate)
-    columns = _numbered(merged.source.groups if words else range(len(merged.source)), merged.source.special)
-    rows = _numbered(merged.target.groups if words else range(len(merged.target)), merged.target.special)
+    columns = numbered_positions(merged.source.groups if words else range(len(merged.source)), merged.source.special)
+    rows = numbered_positions(merged.target.groups if words else range(len(merged.target)), merged.target.special)
     if policy != "keep":
         weights = cut(weights, list(rows), list(columns), policy)
         rows, columns = (dict(enumerate(side.values())) for side in (rows, columns))
@@ -116,7 +116,7 @@ def align_record(
     )
 
 
-def _numbered(numbers: Sequence[int], special: Sequence[bool]) -> dict[int, int]:
+def numbered_positions(numbers: Sequence[int], special: Sequence[bool]) -> dict[int, int]:
     """The number (of a word or token) of each position that is not special."""
     return {
         position: number

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from xattn_widget.alignment.aer import Corpus, alignment_error_rate
+from xattn_widget.alignment.evidence import one_to_one
 from xattn_widget.alignment.links import Method, align_record
 from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.scores import Score, find_score
@@ -90,6 +91,9 @@ def best_alignment_heads(
             score = find_score(by)
             grid = torch.stack([score.of_record(record, special=special) for record in read]).nanmean(0)
             sign = 1.0 if score.direction == "lower" else -1.0
+        elif sure is None:
+            parts = [one_to_one(record, special, words) for record in read]
+            grid = torch.stack([linked for linked, _ in parts]).sum(0) / (sum(count for _, count in parts) or math.nan)
         for layer in range(layers):
             for head in range(heads):
                 pair = (layer, head)
@@ -100,20 +104,8 @@ def best_alignment_heads(
                     value, measure = alignment_error_rate(links, sure, possible), "aer"
                     key = value
                 else:
-                    value, measure = _one_to_one(read, pair, special, words), "one_to_one"
+                    value, measure = float(grid[pair]), "one_to_one"
                     key = -value
                 ranked.append((key, HeadAlignment(layer, head, reading, value, measure)))
     ranked.sort(key=lambda item: (math.isnan(item[0]), item[0]))
     return [entry for _, entry in ranked]
-
-
-def _one_to_one(records: list[AttentionData], head: tuple[int, int], special: str, words: bool) -> float:
-    """Share of words with a mutual link, weighted by the squared nearness to the diagonal."""
-    linked, total = 0.0, 0
-    for record in records:
-        source = len(record.source_words) if words else len(record.source)
-        target = len(record.target_words) if words else len(record.target)
-        total += min(source, target)
-        for column, row in align_record(record, head, method="mutual", special=special, words=words):
-            linked += (1 - abs((column + 0.5) / source - (row + 0.5) / target)) ** 2
-    return linked / total if total else math.nan

@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from traitlets import TraitError
 
+from xattn_widget.alignment.evidence import Evidence, gather_evidence
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.panel.entries import Entry, list_entries
@@ -23,10 +24,10 @@ from xattn_widget.panel.rules import (
     settle_muted,
     settle_score,
 )
-from xattn_widget.panel.score_entries import ScoreEntry, list_scores
+from xattn_widget.panel.score_entries import DEFAULT_SCORE, ScoreEntry, list_scores
 from xattn_widget.panel.settings import SETTINGS, View, check_view, setting_order
 from xattn_widget.panel.summary import summarize
-from xattn_widget.record.data import AttentionData
+from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.record.heads import whole_number
 from xattn_widget.scores import Score, find_score
 
@@ -66,6 +67,7 @@ class PanelState:
         scores: the listed scores by name.
         view: the settings.
         live: what is known about experiments.
+        evidence: which heads align, as far as is known; None if nothing is, or if the records are of several models.
     """
 
     def __init__(
@@ -76,9 +78,13 @@ class PanelState:
         names: Sequence[str] | None = None,
         reference: Any = None,
         reference_words: bool = True,
+        evidence: Evidence | None = None,
         **view: Any,
     ) -> None:
         """List records, and set the initial view; :class:`xattn_widget.CrossAttentionWidget` describes the arguments.
+
+        ``evidence`` is what is known about which heads of the records' model align; gathered from the records when left
+        out.
 
         Raises:
             TypeError: an unknown view setting, or arguments of another type.
@@ -90,8 +96,11 @@ class PanelState:
         self.scores = list_scores(scores, [entry.record for entry in self.entries])
         self.live = LiveStatus()
         self.view = View()
+        self.evidence = self._gathered() if evidence is None else evidence
         self._given = len(self.entries)
-        self.set(**self._opening(view))
+        is_default = scores is None and DEFAULT_SCORE in self.scores
+        score_name = DEFAULT_SCORE if is_default else next(iter(self.scores))
+        self.set(**{"score_name": score_name} | self._opening(view))
 
     @property
     def entry(self) -> Entry:
@@ -155,6 +164,7 @@ class PanelState:
             "heads": first.heads,
             "model": well_formed(first.model),
             "sentences": [entry.describe() for entry in self.entries],
+            "alignment_guess": self._describe_evidence(),
         }
 
     def describe_scores(self) -> list[dict[str, Any]]:
@@ -232,13 +242,37 @@ class PanelState:
 
     def _opening(self, view: Mapping[str, Any]) -> dict[str, Any]:
         """The settings of a new panel: ``view``, and what it leaves open."""
-        opening = {"score_name": next(iter(self.scores))} | dict(view)
+        opening = dict(view)
         if not {"layer", "head", "heads"} & set(view):
-            # The mean of the last layer most resembles an alignment if rows are labeled by the token predicted.
-            opening["heads"] = last_layer(self._record_at(whole_number(view.get("sentence", 0))))
+            record = self._record_at(whole_number(view.get("sentence", 0)))
+            evidence = self.evidence
+            fits = evidence is not None and evidence.grid == (record.layers, record.heads)
+            guess = evidence.guess(view.get("reading")) if evidence is not None and fits else None
+            if guess:
+                opening = {"heads": guess.heads, "reading": guess.reading} | opening
+            else:
+                # It most resembles an alignment if rows are labeled by the token predicted.
+                opening["heads"] = last_layer(record)
         elif "heads" not in view:
             opening["heads"] = [[view.get("layer", 0), view.get("head", 0)]]
         return opening
+
+    def _gathered(self) -> Evidence | None:
+        """The evidence of the records, if they are of one model."""
+        records = [entry.record for entry in self.entries if entry.rank in (None, 1)]
+        models = {(record.model, record.layers, record.heads) for record in records}
+        return gather_evidence(records) if len(models) == 1 else None
+
+    def _describe_evidence(self) -> dict[str, Any] | None:
+        """The values of the predictor that the guess is made from, where both readings of the rows are known."""
+        evidence = self.evidence
+        if evidence is None or len(evidence.words) < len(get_args(Reading)):
+            return None
+        grids: dict[str, Any] = {
+            reading: [[round(value, 4) for value in row] for row in evidence.values(reading).tolist()]
+            for reading in evidence.words
+        }
+        return grids | {"words": min(evidence.words.values())}
 
     def _record_at(self, sentence: int | None) -> AttentionData:
         """The record at an index that is not checked yet; the first one for a wrong index, whose own check fails."""

@@ -231,12 +231,12 @@ def _merge_words(data: Data) -> Data:
         return data
 
     def merged(matrices: torch.Tensor) -> torch.Tensor:
-        matrices = torch.stack([matrices[..., unit].sum(-1) for unit in source_units], dim=-1)
-        return torch.stack([matrices[..., unit, :].mean(-2) for unit in target_units], dim=-2)
+        sizes = torch.tensor([len(unit) for unit in target_units], dtype=matrices.dtype)
+        return _added(_added(matrices, source_units, -1), target_units, -2) / sizes[:, None]
 
     logprobs = data.logprobs
     if logprobs is not None:
-        logprobs = torch.stack([logprobs[unit].sum() for unit in target_units])
+        logprobs = _added(logprobs, target_units, 0)
     return replace(
         data,
         weights=merged(data.weights),
@@ -246,6 +246,14 @@ def _merge_words(data: Data) -> Data:
         value_norms=None if data.value_norms is None else merged(data.value_norms),
         steps=(*data.steps, "words"),
     )
+
+
+def _added(matrices: torch.Tensor, units: Sequence[Sequence[int]], axis: int) -> torch.Tensor:
+    """The sum over the positions of each unit, in one pass over the matrices; units have all positions in order."""
+    unit_of = torch.tensor([number for number, unit in enumerate(units) for _ in unit])
+    shape = list(matrices.shape)
+    shape[axis] = len(units)
+    return torch.zeros(shape, dtype=matrices.dtype).index_add_(axis, unit_of, matrices)
 
 
 def _drop_special(data: Data, policy: Special) -> Data:

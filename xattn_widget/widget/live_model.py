@@ -13,8 +13,10 @@ from typing import Any, Literal
 import torch
 from transformers import PreTrainedModel, StoppingCriteriaList
 
+from xattn_widget.alignment.evidence import Evidence
 from xattn_widget.capturing.ablation import ablate_here
 from xattn_widget.cross_attention import CrossAttention
+from xattn_widget.extraction.calibration import model_evidence
 from xattn_widget.extraction.extraction import read_pairs
 from xattn_widget.inputs.arguments import PREFIX, START, Argument, Arguments, continued, prefix_length
 from xattn_widget.inputs.evaluating import evaluating
@@ -77,6 +79,10 @@ class LiveModel:
         extras = make_extras(model, generation, None)
         # Only the best hypothesis, whatever the search.
         self._extras = replace(extras, settings=extras.settings | {"num_return_sequences": 1})
+
+    def evidence(self, records: CrossAttention | Sequence[CrossAttention]) -> Evidence | None:
+        """What is known about which heads of the model align, with these records of it counted from now on."""
+        return model_evidence(self.model, [records] if isinstance(records, CrossAttention) else records)
 
     def text(self, record: CrossAttention) -> str:
         """The record's target as a string, without special tokens."""

@@ -32,6 +32,10 @@ def show_cross_attention(
 ) -> CrossAttentionWidget:
     """Show the cross-attention of a model on sentences, in a notebook.
 
+    Without ``heads``, ``layer`` or ``head`` it opens with the heads that are most likely to align, under the reading in
+    which they do: by the calibration saved with the model (see :mod:`xattn_widget.extraction.calibration`) and by all
+    sentences of this model that were shown before. Where they say too little, it opens with the mean of the last layer.
+
     Args:
         model: an encoder-decoder model of transformers, as loaded.
         tokenizer: the model's tokenizer.
@@ -70,11 +74,13 @@ def show_cross_attention(
         target_tokenizer=target_tokenizer,
         forward=forward,
     )
+    live = LiveModel(model, tokenizer, generation, target_tokenizer=target_tokenizer)
     return CrossAttentionWidget(
         records,
         scores=scores,
         reference=reference,
         reference_words=reference_words,
-        live=LiveModel(model, tokenizer, generation, target_tokenizer=target_tokenizer),
+        live=live,
+        evidence=live.evidence(records),
         **view,
     )

@@ -13,6 +13,7 @@ import torch
 import traitlets
 
 from xattn_widget._compat import open_widgets
+from xattn_widget.alignment.evidence import Evidence
 from xattn_widget.alignment.gold import Reference
 from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.panel.computations import start_threads
@@ -59,9 +60,13 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         reference: Any = None,
         reference_words: bool = True,
         live: LiveModel | None = None,
+        evidence: Evidence | None = None,
         **view: Any,
     ) -> None:
         """Show records.
+
+        Without ``heads``, ``layer`` or ``head`` it opens with the heads that are most likely to align, or with the mean
+        of the last layer where the records say too little; see :mod:`xattn_widget.alignment.evidence`.
 
         Args:
             records: a record, or a list of them, of one model or of several (checkpoints, before and after an
@@ -74,6 +79,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
                 list it belongs to the first hypothesis. It may be gold or silver: say which it is.
             reference_words: its numbers count words (of ``source_words`` and ``target_words``), or else tokens.
             live: the model of the records, for experiments; :func:`show_cross_attention` passes it.
+            evidence: what is known about which heads of that model align; gathered from the records when left out.
             view: initial settings, such as ``layer=2`` or ``words=True``; the ``view`` of another widget gives the same
                 view.
 
@@ -84,7 +90,13 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         check_view(view, inspect.signature(type(self)).parameters)
         muted = view.pop("muted", [])
         self._state = PanelState(
-            records, scores=scores, names=names, reference=reference, reference_words=reference_words, **view
+            records,
+            scores=scores,
+            names=names,
+            reference=reference,
+            reference_words=reference_words,
+            evidence=evidence,
+            **view,
         )
         self._state.live.has_model = live is not None
         self._experiments = Experiments(self, live)
