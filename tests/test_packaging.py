@@ -85,6 +85,7 @@ def test_wheel_contains_only_the_package(wheel: Path) -> None:
 def test_wheel_and_sdist_contain_the_demo_model(wheel: Path, sdist: Path) -> None:
     demo = files_of("xattn_widget/demo")
     assert any(name.endswith(".safetensors") for name in demo), "the package would ship without its model"
+    assert "xattn_widget/demo/model/alignment_heads.json" in demo
     assert demo <= names_in_wheel(wheel)
     assert demo <= names_in_sdist(sdist)
 

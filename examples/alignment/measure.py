@@ -1,12 +1,19 @@
-"""Measure which head, layer and reading of the demo model agree best with links made by hand.
+"""Measure which head, layer and reading of the demo model agree best with links made by hand, and which scores tell.
 
-python examples/alignment/measure.py
+python examples/alignment/measure.py [tatoeba.deu-eng.test.tsv]
+
+With a file of sentences and translations, scores are also compared with the importance of heads on 300 of them.
 """
 
 import re
+import sys
+from dataclasses import replace
 from pathlib import Path
 
-from xattn_widget import alignment_scores, best_alignment_heads, extract, load_demo, read_pharaoh
+import torch
+
+from xattn_widget import alignment_scores, best_alignment_heads, extract, head_importance, load_demo, read_pharaoh
+from xattn_widget.scores import BUILTIN
 
 FOLDER = Path(__file__).parent
 METHODS = ("argmax", "mutual", "threshold", "mass", "assignment", "monotone")
@@ -60,6 +67,52 @@ def main() -> None:
             f"{scores.aer:.3f} | {scores.precision:.3f} | {scores.recall:.3f}" for scores in (mean, single)
         )
         print(f"| {method} | {numbers} |")
+    compare_scores(records, gold)
+
+
+def compare_scores(records, gold):
+    """Print how well each score ranks heads: by error rate, by importance, and two heads that do not align at all."""
+    from scipy.stats import spearmanr
+
+    rates = {}
+    for layer, head, _, value, _ in best_alignment_heads(records, gold):
+        rates[layer, head] = min(value, rates.get((layer, head), 1.0))
+    measures = {"AER": -torch.tensor([rates[pair] for pair in sorted(rates)])}
+    if sys.argv[1:]:
+        from calibrate import read_pairs
+
+        model, tokenizer = load_demo()
+        sentences = read_pairs(Path(sys.argv[1]), 300)
+        for method in ("ablation", "gradient"):
+            measures[method] = head_importance(model, tokenizer, *sentences, method=method).flatten()
+    print("\nRank correlation of scores over the heads, and the ranks of a uniform head and of one that reads the end")
+    print(f"\n| score | special tokens | {' | '.join(measures)} | uniform | end |")
+    print("| --- " * (len(measures) + 4) + "|")
+    lines = []
+    for score in BUILTIN.values():
+        if {"value_norms", "importance"} & set(score.needs):
+            continue
+        for special in score.policies:
+            grids = [score.of_record(with_useless_heads(record), special=special) for record in records]
+            values = torch.stack(grids).nanmean(0).flatten() * (1 if score.direction == "higher" else -1)
+            heads = values[: len(rates)]
+            correlations = [float(spearmanr(heads, measure)[0]) for measure in measures.values()]
+            ranks = [
+                "undefined" if value.isnan() else int((heads > value).sum()) + 1 for value in values[len(rates) :][:2]
+            ]
+            lines.append((correlations, score.name, special, ranks))
+    for correlations, name, special, ranks in sorted(lines, reverse=True):
+        numbers = " | ".join(f"{value:.2f}" for value in correlations)
+        print(f"| {name} | {special} | {numbers} | {ranks[0]} | {ranks[1]} |")
+
+
+def with_useless_heads(record):
+    """Return the record with one more layer, of a uniform head, a head that reads only the last token, and others."""
+    uniform = torch.full_like(record.weights[0, 0], 1 / len(record.source))
+    end = torch.zeros_like(uniform)
+    end[:, -1] = 1
+    layer = torch.stack([uniform, end, *record.weights[0, 2:]])
+    return replace(record, weights=torch.cat([record.weights, layer[None]]))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 """Word alignments: links from attention, comparison with gold, Pharaoh files, the best heads, monotone paths."""
 
-import importlib.util
 import itertools
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -243,17 +241,6 @@ def test_paths_through_empty_or_undefined_weights_are_refused():
         monotone_path(torch.ones(0, 3))
     with pytest.raises(ValueError, match="hold NaN"):
         monotone_path(torch.full((2, 2), torch.nan))
-
-
-@pytest.fixture(scope="module")
-def measured():
-    """Records of the demo model, gold and pairs, from examples/alignment/measure.py, which is not in a package."""
-    path = Path(__file__).parents[2] / "examples" / "alignment" / "measure.py"
-    spec = importlib.util.spec_from_file_location("measure", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    pairs, gold = module.load_gold()
-    return module.load_records(pairs), gold, pairs
 
 
 def test_the_gold_file_matches_its_sentences(measured):

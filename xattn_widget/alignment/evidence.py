@@ -15,8 +15,9 @@ The mean of the last layer has .208, and so has the rule where it finds the evid
 gold can find has .183. One head is a poor guess however many sentences there are: the three best have nearly the same
 value, and error rates from .18 to .32. Adding heads as long as the value of their mean rises (on 50 and on 300
 sentences) stops at three or four heads with .200 and .188. The mean of the four best under one reading is no worse than
-the last layer in 92 of 100 draws of 10 sentences, and in 75 of 100 draws of 5. Heads of random models (Marian, BART and T5, 4 to 48 heads, two scales of the weights) have values of at most .38,
-and a mean of the four best of at most .33; in the demo model that mean is .62.
+the last layer in 92 of 100 draws of 10 sentences, and in 75 of 100 draws of 5. Heads of random models (Marian, BART and
+T5, 4 to 48 heads, two scales of the weights) have values of at most .38, and a mean of the four best of at most .33; in
+the demo model that mean is .62.
 """
 
 from __future__ import annotations

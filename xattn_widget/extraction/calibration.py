@@ -144,7 +144,8 @@ def _sample(model: torch.nn.Module) -> dict[str, torch.Tensor]:
             continue
         values = parameter.detach().flatten()
         if len(values):
-            sample[name] = values[:: -(-len(values) // _SAMPLED)].cpu()
+            # A copy: a view would change with the weights.
+            sample[name] = values[:: -(-len(values) // _SAMPLED)].clone().to("cpu", torch.float32)
     return sample
 
 
