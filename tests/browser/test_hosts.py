@@ -78,7 +78,7 @@ def test_marimo_both_ways(run_marimo: Callable[[str], str], page: Page) -> None:
     token(page, "target", "y").hover()
     expect(detail(page)).to_contain_text("1.000")  # three decimals: exact, by a message to the kernel and back
     head(page, 1, 1).click()
-    expect(page.get_by_text("heads [[1, 1]], score coverage_penalty")).to_be_visible()
+    expect(page.get_by_text("heads [[1, 1]], score alignment_norm")).to_be_visible()
     page.get_by_label("Score that colors the heads").select_option("entropy")
     expect(page.get_by_text("heads [[1, 1]], score entropy")).to_be_visible()
     expect(page.locator(".xattn")).to_contain_text("entropy|special:keep|v:")
@@ -134,7 +134,7 @@ def test_nbconverts_page_of_a_notebook_without_widget_state(
     assert needed <= given + 1
     screenshot("nbconvert")
     text = json.dumps(saved_notebook.cells[0].outputs[0].data["text/plain"])
-    assert "best by coverage_penalty" in text
+    assert "best by alignment_norm" in text
 
 
 def test_nbconverts_page_with_widget_state_still_has_what_was_embedded(

@@ -90,7 +90,7 @@ def test_under_a_hosts_policy_that_blocks_it_the_page_says_so(
     path = widget.to_html(tmp_path / "page.html")
     page.goto(f"{serve(tmp_path, policy)}/page.html")
     expect(page.get_by_text(BLOCKED)).to_be_visible()
-    expect(page.get_by_text("best by coverage_penalty")).to_be_visible()
+    expect(page.get_by_text("best by alignment_norm")).to_be_visible()
     (allowed,) = policy_of(path.read_text(encoding="utf-8"))["script-src"]
     expect(page.get_by_text(allowed)).to_be_visible()
     expect(page.locator(".xattn")).to_have_count(0)

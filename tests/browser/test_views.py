@@ -175,7 +175,7 @@ def test_every_view_is_saved_as_drawing_and_picture(page: Page, panel: Locator, 
             }""",
             drawing,
         )
-        wanted = {"Scores": "coverage_penalty", "All heads": "L1 H2"}.get(name, "las")
+        wanted = {"Scores": "alignment_norm", "All heads": "L1 H2"}.get(name, "las")
         assert texts is not None, name
         assert wanted in texts, name
         picture = save(page, panel, "Picture").read_bytes()

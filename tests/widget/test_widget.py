@@ -243,7 +243,7 @@ def test_a_broken_score_is_told_in_its_cell_and_leaves_the_widget(widget):
     with pytest.raises(ZeroDivisionError):
         widget.add_score(lambda attention, source_mask, target_mask: 1 / 0)
     assert widget.score_list == before
-    assert widget.score_name == "coverage_penalty"
+    assert widget.score_name == "alignment_norm"
 
 
 def test_hypotheses_are_sentences_to_pick(demo):
@@ -338,7 +338,7 @@ def test_a_picture_and_a_text_stand_in_where_widgets_do_not_run(widget):
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
     text = data["text/plain"]
     assert "Ich habe das Buch gelesen" in text
-    assert "best by coverage_penalty (lower is better): layer" in text
+    assert "best by alignment_norm (higher is better): layer" in text
 
 
 def test_any_script_can_be_drawn_in_the_picture():

@@ -41,6 +41,11 @@ export interface Info {
   has_kernel: boolean;
   /** What a page of limited size leaves out, in words. */
   notice?: string;
+  /**
+   * How well each head seems to align under each reading: [layers][heads] shares of words that are linked one to one,
+   * over a number of words. Null while nobody knows.
+   */
+  alignment_guess?: { output: (number | null)[][]; input: (number | null)[][]; words: number } | null;
 }
 
 export interface ScoreInfo {
