@@ -97,12 +97,6 @@ def test_generated_targets_with_quiet(run, tmp_path):
     assert_same_tables(pq.read_table(tmp_path / "s.parquet"), expected)
 
 
-def test_show_writes_a_page(run, tmp_path):
-    code, out, _ = run("show", "--model", "demo", "Ich habe das Buch gelesen.", "--output", "page.html")
-    assert (code, out) == (0, "page.html\n")
-    assert "gelesen" in (tmp_path / "page.html").read_text()
-
-
 @pytest.mark.parametrize(
     ("command", "code", "message"),
     [
@@ -150,6 +144,23 @@ def test_show_writes_a_page(run, tmp_path):
         ("select pool.csv --by entropy --budget 1 --output c.xlsx", 2, "must end with .csv or .parquet"),
         ("show --model demo x --output none/page.html", 1, "there is no folder none"),
         ("show --model demo x --output s.parquet", 2, "--output s.parquet must end with .html or .htm"),
+        ("show --model demo", 2, "give sentences to show, or a row of a scored table with --table FILE --row N"),
+        ("show --model demo x --head 1", 2, "--head requires --layer"),
+        ("show --model demo x --layer -1", 2, "'--layer': -1 is not in the range x>=0"),
+        ("show --model demo x --layer 3", 2, "Invalid value for --layer: there is no layer 3: this model has layers 0"),
+        ("show --model demo x --layer 0 --head 8", 2, "Invalid value for --head: there is no head 8: this model has"),
+        (
+            "show --model demo x --score entropie",
+            2,
+            "for --score: no built-in score is called 'entropie'",
+        ),
+        ("show --model demo x --score value_norm", 2, "--score: value_norm cannot be shown from the command line"),
+        ("show --model demo --table s.parquet", 2, "--table requires --row N"),
+        ("show --model demo --row 1", 2, "--row requires --table FILE"),
+        ("show --model demo x --table s.parquet --row 1", 2, "leave out the sentence 'x'"),
+        ("show --model demo --target x --table s.parquet --row 1", 2, "leave out --target"),
+        ("show --model demo --table none.parquet --row 1", 1, "there is no file none.parquet"),
+        ("show --model demo --table pool.csv --row 1", 1, "pool.csv is not a Parquet file"),
         ("shwo", 2, "No such command 'shwo'"),
     ],
 )

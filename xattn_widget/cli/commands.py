@@ -11,7 +11,8 @@ import click
 
 from xattn_widget.cli.errors import Commands, naming_options, run
 from xattn_widget.cli.models import load_model, load_tokenizer
-from xattn_widget.cli.options import POSITIVE, ColumnName, Names, Orders, Setting
+from xattn_widget.cli.options import COUNTED, POSITIVE, ColumnName, Names, Orders, Setting
+from xattn_widget.cli.showing import check_score, page_path, pairs_to_show, pick_heads
 from xattn_widget.files.writing import refuse_to_overwrite, whole_file
 
 _MODEL_HELP = "Folder (or hub name) of the model and its tokenizer; 'demo' is the German-English one in the package."
@@ -30,7 +31,7 @@ def cli() -> None:
           --scores coverage_penalty,entropy --output scored.parquet
       xattn-widget select scored.parquet --by coverage_penalty --budget 1000 \\
           --output chosen.csv
-      xattn-widget show --model DIR "Ich habe das Buch gelesen." --output page.html
+      xattn-widget show --model DIR --table scored.parquet --row 17
 
     Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted. Errors are one line on stderr.
     """
@@ -184,43 +185,67 @@ def select(
 
 
 @cli.command()
-@click.argument("sentences", nargs=-1, required=True)
+@click.argument("sentences", nargs=-1)
 @click.option("--model", "model_name", required=True, metavar="DIR", help=_MODEL_HELP)
 @click.option("--target-tokenizer", metavar="DIR", help=_TARGET_HELP)
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="HTML page to write; it works offline.")
+@click.option("--output", type=click.Path(path_type=Path), help="HTML page to write; it works offline.  "
+              "[default: attention.html, unless another program wrote that file]")  # fmt: skip
 @click.option("--target", "targets", multiple=True, help="Given target, one for each sentence; by default, the model "
               "generates them.")  # fmt: skip
+@click.option("--table", type=click.Path(path_type=Path), help="Show a row of this file, which 'score' wrote, with its "
+              "source and target.")  # fmt: skip
+@click.option("--row", type=COUNTED, help="With --table: the row to show, counted from 0.")
+@click.option("--layer", type=COUNTED, help="Layer to show, counted from 0: the mean of its heads, or one --head.  "
+              "[default: the heads that align best, as far as is known]")  # fmt: skip
+@click.option("--head", type=COUNTED, help="With --layer: the head to show, counted from 0.")
+@click.option("--score", "score_name", metavar="NAME", help="Built-in score that colors the grid of heads.  "
+              "[default: alignment_norm]")  # fmt: skip
 @click.option("--generation", type=Setting(), multiple=True, help=_GENERATION_HELP)
-@click.option("--words", is_flag=True, help="Merge subwords into words.")
+@click.option("--words/--subwords", default=True, show_default=True, help="Merge subwords into words.")
 def show(
     sentences: tuple[str, ...],
     model_name: str,
     target_tokenizer: str | None,
-    output: Path,
+    output: Path | None,
     targets: tuple[str, ...],
+    table: Path | None,
+    row: int | None,
+    layer: int | None,
+    head: int | None,
+    score_name: str | None,
     generation: tuple[tuple[str, Any], ...],
     words: bool,
 ) -> None:
     """Write a page that shows the cross-attention of SENTENCES, as the notebook widget does.
 
     \b
-    Example:
-      xattn-widget show --model demo "Ich habe das Buch gelesen." --output page.html
+    Examples:
+      xattn-widget show --model demo "Ich habe das Buch gelesen."
+      xattn-widget show --model demo "Ich habe das Buch gelesen." --layer 0 --head 6 --score entropy
+      xattn-widget show --model DIR --table scored.parquet --row 17 --output page.html
     """
+    if head is not None and layer is None:
+        raise click.UsageError("--head requires --layer: heads are counted in each layer")
+    path = page_path(output)
+    _check_output(path, ".html", ".htm")
     from xattn_widget.widget.show import show_cross_attention
 
-    _check_output(output, ".html", ".htm")
+    shown, given = pairs_to_show(sentences, targets, table, row)
+    check_score(score_name)
     model, tokenizer = load_model(model_name, "cpu", "auto")
     widget = show_cross_attention(
         model,
         tokenizer,
-        list(sentences),
-        list(targets) or None,
+        shown,
+        given,
         generation=dict(generation) or None,
         target_tokenizer=load_tokenizer(target_tokenizer),
         words=words,
     )
-    click.echo(widget.to_html(output))
+    pick_heads(widget, layer, head)
+    if score_name is not None:
+        widget.score_name = score_name
+    click.echo(widget.to_html(path))
 
 
 def _write_csv(table: Any, file: IO[str], spreadsheet: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 POSITIVE = click.IntRange(min=1)
+COUNTED = click.IntRange(min=0)  # of rows, layers and heads
 
 
 class Names(click.ParamType):  # type: ignore[type-arg]
