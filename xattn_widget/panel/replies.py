@@ -94,7 +94,8 @@ def _sentence(record: AttentionData) -> dict[str, Any]:
 
 
 def _axis(axis: Axis) -> dict[str, Any]:
-    return {
+    texts = [text and well_formed(text) for text in map(axis.unknown_text, range(len(axis)))]
+    described = {
         "labels": [well_formed(label) for label in axis.labels],
         "special": list(axis.special),
         "groups": list(axis.groups),
@@ -102,6 +103,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
         "kind": axis.kind or list(axis.kinds),  # one for all positions, or one each
         "places": axis.known_places(),
     }
+    return described | {"texts": texts} if any(texts) else described
 
 
 def _notes(record: AttentionData) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -15,6 +15,8 @@ NO_WORD = -1
 NO_ID = -1  # the id of a position that is not a token of the vocabulary
 SPACE = "␣"  # the label of a piece that consists of nothing but the mark of a word's start
 PREVIEW_LENGTH = 120
+# What vocabularies call tokens that spell nothing: <unk>, [UNK]. Bytes such as <0xE2> do spell something.
+_TOKEN_NAME = re.compile(r"<(?!0x)[^<>\s]+>|\[[^\[\]\s]+\]")
 _BEFORE_PUNCTUATION = re.compile(r" (?=[.,!?;:…)\]}»]+( |$))")
 # What the numbers of a place mean, by kind: first where it starts, then where it ends.
 _PLACES = {"audio": ("start", "end"), "image": ("left", "top", "right", "bottom")}
@@ -138,6 +140,39 @@ class Axis:
                 units.append([position])
             previous = group
         return units
+
+    def unknown_text(self, position: int) -> str | None:
+        """The text at a token whose label does not tell it, such as the unknown token; None for any other."""
+        label = self.labels[position]
+        if self.text is None or self.spans is None or self.special[position] or not _TOKEN_NAME.fullmatch(label):
+            return None
+        text = self.text[slice(*self.spans[position])]
+        return text if text not in ("", label) else None
+
+    def with_unknown_texts(self, texts: Mapping[int, str]) -> Axis:
+        """The axis with these texts at positions where its own text repeats their label, such as ``<unk>``."""
+        if self.text is None or self.spans is None:
+            return self
+        words, parts, changes, reached = list(self.words), [], [], 0
+        for position, text in sorted(texts.items()):
+            (start, stop), label, word = self.spans[position], self.labels[position], self.groups[position]
+            if self.text[start:stop] != label or start < reached:
+                continue
+            parts += [self.text[reached:start], text]
+            changes.append((stop, len(text) - len(label)))
+            reached = stop
+            if word != NO_WORD:
+                words[word] = words[word].replace(label, text, 1)
+
+        def moved(offset: int) -> int:
+            return offset + sum(growth for stop, growth in changes if stop <= offset)
+
+        return replace(
+            self,
+            words=tuple(words),
+            text="".join([*parts, self.text[reached:]]),
+            spans=tuple((moved(start), moved(stop)) for start, stop in self.spans),
+        )
 
     def merge_words(self) -> Axis:
         """The axis with one position per word; positions outside words stay as they are.

@@ -143,13 +143,14 @@ class LiveModel:
         if rest == "keep" or token in end_ids(self.model, self._extras):
             call.tell("Reading the target")
             pair = Pair(source, [read[0], *prefix[:-1]], prefix, arguments=continued(arguments, len(prefix)))
-            return self._records(record, [pair], generated=False)
+            return _with_texts(self._records(record, [pair], generated=False), record, position, rest)
         start = Argument(torch.tensor([read[0], *prefix]), "target")
         [pair] = self._generate(source, {**arguments, PREFIX: start}, call)
         prefix_arguments = {name: part for name, part in record.arguments.items() if name == PREFIX}
         # The new token is not part of a prefix that every target of this source must begin with.
         others = {name: part for name, part in pair.arguments.items() if name != PREFIX}
-        return self._records(record, [replace(pair, arguments=others | prefix_arguments)], generated=True)
+        written = self._records(record, [replace(pair, arguments=others | prefix_arguments)], generated=True)
+        return _with_texts(written, record, position, rest)
 
     def choices(
         self, record: CrossAttention, muted: Sequence[tuple[int, int]] = (), count: int = 5
@@ -175,6 +176,7 @@ class LiveModel:
         with ablate_here(self.model, heads):
             call.tell("Reading the target without the heads")
             forced = self._records(record, [self._pair(record)], generated=record.generated)
+            forced = replace(forced, targets=record.targets)  # the same tokens, with the text that they were made from
             call.tell("Generating without the heads")
             arguments = continued(record.arguments, prefix_length(record.arguments))
             pairs = self._generate(self._source(record), arguments, call)
@@ -217,6 +219,22 @@ def _arguments_for_any_target(record: CrossAttention) -> Arguments:
             "can be read with it"
         )
     return record.arguments
+
+
+def _with_texts(record: CrossAttention, before: CrossAttention, replaced: int, rest: Rest) -> CrossAttention:
+    """The record with the texts of unknown tokens that it took over from the one before a token was replaced."""
+    targets = {}
+    for reading, axis in record.targets.items():
+        old = before.targets[reading]
+        changed = replaced + (reading == "input")  # a token is read one row after it is predicted
+        kept = [
+            position
+            for position in range(min(len(axis), len(old)))
+            if position < changed or (rest == "keep" and position > changed)
+        ]
+        texts = {position: text for position in kept if (text := old.unknown_text(position))}
+        targets[reading] = axis.with_unknown_texts(texts)
+    return replace(record, targets=targets)
 
 
 def _token_hint(tokenizer: Any, token: str) -> str:

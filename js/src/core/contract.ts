@@ -134,6 +134,8 @@ export interface Axis {
    * [left, top, right, bottom] in pixels. Null where no position has a place.
    */
   places: (number[] | null)[] | null;
+  /** For each position the text that the vocabulary has no token for, null elsewhere; left out where there is none. */
+  texts?: (string | null)[];
 }
 
 /** A reference alignment: links between words, or between token positions (targets by the token predicted). */

@@ -5,6 +5,8 @@ import type { Aggregate, Axis, AxisKind } from "./contract";
 /** What one side shows: positions, or words with special tokens on their own. */
 export interface Units {
   labels: string[];
+  /** What stands beside the label: the text of an unknown token, or the unknown token that a word is read as. */
+  asides: (string | null)[];
   special: boolean[];
   kinds: AxisKind[];
   /** Place of each unit in the medium; that of a word spans the places of its tokens. */
@@ -18,6 +20,7 @@ export interface Units {
 export function makeUnits(axis: Axis, options: { words: boolean; drop: boolean }): Units {
   const units: Units = {
     labels: [],
+    asides: [],
     special: [],
     kinds: [],
     places: [],
@@ -29,11 +32,13 @@ export function makeUnits(axis: Axis, options: { words: boolean; drop: boolean }
     const special = axis.special[position] ?? false;
     if (special && options.drop) return;
     const word = axis.groups[position] ?? -1;
+    const text = axis.texts?.[position] ?? null;
     const merges = options.words && word >= 0;
     let unit = merges ? unitOfWord.get(word) : undefined;
     if (unit === undefined) {
       unit = units.labels.length;
       units.labels.push(merges ? (axis.words[word] ?? label) : label);
+      units.asides.push(null);
       units.special.push(special);
       units.kinds.push(kindAt(axis, position));
       units.places.push(placeAt(axis, position));
@@ -42,6 +47,7 @@ export function makeUnits(axis: Axis, options: { words: boolean; drop: boolean }
     } else {
       units.places[unit] = joinPlaces(units.places[unit] ?? null, placeAt(axis, position));
     }
+    if (text !== null) units.asides[unit] = merges ? label : text;
     units.assign[position] = unit;
     units.positions[unit]?.push(position);
   });
@@ -52,6 +58,7 @@ export function makeUnits(axis: Axis, options: { words: boolean; drop: boolean }
 export function oneUnit(count: number): Units {
   return {
     labels: [""],
+    asides: [null],
     special: [false],
     kinds: ["text"],
     places: [null],
@@ -68,6 +75,7 @@ export function pickUnits(units: Units, indices: readonly number[]): Units {
   });
   return {
     labels: indices.map((unit) => units.labels[unit] ?? ""),
+    asides: indices.map((unit) => units.asides[unit] ?? null),
     special: indices.map((unit) => units.special[unit] ?? false),
     kinds: indices.map((unit) => units.kinds[unit] ?? "text"),
     places: indices.map((unit) => units.places[unit] ?? null),

@@ -2,6 +2,7 @@
 
 import type { Layout, Side } from "../core/contract";
 import { bdi, h } from "../core/dom";
+import { tokenText, tokenTitle } from "../core/format";
 import { claim, type TokenMove, tokenMove } from "../core/keyboard";
 import type { Units } from "../core/units";
 import type { Slots } from "./geometry";
@@ -105,6 +106,15 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
         );
         units.special.forEach((special, unit) => {
           tokens[unit]?.classList.toggle("xattn-special", special);
+        });
+        units.asides.forEach((aside, unit) => {
+          const token = tokens[unit];
+          if (aside === null || !token) return;
+          const label = units.labels[unit] ?? "";
+          token.title = `${tokenTitle(label)} (${tokenTitle(aside)})`;
+          token.setAttribute("aria-label", `${tokenText(label)}, ${tokenText(aside)}`);
+          token.append(h("span", { class: "xattn-aside" }, bdi(aside)));
+          for (const part of token.querySelectorAll("bdi")) part.removeAttribute("title");
         });
         element.replaceChildren(...tokens);
         tabStop = null;

@@ -1,7 +1,16 @@
 // Units of positions and words, and the weights between them.
 // @vitest-environment node
 import { describe, expect, it } from "vitest";
-import { aggregate, columnOf, makeUnits, oneUnit, project, rowOf, topPartners } from "../../src/core/units";
+import {
+  aggregate,
+  columnOf,
+  makeUnits,
+  oneUnit,
+  pickUnits,
+  project,
+  rowOf,
+  topPartners,
+} from "../../src/core/units";
 import { axis } from "../helpers";
 
 const close = (values: Iterable<number>) => [...values].map((value) => Number(value.toFixed(5)));
@@ -33,6 +42,20 @@ describe("matrix", () => {
     const s = makeUnits(source, { words: false, drop: true });
     const row = Float32Array.from([0, 0, 1]);
     expect([...project(row, oneUnit(1), s, true)]).toEqual([0, 0]);
+  });
+
+  it("keeps the text of an unknown token beside it, and the token beside its word", () => {
+    const texts = [null, null, "🦄", null];
+    const unknown = { ...axis(["the", "␣", "<unk>", "</s>"], [3], [0, 1, 1, -1], ["the", "🦄"]), texts };
+    const pieces = makeUnits(unknown, { words: false, drop: false });
+    expect([pieces.labels, pieces.asides]).toEqual([["the", "␣", "<unk>", "</s>"], texts]);
+    const words = makeUnits(unknown, { words: true, drop: true });
+    expect([words.labels, words.asides]).toEqual([
+      ["the", "🦄"],
+      [null, "<unk>"],
+    ]);
+    expect(pickUnits(words, [1, 0]).asides).toEqual(["<unk>", null]);
+    expect(makeUnits(axis(["a"]), { words: true, drop: false }).asides).toEqual([null]);
   });
 
   it("keeps order of first occurrence when a word is split by another", () => {
