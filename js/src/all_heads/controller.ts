@@ -8,7 +8,7 @@ import { drawThumbnail } from "./thumbnail";
 import { type AllHeadsView, createAllHeads } from "./view";
 
 export function mountAllHeads(context: Context): View {
-  const { store, loader, theme, signal } = context;
+  const { store, survey, theme, signal } = context;
   const view = createAllHeads(
     {
       open: (head) => store.set({ ...pickPatch([head]), panel: "lines" }),
@@ -26,7 +26,7 @@ export function mountAllHeads(context: Context): View {
       view.show({
         ...shapeOf(store.get("info"), sentence),
         sentence,
-        values: loader.scores.value?.values ?? null,
+        values: survey.grid.value.values,
         scoreName: store.get("score_name"),
         picked: store.get("heads"),
         theme: theme.value,
