@@ -27,7 +27,7 @@ export function mountAllHeads(context: Context): View {
         ...shapeOf(store.get("info"), sentence),
         sentence,
         values: survey.grid.value.values,
-        scoreName: store.get("score_name"),
+        scoreName: survey.grid.value.name,
         picked: store.get("heads"),
         theme: theme.value,
       });

@@ -24,6 +24,8 @@ export interface Progress {
 export interface GridValues {
   /** "sentence" where there is only one sentence, whatever the setting says. */
   over: Over;
+  /** The score's name, with "mean" or "spread of" before it. */
+  name: string;
   /** Null while nothing is known. */
   values: Grid | null;
   /** Why there are no values; "" while they are computed. */
@@ -61,6 +63,7 @@ interface Ledger {
 /** Milliseconds between steps of progress, and of work without a pause for the page. */
 const STEP = 150;
 const WORK = 8;
+const PREFIX = { sentence: "", mean: "mean ", spread: "spread of " };
 const NOTHING: readonly number[] = [];
 
 export function followSurvey(
@@ -130,9 +133,10 @@ export function followSurvey(
 
   const grid = computed((): GridValues => {
     const total = peers.value.length;
+    const named = { over: over.value, name: `${PREFIX[over.value]}${store.get("score_name")}` };
     if (over.value === "sentence")
       return {
-        over: "sentence",
+        ...named,
         values: loader.scores.value?.values ?? null,
         failure: loader.failure.value,
         ...{ done: 1, total: 1, failed: 0 },
@@ -142,7 +146,7 @@ export function followSurvey(
     const { done, failed, error, moments } = tally;
     const values = over.value === "mean" ? moments.mean() : moments.spread();
     return {
-      over: over.value,
+      ...named,
       values: done > failed ? values : null,
       failure: failed > 0 && failed === total ? `no sentence has this score: ${error}` : "",
       ...{ done, total, failed },

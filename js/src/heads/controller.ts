@@ -23,9 +23,6 @@ export interface Heads {
   standing: ReadonlySignal<string>;
 }
 
-/** What the values of the grid are called, before the score's name. */
-const OVER_NAMES = { sentence: "", mean: "mean ", spread: "spread of " };
-
 /** `mute` is told about clicks on heads, and whether a modifier or key asks to mute; it returns whether it did. */
 export function createHeads(
   { store, loader, survey, gestures, subject, theme, colors, frames, signal }: Context,
@@ -45,7 +42,9 @@ export function createHeads(
     const name = store.get("score_name");
     const direction = store.get("score_list").find((entry) => entry.name === name)?.direction ?? "higher";
     // No spread is better than another: the largest comes first.
-    return values.value && rankHeads(values.value, survey.grid.value.over === "spread" ? "higher" : direction);
+    return (
+      values.value && rankHeads(values.value, survey.grid.value.over === "spread" ? "higher" : direction)
+    );
   });
   /** The head picked last, with its value and rank. */
   const last = computed(() => {
@@ -77,7 +76,7 @@ export function createHeads(
         picked: firstPick(store).heads,
         outlines: outlinesOf(heads.length, colors.value),
       }),
-      scoreName: `${OVER_NAMES[survey.grid.value.over]}${store.get("score_name")}`,
+      scoreName: survey.grid.value.name,
       ranked: ranked.value,
       domain: domain.value,
       theme: theme.value,
@@ -96,8 +95,7 @@ export function createHeads(
     if (!entry) return "";
     const which = subject.pick().heads.length > 1 ? ` Of the last, ${headName(...entry.head)}:` : "";
     const rank = `rank ${entry.rank} of ${ranked.value?.length}`;
-    const name = `${OVER_NAMES[survey.grid.value.over]}${store.get("score_name")}`;
-    return `${which} ${name} ${formatScore(entry.value)}, ${rank}.`;
+    return `${which} ${survey.grid.value.name} ${formatScore(entry.value)}, ${rank}.`;
   });
   return {
     score: score.element,

@@ -46,7 +46,7 @@ export function createOver(events: { over(over: Over): void }, signal: AbortSign
   group.addEventListener(
     "keydown",
     (event) => {
-      const index = buttons.findIndex((button) => button === event.target);
+      const index = buttons.indexOf(event.target as HTMLButtonElement);
       const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
       if (index < 0 || by === undefined) return;
       claim(event);
@@ -77,7 +77,8 @@ export function createOver(events: { over(over: Over): void }, signal: AbortSign
 function noteOf({ over, done, total, failed }: GridValues): string {
   if (over === "sentence") return "";
   const name = over === "mean" ? "mean" : "standard deviation";
-  if (done < total) return `${name} of ${done.toLocaleString("en")} of ${total.toLocaleString("en")} sentences…`;
+  if (done < total)
+    return `${name} of ${done.toLocaleString("en")} of ${total.toLocaleString("en")} sentences…`;
   const without = failed > 0 ? `; ${failed.toLocaleString("en")} have no score` : "";
   return `${name} of ${(total - failed).toLocaleString("en")} sentences${without}`;
 }

@@ -1,0 +1,132 @@
+// The cards as files: the first of them as a drawing, and a table of all sentences with their scores.
+import type { Context } from "../core/context";
+import { type Cells, csv } from "../core/csv";
+import { errorText } from "../core/errands";
+import { formatScore, headsName } from "../core/format";
+import { type Drawing, label, type Markup, type Style, tag } from "../core/markup";
+import { shapeOf } from "../core/picks";
+import { buildScene } from "../core/scene";
+import { listSentences } from "../core/sentences";
+import { type Surface, svgSurface } from "../core/surface";
+import type { Outcome } from "../core/survey";
+import type { Saved } from "../core/view";
+import { ORDER_NAMES, type SentencesView } from "./controller";
+import { boxHeight, paintSentence } from "./drawing";
+import { orderSentences, type Scored, scoreSentence } from "./order";
+
+/** The most cards in a drawing. */
+export const DRAWN = 60;
+const COLUMNS = 4;
+const CARD = { width: 240, gap: 20, head: 16, text: 16, space: 6 };
+
+export function saveSentences(view: SentencesView, context: Context): Saved {
+  const { store } = context;
+  const total = view.ordered.value.length;
+  const drawn = Math.min(DRAWN, total);
+  const picked = headsName(
+    store.get("heads"),
+    store.get("aggregate"),
+    shapeOf(store.get("info"), store.get("sentence")).heads,
+  );
+  const part = drawn < total ? `the first ${drawn} of ${total} sentences` : `${total} sentences`;
+  return {
+    title: [picked, store.get("score_name"), `${part}, ${ORDER_NAMES[store.get("sentence_order")]}`],
+    drawing: async (style) => drawCards(view, context, await scoreAll(view, context), style),
+    async numbers(format) {
+      if (format === "json") return null;
+      return sentencesCsv(view, context, await scoreAll(view, context), format === "spreadsheet");
+    },
+  };
+}
+
+/** All sentences in their order, with the scores that have not been read yet. */
+async function scoreAll(
+  { ordered, spec }: SentencesView,
+  { data, store, signal }: Context,
+): Promise<Scored[]> {
+  const [name, order] = [store.get("score_name"), store.get("sentence_order")];
+  const scored: Scored[] = [];
+  for (const entry of ordered.value.map((one) => one.entry).sort((a, b) => a - b)) {
+    const outcome = await data
+      .scores(entry, name)
+      .then(({ values }): Outcome => ({ values }))
+      .catch((error: unknown): Outcome => ({ error: errorText(error) }));
+    signal.throwIfAborted();
+    scored.push(scoreSentence(entry, spec(entry).heads, outcome));
+  }
+  return orderSentences(scored, order);
+}
+
+async function drawCards(
+  view: SentencesView,
+  { data, store, colors, signal }: Context,
+  scored: readonly Scored[],
+  style: Style,
+): Promise<Drawing> {
+  const { sentences } = store.get("info");
+  const { places } = listSentences(sentences);
+  const box = { width: CARD.width, height: boxHeight(view.most.value) };
+  const height = CARD.head + 2 * CARD.text + CARD.space + box.height;
+  const shown = scored.slice(0, DRAWN);
+  let body = "";
+  // One after another: long sentences of a large model have more weights than should be in memory at once.
+  for (const [index, { entry, value, problem }] of shown.entries()) {
+    const surface = svgSurface(style);
+    const scene = await buildScene(data, view.spec(entry), signal, () => {}).catch(() => null);
+    signal.throwIfAborted();
+    const { name = "", source = "", target = "" } = sentences[entry] ?? {};
+    const number = `${(places[entry] ?? 0) + 1}${name ? ` ${name}` : ""}`;
+    const head = `${number} · ${value === null ? problem || "no score" : formatScore(value)}`;
+    const texts: [string, string][] = [
+      [head, style.theme.muted],
+      [source, style.theme.foreground],
+      [target, style.theme.muted],
+    ];
+    const lines = texts.map(([text, fill], i) =>
+      label(cut(surface, text, CARD.width), { x: 0, y: 11 + i * CARD.text, fill }),
+    );
+    if (scene) paintSentence(surface, scene, box, style.theme, colors.value[0] ?? "");
+    const below = height - box.height;
+    const drawing = tag("g", { transform: `translate(0 ${below})` }, surface.markup() as Markup);
+    const [x, y] = [
+      (index % COLUMNS) * (CARD.width + CARD.gap),
+      Math.floor(index / COLUMNS) * (height + CARD.gap),
+    ];
+    body += tag("g", { transform: `translate(${x} ${y})` }, ...lines, drawing);
+  }
+  const columns = Math.min(COLUMNS, shown.length);
+  const rows = Math.ceil(shown.length / COLUMNS);
+  return {
+    width: columns * (CARD.width + CARD.gap) - CARD.gap,
+    height: rows * (height + CARD.gap) - CARD.gap,
+    body,
+  };
+}
+
+/** The beginning of a text that fits into `width`. */
+function cut(surface: Surface, text: string, width: number): string {
+  if (surface.measure(text) <= width) return text;
+  const letters = Array.from(text);
+  while (letters.length > 1 && surface.measure(`${letters.join("")}…`) > width) letters.pop();
+  return `${letters.join("")}…`;
+}
+
+/** One line for each sentence, with the score of the picked heads or the reason why there is none. */
+export function sentencesCsv(
+  { spec }: Pick<SentencesView, "spec">,
+  { store }: Pick<Context, "store">,
+  scored: readonly Scored[],
+  spreadsheet: boolean,
+): string {
+  const { sentences } = store.get("info");
+  const score = store.get("score_name");
+  const rows: Cells[] = [["sentence", "name", "source", "target", "heads", "score", "value", "problem"]];
+  for (const { entry, value, problem } of scored) {
+    const { name = "", source = "", target = "" } = sentences[entry] ?? {};
+    const heads = spec(entry)
+      .heads.map(([layer, head]) => `L${layer} H${head}`)
+      .join(" ");
+    rows.push([entry, name, source, target, heads, score, value, problem]);
+  }
+  return csv(rows, spreadsheet);
+}
