@@ -13,8 +13,6 @@ export interface Look {
   /** Of the lines. */
   color: string;
   family: string;
-  /** The most units of a sentence. */
-  most: number;
 }
 
 export interface Card {
@@ -22,8 +20,8 @@ export interface Card {
   /** `known`: whether the score has been read. */
   score(scored: Scored, known: boolean): void;
   mark(shown: boolean): void;
-  /** Keeps the place of the drawing. */
-  reserve(most: number): void;
+  /** Keeps the place of the drawing of a sentence with this many units. */
+  reserve(units: number): void;
   draw(scene: Scene, look: Look): void;
   /** Says why there is no drawing. */
   fail(reason: string): void;
@@ -35,6 +33,7 @@ export function createCard(place: number, entry: number, info: SentenceInfo): Ca
   const canvas = h("canvas", { attrs: { "aria-hidden": "true" } });
   const failure = h("bdi", { class: "xattn-card-failure xattn-small" });
   failure.hidden = true;
+  const drawing = h("span", { class: "xattn-card-drawing" }, canvas, failure);
   const name = info.name ? [" ", bdi(info.name)] : [];
   const element = h(
     "button",
@@ -57,7 +56,7 @@ export function createCard(place: number, entry: number, info: SentenceInfo): Ca
     h("span", { class: "xattn-card-text" }, bdi(info.source)),
     " ",
     h("span", { class: "xattn-card-text xattn-muted" }, bdi(info.target)),
-    h("span", { class: "xattn-card-drawing" }, canvas, failure),
+    drawing,
   );
   problem.hidden = true;
 
@@ -73,13 +72,15 @@ export function createCard(place: number, entry: number, info: SentenceInfo): Ca
       if (shown) element.setAttribute("aria-current", "true");
       else element.removeAttribute("aria-current");
     },
-    reserve(most) {
-      canvas.parentElement?.style.setProperty("height", `${boxHeight(most)}px`);
+    reserve(units) {
+      drawing.style.height = `${boxHeight(units)}px`;
     },
-    draw(scene, { theme, color, family, most }) {
+    draw(scene, { theme, color, family }) {
       failure.hidden = true;
       canvas.hidden = false;
-      const box = { width: Math.floor(canvas.parentElement?.clientWidth ?? 0), height: boxHeight(most) };
+      const units = Math.max(scene.source.labels.length, scene.target.labels.length);
+      const box = { width: Math.floor(drawing.clientWidth), height: boxHeight(units) };
+      drawing.style.height = `${box.height}px`;
       const context = prepareCanvas(canvas, box.width, box.height);
       if (context && box.width > 0)
         paintSentence(canvasSurface(context, { family, size: 11 }), scene, box, theme, color);

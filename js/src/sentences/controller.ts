@@ -18,8 +18,6 @@ export interface SentencesView extends View {
   ordered: ReadonlySignal<Scored[]>;
   /** What is drawn of a sentence. */
   spec(entry: number): SceneSpec;
-  /** The most units of a sentence. */
-  most: ReadonlySignal<number>;
 }
 
 export function mountSentences(context: Context): SentencesView {
@@ -35,7 +33,6 @@ export function mountSentences(context: Context): SentencesView {
   const ordered = computed(() =>
     orderSentences(scored.value, isComplete.value ? store.get("sentence_order") : "given"),
   );
-  const most = computed(() => longest(context, firsts.value));
   /** A new object for each change of what the drawings show. */
   const drawing = computed(() => {
     void size.value;
@@ -70,7 +67,6 @@ export function mountSentences(context: Context): SentencesView {
     options: ["words", "special", "reading", "aggregate"],
     ordered,
     spec,
-    most,
     summary: () => `${firsts.value.length} sentences, ${ORDER_NAMES[store.get("sentence_order")]}.`,
     draw() {
       const { outcomes } = survey.progress.value;
@@ -78,6 +74,7 @@ export function mountSentences(context: Context): SentencesView {
         entries: entries.value,
         scored: ordered.value,
         isKnown: (entry) => outcomes.has(entry),
+        units: (entry) => unitsOf(context, entry),
         shown: store.get("sentence"),
         order: store.get("sentence_order"),
         heading: headingOf(context, scored.value),
@@ -86,7 +83,6 @@ export function mountSentences(context: Context): SentencesView {
           theme: theme.value,
           color: colors.value[0] ?? "",
           family: getComputedStyle(root).fontFamily,
-          most: most.value,
         },
         drawing: drawing.value,
       });
@@ -100,15 +96,11 @@ export const ORDER_NAMES: Record<SentenceOrder, string> = {
   given: "in order",
 };
 
-/** The units of the longest sentence. */
-function longest({ store }: Context, firsts: readonly number[]): number {
+/** The units of a sentence's longer side, known before it is loaded. */
+function unitsOf({ store }: Context, entry: number): number {
+  const lengths = store.get("info").sentences[entry]?.lengths;
   const shown = { words: store.get("words"), drop: store.get("special") === "drop" };
-  return firsts.reduce((most, entry) => {
-    const lengths = store.get("info").sentences[entry]?.lengths;
-    return lengths
-      ? Math.max(most, unitCount(lengths.source, shown), unitCount(lengths.target, shown))
-      : Number.POSITIVE_INFINITY;
-  }, 0);
+  return lengths ? Math.max(unitCount(lengths.source, shown), unitCount(lengths.target, shown)) : 0;
 }
 
 /** Which heads are drawn, and how they score over the sentences. */

@@ -14,15 +14,17 @@ export interface Box {
 export const READABLE = 12;
 export const ROW = 15;
 const FONT = 11;
+/** The height of a map. */
+const MAP = 150;
 /** The share of the width that each side's words may take. */
 const WORDS = 0.36;
 const GAP = 5;
 /** Weaker lines would only gray the picture. */
 const WEAKEST = 0.04;
 
-/** The height for the longest of the sentences: the boxes of all are the same. */
-export function boxHeight(most: number): number {
-  return ROW * Math.max(3, Math.min(READABLE, most));
+/** The height for a sentence with this number of units on its longer side. */
+export function boxHeight(units: number): number {
+  return units <= READABLE ? ROW * units : MAP;
 }
 
 /** `color` is that of the lines. */

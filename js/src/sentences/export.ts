@@ -5,7 +5,7 @@ import { errorText } from "../core/errands";
 import { formatScore, headsName } from "../core/format";
 import { type Drawing, label, type Markup, type Style, tag } from "../core/markup";
 import { shapeOf } from "../core/picks";
-import { buildScene } from "../core/scene";
+import { buildScene, type Scene } from "../core/scene";
 import { listSentences } from "../core/sentences";
 import { type Surface, svgSurface } from "../core/surface";
 import type { Outcome } from "../core/survey";
@@ -17,7 +17,8 @@ import { orderSentences, type Scored, scoreSentence } from "./order";
 /** The most cards in a drawing. */
 export const DRAWN = 60;
 const COLUMNS = 4;
-const CARD = { width: 240, gap: 20, head: 16, text: 16, space: 6 };
+/** `drawing` is how far below a card's top its drawing begins, after three lines of text. */
+const CARD = { width: 240, gap: 24, text: 16, drawing: 54 };
 
 export function saveSentences(view: SentencesView, context: Context): Saved {
   const { store } = context;
@@ -65,49 +66,54 @@ async function drawCards(
 ): Promise<Drawing> {
   const { sentences } = store.get("info");
   const { places } = listSentences(sentences);
-  const box = { width: CARD.width, height: boxHeight(view.most.value) };
-  const height = CARD.head + 2 * CARD.text + CARD.space + box.height;
   const shown = scored.slice(0, DRAWN);
   let body = "";
+  let top = 0;
+  let tallest = 0;
   // One after another: long sentences of a large model have more weights than should be in memory at once.
   for (const [index, { entry, value, problem }] of shown.entries()) {
-    const surface = svgSurface(style);
     const scene = await buildScene(data, view.spec(entry), signal, () => {}).catch(() => null);
     signal.throwIfAborted();
     const { name = "", source = "", target = "" } = sentences[entry] ?? {};
     const number = `${(places[entry] ?? 0) + 1}${name ? ` ${name}` : ""}`;
-    const head = `${number} · ${value === null ? problem || "no score" : formatScore(value)}`;
     const texts: [string, string][] = [
-      [head, style.theme.muted],
+      [`${number} · ${value === null ? problem || "no score" : formatScore(value)}`, style.theme.muted],
       [source, style.theme.foreground],
       [target, style.theme.muted],
     ];
+    const surface = svgSurface(style);
     const lines = texts.map(([text, fill], i) =>
-      label(cut(surface, text, CARD.width), { x: 0, y: 11 + i * CARD.text, fill }),
+      label(cut(surface, text), { x: 0, y: 11 + i * CARD.text, fill }),
     );
+    const box = { width: CARD.width, height: scene ? boxHeight(unitsOf(scene)) : 0 };
     if (scene) paintSentence(surface, scene, box, style.theme, colors.value[0] ?? "");
-    const below = height - box.height;
-    const drawing = tag("g", { transform: `translate(0 ${below})` }, surface.markup() as Markup);
-    const [x, y] = [
-      (index % COLUMNS) * (CARD.width + CARD.gap),
-      Math.floor(index / COLUMNS) * (height + CARD.gap),
-    ];
-    body += tag("g", { transform: `translate(${x} ${y})` }, ...lines, drawing);
+    const drawing = tag("g", { transform: `translate(0 ${CARD.drawing})` }, surface.markup() as Markup);
+    const column = index % COLUMNS;
+    if (column === 0) {
+      top += index > 0 ? tallest + CARD.gap : 0;
+      tallest = 0;
+    }
+    tallest = Math.max(tallest, CARD.drawing + box.height);
+    body += tag(
+      "g",
+      { transform: `translate(${column * (CARD.width + CARD.gap)} ${top})` },
+      ...lines,
+      drawing,
+    );
   }
   const columns = Math.min(COLUMNS, shown.length);
-  const rows = Math.ceil(shown.length / COLUMNS);
-  return {
-    width: columns * (CARD.width + CARD.gap) - CARD.gap,
-    height: rows * (height + CARD.gap) - CARD.gap,
-    body,
-  };
+  return { width: columns * (CARD.width + CARD.gap) - CARD.gap, height: top + tallest, body };
 }
 
-/** The beginning of a text that fits into `width`. */
-function cut(surface: Surface, text: string, width: number): string {
-  if (surface.measure(text) <= width) return text;
+function unitsOf({ source, target }: Scene): number {
+  return Math.max(source.labels.length, target.labels.length);
+}
+
+/** The beginning of a text, as much as fits into a card. */
+function cut(surface: Surface, text: string): string {
+  if (surface.measure(text) <= CARD.width) return text;
   const letters = Array.from(text);
-  while (letters.length > 1 && surface.measure(`${letters.join("")}…`) > width) letters.pop();
+  while (letters.length > 1 && surface.measure(`${letters.join("")}…`) > CARD.width) letters.pop();
   return `${letters.join("")}…`;
 }
 

@@ -12,6 +12,8 @@ export interface SentencesProps {
   /** In the order in which they are shown. */
   scored: readonly Scored[];
   isKnown(entry: number): boolean;
+  /** How many units its longer side has. */
+  units(entry: number): number;
   /** The entry of the shown sentence. */
   shown: number;
   order: SentenceOrder;
@@ -56,7 +58,7 @@ export function createSentences(events: SentencesEvents, signal: AbortSignal): S
     ...ORDERS.map(([value, text]) => h("option", { text, attrs: { value } })),
   );
   select.addEventListener("change", () => events.order(select.value as SentenceOrder), { signal });
-  const heading = h("span", { class: "xattn-sentences-heading", attrs: { role: "status" } });
+  const heading = h("span", { class: "xattn-sentences-heading" });
   const bar = h(
     "div",
     { class: "xattn-sentences-bar" },
@@ -162,7 +164,7 @@ export function createSentences(events: SentencesEvents, signal: AbortSignal): S
   }
 
   /** Puts the cards in their order, and makes those that are new. */
-  function list({ entries, scored, isKnown, shown, look }: SentencesProps): void {
+  function list({ entries, scored, isKnown, units, shown }: SentencesProps): void {
     const { places } = listSentences(entries);
     const next = scored.slice(0, limit).map(({ entry }) => entry);
     for (const one of scored.slice(0, limit)) {
@@ -175,7 +177,7 @@ export function createSentences(events: SentencesEvents, signal: AbortSignal): S
       }
       card.score(one, isKnown(one.entry));
       card.mark(places[one.entry] === places[shown]);
-      card.reserve(look.most);
+      card.reserve(units(one.entry));
     }
     if (next.length !== listed.length || next.some((entry, i) => entry !== listed[i])) place(next);
     more.hidden = scored.length <= limit;
