@@ -42,6 +42,8 @@ export interface Survey {
   grid: ReadonlySignal<GridValues>;
   /** How many sentences the grid can be taken over: those of the shown sentence's model. */
   peers: ReadonlySignal<number>;
+  /** Reads the scores of a sentence, which may be known already. */
+  read(entry: number): Promise<Outcome>;
 }
 
 /** The scores of one model's sentences, added up. */
@@ -84,6 +86,13 @@ export function followSurvey(
   const progress = signal<Progress>({ outcomes: ledger.outcomes, done: 0, total: 0 });
   const errand = errands.add({ quiet: true, retry: refresh });
 
+  function read(entry: number, name: string): Promise<Outcome> {
+    return data.scores(entry, name).then(
+      ({ values }): Outcome => ({ values }),
+      (error: unknown): Outcome => ({ error: errorText(error) }),
+    );
+  }
+
   function refresh(): void {
     const [name, list] = [store.get("score_name"), store.get("score_list")];
     // A new list: the user may have redefined the score.
@@ -108,10 +117,7 @@ export function followSurvey(
     for (const entry of numbers) {
       if (into.outcomes.has(entry)) continue;
       const started = performance.now();
-      const outcome = await data
-        .scores(entry, into.name)
-        .then(({ values }): Outcome => ({ values }))
-        .catch((error: unknown): Outcome => ({ error: errorText(error) }));
+      const outcome = await read(entry, into.name);
       if (run.aborted) return;
       if ("error" in outcome && outcome.error.includes(NO_ANSWER)) {
         errand.settle(`The scores of all sentences could not be read: ${outcome.error}`);
@@ -154,7 +160,15 @@ export function followSurvey(
   });
 
   frames.follow(refresh);
-  return { progress, grid, peers: computed(() => peers.value.length) };
+  return {
+    progress,
+    grid,
+    peers: computed(() => peers.value.length),
+    read: async (entry) => {
+      const name = store.get("score_name");
+      return (ledger.name === name ? ledger.outcomes.get(entry) : undefined) ?? read(entry, name);
+    },
+  };
 }
 
 function keyOf(entry: SentenceInfo | undefined): string {

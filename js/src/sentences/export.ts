@@ -1,14 +1,12 @@
 // The cards as files: the first of them as a drawing, and a table of all sentences with their scores.
 import type { Context } from "../core/context";
 import { type Cells, csv } from "../core/csv";
-import { errorText } from "../core/errands";
 import { formatScore, headsName } from "../core/format";
 import { type Drawing, label, type Markup, type Style, tag } from "../core/markup";
 import { shapeOf } from "../core/picks";
 import { buildScene, type Scene } from "../core/scene";
 import { listSentences } from "../core/sentences";
 import { type Surface, svgSurface } from "../core/surface";
-import type { Outcome } from "../core/survey";
 import type { Saved } from "../core/view";
 import { ORDER_NAMES, type SentencesView } from "./controller";
 import { boxHeight, paintSentence } from "./drawing";
@@ -43,15 +41,12 @@ export function saveSentences(view: SentencesView, context: Context): Saved {
 /** All sentences in their order, with the scores that have not been read yet. */
 async function scoreAll(
   { ordered, spec }: SentencesView,
-  { data, store, signal }: Context,
+  { survey, store, signal }: Context,
 ): Promise<Scored[]> {
-  const [name, order] = [store.get("score_name"), store.get("sentence_order")];
+  const order = store.get("sentence_order");
   const scored: Scored[] = [];
   for (const entry of ordered.value.map((one) => one.entry).sort((a, b) => a - b)) {
-    const outcome = await data
-      .scores(entry, name)
-      .then(({ values }): Outcome => ({ values }))
-      .catch((error: unknown): Outcome => ({ error: errorText(error) }));
+    const outcome = await survey.read(entry);
     signal.throwIfAborted();
     scored.push(scoreSentence(entry, spec(entry).heads, outcome));
   }
