@@ -19,8 +19,7 @@ export function manySentences(
       [typeof value === "string" ? null : value, 0],
       [0, 0],
     ];
-    const entropy =
-      typeof value === "string" ? { error: value } : { values: grid, signature: "entropy|v:1" };
+    const entropy = typeof value === "string" ? { error: value } : { values: grid, signature: "entropy|v:1" };
     return { ...sentence, scores: { entropy } };
   });
   const listed = values.map((_, i) => sentenceInfo({ source: `source ${i}`, group: i, ...infos[i] }));

@@ -13,9 +13,18 @@ describe("moments", () => {
   it("are the mean and the sample standard deviation of each head", () => {
     expect(over(2, 4, 4, 4, 5, 5, 7, 9)).toEqual([5, expect.closeTo(Math.sqrt(32 / 7), 12)]);
     const moments = createMoments();
-    moments.add([[1, 10], [0, 0]]);
-    moments.add([[3, 10], [0, 4]]);
-    expect(moments.mean()).toEqual([[2, 10], [0, 2]]);
+    moments.add([
+      [1, 10],
+      [0, 0],
+    ]);
+    moments.add([
+      [3, 10],
+      [0, 4],
+    ]);
+    expect(moments.mean()).toEqual([
+      [2, 10],
+      [0, 2],
+    ]);
     expect(moments.spread()[0]?.[1]).toBe(0);
   });
 
