@@ -22,7 +22,7 @@ export function createSentencePicker(
   const select = h("select", { attrs: { "aria-label": "Sentence" } });
   select.addEventListener("change", () => events.pick(select.selectedIndex), { signal });
   const search = createSentenceSearch(events, id, signal);
-  const element = h("div", { class: "xattn-sentence-picker" }, select, search.element);
+  const element = h("div", { class: "xattn-sentence-picker" });
   let listed: readonly SentenceInfo[] | null = null;
 
   return {
@@ -30,8 +30,8 @@ export function createSentencePicker(
     show(entries, place) {
       const { targets } = listSentences(entries);
       const many = targets.length > FEW;
-      select.hidden = many;
-      search.element.hidden = !many;
+      const picker = many ? search.element : select;
+      if (!element.contains(picker)) element.replaceChildren(picker);
       if (listed !== entries) {
         listed = entries;
         const text = sentenceTexts(entries);
