@@ -8,6 +8,9 @@ import type { Theme } from "../core/theme";
 import { boxHeight, paintSentence } from "./drawing";
 import type { Scored } from "./order";
 
+/** The height of a card without its drawing, in pixels: what is assumed of cards out of sight. */
+const AROUND = 83;
+
 export interface Look {
   theme: Theme;
   /** Of the lines. */
@@ -74,6 +77,7 @@ export function createCard(place: number, entry: number, info: SentenceInfo): Ca
     },
     reserve(units) {
       drawing.style.height = `${boxHeight(units)}px`;
+      element.style.setProperty("contain-intrinsic-height", `auto ${boxHeight(units) + AROUND}px`);
     },
     draw(scene, { theme, color, family }) {
       failure.hidden = true;
