@@ -7,7 +7,7 @@ import { createStaticModel, type StaticState } from "../src/page/model";
 import { mountPanel } from "../src/panel";
 import { VIEWS } from "../src/views";
 import { settled, state } from "./helpers";
-import { mounted } from "./mounted";
+import { mounted, TWO, twoSentences } from "./mounted";
 
 const panel = mounted();
 
@@ -49,7 +49,22 @@ describe("the registry", () => {
     const tabs = panel.all('[role="tab"]');
     expect(tabs.map((button) => button.textContent)).toEqual(VIEWS.map(({ label }) => label));
     expect(new Set(VIEWS.map(({ name }) => name)).size).toBe(VIEWS.length);
-    expect(tabs.every((button) => button.title !== "" && !button.hidden)).toBe(true);
+    expect(tabs.every((button) => button.title !== "")).toBe(true);
+    // There is one sentence here.
+    expect(tabs.filter((button) => button.hidden)).toEqual([tab("Sentences")]);
+  });
+
+  it("offers a view of several sentences where there are several, whatever their targets", async () => {
+    const { model, close } = await mountToy(twoSentences({ info: TWO }), { several: true });
+    expect(tab("Toy").hidden).toBe(false);
+    const hypotheses = TWO.sentences.map((entry) => ({ ...entry, group: 0 }));
+    model.set("info", { ...TWO, sentences: hypotheses });
+    await settled();
+    expect(tab("Toy").hidden).toBe(true);
+    model.set("panel", "toy");
+    await settled();
+    expect(panel.first(".xattn-empty").textContent).toContain("here is only one");
+    close();
   });
 
   it("takes one line for a view to have a tab, keys, options and drawings of its own", async () => {

@@ -58,11 +58,13 @@ def test_axe_finds_nothing(page: Page, tmp_path: Path, widget: CrossAttentionWid
     panel.get_by_role("button", name="Export").click()
     found["the list of exports"] = violations(page)
     page.keyboard.press("Escape")
-    for name in ("Matrix", "Compare", "Scores", "All heads"):
+    for name in ("Matrix", "Sentences", "Compare", "Scores", "All heads"):
         panel.get_by_role("tab", name=name).click()
         expect(panel.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
         if name == "Scores":
             expect(panel.locator(".xattn-dot-mark").first).to_be_visible()
+        if name == "Sentences":
+            expect(panel.locator(".xattn-card-score")).not_to_contain_text(["…"] * 2)
         found[name] = violations(page)
     panel.get_by_role("tab", name="Matrix").click()
     panel.get_by_role("button", name="As a table").click()

@@ -35,7 +35,7 @@ def test_a_session_of_experiments(
     notebook = open_notebook(SHOW)
     notebook.run_all()
     panel = page.locator(".xattn")
-    targets = bar(panel).get_by_label("Target", exact=True)
+    targets = panel.get_by_label("Target", exact=True)
     expect(targets.get_by_role("option")).to_have_count(3)
 
     # Another hypothesis of the n-best list.

@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from xattn_widget.alignment.gold import Reference, read_references
 from xattn_widget.messages.characters import well_formed
+from xattn_widget.record.axis import Axis
 from xattn_widget.record.data import AttentionData
 
 
@@ -61,6 +63,15 @@ class Entry:
         rank = "" if self.rank is None else f" ({self.rank} of {self.hypotheses})"
         return well_formed(self.record.target.preview() + rank)
 
+    @cached_property
+    def lengths(self) -> dict[str, dict[str, int]]:
+        """How long the source and the target are; of a target with two readings, the longer one counts."""
+        targets = [_length(axis) for axis in self.record.targets.values()]
+        return {
+            "source": _length(self.record.source),
+            "target": {name: max(length[name] for length in targets) for name in targets[0]},
+        }
+
     def describe(self) -> dict[str, Any]:
         """The fields that the front end has before it sends any request."""
         described = {
@@ -72,6 +83,7 @@ class Entry:
             "heads": self.record.heads,
             "group": self.group,
             "logprob": total_logprob(self.record),
+            "lengths": self.lengths,
         }
         return described if self.version is None else described | {"version": self.version}
 
@@ -123,6 +135,11 @@ def list_entries(records: Any, names: Sequence[str] | None, reference: Any, refe
             for rank, hypothesis in enumerate(hypotheses, start=1)
         ]
     return entries
+
+
+def _length(axis: Axis) -> dict[str, int]:
+    """The number of positions, of units when words are merged, and of the special positions in either."""
+    return {"positions": len(axis), "words": len(axis.units()), "special": sum(axis.special)}
 
 
 def total_logprob(record: AttentionData) -> float | None:

@@ -11,7 +11,7 @@ from xattn_widget.panel.setting_kinds import HEADS_FORM, Anything, Choice, Flag,
 from xattn_widget.record.data import Aggregate, Reading
 
 # The tabs, in the order of the registry of views (js/src/views.ts).
-PANELS = ("lines", "matrix", "compare", "scores", "all")
+PANELS = ("lines", "matrix", "sentences", "compare", "scores", "all")
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,12 @@ class View:
     ] = None
     score_name: Annotated[str, Text(), "The score that colors the grid of heads."] = ""
     second_score: Annotated[str, Text(), 'The score on the other axis of panel="scores"; "" chooses one.'] = ""
+    over: Annotated[
+        str,
+        Choice(("sentence", "mean", "spread")),
+        'The values of the grid of heads: the score of the shown "sentence", its "mean" over all sentences of the same '
+        'model, or its "spread" over them, the standard deviation. Only the first hypothesis of a sentence counts.',
+    ] = "sentence"
     aggregate: Annotated[Aggregate, Choice(get_args(Aggregate)), '"mean" or "max" over the picked heads.'] = "mean"
     keep: Annotated[
         str,
@@ -87,6 +93,11 @@ class View:
     ] = None
     zoom: Annotated[bool, Flag(), "Enlarge the cells of a large matrix until each has its label, and scroll."] = False
     table: Annotated[bool, Flag(), "Show the matrix as a table."] = False
+    sentence_order: Annotated[
+        str,
+        Choice(("highest", "lowest", "given")),
+        'The order of panel="sentences": by the score of the picked heads, "highest" or "lowest" first, or as "given".',
+    ] = "highest"
     theme: Annotated[str, Choice(("auto", "light", "dark")), '"auto" (the theme of the host), "light" or "dark".'] = (
         "auto"
     )

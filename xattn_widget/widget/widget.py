@@ -154,7 +154,8 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
     def scores(self, name: str | None = None) -> torch.Tensor:
         """``[layers, heads]`` values of a listed score for the shown sentence; of the shown score when left out.
 
-        They are computed once for each record; whatever the score raises is raised here.
+        They are those of one sentence, whatever ``over`` says: the page itself takes the mean over sentences. They are
+        computed once for each record; whatever the score raises is raised here.
         """
         return self.score_entry(name).grid(self.record)
 

@@ -8,7 +8,7 @@ import { drawThumbnail } from "./thumbnail";
 import { type AllHeadsView, createAllHeads } from "./view";
 
 export function mountAllHeads(context: Context): View {
-  const { store, loader, theme, signal } = context;
+  const { store, survey, theme, signal } = context;
   const view = createAllHeads(
     {
       open: (head) => store.set({ ...pickPatch([head]), panel: "lines" }),
@@ -26,8 +26,8 @@ export function mountAllHeads(context: Context): View {
       view.show({
         ...shapeOf(store.get("info"), sentence),
         sentence,
-        values: loader.scores.value?.values ?? null,
-        scoreName: store.get("score_name"),
+        values: survey.grid.value.values,
+        scoreName: survey.grid.value.name,
         picked: store.get("heads"),
         theme: theme.value,
       });

@@ -11,6 +11,7 @@ import type { Model } from "./model";
 import { createSubject, type Subject } from "./picks";
 import { headColors } from "./scales";
 import { createStore, type Store } from "./store";
+import { followSurvey, type Survey } from "./survey";
 import { followLooks, type Looks } from "./theme";
 import { createTransport, type Transport } from "./transport";
 
@@ -29,6 +30,7 @@ export interface Context extends Looks {
   paintSoon(paint: () => void): void;
   errands: Errands;
   loader: Loader;
+  survey: Survey;
   subject: Subject;
   gestures: Gestures;
   active: Active;
@@ -55,7 +57,8 @@ export function createContext(model: Model, root: HTMLElement, closing: AbortSig
   const looks = followLooks(root, store, frames, closing);
   const errands = createErrands(closing);
   const subject = createSubject(store);
-  const loader = createLoader({ data, store, errands, frames }, subject);
+  const sources = { data, store, errands, frames };
+  const loader = createLoader(sources, subject);
   const spoken = signal("");
   const active = createActive(
     {
@@ -83,6 +86,7 @@ export function createContext(model: Model, root: HTMLElement, closing: AbortSig
     }, closing),
     errands,
     loader,
+    survey: followSurvey(sources, subject, loader),
     subject,
     gestures: createGestures(store, subject),
     active,

@@ -6,6 +6,9 @@ export type Side = "source" | "target";
 export type Reading = "output" | "input";
 export type Aggregate = "mean" | "max";
 export type Special = "show" | "fade" | "drop";
+/** The values of the grid: the score of the shown sentence, or its mean or standard deviation over all sentences. */
+export type Over = "sentence" | "mean" | "spread";
+export type SentenceOrder = "highest" | "lowest" | "given";
 export type Layout = "columns" | "rows";
 /** Which lines are drawn: those above a weight, the strongest of each row, or those that carry a share of its mass. */
 export type Keep = "threshold" | "top" | "mass";
@@ -13,6 +16,13 @@ export type ThemeName = "auto" | "light" | "dark";
 export type Rest = "generate" | "keep";
 /** What the positions of an axis stand for. */
 export type AxisKind = "text" | "audio" | "image";
+
+/** How many positions a side has, how many units when words are merged, and how many of either are special. */
+export interface Length {
+  positions: number;
+  words: number;
+  special: number;
+}
 
 /** One record of the list; records of several models differ in shape. */
 export interface SentenceInfo {
@@ -26,6 +36,8 @@ export interface SentenceInfo {
   group?: number;
   /** Log-probability of the whole target; null where it is unknown. */
   logprob?: number | null;
+  /** Known before the record is loaded, so that the panel can keep its height. */
+  lengths?: { source: Length; target: Length };
   /** Results of experiments replace one another at the same index; the version tells them apart. */
   version?: number;
   /** For each layer, the heads that a page of limited size does not contain. */
@@ -99,6 +111,7 @@ export interface Traits {
   target_index: number | null;
   source_index: number | null;
   score_name: string;
+  over: Over;
   aggregate: Aggregate;
   keep: Keep;
   threshold: number;
@@ -114,6 +127,7 @@ export interface Traits {
   second_score: string;
   zoom: boolean;
   table: boolean;
+  sentence_order: SentenceOrder;
   theme: ThemeName;
   muted: Head[];
   live: Experiments;

@@ -1,6 +1,6 @@
 // What gestures do to the traits: picking heads and layers, and changing the sentence.
 
-import type { Head } from "./contract";
+import type { Head, Traits } from "./contract";
 import { fitHeads, pickPatch, type Subject, shapeOf, togglePick, wholeLayer } from "./picks";
 import type { Store } from "./store";
 
@@ -33,11 +33,14 @@ export function createGestures(store: Store, subject: Subject): Gestures {
       store.set(pickPatch([[layer, store.get("head")]]));
     },
     remove: (head) => set(togglePick(picked(), head)),
-    sentence(sentence) {
-      const heads = fitHeads(store.get("heads"), shapeOf(store.get("info"), sentence));
-      // Positions of one sentence mean nothing in another.
-      store.set({ sentence, target_index: null, source_index: null, ...pickPatch(heads) });
-    },
+    sentence: (sentence) => store.set(sentencePatch(store, sentence)),
     compareSentence: (sentence) => store.set({ compare: { ...store.get("compare"), sentence } }),
   };
+}
+
+/** The traits for another sentence: the picked heads stay if its model has them. */
+export function sentencePatch(store: Store, sentence: number): Partial<Traits> {
+  const heads = fitHeads(store.get("heads"), shapeOf(store.get("info"), sentence));
+  // Positions of one sentence mean nothing in another.
+  return { sentence, target_index: null, source_index: null, ...pickPatch(heads) };
 }

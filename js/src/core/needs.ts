@@ -3,6 +3,8 @@ import { kindAt } from "./axis";
 import type { Axis, AxisKind } from "./contract";
 
 export interface Needs {
+  /** Is offered only where there are several sentences. */
+  several?: boolean;
   /** Draws the weights of the picked heads, and has to wait for them. */
   weights?: boolean;
   /** Is offered only where some position of the source is of this kind. */
@@ -11,8 +13,13 @@ export interface Needs {
   target?: AxisKind;
 }
 
-/** Whether a sentence with these axes has what a view needs; a view that needs no kind is always offered. */
-export function isOffered(needs: Needs, axes: { source: Axis; target: Axis } | null): boolean {
+/** Whether one of this number of sentences, with these axes, has what a view needs. */
+export function isOffered(
+  needs: Needs,
+  axes: { source: Axis; target: Axis } | null,
+  sentences: number,
+): boolean {
+  if (needs.several && sentences < 2) return false;
   return (["source", "target"] as const).every((side) => {
     const kind = needs[side];
     if (kind === undefined) return true;

@@ -4,7 +4,7 @@ import type { Context } from "../core/context";
 import type { ChoicesReply, ExperimentRequest, Head, TextReply, TokenChoice } from "../core/contract";
 import { errorText } from "../core/errands";
 import { sameHead } from "../core/picks";
-import { createExperimentsBar, type TargetOption } from "./view";
+import { createExperimentsBar } from "./view";
 
 export const NO_KERNEL = "Off: this page works without a kernel.";
 
@@ -18,7 +18,7 @@ export interface Experiments {
 }
 
 export function createExperiments(context: Context): Experiments {
-  const { store, transport, loader, gestures, frames, id, signal: closing } = context;
+  const { store, transport, loader, frames, id, signal: closing } = context;
   /** The text of a target while it is edited. */
   const draft = signal<string | null>(null);
   const muteMode = signal(false);
@@ -31,14 +31,6 @@ export function createExperiments(context: Context): Experiments {
     const reason = store.get("live")?.why ?? "";
     return reason ? `Off: ${reason}` : "";
   });
-  const group = computed(() => groupOf(store.get("sentence")));
-  /** The targets of the shown source. */
-  const targets = computed(() =>
-    store.get("info").sentences.flatMap(({ name, target, logprob }, sentence): TargetOption[] => {
-      if (groupOf(sentence) !== group.value) return [];
-      return [{ sentence, text: name ? `${name}: ${target}` : target, logprob: logprob ?? null }];
-    }),
-  );
   const pinned = computed(() => {
     const position = store.get("target_index");
     const label = position === null ? undefined : loader.scene.value?.reply.target.output.labels[position];
@@ -49,10 +41,6 @@ export function createExperiments(context: Context): Experiments {
     const isCurrent = sentence === store.get("sentence") && position === store.get("target_index");
     return isCurrent ? (list ?? null) : null;
   });
-
-  function groupOf(sentence: number): number {
-    return store.get("info").sentences[sentence]?.group ?? sentence;
-  }
 
   /** The reply to a request; null if it failed, in which case the bar shows the error. */
   async function ask<Reply = object>(request: ExperimentRequest): Promise<Reply | null> {
@@ -68,7 +56,6 @@ export function createExperiments(context: Context): Experiments {
 
   const bar = createExperimentsBar(
     {
-      sentence: gestures.sentence,
       async edit() {
         const reply = await ask<TextReply>({ action: "text", sentence: store.get("sentence") });
         if (reply) draft.value = String(reply.text ?? "");
@@ -104,7 +91,6 @@ export function createExperiments(context: Context): Experiments {
     closing,
   );
 
-  frames.draw(() => bar.showTargets(targets.value, store.get("sentence")));
   frames.draw(() => bar.showChoices(shownChoices.value, pinned.value, off.value));
   frames.draw(() => bar.showMuting(store.get("muted"), store.get("live")?.effect ?? null, off.value));
   frames.draw(() => bar.showDraft(off.value ? null : draft.value));

@@ -1,15 +1,8 @@
-// The bar of experiments: the shown target, editing it, other tokens, muted heads; progress and stop.
+// The bar of experiments: editing the target, other tokens, muted heads; progress and stop.
 import type { Effect, Head, Rest, TokenChoice } from "../core/contract";
 import { bdi, h, setText } from "../core/dom";
 import { formatScore, tokenText } from "../core/format";
 import { claim } from "../core/keyboard";
-
-/** One of the targets of a source: a hypothesis, an edit, or a result of muting. */
-export interface TargetOption {
-  sentence: number;
-  text: string;
-  logprob: number | null;
-}
 
 /** The pinned target token, which another could replace. */
 export interface Pinned {
@@ -27,7 +20,6 @@ export interface State {
 }
 
 export interface ExperimentsEvents {
-  sentence(index: number): void;
   edit(): void;
   read(text: string): void;
   cancel(): void;
@@ -42,7 +34,6 @@ export interface ExperimentsEvents {
 export interface ExperimentsBar {
   element: HTMLElement;
   showState(state: State): void;
-  showTargets(targets: readonly TargetOption[], sentence: number): void;
   showChoices(choices: readonly TokenChoice[] | null, pinned: Pinned | null, off: string): void;
   showMuting(muted: readonly Head[], effect: Effect | null, off: string): void;
   /** Opens the editor with a text; null closes it. */
@@ -66,7 +57,6 @@ export function createExperimentsBar(
     element.addEventListener("click", act, { signal });
     return element;
   };
-  const targets = createTargets(events, signal);
   const editor = createEditor(events, button, signal);
   const choices = createChoices(events, signal);
   const muting = createMuting(events, button, signal);
@@ -84,11 +74,7 @@ export function createExperimentsBar(
   const stop = button("Stop", "Stop what the model is doing", events.stop);
   const progress = h("span", { class: "xattn-progress", attrs: { "aria-live": "polite" } }, busy);
   const error = h("div", { class: "xattn-experiments-error", attrs: { "aria-live": "assertive" } });
-  const bar = h(
-    "div",
-    { class: "xattn-experiments-bar" },
-    ...[targets.element, edit, other, mute, why, progress, stop],
-  );
+  const bar = h("div", { class: "xattn-experiments-bar" }, ...[edit, other, mute, why, progress, stop]);
   const element = h(
     "section",
     { class: "xattn-experiments", attrs: { "aria-label": "Experiment" } },
@@ -116,39 +102,9 @@ export function createExperimentsBar(
       if (stopHadFocus) edit.focus();
       setText(error, state.error);
     },
-    showTargets: targets.show,
     showChoices: choices.show,
     showMuting: muting.show,
     showDraft: editor.show,
-  };
-}
-
-function createTargets(events: ExperimentsEvents, signal: AbortSignal) {
-  const select = h("select", { attrs: { "aria-label": "Target" } });
-  select.addEventListener("change", () => events.sentence(Number(select.value)), { signal });
-  const element = h(
-    "label",
-    { class: "xattn-experiments-target" },
-    h("span", { class: "xattn-label", text: "Target" }),
-    select,
-  );
-  let listed: readonly TargetOption[] | null = null;
-  return {
-    element,
-    show(targets: readonly TargetOption[], sentence: number): void {
-      element.hidden = targets.length < 2;
-      if (listed !== targets)
-        select.replaceChildren(
-          ...targets.map(({ sentence: index, text, logprob }) =>
-            h("option", {
-              text: `${tokenText(text)}${logprob === null ? "" : ` (log-prob ${formatScore(logprob)})`}`,
-              attrs: { value: String(index), dir: "auto" },
-            }),
-          ),
-        );
-      listed = targets;
-      select.value = String(sentence);
-    },
   };
 }
 

@@ -3,7 +3,9 @@ import { computed } from "@preact/signals-core";
 import type { Context } from "../core/context";
 import { h, setText } from "../core/dom";
 import { isOffered } from "../core/needs";
+import { listSentences } from "../core/sentences";
 import type { MountedView, Opened } from "../core/view";
+import { tallest } from "./tallest";
 
 export function createStage(
   { store, loader, errands, active, frames, root, id }: Context,
@@ -21,14 +23,29 @@ export function createStage(
   const obstacle = computed(() => {
     const { needs } = opened.value.definition;
     const scene = loader.scene.value;
+    const { length: sentences } = listSentences(store.get("info").sentences).targets;
+    if (needs.several && sentences < 2) return "This view shows several sentences, and here is only one.";
     if (!needs.weights) return "";
     if (!scene) return errands.loading.value || "No weights to show.";
     if (scene.source.labels.length === 0 || scene.target.labels.length === 0)
       return "Every token here is special, and special tokens are dropped.";
     const axes = { source: scene.reply.source, target: scene.reply.target[scene.spec.reading] };
-    return isOffered(needs, axes) ? "" : "This view shows another kind of source or target.";
+    return isOffered(needs, axes, sentences) ? "" : "This view shows another kind of source or target.";
   });
 
+  // The height for the tallest sentence is reserved, so that nothing below moves from one sentence to the next.
+  frames.draw(() => {
+    const { source, target } = tallest(store);
+    element.style.setProperty("--xattn-most-units", String(Math.max(source, target)));
+    element.style.setProperty("--xattn-most-targets", String(target));
+  });
+  let walked: { token: Element; list: Element } | null = null;
+  frames.draw(() => {
+    void loader.scene.value;
+    const token = element.ownerDocument.activeElement;
+    const list = token && element.contains(token) ? token.closest('[role="listbox"]') : null;
+    walked = token && list ? { token, list } : null;
+  });
   frames.draw(() => {
     const { definition, view } = opened.value;
     setText(empty, obstacle.value);
@@ -45,6 +62,12 @@ export function createStage(
     void store.get("orientation");
     const pin = active.pinned();
     if (obstacle.value === "") opened.value.view.reveal?.(pin);
+  });
+  frames.draw(() => {
+    void loader.scene.value;
+    // Another sentence has other tokens: whoever walked along those that are gone goes on from the first.
+    if (walked && !walked.token.isConnected)
+      walked.list.querySelector<HTMLElement>('[tabindex="0"]')?.focus();
   });
   // After the view: a new scene has new tokens to mark.
   frames.draw(() => {

@@ -3,6 +3,7 @@ import type { Context } from "../core/context";
 import { h } from "../core/dom";
 import { claim } from "../core/keyboard";
 import { isOffered } from "../core/needs";
+import { listSentences } from "../core/sentences";
 import type { MountedView } from "../core/view";
 
 export interface Tabs {
@@ -71,8 +72,9 @@ export function createTabs(
     const open = store.get("panel");
     const reply = loader.scene.value?.reply;
     const axes = reply ? { source: reply.source, target: reply.target.output } : null;
+    const { targets } = listSentences(store.get("info").sentences);
     for (const { name, needs, button } of tabs) {
-      button.hidden = name !== open && !isOffered(needs, axes);
+      button.hidden = name !== open && !isOffered(needs, axes, targets.length);
       button.setAttribute("aria-selected", String(name === open));
       button.tabIndex = name === open ? 0 : -1;
     }

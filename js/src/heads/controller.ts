@@ -10,6 +10,7 @@ import { scoreDomain } from "../core/scales";
 import type { Opened } from "../core/view";
 import { createGrid } from "./grid";
 import { createLayers } from "./layers";
+import { createOver } from "./over";
 import { createRanking } from "./ranking";
 import { createScore } from "./score";
 
@@ -24,7 +25,7 @@ export interface Heads {
 
 /** `mute` is told about clicks on heads, and whether a modifier or key asks to mute; it returns whether it did. */
 export function createHeads(
-  { store, loader, gestures, subject, theme, colors, frames, signal }: Context,
+  { store, loader, survey, gestures, subject, theme, colors, frames, signal }: Context,
   opened: Opened,
   mute: (head: Head, wanted: boolean) => boolean,
 ): Heads {
@@ -32,13 +33,18 @@ export function createHeads(
   const grid = createGrid({ pick: gestures.pick, pickLayer: gestures.pickLayer, mute }, signal);
   const layers = createLayers();
   const ranking = createRanking(gestures, signal);
+  const over = createOver({ over: (over) => store.set({ over }) }, signal);
+  score.element.firstElementChild?.after(over.element);
 
-  const values = computed(() => loader.scores.value?.values ?? null);
+  const values = computed(() => survey.grid.value.values);
   const domain = computed(() => values.value && scoreDomain(values.value));
   const ranked = computed(() => {
     const name = store.get("score_name");
     const direction = store.get("score_list").find((entry) => entry.name === name)?.direction ?? "higher";
-    return values.value && rankHeads(values.value, direction);
+    // No spread is better than another: the largest comes first.
+    return (
+      values.value && rankHeads(values.value, survey.grid.value.over === "spread" ? "higher" : direction)
+    );
   });
   /** The head picked last, with its value and rank. */
   const last = computed(() => {
@@ -53,13 +59,14 @@ export function createHeads(
       name: store.get("score_name"),
       domain: domain.value,
       ready: values.value !== null,
-      failure: loader.failure.value,
+      failure: survey.grid.value.failure,
       signature: loader.scores.value?.signature ?? "",
       undefinedHeads: ranked.value?.filter(({ value }) => value === null).length ?? 0,
       picked: entry && { ...entry, count: ranked.value?.length ?? 0 },
       theme: theme.value,
     });
   });
+  frames.draw(() => over.show(survey.grid.value, survey.peers.value));
   frames.draw(() => {
     const { sentence, heads } = subject.pick();
     const info = store.get("info");
@@ -69,7 +76,7 @@ export function createHeads(
         picked: firstPick(store).heads,
         outlines: outlinesOf(heads.length, colors.value),
       }),
-      scoreName: store.get("score_name"),
+      scoreName: survey.grid.value.name,
       ranked: ranked.value,
       domain: domain.value,
       theme: theme.value,
@@ -88,7 +95,7 @@ export function createHeads(
     if (!entry) return "";
     const which = subject.pick().heads.length > 1 ? ` Of the last, ${headName(...entry.head)}:` : "";
     const rank = `rank ${entry.rank} of ${ranked.value?.length}`;
-    return `${which} ${store.get("score_name")} ${formatScore(entry.value)}, ${rank}.`;
+    return `${which} ${survey.grid.value.name} ${formatScore(entry.value)}, ${rank}.`;
   });
   return {
     score: score.element,

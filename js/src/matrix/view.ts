@@ -98,7 +98,9 @@ export function createMatrix(
       if (next.table) table.show(scene);
       else pane.show({ ...scene, ...colored, ...next });
       const layout = pane.layout();
-      zoom.hidden = next.table || !layout || !(next.enlarged || canEnlarge(layout));
+      const zooms = !next.table && layout && (next.enlarged || canEnlarge(layout));
+      // It keeps its place, so that the foot has the same height for every sentence.
+      zoom.style.visibility = zooms ? "" : "hidden";
       setText(zoom, next.enlarged ? "Whole matrix" : "Readable size");
       zoom.removeAttribute("aria-pressed");
       asTable.setAttribute("aria-pressed", String(next.table));

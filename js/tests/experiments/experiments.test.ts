@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Traits } from "../../src/core/contract";
 import type { Model, ModelCallback } from "../../src/core/model";
 import { createStaticModel } from "../../src/page/model";
-import { sentenceInfo, settled, state, traits } from "../helpers";
+import { settled, state, traits } from "../helpers";
 import { mounted } from "../mounted";
 
 const panel = mounted();
@@ -44,23 +44,6 @@ async function mount(patch: Partial<Traits> = {}, answers: Record<string, unknow
 const without = ({ id: _, kind: __, ...rest }: Record<string, unknown> = {}) => rest;
 
 describe("targets", () => {
-  it("lists the targets of the shown source only, with their log-probabilities, and picks one", async () => {
-    const sentences = [
-      sentenceInfo({ target: "x (1 of 2)", group: 0, logprob: -1.5 }),
-      sentenceInfo({ target: "y (2 of 2)", group: 0, logprob: null }),
-      sentenceInfo({ target: "z", group: 1 }),
-    ];
-    const { model } = await mount({ info: { ...traits().info, sentences } });
-    const select = first<HTMLSelectElement>(".xattn-experiments-target select");
-    expect([...select.options].map((option) => option.textContent)).toEqual([
-      "x (1 of 2) (log-prob −1.500)",
-      "y (2 of 2)",
-    ]);
-    select.value = "1";
-    select.dispatchEvent(new Event("change"));
-    expect(model.get("sentence")).toBe(1);
-  });
-
   it("edits the text that the kernel gives, and asks to read it", async () => {
     const { asked } = await mount({}, { text: { text: "old words" } });
     button("Edit target").click();
