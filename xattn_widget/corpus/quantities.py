@@ -19,12 +19,20 @@ from xattn_widget.corpus.store.tables import grids, score_names
 # A layer, a (layer, head) pair, or None for the mean of all heads.
 Ranked = int | tuple[int, int] | None
 
-BINS = 40
+_LEAST_BINS, _MOST_BINS = 8, 40
 _QUARTILES = (0, 25, 50, 75, 100)
 # How many rows are spread over the bins at once: each takes several times its own memory.
 _ROWS_AT_ONCE = 65_536
 # How many rankings are kept: going back to the last ones is immediate.
 _KEPT = 4
+# A model that is sure of a good translation gives it a high probability, by a large margin and with low entropy.
+_STATISTICS = {
+    "logprob_sum": ("higher", "log-probability of the target, in nats"),
+    "logprob_mean": ("higher", "mean log-probability of the target's tokens, in nats"),
+    "logprob_min": ("higher", "log-probability of the least probable token of the target, in nats"),
+    "margin": ("higher", "mean difference between the probabilities of the two most probable tokens"),
+    "output_entropy": ("lower", "mean entropy of the output distribution, in nats"),
+}
 _POLICY = re.compile(r"\|special:(\w+)")
 
 
@@ -37,12 +45,14 @@ class Quantity:
         per_head: whether it has a value for each head.
         direction: which values are best, ``"higher"`` or ``"lower"``, or "" where nothing says so.
         signature: how the values of a score were computed, or "".
+        description: what it is, in a line, or "".
     """
 
     name: str
     per_head: bool
     direction: str
     signature: str = ""
+    description: str = ""
 
     @property
     def lowest_first(self) -> bool:
@@ -66,9 +76,9 @@ def list_quantities(table: pa.Table) -> dict[str, Quantity]:
         direction = about.get(b"direction", b"higher").decode(errors="replace")
         signature = about.get(b"signature", b"").decode(errors="replace")
         listed.append(Quantity(name, True, "lower" if direction == "lower" else "higher", signature))
-    # A model that is sure of a good translation gives it a high probability, by a large margin and with low entropy.
-    directions = dict.fromkeys(STATISTICS, "higher") | {"output_entropy": "lower"}
-    listed += [Quantity(name, False, directions.get(name, "")) for name in numbers]
+    for name in numbers:
+        direction, description = _STATISTICS.get(name, ("", ""))
+        listed.append(Quantity(name, False, direction, description=description))
     return {quantity.name: quantity for quantity in listed}
 
 
@@ -179,12 +189,13 @@ def _range(flat: Any) -> tuple[float, float]:
 def _columns(flat: Any, low: float, high: float) -> tuple[Any, Any, Any]:
     """``[columns, bins]`` counts, ``[columns, 5]`` quartiles and ``[columns]`` numbers of finite values."""
     columns = flat.shape[1]
-    counts = np.zeros(columns * BINS, np.int64)
-    width = (high - low) / BINS or 1.0
+    size = int(np.clip(2 * np.sqrt(len(flat)), _LEAST_BINS, _MOST_BINS))
+    counts = np.zeros(columns * size, np.int64)
+    width = (high - low) / size or 1.0
     for part in _parts(flat):
         finite = np.isfinite(part)
-        bins = np.where(finite, (part - low) / width, 0).astype(np.int32).clip(0, BINS - 1)
-        bins += np.arange(columns, dtype=np.int32) * BINS
+        bins = np.where(finite, (part - low) / width, 0).astype(np.int32).clip(0, size - 1)
+        bins += np.arange(columns, dtype=np.int32) * size
         counts += np.bincount(bins[finite], minlength=len(counts))
     quartiles = np.full((columns, len(_QUARTILES)), np.nan)
     for column in range(columns):
@@ -192,7 +203,7 @@ def _columns(flat: Any, low: float, high: float) -> tuple[Any, Any, Any]:
         values = values[np.isfinite(values)]
         if len(values):
             quartiles[column] = np.percentile(values, _QUARTILES)
-    counts = counts.reshape(columns, BINS)
+    counts = counts.reshape(columns, size)
     return counts, quartiles, counts.sum(1)
 
 

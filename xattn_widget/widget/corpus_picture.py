@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from xattn_widget.corpus.quantities import BINS, Spread
+from xattn_widget.corpus.quantities import Spread
 from xattn_widget.messages.quiet import quiet_warnings
-from xattn_widget.plot import COLORS
 from xattn_widget.plot.labels import written
-from xattn_widget.plot.palette import PLOT
+from xattn_widget.plot.palette import PALETTE, PLOT
 
 # Above this many heads, a wider picture would only be scaled down.
 _WIDEST = 14.0
+# The colors of the panel on white.
+_RAMP = LinearSegmentedColormap.from_list("corpus", ["#ffffff", *PALETTE["sequential"]["light"]])
 
 
 def distribution_picture(spread: Spread, name: str) -> bytes:
@@ -22,20 +24,20 @@ def distribution_picture(spread: Spread, name: str) -> bytes:
 
     It has a single pair of axes: one for each layer would take ten times as long to draw.
     """
-    layers, heads, _ = spread.counts.shape
+    layers, heads, bins = spread.counts.shape
     low, high = spread.edges
     high = high if high > low else low + 1
     if layers * heads == 1:
         return _histogram(spread, name, low, high)
     places = np.array([[layer * (heads + 1) + head for head in range(heads)] for layer in range(layers)])
-    columns = np.full((BINS, layers * (heads + 1) - 1), np.nan)
+    columns = np.full((bins, layers * (heads + 1) - 1), np.nan)
     shares = spread.counts / np.maximum(spread.counts.max(-1, keepdims=True), 1)  # of the fullest bin of the head
-    columns[:, places.ravel()] = shares.reshape(-1, BINS).T
+    columns[:, places.ravel()] = shares.reshape(-1, bins).T
     figure = Figure(figsize=(min(_WIDEST, 1.6 + 0.13 * columns.shape[1]), 2.8))
     axes = figure.subplots()
     figure.subplots_adjust(left=0.9 / figure.get_figwidth(), right=0.99, top=0.9, bottom=0.16)
     axes.imshow(
-        columns, origin="lower", aspect="auto", extent=(-0.5, columns.shape[1] - 0.5, low, high), cmap=COLORS, vmin=0
+        columns, origin="lower", aspect="auto", extent=(-0.5, columns.shape[1] - 0.5, low, high), cmap=_RAMP, vmin=0
     )
     axes.plot(places.ravel(), spread.quartiles[..., 2].ravel(), "_", color=PLOT["median"], markeredgewidth=2)
     step = -(-layers // 24)
@@ -49,7 +51,7 @@ def _histogram(spread: Spread, name: str, low: float, high: float) -> bytes:
     figure = Figure(figsize=(6, 2.4))
     axes = figure.subplots()
     figure.subplots_adjust(left=0.12, right=0.98, top=0.88, bottom=0.2)
-    edges = np.linspace(low, high, BINS + 1)
+    edges = np.linspace(low, high, spread.counts.shape[2] + 1)
     axes.stairs(spread.counts.ravel(), edges, fill=True, color=PLOT["layers"][0])
     axes.set_ylabel("sentences", fontsize=8)
     return _saved(figure, name)

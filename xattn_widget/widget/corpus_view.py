@@ -128,7 +128,7 @@ class CorpusView(anywidget.AnyWidget):
                     "direction": quantity.direction,
                     "lowest_first": quantity.lowest_first,
                     "signature": well_formed(quantity.signature),
-                    "description": _described(columns.get(quantity.name)),
+                    "description": quantity.description or _described(columns.get(quantity.name)),
                     "why": well_formed(columns[quantity.name].why) if quantity.per_head else "",
                 }
                 for quantity in self._ranking.quantities.values()
