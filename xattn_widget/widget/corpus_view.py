@@ -64,6 +64,9 @@ class CorpusView(anywidget.AnyWidget):
     _css = traitlets.Unicode(built_file("widget.css")).tag(sync=True)
     _app = traitlets.Unicode("corpus").tag(sync=True)
 
+    # Of the class, because ipywidgets closes a widget whose making failed.
+    opened: CrossAttentionWidget | None = None
+
     info = traitlets.Dict(read_only=True).tag(sync=True)
     score_name = traitlets.Unicode().tag(sync=True)
     head = traitlets.Any(None, allow_none=True).tag(sync=True)
@@ -97,7 +100,6 @@ class CorpusView(anywidget.AnyWidget):
         self._columns = [
             find_column(quantity, self._given) for quantity in self._ranking.quantities.values() if quantity.per_head
         ]
-        self.opened: CrossAttentionWidget | None = None
         self._asked_by_page = False
         first = next(iter(self._ranking.quantities.values()))
         self.set_trait("info", self._describe(type(model).__name__, notice))

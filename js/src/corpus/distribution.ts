@@ -82,10 +82,14 @@ export function createDistribution(
         attrs: { type: "button", tabindex: "-1", "data-layer": String(layer) },
       });
       const buttons = Array.from({ length: heads }, (_, head) =>
-        h("button", {
-          class: "xattn-spread-head",
-          attrs: { type: "button", tabindex: "-1", "data-layer": String(layer), "data-head": String(head) },
-        }),
+        h(
+          "button",
+          {
+            class: "xattn-spread-head",
+            attrs: { type: "button", tabindex: "-1", "data-layer": String(layer), "data-head": String(head) },
+          },
+          h("span", { text: String(head), attrs: { "aria-hidden": "true" } }),
+        ),
       );
       return { label, canvas: h("canvas", { attrs: { "aria-hidden": "true" } }), heads: buttons };
     });
@@ -99,6 +103,8 @@ export function createDistribution(
       const figure = h("div", { class: "xattn-spread-layer" }, label, plot);
       return layer % columns === 0 ? [scale(), figure] : [figure];
     });
+    // Two-digit numbers over narrow columns would run together.
+    grid.classList.toggle("xattn-dense", heads > 10);
     grid.style.gridTemplateColumns = `auto repeat(${columns}, minmax(0, 1fr))`;
     grid.replaceChildren(...cells);
     tabStop = figures[0]?.heads[0] ?? null;
@@ -201,10 +207,10 @@ export function createDistribution(
           const top = Math.round(HEIGHT - ((bin + 1) * HEIGHT) / bins);
           const bottom = Math.round(HEIGHT - (bin * HEIGHT) / bins);
           // A few sentences must be seen beside the many.
-          context.fillStyle = theme.ramp.css(Math.sqrt(count / most));
+          context.fillStyle = theme.ramp.css(0.15 + (0.85 * count) / most);
           context.fillRect(left, top, right - left, bottom - top);
         }
-        line(context, placeOf(reply.quartiles[layer]?.[head]?.[2], reply), left, right, theme.mark);
+        line(context, placeOf(reply.quartiles[layer]?.[head]?.[2], reply), left, right, theme);
         const place = placeOf(open?.[layer]?.[head], reply);
         if (place !== null)
           dot(context, (left + right) / 2, HEIGHT - place * HEIGHT, Math.min(3.5, column / 2), theme);
@@ -228,16 +234,15 @@ export function createDistribution(
     place: number | null,
     left: number,
     right: number,
-    color: string,
+    theme: Theme,
   ): void {
     if (place === null) return;
-    context.fillStyle = color;
-    context.fillRect(
-      left,
-      Math.max(0, Math.min(HEIGHT - 2, Math.round(HEIGHT - place * HEIGHT) - 1)),
-      right - left,
-      2,
-    );
+    const top = Math.max(1, Math.min(HEIGHT - 3, Math.round(HEIGHT - place * HEIGHT) - 1));
+    // On its own ground, so that it is seen on every color.
+    context.fillStyle = theme.paper;
+    context.fillRect(left, top - 1, right - left, 4);
+    context.fillStyle = theme.mark;
+    context.fillRect(left, top, right - left, 2);
   }
 
   function paintSingle({ distribution, theme, width, open }: DistributionProps): void {
@@ -274,7 +279,7 @@ export function createDistribution(
       }
     }
     all.setAttribute("aria-pressed", String(head === null));
-    all.title = `Rank by the ${rankedName(null)}`;
+    all.title = `Rank by ${rankedName(null)}`;
     for (const [end, value] of [
       ["high", reply?.high],
       ["low", reply?.low],

@@ -13,8 +13,8 @@ export function formatCount(count: number): string {
 
 /** What a score is ranked by, in words. */
 export function rankedName(head: RankedHead): string {
-  if (head === null) return "mean of all heads";
-  return typeof head === "number" ? `mean of layer ${head}` : headName(...head);
+  if (head === null) return "the mean of all heads";
+  return typeof head === "number" ? `the mean of layer ${head}` : headName(...head);
 }
 
 export function sameRanked(a: RankedHead, b: RankedHead): boolean {
