@@ -37,6 +37,7 @@ CORPUS = [
     "fingerprints",
     "job",
     "store",
+    "quantities",
     "engine",
     "selecting",
     "comparing",

@@ -73,7 +73,7 @@ function openedView({ store }: Context, views: readonly MountedView[]): Opened {
 
 /** The host's own keys (JupyterLab cuts a cell by "x") must not act on someone who walks along tokens or moves a
  * slider. */
-function keepKeys({ root, signal }: Context): void {
+export function keepKeys({ root, signal }: Pick<Context, "root" | "signal">): void {
   root.addEventListener(
     "keydown",
     (event) => {

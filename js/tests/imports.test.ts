@@ -1,6 +1,7 @@
 // @vitest-environment node
 /// <reference types="vite/client" />
-// Which way imports point: core, then frame and heads, then the views and experiments, then the registry, then the panel.
+// Which way imports point: core, then frame and heads, then the views and experiments, then the registry, then the panel,
+// then the view of a corpus, which opens panels.
 import { describe, expect, it } from "vitest";
 
 const SOURCES: Record<string, string> = import.meta.glob("../src/**/*.ts", {
@@ -25,6 +26,7 @@ const LAYERS = [
   [...VIEW_FOLDERS, "experiments"],
   ["views"],
   ["panel"],
+  ["corpus"],
   ["entry", "page", "stub"],
 ];
 

@@ -93,9 +93,11 @@ class ScoreEntry:
 
 
 def list_scores(
-    scores: Sequence[str | Score | Callable[..., Any]] | None, records: Sequence[AttentionData]
+    scores: Sequence[str | Score | ScoreEntry | Callable[..., Any]] | None, records: Sequence[AttentionData]
 ) -> dict[str, ScoreEntry]:
     """Listed scores by name; None lists the built-in ones that can be computed for all records.
+
+    An entry is listed as it is: it may have values from elsewhere.
 
     Raises:
         TypeError: a single score instead of a list.
@@ -105,7 +107,7 @@ def list_scores(
         raise TypeError(f"scores must be a list, got one alone; write scores=[{scores!r:.60}]")
     if scores is None:
         scores = [score for score in BUILTIN.values() if not any(map(score.missing, records))]
-    entries = [ScoreEntry(find_score(score)) for score in scores]
+    entries = [score if isinstance(score, ScoreEntry) else ScoreEntry(find_score(score)) for score in scores]
     if not entries:
         raise ValueError("scores is empty: name at least one score, or leave it out for all built-in ones")
     return {entry.name: entry for entry in entries}

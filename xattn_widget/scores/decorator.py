@@ -9,6 +9,7 @@ from typing import Any, get_args, overload
 from xattn_widget.scores.definition import MASK_ARGUMENTS, RESERVED, Scope, Score
 from xattn_widget.scores.grid import Direction
 from xattn_widget.scores.inputs import INPUTS
+from xattn_widget.scores.made import remember
 
 
 @overload
@@ -94,6 +95,8 @@ def score(
                 f"score {title!r} has a parameter {reserved[0]!r}, which every score has: give it another name"
             )
         text = description if description is not None else (inspect.getdoc(function) or "").partition("\n")[0]
-        return Score(function, title, direction, text, batched, numpy, scope)
+        made = Score(function, title, direction, text, batched, numpy, scope)
+        remember(made)
+        return made
 
     return make if function is None else make(function)

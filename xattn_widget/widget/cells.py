@@ -41,6 +41,23 @@ def note_shown(widget: Shown) -> None:
     _places.setdefault(widget, {})[cell] = execution
 
 
+def connect(widget: Any, layout: Any) -> None:
+    """Open the connection of a widget again if it was closed; ``layout`` is the layout that the widget came with."""
+    if widget.comm is None:
+        layout.open()
+        widget.open()
+
+
+def disconnect(widget: Any, layout: Any) -> None:
+    """Close the connection to the page, which frees the page's copy; :func:`connect` opens it again."""
+    if widget.comm is None:
+        return
+    for part in (widget, layout):
+        comm, part.comm = part.comm, None
+        open_widgets().pop(comm.comm_id, None)
+        comm.close()
+
+
 def _sweep(shell: Any) -> None:
     """Close widgets that the cell showed in its previous execution and that no cell shows anymore."""
     cell, execution = _running_cell(shell)

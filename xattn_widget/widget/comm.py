@@ -24,7 +24,7 @@ Send = Callable[[dict[str, Any], list[bytes]], None]
 AnswerLive = Callable[[Mapping[str, Any]], dict[str, Any] | None]
 
 
-def allowed_state(widget: ipywidgets.Widget, state: Any) -> dict[str, Any]:
+def allowed_state(widget: ipywidgets.Widget, state: Any, allowed: frozenset[str] = FROM_PAGE) -> dict[str, Any]:
     """The part of ``state`` that the page may set; where the rest differs, the page is sent the true values.
 
     Raises:
@@ -32,12 +32,12 @@ def allowed_state(widget: ipywidgets.Widget, state: Any) -> dict[str, Any]:
     """
     if not isinstance(state, Mapping):
         raise TypeError(f"the page sets traits by a dictionary, got {brief(state)}")
-    refused = [name for name in state if name in widget.keys and name not in FROM_PAGE]
+    refused = [name for name in state if name in widget.keys and name not in allowed]
     changed = [name for name in refused if widget.get_state(name)[name] != state[name]]
     if changed:
         logger.warning("the page may not set %s, which only the kernel sets: ignored", ", ".join(changed))
         widget.send_state(changed)
-    return {name: value for name, value in state.items() if name in FROM_PAGE}
+    return {name: value for name, value in state.items() if name in allowed}
 
 
 def receive(state: PanelState, answer_live: AnswerLive, request: Any, send: Send) -> None:

@@ -1,51 +1,81 @@
-"""A scored corpus in a notebook: the distribution of each head, the worst sentences, and one of them in the widget."""
+"""A scored corpus in a notebook: how its scores are spread, the worst sentences, and one of them in the panel."""
 
 from __future__ import annotations
 
 import base64
-import io
 import logging
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
-import ipywidgets
-import numpy as np
+import anywidget
 import pyarrow as pa
-from matplotlib.figure import Figure
+import traitlets
 
 from xattn_widget.corpus.fingerprints import model_fingerprint
 from xattn_widget.corpus.job import check_positive, probe_model
-from xattn_widget.corpus.store.columns import column_values
+from xattn_widget.corpus.quantities import Ranked, Ranking
 from xattn_widget.corpus.store.parquet import read_table
-from xattn_widget.corpus.store.tables import METADATA, corpus_info, grids, score_names
+from xattn_widget.corpus.store.tables import METADATA, corpus_info, count_errors, score_names
 from xattn_widget.inputs.extras import Extras, make_extras
 from xattn_widget.inputs.text.sides import TextModel, pair_model
-from xattn_widget.panel.markup import element
-from xattn_widget.plot import COLORS
-from xattn_widget.plot.palette import PLOT
+from xattn_widget.messages.characters import visible, well_formed
+from xattn_widget.panel.front_end import built_file
+from xattn_widget.panel.json_values import error_text
+from xattn_widget.panel.protocol import RequestError, request_id
+from xattn_widget.scores import Score, find_score
+from xattn_widget.widget.cells import connect, disconnect, note_shown
+from xattn_widget.widget.comm import allowed_state
+from xattn_widget.widget.corpus_picture import distribution_picture
+from xattn_widget.widget.corpus_requests import answer, read_head, read_name, read_row, read_search
 from xattn_widget.widget.show import show_cross_attention
+from xattn_widget.widget.table_scores import Column, RowScores, find_column, further_scores
+from xattn_widget.widget.widget import CrossAttentionWidget
 
 logger = logging.getLogger("xattn_widget")
 
-_BINS = 40
-_COLUMNS = 3
-_ALL = "mean of all heads"
+# Log-probabilities to list, the first that the table has.
+_PROBABILITIES = ("logprob_sum", "logprob_mean")
+# What the page may set.
+_FROM_PAGE = frozenset({"score_name", "head", "lowest_first", "search", "row"})
+# The rows of the summary in words.
+_LINES, _LONGEST_LINE = 5, 100
 
 
-class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
-    """The view that :func:`show_corpus` makes.
+class CorpusView(anywidget.AnyWidget):
+    """The view that :func:`show_corpus` makes; every trait can be observed and set.
 
     Attributes:
-        score: the menu of scores.
-        head: the menu of heads to rank by; its value ends the name of a column,
-            ``".layer2.head5"``, or is "" for the mean of all heads.
-        picture: the distribution of the score for each head.
-        sentences: the list of the worst sentences, to click; its value is a row of the table, or None.
-        opened: the widget of the sentence that is open, or None.
+        score_name: the score or other column of numbers that the list is ranked by. Another one begins with its worst
+            values again.
+        head: what a score is ranked by: None for the mean of all heads, a layer for its mean, or a ``(layer, head)``
+            pair.
+        lowest_first: whether the list begins with the lowest values; by default with the worst.
+        search: only rows whose source or target contains this text, in any case.
+        row: the row of the table that is open below the list, or None.
+        theme: ``"auto"`` (the theme of the host), ``"light"`` or ``"dark"``.
+        opened: the widget of the row that is open, or None.
     """
+
+    # Strings instead of paths: anywidget would watch a file for each widget, and so keep every widget alive.
+    _esm = traitlets.Unicode(built_file("stub.js")).tag(sync=True)
+    _code = traitlets.Unicode(built_file("widget.js")).tag(sync=True)
+    _css = traitlets.Unicode(built_file("widget.css")).tag(sync=True)
+    _app = traitlets.Unicode("corpus").tag(sync=True)
+
+    # Of the class, because ipywidgets closes a widget whose making failed.
+    opened: CrossAttentionWidget | None = None
+
+    info = traitlets.Dict(read_only=True).tag(sync=True)
+    score_name = traitlets.Unicode().tag(sync=True)
+    head = traitlets.Any(None, allow_none=True).tag(sync=True)
+    lowest_first = traitlets.Bool().tag(sync=True)
+    search = traitlets.Unicode("").tag(sync=True)
+    row = traitlets.Any(None, allow_none=True).tag(sync=True)
+    theme = traitlets.Enum(["auto", "light", "dark"], "auto").tag(sync=True)
+    # What the page is told about the open row: its panel, or why there is none.
+    _open = traitlets.Dict(read_only=True).tag(sync=True)
 
     def __init__(
         self,
@@ -55,76 +85,226 @@ class CorpusView(ipywidgets.VBox):  # type: ignore[misc]
         count: int,
         target_tokenizer: Any = None,
         forward: Mapping[str, Any] | None = None,
+        scores: Sequence[str | Score | Callable[..., Any]] = (),
     ) -> None:
-        self._table, self._count = table, count
+        """See :func:`show_corpus`."""
         # Shows a sentence with the model, its tokenizers and the arguments of its forward.
         self._show = partial(show_cross_attention, model, tokenizer, target_tokenizer=target_tokenizer, forward=forward)
-        self.opened: Any = None
-        names = score_names(table)
-        if not names:
-            raise ValueError("the table has no scores: make one with score_corpus")
-        layers, heads = grids(table.slice(0, 0), names[0]).shape[1:]
+        self._ranking = Ranking(table)
+        self._given = {score.name: score for score in map(find_score, scores)}
+        _check_columns(table, self._ranking)
         text_model = pair_model(model, tokenizer, target_tokenizer)
-        _check_pair(table, (layers, heads), text_model, make_extras(model, None, forward))
-        self._pairs = {f".layer{layer}.head{head}": (layer, head) for layer in range(layers) for head in range(heads)}
-        wide = ipywidgets.Layout(width="auto")
-        self.score = ipywidgets.Dropdown(options=names, description="score")
-        of_heads = [(f"layer {layer}, head {head}", column) for column, (layer, head) in self._pairs.items()]
-        self.head = ipywidgets.Dropdown(options=[(_ALL, ""), *of_heads], description="rank by")
-        self.picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
-        self.sentences = ipywidgets.Select(layout=wide)
-        self._note, self._summary = ipywidgets.HTML(), ""
-        self._place = ipywidgets.VBox()
-        super().__init__(
-            [ipywidgets.HBox([self.score, self.head]), self.picture, self._note, self.sentences, self._place]
-        )
-        self.score.observe(self._update, "value")
-        self.head.observe(self._update, "value")
-        self.sentences.observe(self._open, "value")
-        self._update()
+        self._shape, notice = _check_pair(table, text_model, make_extras(model, None, forward))
+        self._count = count
+        self._probability = next((name for name in _PROBABILITIES if name in self._ranking.quantities), None)
+        self._columns = [
+            find_column(quantity, self._given) for quantity in self._ranking.quantities.values() if quantity.per_head
+        ]
+        self._asked_by_page = False
+        first = next(iter(self._ranking.quantities.values()))
+        self.set_trait("info", self._describe(type(model).__name__, notice))
+        super().__init__(score_name=first.name, lowest_first=first.lowest_first)
+        self._own_layout = self.layout
+        self.observe(self._begin_with_the_worst, "score_name")
+        self.observe(self._follow_ranking, ["score_name", "head"])
+        self.observe(self._follow_row, "row")
+        self.observe(self._follow_theme, "theme")
+        self.on_msg(self._receive)
 
-    def _update(self, change: Any = None) -> None:
-        name = self.score.value
-        field = self._table.schema.field(name)
-        high_is_bad = (field.metadata or {}).get(b"direction", b"higher") == b"lower"
-        self.picture.value = distribution_picture(self._table, name)
-        values = column_values(self._table, name + self.head.value)
-        known = np.flatnonzero(~np.isnan(values))
-        worst = known[np.argsort(-values[known] if high_is_bad else values[known], kind="stable")][: self._count]
-        extreme = "highest" if high_is_bad else "lowest"
-        missing = self._table.num_rows - len(known)
-        self._summary = f"{len(worst)} worst of {len(known)} sentences, {extreme} {name} first" + (
-            f"; {missing} without a value" if missing else ""
-        )
-        self._note.value = element("span", {}, self._summary)  # escaped, because the score's name comes from the file
-        texts = self._table["source"].take(pa.array(worst, pa.int64())).to_pylist()
-        options = [(f"{values[row]:#.3g}  {text}", int(row)) for row, text in zip(worst, texts, strict=True)]
-        self.sentences.options, self.sentences.rows = options, min(10, max(2, len(options)))
-        self.sentences.value = None
+    def _describe(self, model: str, notice: str) -> dict[str, Any]:
+        table, columns = self._ranking.table, {column.quantity.name: column for column in self._columns}
+        errors = count_errors(table["error"]) if "error" in table.column_names else {}
+        return {
+            "model": model,
+            "rows": table.num_rows,
+            "layers": self._shape[0],
+            "heads": self._shape[1],
+            "page": self._count,
+            "logprob": self._probability,
+            "notice": notice,
+            "errors": [f"{count} {well_formed(reason)}" for reason, count in errors.items()],
+            "quantities": [
+                {
+                    "name": quantity.name,
+                    "per_head": quantity.per_head,
+                    "direction": quantity.direction,
+                    "lowest_first": quantity.lowest_first,
+                    "signature": well_formed(quantity.signature),
+                    "description": quantity.description or _described(columns.get(quantity.name)),
+                    "why": well_formed(columns[quantity.name].why) if quantity.per_head else "",
+                }
+                for quantity in self._ranking.quantities.values()
+            ],
+        }
 
-    def _open(self, change: Any) -> None:
-        if self.opened is not None:
-            self.opened.close()
-            self.opened = None
-        row = change["new"]
-        if row is None:
-            self._place.children = ()
+    # --- Traits.
+
+    @traitlets.validate("score_name")
+    def _check_name(self, proposal: Any) -> str:
+        return cast("str", self._checked(read_name, proposal["value"], self._ranking.quantities))
+
+    @traitlets.validate("head")
+    def _check_head(self, proposal: Any) -> Any:
+        return self._checked(read_head, proposal["value"], *self._shape)
+
+    @traitlets.validate("search")
+    def _check_search(self, proposal: Any) -> str:
+        return cast("str", self._checked(read_search, proposal["value"]))
+
+    @traitlets.validate("row")
+    def _check_row(self, proposal: Any) -> int | None:
+        row = self._checked(read_row, proposal["value"], self._ranking.table.num_rows)
+        if row is not None:
+            cells = self._cells(row)
+            if cells.get("error") or not cells["source"] or cells["target"] is None:
+                why = cells.get("error") or "it has no source or no target"
+                raise traitlets.TraitError(f"row {row} cannot be opened: {well_formed(why)}")
+        return cast("int | None", row)
+
+    @staticmethod
+    def _checked(read: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return read(*arguments)
+        except RequestError as error:
+            raise traitlets.TraitError(str(error)) from None
+
+    def _cells(self, row: int) -> dict[str, Any]:
+        table = self._ranking.table
+        names = [name for name in ("source", "target", "error") if name in table.column_names]
+        return cast("dict[str, Any]", table.select(names).slice(row, 1).to_pylist()[0])
+
+    def _begin_with_the_worst(self, change: Any) -> None:
+        self.lowest_first = self._ranking.quantities[self.score_name].lowest_first
+
+    def _follow_ranking(self, change: Any) -> None:
+        """Color the open sentence by the score of the list, and pick the heads that it is ranked by."""
+        if self.opened is None:
             return
-        cells = self._table.slice(row, 1).select(["source", "target"]).to_pylist()[0]
-        view: dict[str, Any] = {"heads": [self._pairs[self.head.value]]} if self.head.value else {}
-        self.opened = self._show(cells["source"], cells["target"], **view)
-        if self.score.value in [entry["name"] for entry in self.opened.score_list]:
-            self.opened.score_name = self.score.value
-        self._place.children = (self.opened,)
+        for name, value in self._picked().items():
+            if change["name"] == "score_name" or name == "heads":
+                setattr(self.opened, name, value)
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        """The widget, with the picture for places where no widget runs."""
-        bundle = super()._repr_mimebundle_(**options)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["image/png"] = base64.b64encode(self.picture.value).decode()
-        listed = "\n".join(label for label, _ in self.sentences.options[:5])
-        data["text/plain"] = f"{self._summary}\n{listed}"
-        return bundle
+    def _picked(self) -> dict[str, Any]:
+        """The settings of the panel that follow the list; what is left out, the panel chooses."""
+        picked: dict[str, Any] = {}
+        if self._ranking.quantities[self.score_name].per_head:
+            picked["score_name"] = well_formed(self.score_name)
+            if isinstance(self.head, tuple):
+                picked["heads"] = [list(self.head)]
+            elif self.head is not None:
+                picked["heads"] = [[self.head, head] for head in range(self._shape[1])]
+        return picked
+
+    def _follow_theme(self, change: Any) -> None:
+        if self.opened is not None:
+            self.opened.theme = self.theme
+
+    # --- The open sentence.
+
+    def _follow_row(self, change: Any) -> None:
+        """Open the row in place of the one before, and tell the page; an error is told to whoever asked for the row."""
+        before, self.opened = self.opened, None
+        told = {"row": self.row, "panel": "", "error": ""}
+        try:
+            if self.row is not None:
+                self.opened = self._open_row(self.row)
+                told["panel"] = self.opened.model_id
+        except Exception as error:
+            told["error"] = error_text(error)
+            if not self._asked_by_page:
+                raise
+        finally:
+            self.set_trait("_open", told)
+            if before is not None:  # after the page knows the next one
+                before.stop()
+                before.close()
+
+    def _open_row(self, row: int) -> CrossAttentionWidget:
+        cells = self._cells(row)
+        names = [column.quantity.name for column in self._columns]
+        values = RowScores({name: self._ranking.grid(name, row) for name in names})
+        entries = values.entries(self._columns)
+        listed: list[Any] = [*entries, *further_scores(self._columns, self._given)]
+        picked = self._picked()
+        widget = self._show(cells["source"], cells["target"], scores=listed, theme=self.theme, **picked)
+        values.belong_to(widget.record, entries)
+        return widget
+
+    # --- The page.
+
+    def set_state(self, sync_data: Any) -> None:
+        """Apply what the page sets. Everything else belongs to the kernel and stays unchanged.
+
+        Raises:
+            traitlets.TraitError: an invalid value; everything stays as it was.
+        """
+        state = allowed_state(self, sync_data, _FROM_PAGE)
+        self._asked_by_page = True
+        try:
+            super().set_state(state)
+        except Exception:
+            self.send_state(sorted(state))  # otherwise the page would keep showing it
+            raise
+        finally:
+            self._asked_by_page = False
+
+    def _receive(self, widget: Any, request: Any, buffers: Any) -> None:
+        reply_id: str | int | None = None
+        out: list[bytes] = []
+        try:
+            reply_id = request_id(request)
+            reply, out = answer(request, self._ranking, *self._shape, self._count, self._probability)
+        except RequestError as error:
+            reply = {"error": str(error)}
+        except Exception as error:
+            reply = {"error": error_text(error)}
+        self.send({"id": reply_id, **reply}, out)
+
+    def summary(self) -> str:
+        """What the list shows, in words: what it is ranked by, and the first rows."""
+        quantity = self._ranking.quantities[self.score_name]
+        head = self.head if quantity.per_head else None
+        order = self._ranking.order(quantity.name, head, self.lowest_first)
+        rows, ranks, found = self._ranking.page(order, self.search, 0, _LINES)
+        missing = self._ranking.table.num_rows - len(order.rows)
+        lines = [
+            f"{found} sentences by {quantity.name}{_heads(head) if quantity.per_head else ''}, "
+            f"{'lowest' if self.lowest_first else 'highest'} first"
+            + (f"; {missing} without a value" if missing else "")
+        ]
+        sources = self._ranking.table["source"].take(pa.array(rows, pa.int64())).to_pylist()
+        for row, rank, source in zip(rows, ranks, sources, strict=True):
+            text = source if len(source) <= _LONGEST_LINE else f"{source[:_LONGEST_LINE]}…"
+            lines.append(f"{rank}. {order.values[row]:.4g}  {visible(text)}")
+        return "\n".join(lines)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The widget, and a text and a picture for places where widgets do not run."""
+        connect(self, self._own_layout)
+        if self.row is not None and self.opened is None:
+            self._follow_row(None)
+        note_shown(self)
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        data["text/plain"] = self.summary()
+        picture = distribution_picture(self._ranking.spread(self.score_name), self.score_name)
+        data["image/png"] = base64.b64encode(picture).decode()
+        return data, metadata
+
+    def let_go(self) -> None:
+        """Free the page's copy of the view once nothing shows it; displaying the view opens it again."""
+        self._close_sentence()
+        disconnect(self, self._own_layout)
+
+    def close(self) -> None:
+        """Close the view and the sentence that is open in it."""
+        self._close_sentence()
+        super().close()
+
+    def _close_sentence(self) -> None:
+        opened, self.opened = self.opened, None
+        if opened is not None:
+            opened.stop()
+            opened.close()
 
 
 def show_corpus(
@@ -133,19 +313,24 @@ def show_corpus(
     tokenizer: Any,
     *,
     worst: int = 50,
+    scores: Sequence[str | Score | Callable[..., Any]] = (),
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
 ) -> CorpusView:
-    """Look at a scored corpus in a notebook: the distribution of each head, and the worst sentences, to click.
+    """Look at a scored corpus in a notebook: how each score is spread, and the worst sentences, to click.
 
-    A click opens a sentence below in the cross-attention widget, with the target from the table.
+    A click opens a sentence below the list in the cross-attention widget, with the target from the table and its
+    scores: the panel shows exactly the table's numbers, also for scores of your own. An experiment in the panel makes
+    another target, whose scores are computed; for your own score this takes its function.
 
     Args:
         table: the result of ``score_corpus``, or the path of the Parquet file that it wrote.
         model: the model that the table was scored with. Logs a warning if its weights, configuration or number type
-            differ.
+            differ, and the view says so.
         tokenizer: its tokenizer.
-        worst: the number of sentences to list.
+        worst: how many sentences a page of the list has, the worst first.
+        scores: your own scores, functions or ``Score`` objects. Those of the table are found by their name if they were
+            made in this process and still have the same code. Others are listed in the panel as well.
         target_tokenizer: the tokenizer of the targets, if it is a different one.
         forward: further arguments of the model's forward that the table was scored with, see :func:`score_corpus`.
 
@@ -153,68 +338,68 @@ def show_corpus(
         The view, which a cell shows as its last expression.
 
     Raises:
-        TypeError: not a model or a tokenizer of transformers.
-        ValueError: a table without scores, a model with other layers or heads than the table, the tokenizer of another
-            model, or a ``worst`` that is not a positive whole number.
+        TypeError: not a model or a tokenizer of transformers, or ``scores`` that are no scores.
+        ValueError: a table without scores and statistics or without texts, a model with other layers or heads than the
+            table, the tokenizer of another model, or a ``worst`` that is not a positive whole number.
     """
     check_positive(worst, "worst")
     if isinstance(table, str | PathLike):
         table = read_table(table)
-    return CorpusView(table, model, tokenizer, worst, target_tokenizer, forward)
+    listed = [scores] if isinstance(scores, str | Score) or callable(scores) else list(scores)
+    return CorpusView(table, model, tokenizer, worst, target_tokenizer, forward, listed)
 
 
-def _check_pair(table: pa.Table, scored: tuple[int, int], text_model: TextModel, extras: Extras) -> None:
-    """Detect the table of another model: a clicked sentence would show what was not scored, or fail."""
+def _heads(head: Ranked) -> str:
+    """What a score is ranked by, to follow its name."""
+    if isinstance(head, tuple):
+        return f" (layer {head[0]}, head {head[1]})"
+    return " (mean of all heads)" if head is None else f" (mean of layer {head})"
+
+
+def _described(column: Column | None) -> str:
+    return well_formed(column.score.description) if column else ""
+
+
+def _check_columns(table: pa.Table, ranking: Ranking) -> None:
+    if not ranking.quantities:
+        raise ValueError("the table has no scores or statistics: make one with score_corpus")
+    for name in ("source", "target"):
+        if name not in table.column_names:
+            raise ValueError(f"the table has no column {name!r}, whose texts the view lists: keep it in the table")
+
+
+def _check_pair(table: pa.Table, text_model: TextModel, extras: Extras) -> tuple[tuple[int, int], str]:
+    """Detect the table of another model: a clicked sentence would show what was not scored, or fail.
+
+    Returns:
+        The model's layers and heads, and a sentence for the reader if the models differ in other respects.
+    """
     model = text_model.model
     shape, _ = probe_model(text_model, extras)
     kind = type(model).__name__
-    if shape != scored:
-        raise ValueError(
-            f"the table has {scored[0]} layers of {scored[1]} heads and this {kind} has {shape[0]} layers of "
-            f"{shape[1]}: pass the model that the table was scored with"
-        )
+    for name in score_names(table):
+        field = table.schema.field(name).type
+        scored = tuple(field.shape) if not field.permutation else tuple(field.shape[axis] for axis in field.permutation)
+        if field.dim_names and list(field.dim_names) == ["head", "layer"]:
+            scored = (scored[1], scored[0])
+        if scored != shape:
+            raise ValueError(
+                f"the table has {scored[0]} layers of {scored[1]} heads and this {kind} has {shape[0]} layers of "
+                f"{shape[1]}: pass the model that the table was scored with"
+            )
     if METADATA not in (table.schema.metadata or {}):
-        return
+        return shape, ""
     before = corpus_info(table).get("job", {}).get("model")
     now = f"{kind} {model_fingerprint(model)}"  # the form of describe_job
-    if before not in (None, now):
-        logger.warning(
-            "the table was scored with another model (%s, this is %s): weights, configuration or number type differ, "
-            "and an opened sentence may not show what was scored",
-            before,
-            now,
-        )
-
-
-def distribution_picture(table: pa.Table, name: str) -> bytes:
-    """A picture (PNG) of the distribution of a score over the corpus: one plot per layer, one column per head."""
-    values = grids(table, name)
-    layers, heads = values.shape[1:]
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
-    columns = min(_COLUMNS, layers)
-    rows = math.ceil(layers / columns)
-    figure = Figure(figsize=(3.2 * columns, 2.2 * rows + 0.3), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, sharey=True).flat
-    for layer, ax in enumerate(axes):
-        if layer >= layers:
-            ax.set_axis_off()
-            continue
-        columns_of_layer = [values[:, layer, head] for head in range(heads)]
-        counts = np.stack([np.histogram(head[np.isfinite(head)], edges)[0] for head in columns_of_layer], axis=1)
-        shares = counts / np.maximum(counts.max(0), 1)  # relative to the fullest bin of the head
-        box = (-0.5, heads - 0.5, edges[0], edges[-1])
-        ax.imshow(shares, origin="lower", aspect="auto", extent=box, cmap=COLORS, vmin=0, vmax=1)
-        medians = [
-            np.median(head[np.isfinite(head)]) if np.isfinite(head).any() else np.nan for head in columns_of_layer
-        ]
-        ax.plot(range(heads), medians, "_", color=PLOT["median"], markersize=9, markeredgewidth=2)
-        ax.set_title(f"layer {layer}", fontsize=9)
-        ax.set_xticks(range(0, heads, max(1, heads // 8)))
-        ax.tick_params(labelsize=8)
-    figure.supylabel(name, fontsize=9, parse_math=False)
-    figure.supxlabel("head (red: its median)", fontsize=9)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=96)
-    return picture.getvalue()
+    if before in (None, now):
+        return shape, ""
+    logger.warning(
+        "the table was scored with another model (%s, this is %s): weights, configuration or number type differ, "
+        "and an opened sentence may not show what was scored",
+        before,
+        now,
+    )
+    return shape, (
+        f"The table was scored with another model ({before}, this is {now}). An opened sentence has the scores of the "
+        "table and the attention of this model."
+    )

@@ -12,7 +12,6 @@ import anywidget
 import torch
 import traitlets
 
-from xattn_widget._compat import open_widgets
 from xattn_widget.alignment.evidence import Evidence
 from xattn_widget.alignment.gold import Reference
 from xattn_widget.cross_attention import CrossAttention
@@ -23,7 +22,7 @@ from xattn_widget.panel.score_entries import ScoreEntry
 from xattn_widget.panel.settings import VIEW_SETTINGS, View, check_view
 from xattn_widget.panel.state import PanelState
 from xattn_widget.scores import Score
-from xattn_widget.widget.cells import note_shown
+from xattn_widget.widget.cells import connect, disconnect, note_shown
 from xattn_widget.widget.comm import allowed_state, receive
 from xattn_widget.widget.experiments import Experiments
 from xattn_widget.widget.live_model import LiveModel, Rest
@@ -307,9 +306,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         """The widget, and a text and a picture for places where widgets do not run."""
         from xattn_widget.panel.picture import summary_picture
 
-        if self.comm is None:  # the connection was closed
-            self._own_layout.open()
-            self.open()
+        connect(self, self._own_layout)
         note_shown(self)
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         data["text/plain"] = self.summary()
@@ -319,11 +316,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
     def let_go(self) -> None:
         """Free the page's copy of the widget once nothing shows it; displaying the widget opens it again."""
         self.stop()
-        if self.comm is not None:
-            for widget in (self, self._own_layout):
-                comm, widget.comm = widget.comm, None
-                open_widgets().pop(comm.comm_id, None)
-                comm.close()
+        disconnect(self, self._own_layout)
 
     def _receive(self, widget: Any, request: Any, buffers: Any) -> None:
         receive(self.state, self.answer_live, request, lambda reply, out: self.send(reply, out))

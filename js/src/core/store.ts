@@ -1,19 +1,19 @@
 // The model's traits as signals: whoever reads one while drawing is drawn again when it changes.
 import { batch, type Signal, signal } from "@preact/signals-core";
-import type { TraitName, Traits } from "./contract";
+import type { Traits } from "./contract";
 import { equal } from "./equal";
 import type { Model } from "./model";
 
-export interface Store {
-  get<K extends TraitName>(name: K): Traits[K];
+export interface Store<T = Traits> {
+  get<K extends keyof T & string>(name: K): T[K];
   /** Sets the traits that differ and tells Python once. */
-  set(patch: Partial<Traits>): void;
+  set(patch: Partial<T>): void;
 }
 
-export function createStore(model: Model, closing: AbortSignal): Store {
-  const traits = new Map<TraitName, Signal<unknown>>();
+export function createStore<T = Traits>(model: Model, closing: AbortSignal): Store<T> {
+  const traits = new Map<string, Signal<unknown>>();
 
-  function trait(name: TraitName): Signal<unknown> {
+  function trait(name: string): Signal<unknown> {
     const known = traits.get(name);
     if (known) return known;
     const value = signal<unknown>(model.get(name));
@@ -27,7 +27,7 @@ export function createStore(model: Model, closing: AbortSignal): Store {
   }
 
   return {
-    get: <K extends TraitName>(name: K) => trait(name).value as Traits[K],
+    get: <K extends keyof T & string>(name: K) => trait(name).value as T[K],
     set(patch) {
       const changes = Object.entries(patch).filter(([name, value]) => !equal(model.get(name), value));
       if (changes.length === 0) return;

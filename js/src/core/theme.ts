@@ -5,7 +5,6 @@ import type { ThemeName } from "./contract";
 import type { Frames } from "./frames";
 import { PALETTE } from "./palette";
 import { makeDiverging, makeRamp, parseColor, type Ramp, type RGB } from "./scales";
-import type { Store } from "./store";
 
 export interface Theme {
   dark: boolean;
@@ -108,7 +107,12 @@ export interface Looks {
 }
 
 /** Follows the trait, the host and the size of the panel, which is in the page already. */
-export function followLooks(root: HTMLElement, store: Store, frames: Frames, closing: AbortSignal): Looks {
+export function followLooks(
+  root: HTMLElement,
+  store: { get(name: "theme"): ThemeName },
+  frames: Frames,
+  closing: AbortSignal,
+): Looks {
   clearHostBackground(root);
   const theme = signal(applyTheme(root, store.get("theme")));
   const host = signal(0);

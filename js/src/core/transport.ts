@@ -8,8 +8,8 @@ export interface Reply {
   buffers: DataView[];
 }
 
-export interface Transport {
-  request(message: Request): Promise<Reply>;
+export interface Transport<Message extends object = Request> {
+  request(message: Message): Promise<Reply>;
 }
 
 /** Hosts should pass a DataView, which may be a view of a larger message; some pass its underlying buffer. */
@@ -25,7 +25,11 @@ interface Waiting {
   timer: ReturnType<typeof setTimeout>;
 }
 
-export function createTransport(model: Model, signal: AbortSignal, timeout = 20_000): Transport {
+export function createTransport<Message extends object = Request>(
+  model: Model,
+  signal: AbortSignal,
+  timeout = 20_000,
+): Transport<Message> {
   // Every view of a model hears every reply, so ids must not clash between views.
   // (crypto.randomUUID is missing on plain-http notebook servers.)
   const prefix = Math.random().toString(36).slice(2) + Date.now().toString(36);

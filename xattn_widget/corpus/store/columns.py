@@ -42,24 +42,24 @@ def column_values(table: pa.Table, name: str, heads: Sequence[tuple[int, int]] |
     if name in table.column_names and name not in score_names(table):
         return _numbers(table, name)
     if score not in score_names(table):
-        known = [*score_names(table), *_numeric(table)]
+        known = [*score_names(table), *numeric_names(table)]
         near = nearest(score, known)
         hint = f": did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise ValueError(f"the table has no numbers called {name!r}; it has {', '.join(known) or 'none'}{hint}")
-    grid = grids(table, score).astype(np.float64)
+    grid = grids(table, score)
     match = _NAME.fullmatch(name)
     assert match
     layer, head = (None if match[part] is None else int(match[part]) for part in ("layer", "head"))
     if heads is not None:
         pairs = head_pairs(heads)
         check_heads(pairs, grid.shape[1], grid.shape[2], score)
-        return np.stack([grid[:, layer, head] for layer, head in pairs]).mean(0)
+        return np.stack([grid[:, layer, head] for layer, head in pairs]).astype(np.float64).mean(0)
     check_heads([(layer or 0, head or 0)], grid.shape[1], grid.shape[2], score)
     if layer is not None:
         grid = grid[:, layer : layer + 1]
     if head is not None:
         grid = grid[:, :, head : head + 1]
-    return grid.mean((1, 2))
+    return grid.mean((1, 2), dtype=np.float64)  # a copy of a large table as float64 would not fit
 
 
 def schema_of(table: pa.Table | str | PathLike[str], name: str = "table") -> pa.Schema:
@@ -109,14 +109,15 @@ def cells(column: Any) -> list[Any]:
     return [None if is_missing(value) else value for value in values]
 
 
-def _numeric(table: pa.Table) -> list[str]:
+def numeric_names(table: pa.Table) -> list[str]:
+    """The columns of plain numbers, without the rows' ids."""
     kinds = (pa.types.is_floating, pa.types.is_integer)
     return [field.name for field in table.schema if any(kind(field.type) for kind in kinds) and field.name != "id"]
 
 
 def _numbers(table: pa.Table, name: str) -> Any:
-    if name not in _numeric(table):
-        known = ", ".join(_numeric(table)) or "none"
+    if name not in numeric_names(table):
+        known = ", ".join(numeric_names(table)) or "none"
         raise ValueError(f"column {name!r} holds no numbers; the table's columns of numbers: {known}")
     return table[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
 

@@ -1,0 +1,238 @@
+// A scored corpus: what to rank by, how it is spread, the list of sentences, and the panel of the one that is open.
+import { computed, signal as value } from "@preact/signals-core";
+import { h, setText } from "../core/dom";
+import { createErrands, errorText } from "../core/errands";
+import { createFrames } from "../core/frames";
+import type { HostedModel } from "../core/model";
+import { createStore } from "../core/store";
+import { followLooks } from "../core/theme";
+import { createTransport } from "../core/transport";
+import { keepKeys, mountPanel } from "../panel";
+import type {
+  CorpusRequest,
+  CorpusTraits,
+  DistributionReply,
+  Query,
+  RowsReply,
+  ValuesReply,
+} from "./contract";
+import { createControls } from "./controls";
+import { createDistribution, type Distribution } from "./distribution";
+import { createList } from "./list";
+import { formatCount } from "./numbers";
+import { createSentence } from "./sentence";
+
+/** Returns a function that takes everything down again. */
+export function mountCorpus(model: HostedModel, host: HTMLElement): () => void {
+  const closing = new AbortController();
+  const { signal } = closing;
+  const root = h("section", {
+    class: "xattn xattn-corpus",
+    // JupyterLab takes keys before they reach the view, unless an element asks for them.
+    attrs: { "aria-label": "Scored sentences", "data-lm-suppress-shortcuts": "true" },
+  });
+  host.append(root);
+  const store = createStore<CorpusTraits>(model, signal);
+  const transport = createTransport<CorpusRequest>(model, signal, 120_000);
+  const frames = createFrames(() => root.clientWidth > 0, signal);
+  const { theme, size } = followLooks(root, store, frames, signal);
+  const errands = createErrands(signal);
+
+  const quantity = computed(() => {
+    const name = store.get("score_name");
+    return store.get("info").quantities.find((entry) => entry.name === name);
+  });
+  const head = computed(() => (quantity.value?.per_head ? store.get("head") : null));
+  const query = computed<Query>(() => ({
+    score_name: store.get("score_name"),
+    head: head.value,
+    lowest_first: store.get("lowest_first"),
+    search: store.get("search"),
+  }));
+  const rows = value<RowsReply | null>(null);
+  const distribution = value<(Distribution & { name: string }) | null>(null);
+  const open = value<ValuesReply["values"] | null>(null);
+
+  // --- What the kernel is asked.
+
+  /** Asks, and keeps the answer unless something newer was asked meanwhile. */
+  function asking<Wanted extends CorpusRequest>(what: string, keep: (reply: Answer, wanted: Wanted) => void) {
+    let last: Wanted | null = null;
+    const errand = errands.add({ retry: () => last && ask(last) });
+    function ask(wanted: Wanted): void {
+      last = wanted;
+      const run = errand.start();
+      transport.request(wanted).then(
+        (reply) => {
+          if (run.aborted) return;
+          errand.settle(null);
+          keep(reply, wanted);
+        },
+        (error) => {
+          if (!run.aborted) errand.settle(`${what}: ${errorText(error)}`);
+        },
+      );
+    }
+    return ask;
+  }
+  const askRows = asking<Extract<CorpusRequest, { kind: "rows" }>>(
+    "The sentences could not be listed",
+    ({ content }) => {
+      rows.value = content as unknown as RowsReply;
+    },
+  );
+  const askDistribution = asking<Extract<CorpusRequest, { kind: "distribution" }>>(
+    "The distribution could not be read",
+    ({ content, buffers: [buffer] }, { name }) => {
+      const counts = buffer ? readCounts(buffer) : new Uint32Array();
+      distribution.value = { name, reply: content as unknown as DistributionReply, counts };
+    },
+  );
+  const askValues = asking<Extract<CorpusRequest, { kind: "values" }>>(
+    "The values of the open sentence could not be read",
+    ({ content }) => {
+      open.value = (content as unknown as ValuesReply).values;
+    },
+  );
+
+  frames.watch(() => askDistribution({ kind: "distribution", name: store.get("score_name") }));
+  let asked: Query | null = null;
+  frames.watch(() => {
+    const [next, row] = [query.value, store.get("row")];
+    // A row that was opened here is listed already. One that Python opened is looked for.
+    const known = asked !== null && rows.peek()?.rows.some((entry) => entry.row === row);
+    if (asked === next && (row === null || known)) return;
+    // Another ranking begins with its first rows, wherever the open one is now.
+    askRows({ kind: "rows", query: next, start: 0, row: asked === null || asked === next ? row : null });
+    asked = next;
+  });
+  frames.watch(() => {
+    const row = store.get("row");
+    open.value = null;
+    if (row !== null && quantity.value?.per_head)
+      askValues({ kind: "values", name: quantity.value.name, row });
+  });
+
+  // --- What is shown.
+
+  const model_ = h("span", { class: "xattn-model" });
+  const header = h(
+    "header",
+    { class: "xattn-header" },
+    h("span", { class: "xattn-title", text: "Scored sentences" }),
+    model_,
+  );
+  const notice = h("div", { class: "xattn-small xattn-corpus-notice" });
+  const controls = createControls(
+    {
+      rank: ({ name, lowest_first }) => store.set({ score_name: name, lowest_first }),
+      order: (lowest_first) => store.set({ lowest_first }),
+      search: (search) => store.set({ search }),
+    },
+    signal,
+  );
+  const spread = createDistribution({ rank: (head) => store.set({ head }) }, signal);
+  const list = createList(
+    {
+      open: (row) => store.set({ row }),
+      page: (start) => askRows({ kind: "rows", query: query.peek(), start, row: null }),
+    },
+    signal,
+  );
+  const sentence = createSentence(model, mountPanel, { close: () => store.set({ row: null }) }, signal);
+  const alert = createAlert(errands, frames, signal);
+  root.append(
+    header,
+    notice,
+    controls.element,
+    controls.about,
+    spread.element,
+    alert,
+    list.element,
+    sentence.bar,
+  );
+  host.append(sentence.place);
+  keepKeys({ root, signal });
+
+  frames.draw(() => {
+    const info = store.get("info");
+    const shape = info.layers ? `${info.layers} × ${info.heads} heads` : "";
+    const parts = [info.model, shape, `${formatCount(info.rows)} rows`];
+    setText(model_, parts.filter((part) => part !== "").join(" · "));
+    setText(notice, info.notice);
+    notice.hidden = info.notice === "";
+  });
+  frames.draw(() =>
+    controls.show({
+      quantities: store.get("info").quantities,
+      name: store.get("score_name"),
+      head: store.get("head"),
+      lowestFirst: store.get("lowest_first"),
+      search: store.get("search"),
+    }),
+  );
+  /** The value of the open row where it is listed. */
+  function openValue(): (number | null)[][] | null {
+    const found = rows.value?.rows.find((entry) => entry.row === store.get("row"))?.value;
+    return typeof found === "number" ? [[found]] : null;
+  }
+  frames.draw(() => {
+    void size.value;
+    const found = distribution.value;
+    spread.show({
+      name: store.get("score_name"),
+      perHead: quantity.value?.per_head ?? false,
+      distribution: found?.name === store.get("score_name") ? found : null,
+      head: head.value,
+      open: quantity.value?.per_head ? open.value : openValue(),
+      theme: theme.value,
+      width: spread.element.clientWidth,
+    });
+  });
+  frames.draw(() => {
+    const { logprob, page, errors } = store.get("info");
+    const name = store.get("score_name");
+    list.show({
+      reply: rows.value,
+      name,
+      logprob: logprob === name ? null : logprob,
+      page,
+      open: store.get("row"),
+      search: store.get("search"),
+      errors,
+    });
+  });
+  frames.watch(() => sentence.show(store.get("row"), store.get("_open") ?? {}));
+
+  return () => {
+    closing.abort();
+    root.remove();
+    sentence.place.remove();
+  };
+}
+
+type Answer = Awaited<ReturnType<ReturnType<typeof createTransport>["request"]>>;
+
+function readCounts(view: DataView): Uint32Array {
+  return Uint32Array.from({ length: view.byteLength / 4 }, (_, i) => view.getUint32(4 * i, true));
+}
+
+/** What went wrong, with a way to try again. */
+function createAlert(
+  errands: ReturnType<typeof createErrands>,
+  frames: ReturnType<typeof createFrames>,
+  signal: AbortSignal,
+): HTMLElement {
+  const message = h("span");
+  const retry = h("button", { class: "xattn-button", text: "Retry", attrs: { type: "button" } });
+  const box = h("div", { class: "xattn-alert-box" }, message, retry);
+  const element = h("div", { class: "xattn-alert", attrs: { role: "alert" } });
+  retry.addEventListener("click", () => errands.retry(), { signal });
+  frames.draw(() => {
+    const error = errands.error.value;
+    setText(message, error?.text ?? "");
+    if (error === null) element.replaceChildren();
+    else if (!element.contains(box)) element.replaceChildren(box);
+  });
+  return element;
+}
