@@ -1,7 +1,7 @@
 // The bar of experiments: the shown target, editing it, other tokens, muted heads; progress and stop.
 import type { Effect, Head, Rest, TokenChoice } from "../core/contract";
 import { bdi, h, setText } from "../core/dom";
-import { formatScore, tokenText } from "../core/format";
+import { formatProbability, formatScore, tokenText } from "../core/format";
 import { claim } from "../core/keyboard";
 
 /** One of the targets of a source: a hypothesis, an edit, or a result of muting. */
@@ -197,7 +197,7 @@ function createChoices(events: ExperimentsEvents, signal: AbortSignal) {
   const element = h("div", { class: "xattn-experiments-row" }, asked, list, rest);
 
   function choiceButton(choice: TokenChoice): HTMLButtonElement {
-    const probability = Math.exp(choice.logprob).toFixed(3);
+    const probability = formatProbability(Math.exp(choice.logprob));
     const name = `${tokenText(choice.label)}, probability ${probability}`;
     const button = h(
       "button",

@@ -4,14 +4,19 @@ import type { Context } from "../core/context";
 import { formatWeight } from "../core/format";
 import { copyRow } from "../core/row_text";
 import { sceneTitle, shownScene } from "../core/saved";
+import type { Scene } from "../core/scene";
 import type { Saved, View } from "../core/view";
 import { drawLines } from "./drawing";
 import type { Filter } from "./geometry";
 import { createLines } from "./view";
 import { createWalk } from "./walk";
 
+/** Of tokens that are written downward. */
+const TOKENS_ACROSS = 28;
+
 export function mountLines(context: Context): View {
-  const { store, loader, active, gestures, theme, colors, size, found, frames, paintSoon, signal } = context;
+  const { store, loader, active, gestures, theme, colors, size, printing, found, frames, paintSoon, signal } =
+    context;
   const lines = createLines(
     {
       hover: (side, unit) => active.hover(unit === null ? null : { side, unit }),
@@ -59,7 +64,7 @@ export function mountLines(context: Context): View {
       if (!scene) return;
       lines.show({
         scene,
-        layout: store.get("orientation"),
+        layout: printing.value && !fitsSheet(scene) ? "columns" : store.get("orientation"),
         filter: filter.value,
         fade: store.get("special") === "fade",
         colors: colors.value.slice(0, scene.sets.length),
@@ -72,6 +77,11 @@ export function mountLines(context: Context): View {
       lines.reveal(pin.side, pin.unit);
     },
   };
+}
+
+/** Whether a printed page is wide enough for the tokens in rows; it does not scroll. */
+function fitsSheet({ source, target }: Scene): boolean {
+  return Math.max(source.labels.length, target.labels.length) <= TOKENS_ACROSS;
 }
 
 /** Which lines are kept, by the traits. */

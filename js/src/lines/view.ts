@@ -1,7 +1,7 @@
 // Source and target tokens, and on canvases between them the lines of the picked heads.
 import type { Layout, Side } from "../core/contract";
 import { h, prepareCanvas, setText } from "../core/dom";
-import { tokenText } from "../core/format";
+import { rowName, tokenText } from "../core/format";
 import { PALETTE } from "../core/palette";
 import { type ReferenceLink, referenceLinks } from "../core/reference";
 import type { Scene } from "../core/scene";
@@ -197,9 +197,9 @@ export function createLines(
     const { scene, layout, fade } = props;
     const columns = layout === "columns";
     element.classList.toggle("xattn-rows", !columns);
-    const token = scene.spec.reading === "output" ? "predicted" : "read";
+    const named = rowName(scene.spec.reading);
     setText(sourceTitle, columns ? "Source" : "Source above");
-    setText(targetTitle, columns ? `Target · ${token}` : `Target below · ${token}`);
+    setText(targetTitle, columns ? `Target · ${named}` : `Target below · ${named}`);
     const placed = place(scene, layout);
     extent = Math.max(placed.source.total, placed.target.total);
     body.style.height = columns ? `${extent}px` : "";

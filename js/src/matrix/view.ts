@@ -1,6 +1,7 @@
 // A heat map of the picked heads with the reference drawn over it, or the same numbers as a table.
 
 import { h, setText } from "../core/dom";
+import { rowName } from "../core/format";
 import { referenceMarks, weightCells } from "../core/heat/cells";
 import { canEnlarge } from "../core/heat/layout";
 import { createLegend } from "../core/heat/legend";
@@ -104,13 +105,12 @@ export function createMatrix(
       asTable.setAttribute("aria-pressed", String(next.table));
       if (zoomTo && next.enlarged) pane.center(zoomTo[0], zoomTo[1], true);
       zoomTo = null;
-      const token = scene.spec.reading === "output" ? "predicted" : "read";
       const outlined =
         colored.marks.length > 0 ? "; outlined: the reference, dashed where only possible" : "";
       legend.show(
         theme.ramp.gradient,
         ["0", (scene.top / 4).toFixed(2), scene.top.toFixed(2)],
-        `rows: target token ${token}, columns: source${outlined}`,
+        `rows: ${rowName(scene.spec.reading)}, columns: source${outlined}`,
       );
     },
     reveal: ({ side, unit }) =>
