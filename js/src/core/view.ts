@@ -26,7 +26,7 @@ export interface View {
   options: readonly OptionName[];
   /** Draws the view in the frame after anything that it read has changed, while it is open. */
   draw(): void;
-  /** Scrolls a newly pinned token into sight: Python or the search may pin one that is not. */
+  /** Marks the pinned token, and scrolls a newly pinned one into sight: Python or the search may pin one that is not. */
   reveal?(pin: Token | null): void;
   /** What is picked here, for a screen reader, where it is more than the picked heads. */
   summary?(): string;

@@ -2,6 +2,7 @@
 import { computed } from "@preact/signals-core";
 import type { Context } from "../core/context";
 import { formatWeight } from "../core/format";
+import { mutedSets } from "../core/picks";
 import { copyRow } from "../core/row_text";
 import { sceneTitle, shownScene } from "../core/saved";
 import type { Scene } from "../core/scene";
@@ -43,7 +44,7 @@ export function mountLines(context: Context): View {
     }
     const { token, partners, exact } = shown.inspection;
     const weights = new Map(partners.map(({ index, value }) => [index, formatWeight(value, exact)]));
-    lines.activate({ ...token, partners: weights, pinned: shown.pinned });
+    lines.activate({ ...token, partners: weights });
   });
   frames.watch(() => {
     for (const side of ["source", "target"] as const) {
@@ -68,10 +69,12 @@ export function mountLines(context: Context): View {
         filter: filter.value,
         fade: store.get("special") === "fade",
         colors: colors.value.slice(0, scene.sets.length),
+        muted: mutedSets(store, scene.spec),
         theme: theme.value,
       });
     },
     reveal(pin) {
+      lines.pin(pin);
       if (!pin) return;
       lines.setTabStop(pin.side, pin.unit);
       lines.reveal(pin.side, pin.unit);
@@ -106,6 +109,7 @@ export function saveLines(_view: View, context: Context): Saved {
           filter: filterOf(context),
           fade: context.store.get("special") === "fade",
           colors: context.colors.value,
+          muted: mutedSets(context.store, scene.spec),
         },
         style,
       ),
