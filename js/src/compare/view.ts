@@ -191,7 +191,7 @@ export function createCompare(
         last.dot.hidden = true;
         last.pane.element.hidden = difference === null;
         none.hidden = difference !== null;
-        setText(none, "A and B share no tokens; showing words instead of subwords may help.");
+        setText(none, "A and B have no tokens in common. Whole words instead of subwords may help.");
         setText(last.text, sharedText(first, second, difference));
         if (difference) {
           const cells = differenceCells(difference.values, difference.top, theme);

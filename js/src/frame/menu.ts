@@ -6,7 +6,11 @@ import { createPopover } from "../core/popover";
 export const FORMATS = [
   { name: "png", label: "PNG", title: "The open view as a picture" },
   { name: "svg", label: "SVG", title: "The open view as a drawing; its lines and text can be edited" },
-  { name: "csv", label: "CSV", title: "The numbers, one line for each pair of tokens and each picked head" },
+  {
+    name: "csv",
+    label: "CSV",
+    title: "The numbers of the open view; of weights, one line for each pair of tokens and each head",
+  },
   {
     name: "spreadsheet",
     label: "CSV for a spreadsheet",

@@ -26,7 +26,7 @@ export function createStage(
     if (scene.source.labels.length === 0 || scene.target.labels.length === 0)
       return "Every token here is special, and special tokens are dropped.";
     const axes = { source: scene.reply.source, target: scene.reply.target[scene.spec.reading] };
-    return isOffered(needs, axes) ? "" : "This view shows another kind of source or target.";
+    return isOffered(needs, axes) ? "" : "This view is for another kind of source or target.";
   });
 
   frames.draw(() => {

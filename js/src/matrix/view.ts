@@ -61,7 +61,7 @@ export function createMatrix(
   );
   const table = createTable(signal);
   const legend = createLegend("Weight", "Square-root scale, so that small weights can be told from none");
-  const zoom = button("Readable size", () => events.zoom(!props?.enlarged));
+  const zoom = button("Enlarge", () => events.zoom(!props?.enlarged));
   const asTable = button("As a table", () => events.table(!props?.table));
   const tools = h("div", { class: "xattn-tools" }, zoom, asTable);
   const foot = h("div", { class: "xattn-foot" }, legend.element, tools);
@@ -100,13 +100,13 @@ export function createMatrix(
       else pane.show({ ...scene, ...colored, ...next });
       const layout = pane.layout();
       zoom.hidden = next.table || !layout || !(next.enlarged || canEnlarge(layout));
-      setText(zoom, next.enlarged ? "Whole matrix" : "Readable size");
+      setText(zoom, next.enlarged ? "Whole matrix" : "Enlarge");
       zoom.removeAttribute("aria-pressed");
       asTable.setAttribute("aria-pressed", String(next.table));
       if (zoomTo && next.enlarged) pane.center(zoomTo[0], zoomTo[1], true);
       zoomTo = null;
       const outlined =
-        colored.marks.length > 0 ? "; outlined: the reference, dashed where only possible" : "";
+        colored.marks.length > 0 ? "; outlined: the reference, dashed where a link is only possible" : "";
       legend.show(
         theme.ramp.gradient,
         ["0", (scene.top / 4).toFixed(2), scene.top.toFixed(2)],
