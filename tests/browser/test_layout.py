@@ -40,7 +40,8 @@ def places(panel: Locator, *names: str) -> list[list[list[float]]]:
 @pytest.mark.parametrize("width", [600, 900, 1085, 1400])
 def test_the_open_view_comes_first(page: Page, tmp_path: Path, width: int) -> None:
     page.set_viewport_size({"width": width + 32, "height": 900})
-    panel = shown(page, tmp_path, record_of(TARGET, SOURCE, layers=3, heads=8), layer=2, head=1)
+    records = [record_of(target, SOURCE, layers=3, heads=8) for target in (TARGET, OTHER)]
+    panel = shown(page, tmp_path, records, layer=2, head=1)
     expect(token(panel, "target", "met")).to_be_visible()
     [lines], [grid], [options], [bar] = places(
         panel, ".xattn-lines-body", ".xattn-heads", ".xattn-options", ".xattn-experiments"

@@ -202,7 +202,7 @@ export function createCompare(
       weights.show(
         theme.ramp.gradient,
         ["0", (top / 4).toFixed(2), top.toFixed(2)],
-        `rows: ${rowName(first.spec.reading)}`,
+        `rows: ${rowName(first.spec.reading, first.spec.words)}`,
       );
       const limit = difference?.top ?? 0;
       differences.show(

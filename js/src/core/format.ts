@@ -14,8 +14,8 @@ export function formatWeight(value: number, exact: boolean): string {
 }
 
 /** What the rows of a reading are named by. */
-export function rowName(reading: Reading): string {
-  return reading === "output" ? "token written" : "token read";
+export function rowName(reading: Reading, words = false): string {
+  return `${words ? "word" : "token"} ${reading === "output" ? "written" : "read"}`;
 }
 
 export function formatScore(value: number | null | undefined): string {

@@ -29,5 +29,6 @@ export function sceneNames({ store }: Context, scene: Scene): string[] {
 
 /** What a drawing of a scene shows: its heads, and what its rows stand for. */
 export function sceneTitle(context: Context, scene: Scene): string[] {
-  return [sceneNames(context, scene).join("; "), `rows named by the ${rowName(scene.spec.reading)}`];
+  const { reading, words } = scene.spec;
+  return [sceneNames(context, scene).join("; "), `rows named by the ${rowName(reading, words)}`];
 }

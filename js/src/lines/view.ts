@@ -201,7 +201,7 @@ export function createLines(
     const { scene, layout, fade } = props;
     const columns = layout === "columns";
     element.classList.toggle("xattn-rows", !columns);
-    const named = rowName(scene.spec.reading);
+    const named = rowName(scene.spec.reading, scene.spec.words);
     setText(sourceTitle, columns ? "Source" : "Source above");
     setText(targetTitle, columns ? `Target · ${named}` : `Target below · ${named}`);
     const placed = place(scene, layout);

@@ -110,7 +110,7 @@ export function createMatrix(
       legend.show(
         theme.ramp.gradient,
         ["0", (scene.top / 4).toFixed(2), scene.top.toFixed(2)],
-        `rows: ${rowName(scene.spec.reading)}, columns: source${outlined}`,
+        `rows: ${rowName(scene.spec.reading, scene.spec.words)}, columns: source${outlined}`,
       );
     },
     reveal: ({ side, unit }) =>

@@ -1,5 +1,6 @@
 // The order of the panel's parts, what is left out, and how far it is to the first token by keyboard.
 import { describe, expect, it } from "vitest";
+import type { Head } from "../../src/core/contract";
 import { settled } from "../helpers";
 import { mounted, TWO } from "../mounted";
 
@@ -79,26 +80,32 @@ describe("options", () => {
     choose("Show lines", "strongest");
     expect([model.get("reading"), model.get("words"), model.get("keep")]).toEqual(["input", true, "top"]);
     await settled();
-    expect(all(".xattn-side-titles span")[1]?.textContent).toBe("Target · token read");
+    expect(all(".xattn-side-titles span")[1]?.textContent).toBe("Target · word read");
   });
 });
 
 describe("the way to the tokens", () => {
   it("takes at most ten stops, with each group in one", async () => {
-    await mount();
+    const heads: Head[] = [
+      [0, 0],
+      [0, 1],
+      [1, 1],
+    ];
+    await mount({ info: TWO, heads });
     const order = stops();
     const token = order.findIndex((element) => element.matches(".xattn-token"));
     expect(order[0]).toBe(first(".xattn-skip"));
     expect(token).toBeGreaterThan(0);
     expect(token).toBeLessThan(10);
-    for (const group of [
+    const groups = [
       ".xattn-tabs",
       ".xattn-tools-bar",
+      ".xattn-chips",
+      ".xattn-source",
       ".xattn-heads",
       ".xattn-ranking",
-      ".xattn-source",
-    ])
-      expect(order.filter((element) => element.closest(group))).toHaveLength(1);
+    ];
+    for (const group of groups) expect(order.filter((element) => element.closest(group))).toHaveLength(1);
   });
 
   it("is one step by the skip button, in views of tokens and in others", async () => {
