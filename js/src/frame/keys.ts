@@ -10,11 +10,11 @@ export const KEYS: readonly { where: string; keys: readonly (readonly [keys: str
     {
       where: "Tokens",
       keys: [
-        ["← ↑ → ↓", "Go along the sentence, or across to the strongest partner"],
+        ["← ↑ → ↓", "Go along the sentence, or to the strongest partner"],
         ["Home End", "Go to the first or the last token"],
         ["Enter", "Pin the token; once more, unpin it"],
         ["Esc", "Unpin"],
-        ["Page↑ Page↓", "Show the layer before or after; the heads keep their numbers"],
+        ["Page↑ Page↓", "Show the layer before or after"],
         ["C", "Copy the weights of the token"],
       ],
     },
@@ -29,15 +29,15 @@ export const KEYS: readonly { where: string; keys: readonly (readonly [keys: str
     {
       where: "Heads",
       keys: [
-        ["← ↑ → ↓", "Go from head to head, in the grid, the ranking and the pictures"],
-        ["Enter", "Pick the head; with Shift, add it or take it away"],
-        ["M", "Mute the head in the grid; once more, unmute it"],
+        ["← ↑ → ↓", "Go from head to head"],
+        ["Enter", "Pick the head; with Shift, add or remove it"],
+        ["M", "Mute the head of the grid; once more, unmute it"],
       ],
     },
     {
       where: "Find a token",
       keys: [
-        ["Enter", "Go to the next match; with Shift, to the one before"],
+        ["Enter", "Go to the next match; with Shift, back"],
         ["Esc", "Clear the field"],
       ],
     },
@@ -65,12 +65,16 @@ export function createKeys({ root, id, signal }: Context): HTMLElement {
       class: "xattn-keys",
       attrs: { id: `${id}-keys`, role: "dialog", "aria-label": "Keys", tabindex: "-1" },
     },
-    ...KEYS.map(({ where, keys }) =>
-      h(
-        "section",
-        {},
-        h("div", { class: "xattn-keys-where", text: where }),
-        h("dl", {}, ...keys.map(([names, effect]) => row(names, effect))),
+    h(
+      "div",
+      { class: "xattn-keys-list" },
+      ...KEYS.map(({ where, keys }) =>
+        h(
+          "section",
+          {},
+          h("div", { class: "xattn-keys-where", text: where }),
+          h("dl", {}, ...keys.map(([names, effect]) => row(names, effect))),
+        ),
       ),
     ),
   );
