@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 from playwright.sync_api import Locator, Page, expect
 
 from xattn_widget import CrossAttention, CrossAttentionWidget
@@ -13,9 +12,9 @@ from xattn_widget import CrossAttention, CrossAttentionWidget
 from .test_panel import record_of, token
 from .test_views import open_tab
 
-SOURCE = "Gestern habe ich meinen alten Freund in der Stadt getroffen .".split()
-TARGET = "Yesterday I met my old friend in town .".split()
-OTHER = "I am sorry to hear that .".split()
+SOURCE = ["Gestern", "habe", "ich", "meinen", "alten", "Freund", "in", "der", "Stadt", "getroffen", "."]
+TARGET = ["Yesterday", "I", "met", "my", "old", "friend", "in", "town", "."]
+OTHER = ["I", "am", "sorry", "to", "hear", "that", "."]
 # Left, top, right and bottom of the panel's parts, from its own corner.
 PLACES = """([root, names]) => names.map((name) => [...root.querySelectorAll(name)].map((part) => {
   const [own, box] = [root.getBoundingClientRect(), part.getBoundingClientRect()];
@@ -31,9 +30,7 @@ def shown(page: Page, tmp_path: Path, record: CrossAttention | list[CrossAttenti
 
 
 def places(panel: Locator, *names: str) -> list[list[list[float]]]:
-    found: list[list[list[float]]] = panel.evaluate(
-        f"(root, names) => ({PLACES})([root, names])", list(names)
-    )
+    found: list[list[list[float]]] = panel.evaluate(f"(root, names) => ({PLACES})([root, names])", list(names))
     return found
 
 
