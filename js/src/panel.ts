@@ -6,16 +6,19 @@ import type { MountedView, Opened, ViewDefinition } from "./core/view";
 import { createExperiments } from "./experiments/controller";
 import { createExport } from "./frame/export";
 import { createHeader } from "./frame/header";
+import { createKeys } from "./frame/keys";
 import { createNotes } from "./frame/notes";
 import { createOptions } from "./frame/options";
 import { createPicked } from "./frame/picked";
 import { createReadout } from "./frame/readout";
 import { createSearch } from "./frame/search";
 import { createRoot, fillRoot, type Parts } from "./frame/shell";
+import { createSkip } from "./frame/skip";
 import { createSpoken } from "./frame/spoken";
 import { createStage } from "./frame/stage";
 import { createStatus } from "./frame/status";
 import { createTabs } from "./frame/tabs";
+import { createTools } from "./frame/tools";
 import { createHeads } from "./heads/controller";
 import { VIEWS } from "./views";
 
@@ -41,19 +44,17 @@ export function mountPanel(
 
 function createParts(context: Context, views: readonly MountedView[]): Parts {
   const opened = openedView(context, views);
-  const header = createHeader(context);
   const experiments = createExperiments(context);
   const heads = createHeads(context, opened, experiments.mute);
-  const options = createOptions(context, opened);
-  const tabs = createTabs(context, views, options.open);
-  tabs.bar.prepend(createSearch(context, opened), createExport(context, opened));
+  const tools = createTools(context, createExport(context, opened), createKeys(context));
   return {
     ...heads,
     ...createStatus(context, opened),
-    header,
+    skip: createSkip(context, opened),
+    header: createHeader(context),
+    tabs: createTabs(context, views, createSearch(context, opened), tools),
     experiments: experiments.element,
-    tabs: tabs.element,
-    options: options.element,
+    options: createOptions(context, opened),
     picked: createPicked(context, opened),
     stage: createStage(context, views, opened),
     readout: createReadout(context, opened),

@@ -30,8 +30,12 @@ describe("mounting", () => {
     const before = observers.size;
     const model = await mount();
     expect(model.listeners).toBeGreaterThan(0);
-    expect([page.mock.calls.length, view.mock.calls.length]).toEqual([0, 0]);
+    expect(page.mock.calls).toHaveLength(0);
     panel.close();
+    // Printing is an event of the window.
+    expect(view.mock.calls.map(([name]) => name)).toEqual(["beforeprint", "afterprint"]);
+    const signals = view.mock.calls.map(([, , options]) => (options as AddEventListenerOptions).signal);
+    expect(signals.every((signal) => signal?.aborted)).toBe(true);
     expect([model.listeners, observers.size, panel.host.childNodes.length]).toEqual([0, before, 0]);
     model.set("layer", 1);
     await settled();
@@ -124,6 +128,55 @@ describe("gestures", () => {
     expect(all(".xattn-token")).toEqual(before);
     first(".xattn-target").dispatchEvent(new MouseEvent("pointerleave"));
     expect(all(".xattn-active")).toHaveLength(0);
+  });
+
+  it("keeps the outline of the pinned token while another one is inspected", async () => {
+    const model = await mount();
+    const [, pinned, other] = all(".xattn-target .xattn-token") as HTMLElement[];
+    const outlined = () => all(".xattn-is-pinned");
+    pinned?.click();
+    await settled();
+    other?.dispatchEvent(new MouseEvent("pointerover", { bubbles: true }));
+    expect([outlined(), all(".xattn-active")]).toEqual([[pinned], [other]]);
+    // Of another head, and of another side.
+    model.set("heads", [[1, 1]]);
+    await settled();
+    expect(outlined()).toEqual([pinned]);
+    all(".xattn-source .xattn-token")[0]?.click();
+    await settled();
+    expect(outlined()).toEqual([all(".xattn-source .xattn-token")[0]]);
+    model.set("source_index", null);
+    await settled();
+    expect(outlined()).toEqual([]);
+  });
+
+  it("moves whole layers and several heads to the next layer by the Page keys", async () => {
+    const model = await mount();
+    const token = all(".xattn-target .xattn-token")[0] as HTMLElement;
+    const moved = (heads: [number, number][], key: string) => {
+      model.set("heads", heads);
+      model.set("layer", heads.at(-1)?.[0] ?? 0);
+      model.set("head", heads.at(-1)?.[1] ?? 0);
+      press(token, key);
+      return [model.get("heads"), model.get("layer"), model.get("head")];
+    };
+    const whole = (layer: number): [number, number][] => [
+      [layer, 0],
+      [layer, 1],
+    ];
+    expect(moved(whole(0), "PageDown")).toEqual([whole(1), 1, 1]);
+    expect(moved(whole(1), "PageUp")).toEqual([whole(0), 0, 1]);
+    // There is no layer below the last and none above the first.
+    expect(moved(whole(1), "PageDown")).toEqual([whole(1), 1, 1]);
+    expect(moved(whole(0), "PageUp")).toEqual([whole(0), 0, 1]);
+    // In the order in which they were picked.
+    expect(moved([...whole(0)].reverse(), "PageDown")).toEqual([[...whole(1)].reverse(), 1, 0]);
+    // Heads of several layers: the one picked last.
+    const scattered: [number, number][] = [
+      [1, 1],
+      [0, 0],
+    ];
+    expect(moved(scattered, "PageDown")).toEqual([[[1, 0]], 1, 0]);
   });
 
   it("walks tokens by keys and steps through the layers", async () => {

@@ -77,10 +77,8 @@ describe("the registry", () => {
     expect(drawn).toEqual(["sentence 0, mean"]);
     expect(tab("Toy").getAttribute("aria-selected")).toBe("true");
     expect(panel.first(".xattn-view").getAttribute("aria-labelledby")).toBe(tab("Toy").id);
-    const enabled = panel
-      .all(".xattn-options select")
-      .map((select) => !(select as HTMLSelectElement).disabled);
-    expect(enabled).toEqual([true, false, false, false, false, false]);
+    const shown = panel.all(".xattn-options .xattn-field").filter((field) => !field.hidden);
+    expect(shown.map((field) => field.firstElementChild?.textContent)).toEqual(["Words"]);
     // It is drawn again for what it read, and for nothing else.
     model.set("aggregate", "max");
     model.set("table", true);

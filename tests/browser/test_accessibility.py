@@ -58,6 +58,10 @@ def test_axe_finds_nothing(page: Page, tmp_path: Path, widget: CrossAttentionWid
     panel.get_by_role("button", name="Export").click()
     found["the list of exports"] = violations(page)
     page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(panel.get_by_role("dialog", name="Keys")).to_be_focused()
+    found["the list of keys"] = violations(page)
+    page.keyboard.press("Escape")
     for name in ("Matrix", "Sentences", "Compare", "Scores", "All heads"):
         panel.get_by_role("tab", name=name).click()
         expect(panel.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")

@@ -57,7 +57,7 @@ def test_the_page_allows_its_own_script_and_nothing_else(page: Page, page_errors
     expect(detail(panel)).to_contain_text("Buch")
     expect(page.locator(".xattn-fallback")).to_have_count(0)
     assert save(page, panel, "Picture").read_bytes().startswith(b"\x89PNG")
-    assert save(page, panel, "Weights (CSV)").read_text(encoding="utf-8").startswith("heads,")
+    assert save(page, panel, "CSV").read_text(encoding="utf-8").startswith("heads,")
     assert page_errors == []
     # A script that somebody manages to put in does not run.
     page.evaluate(
@@ -142,7 +142,7 @@ def test_an_embedded_page_is_sandboxed_and_works(page: Page, page_errors: list[s
         assert given - 40 <= needed <= given + 1
     # It saves files, and copies.
     assert save(page, panel, "Picture").read_bytes().startswith(b"\x89PNG")
-    assert save(page, panel, "Weights (CSV)").read_text(encoding="utf-8").startswith("heads,")
+    assert save(page, panel, "CSV").read_text(encoding="utf-8").startswith("heads,")
     token(panel, "target", "book").click()
     panel.get_by_role("button", name="Copy").click()
     expect(panel.locator(".xattn-loading")).to_contain_text("copied", ignore_case=True)
@@ -237,7 +237,7 @@ def test_a_score_that_fails_is_named_and_the_others_show(
     page.screenshot(path=folder / f"failed-{scheme}-{width}.png")
     panel.get_by_label("Score that colors the heads").select_option("entropy")
     expect(panel.locator(".xattn-own-score")).to_contain_text("rank")
-    panel.get_by_label("Against").select_option("peak")
+    panel.get_by_label("Vertical axis").select_option("peak")
     expect(panel.locator(".xattn-dot-mark")).to_have_count(6)
     saved = save(page, panel, "Weights (JSON)").read_text(encoding="utf-8")
     assert "ZeroDivisionError" in saved

@@ -20,6 +20,7 @@ export function mountAllHeads(context: Context): View {
   return {
     element: view.element,
     title: "Every head as a small picture",
+    showsEveryHead: true,
     options: [],
     draw() {
       const sentence = store.get("sentence");

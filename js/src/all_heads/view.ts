@@ -73,7 +73,7 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
         const caption = h(
           "span",
           { class: "xattn-caption" },
-          h("span", { text: `L${layer} H${head}` }),
+          h("span", { class: "xattn-caption-name", text: `L${layer} H${head}` }),
           " ",
           score,
         );
@@ -94,7 +94,16 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
         return { button, canvas, score };
       }),
     );
-    grid.replaceChildren(...cells.flat().map(({ button }) => button));
+    const axis = (text: string, kind: string) =>
+      h("span", { class: `xattn-axis ${kind}`, text, attrs: { "aria-hidden": "true" } });
+    grid.replaceChildren(
+      axis("", "xattn-multiples-head"),
+      ...Array.from({ length: heads }, (_, head) => axis(String(head), "xattn-multiples-head")),
+      ...cells.flatMap((row, layer) => [
+        axis(String(layer), "xattn-multiples-layer"),
+        ...row.map(({ button }) => button),
+      ]),
+    );
     for (const row of cells) if (row[0]) observer.observe(row[0].button);
   }
 

@@ -2,7 +2,7 @@
 
 import type { SentenceInfo } from "../core/contract";
 import { h, setText } from "../core/dom";
-import { formatDifference, formatWeight, tokenText } from "../core/format";
+import { formatDifference, formatWeight, rowName, tokenText } from "../core/format";
 import { differenceCells, weightCells } from "../core/heat/cells";
 import { createLegend } from "../core/heat/legend";
 import { type At, createHeatPane } from "../core/heat/pane";
@@ -36,7 +36,7 @@ export interface CompareView {
 }
 
 const TALLEST = 420;
-const HINT = "Point at a cell to read it in A and B.";
+const HINT = "Point at a cell to see its weight in A and in B.";
 
 export function createCompare(
   events: CompareEvents,
@@ -48,7 +48,7 @@ export function createCompare(
   const sentenceField = h(
     "label",
     { class: "xattn-field" },
-    h("span", { class: "xattn-label", text: "B is" }),
+    h("span", { class: "xattn-label", text: "Compare A with" }),
     select,
   );
   select.addEventListener("change", () => events.sentence(select.selectedIndex), { signal });
@@ -176,6 +176,7 @@ export function createCompare(
         input.checked = next.editing === (index === 1);
       });
       const top = Math.max(maximum(first.aggregate), maximum(second.aggregate));
+      const shared = { marks: [], pin: null, fade, enlarged: false, theme, beside: [first, second] };
       for (const [index, scene] of [first, second].entries()) {
         const part = panes[index];
         if (!part) continue;
@@ -183,26 +184,25 @@ export function createCompare(
         setText(part.text, next.names[index] ?? "");
         part.text.title = next.names[index] ?? "";
         const cells = weightCells(scene.aggregate, top, theme);
-        part.pane.show({ ...scene, cells, marks: [], pin: null, fade, enlarged: false, theme });
+        part.pane.show({ ...scene, ...shared, cells });
       }
       const last = panes[2];
       if (last) {
         last.dot.hidden = true;
         last.pane.element.hidden = difference === null;
         none.hidden = difference !== null;
-        setText(none, "A and B share no tokens; showing words instead of subwords may help.");
+        setText(none, "A and B have no tokens in common. Whole words instead of subwords may help.");
         setText(last.text, sharedText(first, second, difference));
         if (difference) {
           const cells = differenceCells(difference.values, difference.top, theme);
-          last.pane.show({ ...difference, cells, marks: [], pin: null, fade, enlarged: false, theme });
+          last.pane.show({ ...difference, ...shared, cells });
         }
       }
       if (readout.textContent === "") setText(readout, HINT);
-      const token = first.spec.reading === "output" ? "predicted" : "read";
       weights.show(
         theme.ramp.gradient,
         ["0", (top / 4).toFixed(2), top.toFixed(2)],
-        `rows: target token ${token}`,
+        `rows: ${rowName(first.spec.reading, first.spec.words)}`,
       );
       const limit = difference?.top ?? 0;
       differences.show(

@@ -36,6 +36,12 @@ export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** The element that has the focus, also where the panel is in a shadow root, of which the page sees only the host. */
+export function focusedIn(element: Element): Element | null {
+  const root = element.getRootNode();
+  return root instanceof Document || root instanceof ShadowRoot ? root.activeElement : null;
+}
+
 /** Sizes a canvas for the screen's pixels and returns its context in CSS pixels, cleared. */
 export function prepareCanvas(
   canvas: HTMLCanvasElement,

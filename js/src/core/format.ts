@@ -1,8 +1,21 @@
 // Numbers and token labels as the reader sees them.
+import type { Reading } from "./contract";
 
-/** A weight in [0, 1]: three decimals when exact, two when read from the quantized bytes. */
+/** A number in [0, 1] in three decimals; a smaller one as 4.7e-05, because 0.000 would say that there is none. */
+export function formatProbability(value: number): string {
+  if (value === 0 || !(value < 5e-4)) return value.toFixed(3);
+  const [digits, exponent] = value.toExponential(1).split("e-");
+  return `${digits}e-${exponent?.padStart(2, "0")}`;
+}
+
+/** A weight in [0, 1]: two decimals when read from the quantized bytes, which tell no more. */
 export function formatWeight(value: number, exact: boolean): string {
-  return value.toFixed(exact ? 3 : 2);
+  return exact ? formatProbability(value) : value.toFixed(2);
+}
+
+/** What the rows of a reading are named by. */
+export function rowName(reading: Reading, words = false): string {
+  return `${words ? "word" : "token"} ${reading === "output" ? "written" : "read"}`;
 }
 
 export function formatScore(value: number | null | undefined): string {

@@ -10,25 +10,41 @@ export interface Frames {
   draw(run: () => void): void;
   /** Looks in the next frame whether the panel is laid out by now. */
   look(): void;
+  /** Runs at once what waits for a frame, for events that allow none: the page is about to be printed. */
+  finish(): void;
+}
+
+/** Adds reasons for the next frame. */
+export interface Frame<K> {
+  (...added: K[]): void;
+  /** Ends the frame at once; returns whether anything waited for it. */
+  finish(): boolean;
 }
 
 /** Collects reasons and calls `flush` once per animation frame with all of them. */
-export function createFrame<K>(flush: (reasons: ReadonlySet<K>) => void, closing: AbortSignal) {
+export function createFrame<K>(flush: (reasons: ReadonlySet<K>) => void, closing: AbortSignal): Frame<K> {
   let reasons = new Set<K>();
   let handle: number | null = null;
   closing.addEventListener("abort", () => handle !== null && cancelAnimationFrame(handle), { once: true });
 
-  return (...added: K[]): void => {
+  function end(): void {
+    handle = null;
+    const due = reasons;
+    reasons = new Set();
+    flush(due);
+  }
+  function add(...added: K[]): void {
     if (closing.aborted) return;
     for (const reason of added) reasons.add(reason);
-    if (handle !== null) return;
-    handle = requestAnimationFrame(() => {
-      handle = null;
-      const due = reasons;
-      reasons = new Set();
-      flush(due);
-    });
-  };
+    handle ??= requestAnimationFrame(end);
+  }
+  function finish(): boolean {
+    if (handle === null) return false;
+    cancelAnimationFrame(handle);
+    end();
+    return true;
+  }
+  return Object.assign(add, { finish });
 }
 
 /**
@@ -85,5 +101,9 @@ export function createFrames(isLaidOut: () => boolean, closing: AbortSignal): Fr
     follow: (run) => tracked(run)(),
     draw: (run) => schedule(tracked(run)),
     look: () => schedule(look),
+    finish() {
+      // What runs may change a signal that something else waits for.
+      while (schedule.finish());
+    },
   };
 }

@@ -7,7 +7,7 @@ import type { Store } from "./store";
 export interface Gestures {
   pick(head: Head, add: boolean): void;
   pickLayer(layer: number, add: boolean): void;
-  /** Moves the head picked last to the layer above or below. */
+  /** Moves the picked heads to the layer above or below; of heads of several layers, the one picked last. */
   stepLayer(by: number): void;
   remove(head: Head): void;
   sentence(index: number): void;
@@ -30,7 +30,11 @@ export function createGestures(store: Store, subject: Subject): Gestures {
     stepLayer(by) {
       const { layers } = shapeOf(store.get("info"), store.get("sentence"));
       const layer = Math.max(0, Math.min(layers - 1, store.get("layer") + by));
-      store.set(pickPatch([[layer, store.get("head")]]));
+      const heads = store.get("heads");
+      // Heads of one layer keep their numbers, so that a whole layer is followed by a whole layer.
+      const together = heads.every((head) => head[0] === store.get("layer"));
+      const moved = heads.map(([, head]): Head => [layer, head]);
+      store.set(pickPatch(together && moved.length > 0 ? moved : [[layer, store.get("head")]]));
     },
     remove: (head) => set(togglePick(picked(), head)),
     sentence: (sentence) => store.set(sentencePatch(store, sentence)),

@@ -1,7 +1,7 @@
 // Describes a token or a cell in words, for the readout and for screen readers.
 import { PARTNERS } from "./constants";
 import type { Head, Side } from "./contract";
-import { formatScore, formatWeight, headName, tokenText } from "./format";
+import { formatProbability, formatScore, formatWeight, headName, tokenText } from "./format";
 import { logprobOf, type Scene, unitsOf, weightsOf } from "./scene";
 import { type Partner, topPartners } from "./units";
 
@@ -59,11 +59,11 @@ function headsText(scene: Scene): string {
 function probabilityText(scene: Scene, unit: number): string {
   const logprob = logprobOf(scene, unit);
   if (logprob === null) return "";
-  const numbers = `probability ${Math.exp(logprob).toFixed(3)} (log ${formatScore(logprob)})`;
+  const numbers = `probability ${formatProbability(Math.exp(logprob))} (log ${formatScore(logprob)})`;
   if (scene.spec.reading === "output") return numbers;
   const positions = scene.target.positions[unit] ?? [];
   const predicted = scene.reply.target.output.labels[positions[positions.length - 1] ?? 0] ?? "";
-  return `predicts \u2068${tokenText(predicted)}\u2069, ${numbers}`;
+  return `writes \u2068${tokenText(predicted)}\u2069, ${numbers}`;
 }
 
 /** One sentence for a screen reader. */

@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals-core";
 
 import type { Head, Info, Traits } from "./contract";
+import { MAX_HEAD_COLORS } from "./scales";
 import type { Store } from "./store";
 
 /** One side of a comparison. */
@@ -35,6 +36,18 @@ export function shapeOf(info: Info, sentence: number): { layers: number; heads: 
 
 export function wholeLayer(layer: number, heads: number): Head[] {
   return Array.from({ length: heads }, (_, head): Head => [layer, head]);
+}
+
+/**
+ * Whether the heads of each set of lines are muted: one set for each head, or one for all of them where they are more
+ * than there are colors. The sentence that muting is compared with was read with every head.
+ */
+export function mutedSets(store: Store, { sentence, heads }: Pick): boolean[] {
+  const { effect } = store.get("live");
+  const isWhole = effect !== null && sentence !== effect.forced && sentence !== effect.written;
+  const muted = isWhole ? [] : store.get("muted");
+  const each = heads.map((head) => muted.some((other) => sameHead(other, head)));
+  return heads.length > MAX_HEAD_COLORS ? [each.every(Boolean)] : each;
 }
 
 /** The heads that this model has too, or else the mean of its last layer. */

@@ -1,6 +1,6 @@
 // What the files of several views have in common: the shown scene, its exact weights and the names of its heads.
 import type { Context } from "./context";
-import { headName, headsName } from "./format";
+import { headName, headsName, rowName } from "./format";
 import { shapeOf } from "./picks";
 import { buildScene, type Scene, type SceneSpec } from "./scene";
 
@@ -29,6 +29,6 @@ export function sceneNames({ store }: Context, scene: Scene): string[] {
 
 /** What a drawing of a scene shows: its heads, and what its rows stand for. */
 export function sceneTitle(context: Context, scene: Scene): string[] {
-  const token = scene.spec.reading === "output" ? "predicted" : "read";
-  return [sceneNames(context, scene).join("; "), `rows by the token ${token}`];
+  const { reading, words } = scene.spec;
+  return [sceneNames(context, scene).join("; "), `rows named by the ${rowName(reading, words)}`];
 }

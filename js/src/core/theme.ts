@@ -104,6 +104,8 @@ export interface Looks {
   theme: ReadonlySignal<Theme>;
   /** A new value after each change of what the layout depends on: width, pixels and font. */
   size: ReadonlySignal<string>;
+  /** Whether the page is being printed. */
+  printing: ReadonlySignal<boolean>;
 }
 
 /** Follows the trait, the host and the size of the panel, which is in the page already. */
@@ -116,6 +118,7 @@ export function followLooks(
   clearHostBackground(root);
   const theme = signal(applyTheme(root, store.get("theme")));
   const host = signal(0);
+  const printing = signal(false);
   const measure = () => `${root.clientWidth} ${window.devicePixelRatio} ${getComputedStyle(root).font}`;
   const size = signal(measure());
   watchTheme(root, () => host.value++, closing);
@@ -125,15 +128,28 @@ export function followLooks(
   });
   observer.observe(root);
   closing.addEventListener("abort", () => observer.disconnect(), { once: true });
+  watchPrinting((on) => {
+    root.classList.toggle("xattn-print", on);
+    printing.value = on;
+    size.value = measure();
+    frames.finish();
+  }, closing);
 
   frames.draw(() => {
     void host.value;
     void size.value;
-    const next = applyTheme(root, store.get("theme"));
+    const next = applyTheme(root, printing.value ? "light" : store.get("theme"));
     // A new object makes everything paint again, so it is created only for new colors.
     if (!sameColors(next, theme.peek())) theme.value = next;
   });
-  return { theme, size };
+  return { theme, size, printing };
+}
+
+/** Calls `changed` before and after the page is printed, or shown as if it were. */
+function watchPrinting(changed: (printing: boolean) => void, signal: AbortSignal): void {
+  window.addEventListener("beforeprint", () => changed(true), { signal });
+  window.addEventListener("afterprint", () => changed(false), { signal });
+  window.matchMedia?.("print").addEventListener("change", ({ matches }) => changed(matches), { signal });
 }
 
 /** VS Code puts white behind every widget, whatever its theme: around a dark panel it would show as a frame. */

@@ -7,7 +7,7 @@ import type { Token } from "./inspect";
 import type { Drawing, Style } from "./markup";
 import type { Needs } from "./needs";
 
-/** The options in the bar above the views, by their traits. */
+/** The options of the panel, by their traits. */
 export type OptionName = "words" | "special" | "reading" | "aggregate" | "orientation" | "keep";
 
 /** One of the main views, mounted. */
@@ -20,11 +20,13 @@ export interface View {
    * readout, the search and the list of picked heads.
    */
   hint?: string;
+  /** Whether it shows every head itself: the grid and the ranking of heads beside it are left out then. */
+  showsEveryHead?: boolean;
   /** The options that change what it shows. */
   options: readonly OptionName[];
   /** Draws the view in the frame after anything that it read has changed, while it is open. */
   draw(): void;
-  /** Scrolls a newly pinned token into sight: Python or the search may pin one that is not. */
+  /** Marks the pinned token, and scrolls a newly pinned one into sight: Python or the search may pin one that is not. */
   reveal?(pin: Token | null): void;
   /** What is picked here, for a screen reader, where it is more than the picked heads. */
   summary?(): string;

@@ -1,7 +1,7 @@
 // The bar of experiments: editing the target, other tokens, muted heads; progress and stop.
 import type { Effect, Head, Rest, TokenChoice } from "../core/contract";
 import { bdi, h, setText } from "../core/dom";
-import { formatScore, tokenText } from "../core/format";
+import { formatProbability, formatScore, tokenText } from "../core/format";
 import { claim } from "../core/keyboard";
 
 /** The pinned target token, which another could replace. */
@@ -61,11 +61,15 @@ export function createExperimentsBar(
   const choices = createChoices(events, signal);
   const muting = createMuting(events, button, signal);
 
-  const edit = button("Edit target", "Write another target and see how the model reads it", events.edit);
+  const edit = button(
+    "Edit target",
+    "Change the target, and see how the model reads the new one",
+    events.edit,
+  );
   const other = button("Other tokens", "", events.choices);
   const mute = button(
     "Mute heads",
-    "Clicks in the grid of heads mute and unmute (elsewhere: Alt-click, or M on a head)",
+    "While this is on, a click in the grid mutes or unmutes a head. Alt-click and the key M do so at any time.",
     () => events.muteMode(mute.getAttribute("aria-pressed") !== "true"),
     { "aria-pressed": "false" },
   );
@@ -89,7 +93,7 @@ export function createExperimentsBar(
       other.disabled = isOff || state.pinned === null;
       other.title = state.pinned
         ? `The likeliest tokens to replace ${tokenText(state.pinned.label)}`
-        : "Pin a target token first: click it";
+        : "First pin a target token: click it";
       mute.setAttribute("aria-pressed", String(state.muteMode));
       setText(why, state.off);
       why.hidden = !isOff;
@@ -110,7 +114,9 @@ export function createExperimentsBar(
 
 function createEditor(events: ExperimentsEvents, button: Button, signal: AbortSignal) {
   const area = h("textarea", { attrs: { rows: "2", "aria-label": "Another target", dir: "auto" } });
-  const submit = button("Read it", "Read this target by teacher forcing", () => events.read(area.value));
+  const submit = button("Read it", "Let the model read this target (teacher forcing)", () =>
+    events.read(area.value),
+  );
   const cancel = button("Cancel", "Leave the target as it is", events.cancel);
   const element = h("div", { class: "xattn-experiments-row" }, area, submit, cancel);
   element.hidden = true;
@@ -147,13 +153,13 @@ function createChoices(events: ExperimentsEvents, signal: AbortSignal) {
   const rest = h(
     "select",
     { attrs: { "aria-label": "What follows" } },
-    h("option", { text: "then generate", attrs: { value: "generate" } }),
+    h("option", { text: "then let the model go on", attrs: { value: "generate" } }),
     h("option", { text: "then keep the rest", attrs: { value: "keep" } }),
   );
   const element = h("div", { class: "xattn-experiments-row" }, asked, list, rest);
 
   function choiceButton(choice: TokenChoice): HTMLButtonElement {
-    const probability = Math.exp(choice.logprob).toFixed(3);
+    const probability = formatProbability(Math.exp(choice.logprob));
     const name = `${tokenText(choice.label)}, probability ${probability}`;
     const button = h(
       "button",

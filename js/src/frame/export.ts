@@ -18,7 +18,7 @@ const TYPES: Record<Format, string> = {
 };
 
 export function createExport(context: Context, opened: Opened): HTMLElement {
-  const { store, errands, theme, root, id, signal } = context;
+  const { store, errands, theme, root, signal } = context;
   const errand = errands.add({ quiet: true });
 
   async function save(format: Format): Promise<void> {
@@ -72,5 +72,5 @@ export function createExport(context: Context, opened: Opened): HTMLElement {
     return jsonText(scene, sentences[scene.spec.sentence], hasKernel);
   }
 
-  return createExportMenu({ save: (format) => void save(format) }, id, signal);
+  return createExportMenu({ save: (format) => void save(format) }, context);
 }

@@ -2,13 +2,8 @@
 import type { Context } from "../core/context";
 import type { Keep, Traits } from "../core/contract";
 import { h, setText } from "../core/dom";
+import { rowName } from "../core/format";
 import type { Opened } from "../core/view";
-
-export interface Options {
-  element: HTMLElement;
-  /** Shows them even if they do not fit beside the tabs. */
-  open(on: boolean): void;
-}
 
 /** How the slider shows the number for each way to keep lines. */
 interface Slide {
@@ -45,18 +40,18 @@ const SLIDES: Record<Keep, Slide> = {
     text: (value) => `${value}`,
   },
   mass: {
-    label: "Until p of the mass",
+    label: "Share of each row",
     trait: "mass",
     min: 0.05,
     max: () => 1,
     step: 0.05,
     toSlider: (value) => value,
     fromSlider: (position) => Math.round(position * 100) / 100,
-    text: (value) => `${Math.round(value * 100)} %`,
+    text: (value) => `${Math.round(value * 100)}%`,
   },
 };
 
-export function createOptions({ store, loader, frames, id, signal }: Context, opened: Opened): Options {
+export function createOptions({ store, loader, frames, signal }: Context, opened: Opened): HTMLElement {
   const change = store.set;
 
   function choice(
@@ -82,42 +77,48 @@ export function createOptions({ store, loader, frames, id, signal }: Context, op
   const plain = (...values: string[]) => values.map((value): [string, string] => [value, value]);
 
   const aggregate = choice(
-    "Several heads",
-    "How the matrix and the numbers combine the picked heads: by their mean or their maximum.",
+    "Combine heads by",
+    "Several picked heads become one matrix and one number: their mean or their maximum.",
     plain("mean", "max"),
     (value) => change({ aggregate: value as Traits["aggregate"] }),
   );
   const units = choice(
-    "Tokens",
-    "Subwords as the model reads them, or whole words: summed over source pieces, averaged over target pieces.",
-    plain("subwords", "words"),
+    "Words",
+    "Whole words, or the subwords that the model reads. The weights of a word are summed over its subwords in the source and averaged over those in the target.",
+    [
+      ["words", "whole"],
+      ["subwords", "in subwords"],
+    ],
     (value) => change({ words: value === "words" }),
   );
   const special = choice(
     "Special tokens",
-    "Show special tokens, fade them, or drop them; when dropped, each row is renormalized over the rest.",
+    "Show tokens such as </s>, fade them or drop them. Where they are dropped, each row is renormalized over the other tokens.",
     plain("show", "fade", "drop"),
     (value) => change({ special: value as Traits["special"] }),
   );
   const reading = choice(
-    "Label rows by",
-    "Each row is one decoder step. Output: labeled by the token it predicts. Input: labeled by the token it reads.",
-    plain("output", "input"),
+    "Name rows by",
+    "A row is one step of the decoder. It can be named by the token that the step writes or by the token that it reads, which is the one before.",
+    [
+      ["output", rowName("output")],
+      ["input", rowName("input")],
+    ],
     (value) => change({ reading: value as Traits["reading"] }),
   );
   const layout = choice(
     "Layout",
-    "Source and target as two columns side by side, or as two rows, source above.",
+    "Source and target in two columns side by side, or in two rows, the source above.",
     plain("columns", "rows"),
     (value) => change({ orientation: value as Traits["orientation"] }),
   );
   const keep = choice(
-    "Lines kept",
-    "By weight: lines above a threshold. Top k: the strongest of each row. By mass: the strongest of each row that together reach a share p of its mass.",
+    "Show lines",
+    "By weight: all from a weight on. Strongest: so many of each row. By share: the strongest of each row that together carry a share of its weight.",
     [
       ["threshold", "by weight"],
-      ["top", "top k"],
-      ["mass", "by mass"],
+      ["top", "strongest"],
+      ["mass", "by share"],
     ],
     (value) => change({ keep: value as Keep }),
   );
@@ -126,7 +127,7 @@ export function createOptions({ store, loader, frames, id, signal }: Context, op
   const sliderLabel = h("span", { class: "xattn-label" });
   const amount = h(
     "label",
-    { class: "xattn-field xattn-threshold", title: "Lines with less are not drawn." },
+    { class: "xattn-field xattn-threshold", title: "The other lines are not drawn." },
     sliderLabel,
     h("span", { class: "xattn-slider" }, slider, output),
   );
@@ -137,7 +138,7 @@ export function createOptions({ store, loader, frames, id, signal }: Context, op
 
   const element = h(
     "div",
-    { class: "xattn-options", attrs: { id: `${id}-options`, role: "group", "aria-label": "Options" } },
+    { class: "xattn-options", attrs: { role: "group", "aria-label": "Options" } },
     units.field,
     special.field,
     reading.field,
@@ -147,22 +148,17 @@ export function createOptions({ store, loader, frames, id, signal }: Context, op
     amount,
   );
 
-  function enable(field: HTMLElement, control: HTMLSelectElement | HTMLInputElement, on: boolean): void {
-    control.disabled = !on;
-    field.classList.toggle("xattn-disabled", !on);
-  }
-
-  /** Enables the options that change the open view. */
+  /** Shows the options that change the open view, and no others. */
   function showUse(): void {
     const { options, outlined } = opened.value.view;
     element.hidden = options.length === 0;
-    const uses = { words: units, special, reading, orientation: layout, keep };
-    for (const [name, { field, select }] of Object.entries(uses))
-      enable(field, select, options.includes(name as keyof typeof uses));
-    enable(amount, slider, options.includes("keep"));
+    const fields = { words: units, special, reading, orientation: layout, keep };
+    for (const [name, { field }] of Object.entries(fields))
+      field.hidden = !options.includes(name as keyof typeof fields);
+    amount.hidden = !options.includes("keep");
     // One head is its own mean; a view of two picks combines the heads of either.
     const several = store.get("heads").length > 1 || outlined !== undefined;
-    enable(aggregate.field, aggregate.select, options.includes("aggregate") && several);
+    aggregate.field.hidden = !(options.includes("aggregate") && several);
   }
 
   function showSlider(): void {
@@ -188,5 +184,5 @@ export function createOptions({ store, loader, frames, id, signal }: Context, op
     showSlider();
     showUse();
   });
-  return { element, open: (on) => element.classList.toggle("xattn-open", on) };
+  return element;
 }

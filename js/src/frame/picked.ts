@@ -3,6 +3,7 @@ import { type Context, outlinesOf } from "../core/context";
 import type { Aggregate, AlignmentReply, Head } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { headName } from "../core/format";
+import { oneTabStop } from "../core/tab_stop";
 import type { Opened } from "../core/view";
 
 export function createPicked(
@@ -13,6 +14,11 @@ export function createPicked(
   const note = h("span", { class: "xattn-note-chip", text: "special tokens dropped, rows renormalized" });
   const aligned = h("span", { class: "xattn-aligned xattn-small" });
   const element = h("div", { class: "xattn-picked" }, chips, aligned, note);
+  const tabStop = oneTabStop(
+    chips,
+    () => [...chips.querySelectorAll("button")].map((button) => [button]),
+    signal,
+  );
 
   function chip(text: string, color: string, head: Head | null): HTMLElement {
     const dot = h("span", { class: "xattn-dot", attrs: { "aria-hidden": "true" } });
@@ -42,6 +48,7 @@ export function createPicked(
     chips.replaceChildren(
       ...heads.map((head, i) => chip(headName(...head), outlines[i] ?? "", several ? head : null)),
     );
+    tabStop.refresh();
   }
 
   frames.draw(() => showHeads(store.get("heads"), colors.value, () => store.get("aggregate")));

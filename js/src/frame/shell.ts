@@ -2,20 +2,21 @@
 import { h } from "../core/dom";
 
 export interface Parts {
+  skip: HTMLElement;
   header: HTMLElement;
-  experiments: HTMLElement;
-  score: HTMLElement;
-  grid: HTMLElement;
-  layers: HTMLElement;
-  ranking: HTMLElement;
   tabs: HTMLElement;
-  options: HTMLElement;
   picked: HTMLElement;
   loading: HTMLElement;
   alert: HTMLElement;
   stage: HTMLElement;
   readout: HTMLElement;
+  experiments: HTMLElement;
   notes: HTMLElement;
+  options: HTMLElement;
+  score: HTMLElement;
+  grid: HTMLElement;
+  layers: HTMLElement;
+  ranking: HTMLElement;
   /** Hidden; for screen readers. */
   spoken: HTMLElement[];
 }
@@ -28,28 +29,30 @@ export function createRoot(): HTMLElement {
   });
 }
 
+/** In the order of the Tab key: the open view first, then what changes it. */
 export function fillRoot(root: HTMLElement, parts: Parts): void {
-  const side = h(
-    "aside",
-    { class: "xattn-side", attrs: { "aria-label": "Heads" } },
-    parts.score,
-    h("div", { class: "xattn-grid-box" }, parts.grid, parts.layers),
-    parts.ranking,
-  );
   const main = h(
     "div",
     { class: "xattn-main" },
     parts.tabs,
-    parts.options,
     h("div", { class: "xattn-above" }, parts.picked, parts.loading),
     parts.alert,
     h("div", { class: "xattn-stage" }, parts.stage, parts.readout),
+    parts.experiments,
     parts.notes,
   );
-  root.append(
-    parts.header,
-    parts.experiments,
-    h("div", { class: "xattn-body" }, side, main),
-    ...parts.spoken,
+  const heads = h(
+    "div",
+    { class: "xattn-side-heads", attrs: { role: "group", "aria-label": "Heads" } },
+    parts.score,
+    h("div", { class: "xattn-grid-box" }, parts.grid, parts.layers),
+    parts.ranking,
   );
+  const side = h(
+    "aside",
+    { class: "xattn-side", attrs: { "aria-label": "Options and heads" } },
+    parts.options,
+    heads,
+  );
+  root.append(parts.skip, parts.header, h("div", { class: "xattn-body" }, main, side), ...parts.spoken);
 }

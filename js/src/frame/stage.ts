@@ -30,7 +30,7 @@ export function createStage(
     if (scene.source.labels.length === 0 || scene.target.labels.length === 0)
       return "Every token here is special, and special tokens are dropped.";
     const axes = { source: scene.reply.source, target: scene.reply.target[scene.spec.reading] };
-    return isOffered(needs, axes, sentences) ? "" : "This view shows another kind of source or target.";
+    return isOffered(needs, axes, sentences) ? "" : "This view is for another kind of source or target.";
   });
 
   // The height for the tallest sentence is reserved, so that nothing below moves from one sentence to the next.
@@ -53,6 +53,7 @@ export function createStage(
     for (const other of views) other.view.element.hidden = other.view !== view || !empty.hidden;
     element.setAttribute("aria-labelledby", `${id}-tab-${definition.name}`);
     root.classList.toggle("xattn-undetailed", view.hint === undefined);
+    root.classList.toggle("xattn-every-head", view.showsEveryHead ?? false);
   });
   for (const { view } of views)
     frames.draw(() => {

@@ -1,4 +1,4 @@
-// The tabs of the views, and the button that opens the options where they do not fit.
+// The tabs of the views, and the tools beside them.
 import type { Context } from "../core/context";
 import { h } from "../core/dom";
 import { claim } from "../core/keyboard";
@@ -6,17 +6,11 @@ import { isOffered } from "../core/needs";
 import { listSentences } from "../core/sentences";
 import type { MountedView } from "../core/view";
 
-export interface Tabs {
-  element: HTMLElement;
-  /** Where more buttons of the bar go. */
-  bar: HTMLElement;
-}
-
 export function createTabs(
   { store, loader, frames, id, signal }: Context,
   views: readonly MountedView[],
-  openOptions: (open: boolean) => void,
-): Tabs {
+  ...tools: HTMLElement[]
+): HTMLElement {
   const tabs = views.map(({ definition: { name, label, needs }, view: { title } }) => ({
     name,
     needs,
@@ -32,23 +26,7 @@ export function createTabs(
     { class: "xattn-tabs", attrs: { role: "tablist", "aria-label": "View" } },
     ...tabs.map(({ button }) => button),
   );
-  const toggle = h("button", {
-    class: "xattn-toggle",
-    text: "Options",
-    attrs: { type: "button", "aria-expanded": "false", "aria-controls": `${id}-options` },
-  });
-  const bar = h("div", { class: "xattn-bar-tools" }, toggle);
-  const element = h("div", { class: "xattn-tabbar" }, list, bar);
 
-  toggle.addEventListener(
-    "click",
-    () => {
-      const open = toggle.getAttribute("aria-expanded") !== "true";
-      toggle.setAttribute("aria-expanded", String(open));
-      openOptions(open);
-    },
-    { signal },
-  );
   for (const { name, button } of tabs) {
     button.addEventListener("click", () => store.set({ panel: name }), { signal });
     button.addEventListener(
@@ -79,5 +57,5 @@ export function createTabs(
       button.tabIndex = name === open ? 0 : -1;
     }
   });
-  return { element, bar };
+  return h("div", { class: "xattn-tabbar" }, list, h("div", { class: "xattn-beside-tabs" }, ...tools));
 }

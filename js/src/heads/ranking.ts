@@ -5,6 +5,7 @@ import { h, setText } from "../core/dom";
 import { formatScore, headName, seenName } from "../core/format";
 import { sameHead } from "../core/picks";
 import type { Ranked } from "../core/ranking";
+import { oneTabStop } from "../core/tab_stop";
 
 export interface RankingView {
   element: HTMLElement;
@@ -20,6 +21,7 @@ export function createRanking(
   const best = list("Best");
   const worst = list("Worst");
   const element = h("div", { class: "xattn-ranking" }, best.element, worst.element);
+  const tabStop = oneTabStop(element, () => [...element.querySelectorAll("ol")].map(shownButtons), signal);
 
   function list(title: string) {
     const buttons = Array.from({ length: SHOWN }, () => {
@@ -81,6 +83,11 @@ export function createRanking(
       best.element.style.visibility = count > 0 ? "" : "hidden";
       worst.element.style.visibility = count > 1 ? "" : "hidden";
       fill(worst, count > 1 ? (ranked?.slice(-length).reverse() ?? []) : [], picked);
+      tabStop.refresh();
     },
   };
+}
+
+function shownButtons(list: HTMLElement): HTMLElement[] {
+  return [...list.querySelectorAll("button")].filter(({ style }) => style.visibility !== "hidden");
 }

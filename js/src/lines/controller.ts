@@ -2,16 +2,22 @@
 import { computed } from "@preact/signals-core";
 import type { Context } from "../core/context";
 import { formatWeight } from "../core/format";
+import { mutedSets } from "../core/picks";
 import { copyRow } from "../core/row_text";
 import { sceneTitle, shownScene } from "../core/saved";
+import type { Scene } from "../core/scene";
 import type { Saved, View } from "../core/view";
 import { drawLines } from "./drawing";
 import type { Filter } from "./geometry";
 import { createLines } from "./view";
 import { createWalk } from "./walk";
 
+/** Of tokens that are written downward. */
+const TOKENS_ACROSS = 28;
+
 export function mountLines(context: Context): View {
-  const { store, loader, active, gestures, theme, colors, size, found, frames, paintSoon, signal } = context;
+  const { store, loader, active, gestures, theme, colors, size, printing, found, frames, paintSoon, signal } =
+    context;
   const lines = createLines(
     {
       hover: (side, unit) => active.hover(unit === null ? null : { side, unit }),
@@ -38,7 +44,7 @@ export function mountLines(context: Context): View {
     }
     const { token, partners, exact } = shown.inspection;
     const weights = new Map(partners.map(({ index, value }) => [index, formatWeight(value, exact)]));
-    lines.activate({ ...token, partners: weights, pinned: shown.pinned });
+    lines.activate({ ...token, partners: weights });
   });
   frames.watch(() => {
     for (const side of ["source", "target"] as const) {
@@ -59,19 +65,26 @@ export function mountLines(context: Context): View {
       if (!scene) return;
       lines.show({
         scene,
-        layout: store.get("orientation"),
+        layout: printing.value && !fitsSheet(scene) ? "columns" : store.get("orientation"),
         filter: filter.value,
         fade: store.get("special") === "fade",
         colors: colors.value.slice(0, scene.sets.length),
+        muted: mutedSets(store, scene.spec),
         theme: theme.value,
       });
     },
     reveal(pin) {
+      lines.pin(pin);
       if (!pin) return;
       lines.setTabStop(pin.side, pin.unit);
       lines.reveal(pin.side, pin.unit);
     },
   };
+}
+
+/** Whether a printed page is wide enough for the tokens in rows; it does not scroll. */
+function fitsSheet({ source, target }: Scene): boolean {
+  return Math.max(source.labels.length, target.labels.length) <= TOKENS_ACROSS;
 }
 
 /** Which lines are kept, by the traits. */
@@ -96,6 +109,7 @@ export function saveLines(_view: View, context: Context): Saved {
           filter: filterOf(context),
           fade: context.store.get("special") === "fade",
           colors: context.colors.value,
+          muted: mutedSets(context.store, scene.spec),
         },
         style,
       ),

@@ -24,6 +24,8 @@ export interface LinesContent {
   fade: boolean;
   /** One color for each set of lines. */
   colors: readonly string[];
+  /** Whether the heads of each set are muted. */
+  muted: readonly boolean[];
 }
 
 const ROW = 22;
@@ -32,7 +34,10 @@ const TALL = 180;
 const PADDING = 14;
 const LONGEST_LABEL = 180;
 
-export function drawLines({ scene, layout, filter, fade, colors }: LinesContent, style: Style): Drawing {
+export function drawLines(
+  { scene, layout, filter, fade, colors, muted }: LinesContent,
+  style: Style,
+): Drawing {
   const { source, target, sets } = scene;
   const columns = layout === "columns";
   const widths = (labels: readonly string[]) =>
@@ -59,6 +64,7 @@ export function drawLines({ scene, layout, filter, fade, colors }: LinesContent,
       stage,
       colors,
       fade ? { source: source.special, target: target.special } : null,
+      muted,
     );
     paintReference(surface, referenceLinks(scene), stage, style.theme.mark);
     paintTokens(surface, scene, stage, style);

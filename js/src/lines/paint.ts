@@ -24,6 +24,8 @@ export interface Faint {
 
 const LEVELS = 16;
 const FAINT = 0.25;
+/** The dashes of muted heads: their weights are computed, but nothing comes of them. */
+const MUTED = [7, 5];
 /** How far a line runs straight on from its ends, as a share of its way across. */
 const BEND = 0.45;
 
@@ -43,6 +45,7 @@ export function paintLines(
   stage: LineStage,
   colors: readonly string[],
   faint: Faint | null = null,
+  muted: readonly boolean[] = [],
 ): void {
   const level = (index: number) =>
     Math.min(LEVELS - 1, Math.floor(Math.sqrt(lines.weight[index] ?? 0) * LEVELS));
@@ -60,7 +63,8 @@ export function paintLines(
     for (const pale of faint ? [false, true] : [false])
       colors.forEach((color, set) => {
         const opacity = lineOpacity(weight) * (pale ? FAINT : 1);
-        surface.curves({ color, width: lineWidth(weight) * (stage.pen ?? 1), opacity }, (curve) => {
+        const dash = muted[set] ? { dash: MUTED } : {};
+        surface.curves({ color, width: lineWidth(weight) * (stage.pen ?? 1), opacity, ...dash }, (curve) => {
           for (let i = first; i < last; i++)
             if (lines.set[i] === set && isFaint(i) === pale)
               connect(

@@ -18,7 +18,9 @@ export interface TokenList {
   element: HTMLElement;
   show(units: Units, slots: Slots, layout: Layout, vertical: boolean, fade: boolean): void;
   /** Marks the active token, or its partners with their weights as text. */
-  mark(active: number | null, partners: ReadonlyMap<number, string>, pinned: boolean): void;
+  mark(active: number | null, partners: ReadonlyMap<number, string>): void;
+  /** Outlines the pinned token, also while another one is active. */
+  pin(unit: number | null): void;
   /** Marks the tokens that a search found. */
   found(units: ReadonlySet<number>): void;
   focus(unit: number): void;
@@ -138,9 +140,9 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
       element.setAttribute("aria-orientation", layout === "columns" ? "vertical" : "horizontal");
       shown = { units, slots, layout, vertical, fade };
     },
-    mark(active, partners, pinned) {
+    mark(active, partners) {
       for (const token of marked) {
-        token.classList.remove("xattn-active", "xattn-partner-token", "xattn-is-pinned");
+        token.classList.remove("xattn-active", "xattn-partner-token");
         token.removeAttribute("data-weight");
         token.setAttribute("aria-selected", "false");
       }
@@ -148,7 +150,6 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
       const token = active === null ? undefined : tokens[active];
       if (token) {
         token.classList.add("xattn-active");
-        token.classList.toggle("xattn-is-pinned", pinned);
         token.setAttribute("aria-selected", "true");
         marked.push(token);
       }
@@ -159,6 +160,11 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
         partner.dataset.weight = weight;
         marked.push(partner);
       }
+    },
+    pin(unit) {
+      tokens.forEach((token, i) => {
+        token.classList.toggle("xattn-is-pinned", i === unit);
+      });
     },
     found(units) {
       tokens.forEach((token, unit) => {

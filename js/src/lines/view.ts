@@ -1,7 +1,8 @@
 // Source and target tokens, and on canvases between them the lines of the picked heads.
 import type { Layout, Side } from "../core/contract";
 import { h, prepareCanvas, setText } from "../core/dom";
-import { tokenText } from "../core/format";
+import { rowName, tokenText } from "../core/format";
+import type { Token } from "../core/inspect";
 import { PALETTE } from "../core/palette";
 import { type ReferenceLink, referenceLinks } from "../core/reference";
 import type { Scene } from "../core/scene";
@@ -28,6 +29,8 @@ export interface LinesProps {
   fade: boolean;
   /** One color for each line set. */
   colors: readonly string[];
+  /** Whether the heads of each line set are muted. */
+  muted: readonly boolean[];
   theme: Theme;
 }
 
@@ -36,13 +39,14 @@ export interface ActiveToken {
   unit: number;
   /** Partners on the other side and their weights as text. */
   partners: ReadonlyMap<number, string>;
-  pinned: boolean;
 }
 
 export interface LinesView {
   element: HTMLElement;
   show(props: LinesProps): void;
   activate(active: ActiveToken | null): void;
+  /** Outlines the pinned token. */
+  pin(token: Token | null): void;
   focus(side: Side, unit: number): void;
   setTabStop(side: Side, unit: number): void;
   /** Marks the tokens that a search found. */
@@ -168,9 +172,9 @@ export function createLines(
     if (!drawn || !props || !lines) return;
     const surface = surfaceOn(base, drawn);
     if (!surface) return;
-    const { scene, fade, colors, theme } = props;
+    const { scene, fade, colors, muted, theme } = props;
     const faint = fade ? { source: scene.source.special, target: scene.target.special } : null;
-    paintLines(surface, lines, drawn, colors, faint);
+    paintLines(surface, lines, drawn, colors, faint, muted);
     paintReference(surface, links, drawn, theme.mark);
   }
 
@@ -178,10 +182,10 @@ export function createLines(
     const drawn = stage();
     if (!drawn || !props) return;
     const surface = surfaceOn(overlay, drawn);
-    const { scene, colors } = props;
+    const { scene, colors, muted } = props;
     const activeLines =
       active && linesOfToken(scene.sets, scene.source.labels.length, active.side, active.unit, cuts);
-    if (surface && activeLines) paintLines(surface, activeLines, drawn, colors);
+    if (surface && activeLines) paintLines(surface, activeLines, drawn, colors, null, muted);
     if (!overview.element.hidden) overview.mark(scroller.scrollTop, activeLines);
   }
 
@@ -197,9 +201,9 @@ export function createLines(
     const { scene, layout, fade } = props;
     const columns = layout === "columns";
     element.classList.toggle("xattn-rows", !columns);
-    const token = scene.spec.reading === "output" ? "predicted" : "read";
+    const named = rowName(scene.spec.reading, scene.spec.words);
     setText(sourceTitle, columns ? "Source" : "Source above");
-    setText(targetTitle, columns ? `Target · ${token}` : `Target below · ${token}`);
+    setText(targetTitle, columns ? `Target · ${named}` : `Target below · ${named}`);
     const placed = place(scene, layout);
     extent = Math.max(placed.source.total, placed.target.total);
     body.style.height = columns ? `${extent}px` : "";
@@ -256,14 +260,14 @@ export function createLines(
       element.classList.toggle("xattn-has-active", active !== null);
       for (const list of [source, target]) {
         const isSide = active !== null && (active.side === "source") === (list === source);
-        list.mark(
-          isSide ? (active?.unit ?? null) : null,
-          isSide ? NONE : (active?.partners ?? NONE),
-          active?.pinned ?? false,
-        );
+        list.mark(isSide ? (active?.unit ?? null) : null, isSide ? NONE : (active?.partners ?? NONE));
       }
       // In the frame, when the readout is written as well: painting asks for the layout, which is computed once then.
       schedule(paintOverlay);
+    },
+    pin(token) {
+      source.pin(token?.side === "source" ? token.unit : null);
+      target.pin(token?.side === "target" ? token.unit : null);
     },
     focus: (side, unit) => (side === "source" ? source : target).focus(unit),
     found: (side, units) => (side === "source" ? source : target).found(units),

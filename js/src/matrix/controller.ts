@@ -14,6 +14,7 @@ export function mountMatrix({
   gestures,
   theme,
   size,
+  printing,
   paintSoon,
   signal,
 }: Context): View {
@@ -44,7 +45,8 @@ export function mountMatrix({
         scene,
         pin: active.pinned(),
         fade: store.get("special") === "fade",
-        enlarged: store.get("zoom"),
+        // Paper does not scroll.
+        enlarged: store.get("zoom") && !printing.value,
         table: store.get("table"),
         theme: theme.value,
       });

@@ -60,7 +60,7 @@ export function createTable(signal: AbortSignal): TableView {
       h(
         "tr",
         {},
-        h("th", { class: "xattn-column-name", text: "target \\ source", attrs: { scope: "col" } }),
+        h("th", { class: "xattn-column-name", text: "target ↓ source →", attrs: { scope: "col" } }),
         ...shownColumns.map((column) => cellOf("col", source.labels[column] ?? "")),
       ),
     );

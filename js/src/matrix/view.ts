@@ -1,6 +1,7 @@
 // A heat map of the picked heads with the reference drawn over it, or the same numbers as a table.
 
 import { h, setText } from "../core/dom";
+import { rowName } from "../core/format";
 import { referenceMarks, weightCells } from "../core/heat/cells";
 import { canEnlarge } from "../core/heat/layout";
 import { createLegend } from "../core/heat/legend";
@@ -60,7 +61,7 @@ export function createMatrix(
   );
   const table = createTable(signal);
   const legend = createLegend("Weight", "Square-root scale, so that small weights can be told from none");
-  const zoom = button("Readable size", () => events.zoom(!props?.enlarged));
+  const zoom = button("Enlarge", () => events.zoom(!props?.enlarged));
   const asTable = button("As a table", () => events.table(!props?.table));
   const tools = h("div", { class: "xattn-tools" }, zoom, asTable);
   const foot = h("div", { class: "xattn-foot" }, legend.element, tools);
@@ -101,18 +102,17 @@ export function createMatrix(
       const zooms = !next.table && layout && (next.enlarged || canEnlarge(layout));
       // It keeps its place, so that the foot has the same height for every sentence.
       zoom.style.visibility = zooms ? "" : "hidden";
-      setText(zoom, next.enlarged ? "Whole matrix" : "Readable size");
+      setText(zoom, next.enlarged ? "Whole matrix" : "Enlarge");
       zoom.removeAttribute("aria-pressed");
       asTable.setAttribute("aria-pressed", String(next.table));
       if (zoomTo && next.enlarged) pane.center(zoomTo[0], zoomTo[1], true);
       zoomTo = null;
-      const token = scene.spec.reading === "output" ? "predicted" : "read";
       const outlined =
-        colored.marks.length > 0 ? "; outlined: the reference, dashed where only possible" : "";
+        colored.marks.length > 0 ? "; outlined: the reference, dashed where a link is only possible" : "";
       legend.show(
         theme.ramp.gradient,
         ["0", (scene.top / 4).toFixed(2), scene.top.toFixed(2)],
-        `rows: target token ${token}, columns: source${outlined}`,
+        `rows: ${rowName(scene.spec.reading, scene.spec.words)}, columns: source${outlined}`,
       );
     },
     reveal: ({ side, unit }) =>

@@ -37,7 +37,7 @@ export function createScatter(events: ScatterEvents, signal: AbortSignal): Scatt
   const field = h(
     "label",
     { class: "xattn-field" },
-    h("span", { class: "xattn-label", text: "Against (upward)" }),
+    h("span", { class: "xattn-label", text: "Vertical axis" }),
     select,
   );
   const plot = svg("svg", {
@@ -54,7 +54,7 @@ export function createScatter(events: ScatterEvents, signal: AbortSignal): Scatt
   let listed: readonly ScoreInfo[] | null = null;
 
   const dotAt = (target: EventTarget | null) => dots.findIndex((dot) => dot.element === target);
-  const hint = () => (dots.length > 0 ? "Click a dot to pick its head; shift adds." : waiting);
+  const hint = () => (dots.length > 0 ? "Click a dot to pick its head. Shift-click adds it." : waiting);
   const tell = (index: number) => setText(readout, dots[index]?.name ?? hint());
 
   plot.addEventListener("pointerover", (event) => tell(dotAt(event.target)), { signal });

@@ -1,7 +1,7 @@
 // Every head with every listed score, sorted by one of them, best first; a row picks its head.
 
 import type { Head, ScoreInfo } from "../core/contract";
-import { h, setText } from "../core/dom";
+import { focusedIn, h, setText } from "../core/dom";
 import { formatScore, headName } from "../core/format";
 import { claim } from "../core/keyboard";
 import { sameHead } from "../core/picks";
@@ -82,6 +82,7 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
   function fill({ scores, sorted, grids: { replies, failures } }: ScoreTableProps): void {
     const info = scores.find((score) => score.name === sorted);
     const values = replies.get(sorted)?.values;
+    const focused = focusedIn(head)?.closest<HTMLElement>("[data-score]")?.dataset.score;
     // Without the values to sort by, the heads stand in their own order and have no rank.
     const shape = values ?? [...replies.values()][0]?.values.map((row) => row.map(() => null));
     const ranked: Ranked[] = shape && info ? rankHeads(shape, info.direction) : [];
@@ -92,7 +93,7 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
         "tr",
         {},
         h("th", { class: "xattn-column-name", text: "rank", attrs: { scope: "col" } }),
-        h("th", { class: "xattn-column-name", text: "head", attrs: { scope: "col" } }),
+        h("th", { class: "xattn-column-name xattn-heads-column", text: "head", attrs: { scope: "col" } }),
         ...scores.map((score) => {
           const on = score.name === sorted && values !== undefined;
           const falls = (score.direction === "higher") !== worstFirst;
@@ -108,6 +109,8 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
         }),
       ),
     );
+    if (focused !== undefined)
+      [...head.querySelectorAll("button")].find((button) => button.dataset.score === focused)?.focus();
     rows = ranked.map((entry, index) => {
       const [layer, number] = entry.head;
       const button = h("button", {
@@ -141,6 +144,17 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
     );
   }
 
+  /** Scrolls the sorted column into sight, beside the column of the heads, which stays. */
+  function reveal(): void {
+    const column = head.querySelector<HTMLElement>('th:not([aria-sort="none"])[aria-sort]');
+    const names = head.querySelector<HTMLElement>(".xattn-heads-column");
+    if (!column || !names) return;
+    const [left, width, before] = [column.offsetLeft, column.offsetWidth, names.offsetWidth];
+    const { scrollLeft, clientWidth } = element;
+    if (left >= scrollLeft + before && left + width <= scrollLeft + clientWidth) return;
+    element.scrollLeft = left - before;
+  }
+
   function markRows(): void {
     for (const { head, row, button } of rows) {
       const isPicked = picked.some((other) => sameHead(other, head));
@@ -155,6 +169,7 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
       if (props && props.sorted !== next.sorted) worstFirst = false;
       props = next;
       fill(next);
+      reveal();
     },
     mark(next) {
       picked = next;

@@ -19,6 +19,8 @@ export interface HeatSpace {
   height: number;
   leftLabels: number;
   topLabels: number;
+  /** The most rows of a map that stands beside this one: the rows of both are equally high. */
+  rowsBeside?: number;
 }
 
 const LARGEST_CELL: Cell = { width: 64, height: 40 };
@@ -39,7 +41,7 @@ export function heatLayout(rows: number, columns: number, space: HeatSpace, enla
   };
   const cell = {
     width: fitting(space.width - margin.left - 2, columns, LARGEST_CELL.width),
-    height: fitting(space.height - margin.top, rows, LARGEST_CELL.height),
+    height: fitting(space.height - margin.top, Math.max(rows, space.rowsBeside ?? 0), LARGEST_CELL.height),
   };
   if (enlarged) {
     cell.width = Math.max(cell.width, READABLE.width);

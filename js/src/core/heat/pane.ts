@@ -13,6 +13,8 @@ export type At = readonly [target: number, source: number];
 
 export interface HeatProps extends HeatContent {
   enlarged: boolean;
+  /** The maps that stand side by side with this one: their rows begin at the same height and are equally high. */
+  beside?: readonly Pick<HeatContent, "source" | "target">[];
 }
 
 export interface HeatEvents {
@@ -35,6 +37,9 @@ export interface HeatPane {
   layout(): HeatLayout | null;
 }
 
+/** How many lists of labels are remembered with the width of the widest: those of a map and of the maps beside it. */
+const MEASURED = 5;
+
 export function createHeatPane(
   label: string,
   tallest: number,
@@ -54,7 +59,7 @@ export function createHeatPane(
     },
     frame,
   );
-  element.style.maxHeight = `${tallest}px`;
+  element.style.setProperty("--xattn-tallest", `${tallest}px`);
 
   let props: HeatProps | null = null;
   let layout: HeatLayout | null = null;
@@ -76,7 +81,7 @@ export function createHeatPane(
       const surface = context && canvasSurface(context, font);
       const lengths = units.labels.map((label) => (surface?.measure(tokenText(label)) ?? 0) + 10);
       width = Math.ceil(lengths.reduce((a, b) => Math.max(a, b), 24));
-      widths = [...widths.slice(-1), { units, family, width }];
+      widths = [...widths.slice(-MEASURED), { units, family, width }];
     }
     return Math.min(most, width);
   }
@@ -86,11 +91,14 @@ export function createHeatPane(
     const style = getComputedStyle(element);
     font = { family: style.fontFamily, size: Number.parseFloat(style.fontSize) || PALETTE.sizes.text };
     const width = element.clientWidth || 600;
+    const all = [props, ...(props.beside ?? [])];
+    const most = (sizes: number[]) => sizes.reduce((a, b) => Math.max(a, b), 0);
     const space = {
       width,
       height: tallest - 2,
       leftLabels: widest(props.target, Math.min(130, width / 4)),
-      topLabels: widest(props.source, 110),
+      topLabels: most(all.map(({ source }) => widest(source, 110))),
+      rowsBeside: most(all.map(({ target }) => target.labels.length)),
     };
     layout = heatLayout(props.target.labels.length, props.source.labels.length, space, props.enlarged);
     frame.style.width = `${layout.width}px`;

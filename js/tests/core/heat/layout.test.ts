@@ -16,6 +16,13 @@ describe("heat map windows", () => {
     expect(enlarged.width).toBe(60 + 512 * 26);
   });
 
+  it("makes the rows of maps that stand side by side equally high", () => {
+    const few = heatLayout(3, 8, { ...room, rowsBeside: 25 }, false);
+    const many = heatLayout(25, 8, { ...room, rowsBeside: 25 }, false);
+    expect([few.cell.height, few.height]).toEqual([many.cell.height, 50 + 3 * many.cell.height]);
+    expect(heatLayout(3, 8, room, false).cell.height).toBe(40);
+  });
+
   it("names the visible cells, none outside the map", () => {
     expect(visibleRange(0, 100, 10, 50)).toEqual([0, 10]);
     expect(visibleRange(95, 100, 10, 50)).toEqual([9, 20]);
