@@ -5,6 +5,11 @@ export function formatWeight(value: number, exact: boolean): string {
   return value.toFixed(exact ? 3 : 2);
 }
 
+/** A probability: three decimals, or two digits where these would show none of it. */
+export function formatProbability(value: number): string {
+  return value > 0 && value < 5e-4 ? value.toExponential(1).replace("-", "−") : value.toFixed(3);
+}
+
 export function formatScore(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "undefined";
   const size = Math.abs(value);

@@ -2,6 +2,7 @@
 import type { Context } from "../core/context";
 import type { Keep, Traits } from "../core/contract";
 import { h, setText } from "../core/dom";
+import { isLong } from "../core/scene";
 import type { Opened } from "../core/view";
 
 export interface Options {
@@ -22,7 +23,7 @@ interface Slide {
   text(value: number): string;
 }
 
-const SLIDES: Record<Keep, Slide> = {
+const SLIDES: Record<Exclude<Keep, "auto">, Slide> = {
   threshold: {
     label: "Hide weights below",
     trait: "threshold",
@@ -113,8 +114,9 @@ export function createOptions({ store, loader, frames, id, signal }: Context, op
   );
   const keep = choice(
     "Lines kept",
-    "By weight: lines above a threshold. Top k: the strongest of each row. By mass: the strongest of each row that together reach a share p of its mass.",
+    "Automatic: by weight, and in a long sentence only the strongest line of each row. By weight: lines above a threshold. Top k: the strongest of each row. By mass: the strongest of each row that together reach a share p of its mass.",
     [
+      ["auto", "automatic"],
       ["threshold", "by weight"],
       ["top", "top k"],
       ["mass", "by mass"],
@@ -160,13 +162,16 @@ export function createOptions({ store, loader, frames, id, signal }: Context, op
     for (const [name, { field, select }] of Object.entries(uses))
       enable(field, select, options.includes(name as keyof typeof uses));
     enable(amount, slider, options.includes("keep"));
+    // One line for each row needs no number.
+    amount.hidden = store.get("keep") === "auto" && loader.scene.value !== null && isLong(loader.scene.value);
     // One head is its own mean; a view of two picks combines the heads of either.
     const several = store.get("heads").length > 1 || outlined !== undefined;
     enable(aggregate.field, aggregate.select, options.includes("aggregate") && several);
   }
 
   function showSlider(): void {
-    slide = SLIDES[store.get("keep")];
+    const keep = store.get("keep");
+    slide = SLIDES[keep === "auto" ? "threshold" : keep];
     const value = store.get(slide.trait);
     slider.min = String(slide.min);
     slider.max = String(slide.max(loader.scene.value?.source.labels.length ?? 1));

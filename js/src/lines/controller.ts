@@ -4,9 +4,10 @@ import type { Context } from "../core/context";
 import { formatWeight } from "../core/format";
 import { copyRow } from "../core/row_text";
 import { sceneTitle, shownScene } from "../core/saved";
+import { stripCells } from "../core/strip";
 import type { Saved, View } from "../core/view";
 import { drawLines } from "./drawing";
-import type { Filter } from "./geometry";
+import type { Filter } from "./selection";
 import { createLines } from "./view";
 import { createWalk } from "./walk";
 
@@ -36,9 +37,18 @@ export function mountLines(context: Context): View {
       lines.activate(null);
       return;
     }
-    const { token, partners, exact } = shown.inspection;
-    const weights = new Map(partners.map(({ index, value }) => [index, formatWeight(value, exact)]));
-    lines.activate({ ...token, partners: weights, pinned: shown.pinned });
+    const { token, partners, heads, exact } = shown.inspection;
+    const marks = new Map(
+      partners.map(({ index, value, each }) => [
+        index,
+        {
+          weight: value,
+          text: formatWeight(value, exact),
+          heads: stripCells(each, heads, colors.value),
+        },
+      ]),
+    );
+    lines.activate({ ...token, partners: marks, pinned: shown.pinned });
   });
   frames.watch(() => {
     for (const side of ["source", "target"] as const) {
@@ -50,7 +60,7 @@ export function mountLines(context: Context): View {
   return {
     element: lines.element,
     title: "Lines between source and target tokens",
-    hint: "Point at a token, or walk with the arrow keys, to see what it looks at. Click pins it, Escape unpins it.",
+    hint: "Point at a token, or walk with the arrow keys, to see its weights. Click pins it, Escape unpins it.",
     options: ["words", "special", "reading", "aggregate", "orientation", "keep"],
     draw() {
       const scene = loader.scene.value;
@@ -74,7 +84,7 @@ export function mountLines(context: Context): View {
   };
 }
 
-/** Which lines are kept, by the traits. */
+/** Which lines are kept, by the settings. */
 function filterOf({ store }: Context): Filter {
   return {
     keep: store.get("keep"),

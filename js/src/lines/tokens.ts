@@ -2,7 +2,9 @@
 
 import type { Layout, Side } from "../core/contract";
 import { bdi, h } from "../core/dom";
+import { tokenText, tokenTitle } from "../core/format";
 import { claim, type TokenMove, tokenMove } from "../core/keyboard";
+import { createStrip, type Strip, type StripCell } from "../core/strip";
 import type { Units } from "../core/units";
 import type { Slots } from "./geometry";
 
@@ -13,16 +15,30 @@ export interface TokenEvents {
   move(side: Side, unit: number, move: TokenMove): void;
 }
 
+/** How a partner of the inspected token is marked. */
+export interface PartnerMark {
+  weight: number;
+  /** The weight as text. */
+  text: string;
+  /** What each picked head contributes; empty where there is one, or where there are too many. */
+  heads: readonly StripCell[];
+}
+
 export interface TokenList {
   element: HTMLElement;
   show(units: Units, slots: Slots, layout: Layout, vertical: boolean, fade: boolean): void;
-  /** Marks the active token, or its partners with their weights as text. */
-  mark(active: number | null, partners: ReadonlyMap<number, string>, pinned: boolean): void;
+  /** What tooltips and screen readers say of each unit beside its label. */
+  describe(facts: readonly string[]): void;
+  /** Marks the active token, or its partners. */
+  mark(active: number | null, partners: ReadonlyMap<number, PartnerMark>, pinned: boolean): void;
   /** Marks the tokens that a search found. */
   found(units: ReadonlySet<number>): void;
   focus(unit: number): void;
   setTabStop(unit: number): void;
 }
+
+/** From this weight on a partner is written in bold. */
+const STRONG = 0.2;
 
 export function createTokenList(side: Side, events: TokenEvents, signal: AbortSignal): TokenList {
   const element = h("div", {
@@ -31,6 +47,8 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
   });
   let tokens: HTMLElement[] = [];
   let marked: HTMLElement[] = [];
+  let facts: readonly string[] = [];
+  const strips: Strip[] = [];
   let shown: { units: Units; slots: Slots; layout: Layout; vertical: boolean; fade: boolean } | null = null;
   let tabStop: HTMLElement | null = null;
 
@@ -93,22 +111,27 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
     element,
     show(units, slots, layout, vertical, fade) {
       if (shown?.units !== units) {
-        tokens = units.labels.map((label, unit) =>
-          h(
+        tokens = units.labels.map((label, unit) => {
+          const name = bdi(label);
+          // The token's own tooltip says more.
+          name.removeAttribute("title");
+          return h(
             "div",
             {
               class: "xattn-token",
+              title: tokenTitle(label),
               attrs: { role: "option", tabindex: "-1", "data-unit": String(unit), "aria-selected": "false" },
             },
-            bdi(label),
-          ),
-        );
+            name,
+          );
+        });
         units.special.forEach((special, unit) => {
           tokens[unit]?.classList.toggle("xattn-special", special);
         });
         element.replaceChildren(...tokens);
         tabStop = null;
         marked = [];
+        facts = [];
         hovered = null;
         setTabStop(0);
       }
@@ -128,12 +151,23 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
       element.setAttribute("aria-orientation", layout === "columns" ? "vertical" : "horizontal");
       shown = { units, slots, layout, vertical, fade };
     },
+    describe(next) {
+      tokens.forEach((token, unit) => {
+        const fact = next[unit] ?? "";
+        if (fact === (facts[unit] ?? "")) return;
+        const label = shown?.units.labels[unit] ?? "";
+        token.title = fact ? `${tokenTitle(label)}\n${fact}` : tokenTitle(label);
+        token.setAttribute("aria-label", fact ? `${tokenText(label)}, ${fact}` : tokenText(label));
+      });
+      facts = next;
+    },
     mark(active, partners, pinned) {
       for (const token of marked) {
-        token.classList.remove("xattn-active", "xattn-partner-token", "xattn-is-pinned");
+        token.classList.remove("xattn-active", "xattn-partner-token", "xattn-strong", "xattn-is-pinned");
         token.removeAttribute("data-weight");
         token.setAttribute("aria-selected", "false");
       }
+      for (const { element: strip } of strips) strip.remove();
       marked = [];
       const token = active === null ? undefined : tokens[active];
       if (token) {
@@ -142,12 +176,21 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
         token.setAttribute("aria-selected", "true");
         marked.push(token);
       }
-      for (const [unit, weight] of partners) {
+      let used = 0;
+      for (const [unit, { weight, text, heads }] of partners) {
         const partner = tokens[unit];
         if (!partner) continue;
         partner.classList.add("xattn-partner-token");
-        partner.dataset.weight = weight;
+        partner.classList.toggle("xattn-strong", weight >= STRONG);
+        partner.style.setProperty("--xattn-strength", Math.sqrt(Math.min(1, weight)).toFixed(3));
+        partner.dataset.weight = text;
         marked.push(partner);
+        if (heads.length === 0) continue;
+        const strip = strips[used] ?? createStrip({ "aria-hidden": "true" });
+        strips[used] = strip;
+        used += 1;
+        strip.show(heads);
+        partner.append(strip.element);
       }
     },
     found(units) {

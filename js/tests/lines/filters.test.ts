@@ -1,7 +1,8 @@
 // Which lines are kept, and the overview of a long sentence.
 // @vitest-environment node
 import { describe, expect, it } from "vitest";
-import { collectLines, rowCuts, scaledSlots, strongest, uniformSlots } from "../../src/lines/geometry";
+import { scaledSlots, uniformSlots } from "../../src/lines/geometry";
+import { collectLines, rowCuts, strongest } from "../../src/lines/selection";
 
 describe("filters of lines", () => {
   const row = Float32Array.from([0.1, 0.5, 0.1, 0.3, 0.25, 0.25, 0.25, 0.25]);

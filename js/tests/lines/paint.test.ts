@@ -2,8 +2,9 @@
 import { describe, expect, it } from "vitest";
 import type { Style } from "../../src/core/markup";
 import { canvasSurface, type Surface, svgSurface } from "../../src/core/surface";
-import { collectLines, uniformSlots } from "../../src/lines/geometry";
+import { uniformSlots } from "../../src/lines/geometry";
 import { type LineStage, paintLines, paintReference } from "../../src/lines/paint";
+import { collectLines } from "../../src/lines/selection";
 
 const stage: LineStage = {
   layout: "columns",
