@@ -1,6 +1,6 @@
 // What a scene says about single words: how much each source word is read, and how probable each target word is.
 import { formatProbability } from "./format";
-import { logprobOf, type Scene } from "./scene";
+import { logprobOf, type Scene, unitName } from "./scene";
 
 /** From this weight on, a target word counts as a reader: a smaller one is shown as 0.00. */
 export const READER = 0.01;
@@ -60,7 +60,11 @@ export function coverageTexts(scene: Scene): string[] {
 
 /** What screen readers and tooltips say of each target unit: its probability, or "" where it is not known. */
 export function probabilityTexts(scene: Scene): string[] {
+  const which =
+    scene.spec.reading === "input"
+      ? ` (of this ${unitName(scene)}, not of the one that its row predicts)`
+      : "";
   return probabilitiesOf(scene).map((value) =>
-    value === null ? "" : `probability ${formatProbability(value)}`,
+    value === null ? "" : `probability ${formatProbability(value)}${which}`,
   );
 }
