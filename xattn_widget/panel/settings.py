@@ -59,10 +59,11 @@ class View:
     aggregate: Annotated[Aggregate, Choice(get_args(Aggregate)), '"mean" or "max" over the picked heads.'] = "mean"
     keep: Annotated[
         str,
-        Choice(("threshold", "top", "mass")),
+        Choice(("auto", "threshold", "top", "mass")),
         'Which lines are drawn: those of at least threshold ("threshold"), the top_k strongest of each row ("top"), or '
-        'the strongest of each row that together carry the share mass of it ("mass").',
-    ] = "threshold"
+        'the strongest of each row that together carry the share mass of it ("mass"). "auto" is "threshold" for up to '
+        "25 words or tokens on the longer side, and beyond that the strongest line of each row.",
+    ] = "auto"
     threshold: Annotated[float, Share(), "See keep; 0 to 1."] = 0.05
     top_k: Annotated[int, Whole((1, 2**31 - 1)), "See keep; 1 or more."] = 3
     mass: Annotated[float, Share(), "See keep; 0 to 1."] = 0.9

@@ -10,8 +10,11 @@ export type Special = "show" | "fade" | "drop";
 export type Over = "sentence" | "mean" | "spread";
 export type SentenceOrder = "highest" | "lowest" | "given";
 export type Layout = "columns" | "rows";
-/** Which lines are drawn: those above a weight, the strongest of each row, or those that carry a share of its mass. */
-export type Keep = "threshold" | "top" | "mass";
+/**
+ * Which lines are drawn: those above a weight, the strongest of each row, or those that carry a share of its mass.
+ * "auto" is by weight in a short sentence, and the strongest one of each row in a long one.
+ */
+export type Keep = "auto" | "threshold" | "top" | "mass";
 export type ThemeName = "auto" | "light" | "dark";
 export type Rest = "generate" | "keep";
 /** What the positions of an axis stand for. */

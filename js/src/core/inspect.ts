@@ -2,7 +2,8 @@
 import { PARTNERS } from "./constants";
 import type { Head, Side } from "./contract";
 import { formatProbability, formatScore, formatWeight, headName, tokenText } from "./format";
-import { logprobOf, type Scene, unitsOf, weightsOf } from "./scene";
+import { type Scene, unitName, unitsOf, weightsOf } from "./scene";
+import { ownLogprobOf, READER, readingOf } from "./totals";
 import { type Partner, topPartners } from "./units";
 
 export interface Token {
@@ -16,8 +17,20 @@ export interface Inspection {
   label: string;
   facts: string;
   caption: string;
-  partners: { index: number; label: string; value: number; special: boolean }[];
+  partners: InspectedPartner[];
+  /** The picked heads in words, where each has its own weight with every partner. */
+  heads: string[];
   exact: boolean;
+}
+
+export interface InspectedPartner {
+  index: number;
+  label: string;
+  /** The aggregate's weight. */
+  value: number;
+  /** The weight of each of the inspection's heads. */
+  each: number[];
+  special: boolean;
 }
 
 export function otherSide(side: Side): Side {
@@ -29,18 +42,26 @@ export function inspectToken(scene: Scene, token: Token, exact: Float32Array | n
   const { side, unit } = token;
   const units = unitsOf(scene, side);
   const others = unitsOf(scene, otherSide(side));
-  const partners = topPartners(exact ?? weightsOf(scene, side, unit), PARTNERS).map((partner: Partner) => ({
-    ...partner,
-    label: others.labels[partner.index] ?? "",
-    special: others.special[partner.index] ?? false,
-  }));
+  const weights = exact ?? weightsOf(scene, side, unit);
+  const separate = scene.sets.length > 1;
+  const width = scene.source.labels.length;
+  const partners = topPartners(weights, PARTNERS).map((partner: Partner) => {
+    const cell = side === "target" ? unit * width + partner.index : partner.index * width + unit;
+    return {
+      ...partner,
+      label: others.labels[partner.index] ?? "",
+      each: separate ? scene.sets.map((matrix) => matrix[cell] ?? 0) : [],
+      special: others.special[partner.index] ?? false,
+    };
+  });
   return {
     token,
     kind: `${side === "source" ? "Source" : "Target"} ${positionText(units.positions[unit] ?? [])}`,
     label: units.labels[unit] ?? "",
-    facts: side === "target" ? probabilityText(scene, unit) : "",
+    facts: side === "target" ? probabilityText(scene, unit) : readText(scene, weights, exact !== null),
     caption: `${side === "target" ? "Looks at" : "Looked at by"}${headsText(scene)}`,
     partners,
+    heads: separate ? scene.spec.heads.map((head) => headName(...head)) : [],
     exact: exact !== null,
   };
 }
@@ -55,22 +76,40 @@ function headsText(scene: Scene): string {
   return count > 1 ? ` (${scene.spec.aggregate} of ${count} heads)` : "";
 }
 
-/** The probability of the token that a target row predicts; with its name where the row has the label of its input. */
+/** How much a source unit is read in total, and by how many target units. */
+function readText(scene: Scene, weights: Float32Array, exact: boolean): string {
+  const { total, readers } = readingOf(weights);
+  const by = readers > 0 ? `, by ${readers} ${unitName(scene, readers)} with ${READER} or more` : "";
+  return `read ${formatWeight(total, exact)} in total${by}`;
+}
+
+/**
+ * The probability of the word that names a target row. Where this is the word that the row reads, the row also predicts
+ * another one.
+ */
 function probabilityText(scene: Scene, unit: number): string {
-  const logprob = logprobOf(scene, unit);
-  if (logprob === null) return "";
-  const numbers = `probability ${formatProbability(Math.exp(logprob))} (log ${formatScore(logprob)})`;
-  if (scene.spec.reading === "output") return numbers;
-  const positions = scene.target.positions[unit] ?? [];
-  const predicted = scene.reply.target.output.labels[positions[positions.length - 1] ?? 0] ?? "";
-  return `writes \u2068${tokenText(predicted)}\u2069, ${numbers}`;
+  const logprob = ownLogprobOf(scene, unit);
+  const own =
+    logprob === null
+      ? ""
+      : `probability ${formatProbability(Math.exp(logprob))} (log ${formatScore(logprob)})`;
+  if (scene.spec.reading === "output") return own;
+  const position = scene.target.positions[unit]?.at(-1) ?? 0;
+  const next = scene.reply.logprobs?.[position];
+  if (next === null || next === undefined || !Number.isFinite(next)) return own;
+  const predicted = tokenText(scene.reply.target.output.labels[position] ?? "");
+  return `${own}${own ? "; " : ""}its row predicts \u2068${predicted}\u2069 with ${formatProbability(Math.exp(next))}`;
 }
 
 /** One sentence for a screen reader. */
 export function speak(inspection: Inspection, number: (value: number) => string): string {
-  const partners = inspection.partners.map(
-    (partner) => `${tokenText(partner.label)} ${number(partner.value)}`,
-  );
+  const partners = inspection.partners.map(({ label, value, each }) => {
+    // Of several heads, the one that contributes most: their mean alone would hide it.
+    const strongest = each.indexOf(each.reduce((most, weight) => Math.max(most, weight), 0));
+    const head =
+      each.length > 1 ? ` (${inspection.heads[strongest]} ${(each[strongest] ?? 0).toFixed(2)})` : "";
+    return `${tokenText(label)} ${number(value)}${head}`;
+  });
   const facts = inspection.facts ? `, ${inspection.facts}` : "";
   return `${inspection.kind}, ${tokenText(inspection.label)}${facts}. ${inspection.caption}: ${partners.join(", ") || "nothing"}.`;
 }

@@ -1,5 +1,6 @@
 // What the views of single tokens draw: units on both sides, and the weights between them.
 import { accumulateHeads, decodeHead } from "./codec";
+import { LONG } from "./constants";
 import type { Aggregate, Axis, Head, Reading, SentenceReply, Side } from "./contract";
 import type { Data } from "./data";
 import { leftOut } from "./format";
@@ -103,6 +104,16 @@ export async function buildScene(
   return { spec, reply, source, target, sets, aggregate: total, aggregated, top: maximum(total) };
 }
 
+/** Whether so many lines would tangle that one for each row is enough. */
+export function isLong({ source, target }: Pick<Scene, "source" | "target">): boolean {
+  return Math.max(source.labels.length, target.labels.length) > LONG;
+}
+
+/** What a unit of the scene is called. */
+export function unitName({ spec }: Pick<Scene, "spec">, count = 1): string {
+  return `${spec.words ? "word" : "token"}${count === 1 ? "" : "s"}`;
+}
+
 export function unitsOf(scene: Scene, side: Side): Units {
   return side === "source" ? scene.source : scene.target;
 }
@@ -165,13 +176,16 @@ function stackColumns(columns: Float32Array[]): Float32Array {
   return out;
 }
 
-/** Log-probability of the tokens that a target unit's rows predict, or null when it is not known. */
-export function logprobOf(scene: Scene, unit: number): number | null {
+/**
+ * Log-probability of the tokens that a target unit's rows predict, or with `before` that the rows so many places before
+ * them predict; null when it is not known.
+ */
+export function logprobOf(scene: Scene, unit: number, before = 0): number | null {
   const logprobs = scene.reply.logprobs;
   if (!logprobs) return null;
   let sum = 0;
   for (const position of scene.target.positions[unit] ?? []) {
-    const value = logprobs[position];
+    const value = logprobs[position - before];
     if (value === null || value === undefined || !Number.isFinite(value)) return null;
     sum += value;
   }

@@ -3,6 +3,7 @@ import type { Context } from "../core/context";
 import type { Keep, Traits } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { rowName } from "../core/format";
+import { isLong } from "../core/scene";
 import type { Opened } from "../core/view";
 
 /** How the slider shows the number for each way to keep lines. */
@@ -17,7 +18,7 @@ interface Slide {
   text(value: number): string;
 }
 
-const SLIDES: Record<Keep, Slide> = {
+const SLIDES: Record<Exclude<Keep, "auto">, Slide> = {
   threshold: {
     label: "Hide weights below",
     trait: "threshold",
@@ -114,8 +115,9 @@ export function createOptions({ store, loader, frames, signal }: Context, opened
   );
   const keep = choice(
     "Show lines",
-    "By weight: all from a weight on. Strongest: so many of each row. By share: the strongest of each row that together carry a share of its weight.",
+    "Automatic: by weight, and in a long sentence only the strongest line of each row. By weight: all from a weight on. Strongest: so many of each row. By share: the strongest of each row that together carry a share of its weight.",
     [
+      ["auto", "automatic"],
       ["threshold", "by weight"],
       ["top", "strongest"],
       ["mass", "by share"],
@@ -155,14 +157,17 @@ export function createOptions({ store, loader, frames, signal }: Context, opened
     const fields = { words: units, special, reading, orientation: layout, keep };
     for (const [name, { field }] of Object.entries(fields))
       field.hidden = !options.includes(name as keyof typeof fields);
-    amount.hidden = !options.includes("keep");
+    // One line for each row needs no number.
+    const single = store.get("keep") === "auto" && loader.scene.value !== null && isLong(loader.scene.value);
+    amount.hidden = single || !options.includes("keep");
     // One head is its own mean; a view of two picks combines the heads of either.
     const several = store.get("heads").length > 1 || outlined !== undefined;
     aggregate.field.hidden = !(options.includes("aggregate") && several);
   }
 
   function showSlider(): void {
-    slide = SLIDES[store.get("keep")];
+    const keep = store.get("keep");
+    slide = SLIDES[keep === "auto" ? "threshold" : keep];
     const value = store.get(slide.trait);
     slider.min = String(slide.min);
     slider.max = String(slide.max(loader.scene.value?.source.labels.length ?? 1));

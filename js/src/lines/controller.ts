@@ -6,9 +6,10 @@ import { mutedSets } from "../core/picks";
 import { copyRow } from "../core/row_text";
 import { sceneTitle, shownScene } from "../core/saved";
 import type { Scene } from "../core/scene";
+import { stripCells } from "../core/strip";
 import type { Saved, View } from "../core/view";
 import { drawLines } from "./drawing";
-import type { Filter } from "./geometry";
+import type { Filter } from "./selection";
 import { createLines } from "./view";
 import { createWalk } from "./walk";
 
@@ -42,9 +43,18 @@ export function mountLines(context: Context): View {
       lines.activate(null);
       return;
     }
-    const { token, partners, exact } = shown.inspection;
-    const weights = new Map(partners.map(({ index, value }) => [index, formatWeight(value, exact)]));
-    lines.activate({ ...token, partners: weights });
+    const { token, partners, heads, exact } = shown.inspection;
+    const marks = new Map(
+      partners.map(({ index, value, each }) => [
+        index,
+        {
+          weight: value,
+          text: formatWeight(value, exact),
+          heads: stripCells(each, heads, colors.value),
+        },
+      ]),
+    );
+    lines.activate({ ...token, partners: marks });
   });
   frames.watch(() => {
     for (const side of ["source", "target"] as const) {
@@ -56,7 +66,7 @@ export function mountLines(context: Context): View {
   return {
     element: lines.element,
     title: "Lines between source and target tokens",
-    hint: "Point at a token, or walk with the arrow keys, to see what it looks at. Click pins it, Escape unpins it.",
+    hint: "Point at a token, or walk with the arrow keys, to see its weights. Click pins it, Escape unpins it.",
     options: ["words", "special", "reading", "aggregate", "orientation", "keep"],
     draw() {
       const scene = loader.scene.value;
@@ -87,7 +97,7 @@ function fitsSheet({ source, target }: Scene): boolean {
   return Math.max(source.labels.length, target.labels.length) <= TOKENS_ACROSS;
 }
 
-/** Which lines are kept, by the traits. */
+/** Which lines are kept, by the settings. */
 function filterOf({ store }: Context): Filter {
   return {
     keep: store.get("keep"),

@@ -5,16 +5,10 @@ import type { Drawing, Style } from "../core/markup";
 import { referenceLinks } from "../core/reference";
 import type { Scene } from "../core/scene";
 import { type Surface, svgSurface } from "../core/surface";
-import {
-  centerOf,
-  collectLines,
-  type Filter,
-  MAX_LINES,
-  rowCuts,
-  stretchedSlots,
-  uniformSlots,
-} from "./geometry";
+import { centerOf, stretchedSlots, uniformSlots } from "./geometry";
+import { gutterOf, marksOf, marksText, paintMarks } from "./marks";
 import { type LineStage, paintLines, paintReference } from "./paint";
+import { collectLines, type Filter, filterFor, filterText, MAX_LINES, rowCuts } from "./selection";
 
 export interface LinesContent {
   scene: Scene;
@@ -29,8 +23,10 @@ export interface LinesContent {
 }
 
 const ROW = 22;
-const GAP = 260;
-const TALL = 180;
+const GAP = 320;
+const TALL = 220;
+/** Below the tokens, what is drawn in words. */
+const CAPTION = { height: 20, size: 10 };
 const PADDING = 14;
 const LONGEST_LABEL = 180;
 
@@ -51,13 +47,18 @@ export function drawLines(
     : { source: stretchedSlots(wide.source, total), target: stretchedSlots(wide.target, total) };
   const length = Math.max(slots.source.total, slots.target.total);
   const size = columns ? { width: GAP, height: length } : { width: length, height: TALL };
-  const stage: LineStage = { layout, ...slots, scroll: 0, ...size };
+  const marks = marksOf(scene);
+  const stage: LineStage = { layout, ...slots, scroll: 0, gutter: gutterOf(marks), ...size };
   const origin = columns ? { x: most(wide.source), y: 0 } : { x: 0, y: ROW };
 
   const surface = svgSurface(style);
+  const kept = filterFor(scene, filter);
+  const cuts = sets.map((matrix) => rowCuts(matrix, source.labels.length, kept));
+  const lines = collectLines(sets, source.labels.length, cuts, MAX_LINES);
+  const whole = columns
+    ? { width: most(wide.source) + GAP + most(wide.target), height: length }
+    : { width: total, height: TALL + 2 * ROW };
   surface.inside({ ...origin, ...size }, origin, () => {
-    const cuts = sets.map((matrix) => rowCuts(matrix, source.labels.length, filter));
-    const lines = collectLines(sets, source.labels.length, cuts, MAX_LINES);
     paintLines(
       surface,
       lines,
@@ -67,11 +68,20 @@ export function drawLines(
       muted,
     );
     paintReference(surface, referenceLinks(scene), stage, style.theme.mark);
+    paintMarks(surface, marks, stage, style.theme);
     paintTokens(surface, scene, stage, style);
   });
-  return columns
-    ? { width: most(wide.source) + GAP + most(wide.target), height: length, body: surface.markup() }
-    : { width: total, height: TALL + 2 * ROW, body: surface.markup() };
+  const captions = [filterText(scene, filter, lines).text, marksText(scene, marks)];
+  captions.forEach((caption, i) => {
+    const at = { x: 0, y: whole.height + (i + 0.75) * CAPTION.height };
+    surface.text(caption, at, { color: style.theme.muted, size: CAPTION.size });
+  });
+  const text = most(captions.map((caption) => surface.measure(caption, { size: CAPTION.size })));
+  return {
+    width: Math.max(whole.width, text),
+    height: whole.height + (captions.length + 0.5) * CAPTION.height,
+    body: surface.markup(),
+  };
 }
 
 /** The tokens beside the lines, which are elements on the screen. */

@@ -3,8 +3,9 @@ import { h, prepareCanvas } from "../core/dom";
 import { PALETTE } from "../core/palette";
 import { canvasSurface } from "../core/surface";
 import type { Theme } from "../core/theme";
-import { type Lines, type Slots, scaledSlots, strongest } from "./geometry";
+import { type Slots, scaledSlots } from "./geometry";
 import { type LineStage, paintLines } from "./paint";
+import { type Lines, strongest } from "./selection";
 
 export interface OverviewProps {
   lines: Lines;

@@ -1,8 +1,9 @@
 // Draws attention lines on any surface: in one go for each color and level of weight, the visible lines only.
-import type { Layout, Side } from "../core/contract";
+import type { Layout } from "../core/contract";
 import type { ReferenceLink } from "../core/reference";
 import type { Curve, Surface } from "../core/surface";
-import { centerOf, crosses, type Lines, lineOpacity, lineWidth, packLines, type Slots } from "./geometry";
+import { centerOf, crosses, lineOpacity, lineWidth, type Slots } from "./geometry";
+import { type Lines, WIDEST_BUNDLE } from "./selection";
 
 export interface LineStage {
   layout: Layout;
@@ -14,6 +15,8 @@ export interface LineStage {
   height: number;
   /** Scales the width of the lines; 1 where it is left out. */
   pen?: number;
+  /** What lies between the tokens of a side and the ends of the lines: room for the marks of the tokens. */
+  gutter?: { source: number; target: number };
 }
 
 /** Tokens whose lines are drawn faintly. */
@@ -29,14 +32,33 @@ const MUTED = [7, 5];
 /** How far a line runs straight on from its ends, as a share of its way across. */
 const BEND = 0.45;
 
-/** Adds a line from `a` on the source axis to `b` on the target axis, if the window shows a part of it. */
-function connect(curve: Curve, { layout, width, height, scroll }: LineStage, a: number, b: number): void {
+/**
+ * Adds a line from `a` on the source axis to `b` on the target axis, if the window shows a part of it. `lane` moves it to
+ * the side of its middle: where it runs aslant, it turns sooner or later than its neighbors, to stay as far from them.
+ */
+function connect(curve: Curve, stage: LineStage, a: number, b: number, lane = 0): void {
+  const { layout, width, height, scroll, gutter = { source: 0, target: 0 } } = stage;
   const columns = layout === "columns";
   const [extent, across] = columns ? [height, width] : [width, height];
-  const [from, to, bend] = [a - scroll, b - scroll, across * BEND];
+  const [from, to] = [a - scroll + lane, b - scroll + lane];
   if (!crosses(from, to, 0, extent)) return;
-  if (columns) curve(0, from, bend, from, across - bend, to, across, to);
-  else curve(from, 0, from, bend, to, across - bend, to, across);
+  const [start, end] = [gutter.source, across - gutter.target];
+  const bend = (end - start) * BEND;
+  // The slope halfway along the curve: the derivative of a cubic between these four points.
+  const slope = Math.atan2(1.5 * Math.abs(b - a), 1.5 * (end - start - bend));
+  const turn = (4 / 3) * lane * Math.tan(slope / 2) * Math.sign(b - a);
+  const [first, second] = [start + bend - turn, end - bend - turn];
+  if (columns) curve(start, from, first, from, second, to, end, to);
+  else curve(from, start, from, first, to, second, to, end);
+}
+
+/** Scales lanes, which are made for slots a little larger than the widest bundle. */
+function laneScale({ source, target, pen = 1 }: LineStage): number {
+  const slots = [source, target].filter(({ count }) => count > 0).map(({ total, count }) => total / count);
+  return Math.min(
+    pen,
+    slots.reduce((least, size) => Math.min(least, size), Number.POSITIVE_INFINITY) / WIDEST_BUNDLE,
+  );
 }
 
 export function paintLines(
@@ -52,6 +74,7 @@ export function paintLines(
   const isFaint = (i: number) =>
     faint !== null && !!(faint.source[lines.source[i] ?? 0] || faint.target[lines.target[i] ?? 0]);
   const count = lines.weight.length;
+  const scale = laneScale(stage);
   let start = 0;
   while (start < count) {
     // Lines are sorted by weight, so those of a level are neighbors.
@@ -72,32 +95,12 @@ export function paintLines(
                 stage,
                 centerOf(stage.source, lines.source[i] ?? 0),
                 centerOf(stage.target, lines.target[i] ?? 0),
+                (lines.lane[i] ?? 0) * scale,
               );
         });
       });
     start = end;
   }
-}
-
-/** The lines of one token on either side, weakest first. */
-export function linesOfToken(
-  sets: readonly Float32Array[],
-  width: number,
-  side: Side,
-  unit: number,
-  cuts: readonly Float32Array[],
-): Lines {
-  const found: [number, number, number, number][] = [];
-  const height = width > 0 && sets[0] ? sets[0].length / width : 0;
-  sets.forEach((matrix, set) => {
-    const count = side === "target" ? width : height;
-    for (let i = 0; i < count; i++) {
-      const [t, s] = side === "target" ? [unit, i] : [i, unit];
-      const weight = matrix[t * width + s] ?? 0;
-      if (weight > 0 && weight >= (cuts[set]?.[t] ?? 0)) found.push([set, t, s, weight]);
-    }
-  });
-  return packLines(found);
 }
 
 /** The links of a reference, drawn over the lines: full where sure, dashed where possible. */

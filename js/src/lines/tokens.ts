@@ -4,6 +4,7 @@ import type { Layout, Side } from "../core/contract";
 import { bdi, h } from "../core/dom";
 import { tokenText, tokenTitle } from "../core/format";
 import { claim, type TokenMove, tokenMove } from "../core/keyboard";
+import { createStrip, type Strip, type StripCell } from "../core/strip";
 import type { Units } from "../core/units";
 import type { Slots } from "./geometry";
 
@@ -14,11 +15,22 @@ export interface TokenEvents {
   move(side: Side, unit: number, move: TokenMove): void;
 }
 
+/** How a partner of the inspected token is marked. */
+export interface PartnerMark {
+  weight: number;
+  /** The weight as text. */
+  text: string;
+  /** What each picked head contributes; empty where there is one, or where there are too many. */
+  heads: readonly StripCell[];
+}
+
 export interface TokenList {
   element: HTMLElement;
   show(units: Units, slots: Slots, layout: Layout, vertical: boolean, fade: boolean): void;
-  /** Marks the active token, or its partners with their weights as text. */
-  mark(active: number | null, partners: ReadonlyMap<number, string>): void;
+  /** What tooltips and screen readers say of each unit beside its label. */
+  describe(facts: readonly string[]): void;
+  /** Marks the active token, or its partners. */
+  mark(active: number | null, partners: ReadonlyMap<number, PartnerMark>): void;
   /** Outlines the pinned token, also while another one is active. */
   pin(unit: number | null): void;
   /** Marks the tokens that a search found. */
@@ -27,6 +39,9 @@ export interface TokenList {
   setTabStop(unit: number): void;
 }
 
+/** From this weight on a partner is written in bold. */
+const STRONG = 0.2;
+
 export function createTokenList(side: Side, events: TokenEvents, signal: AbortSignal): TokenList {
   const element = h("div", {
     class: `xattn-tokens xattn-${side}`,
@@ -34,6 +49,8 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
   });
   let tokens: HTMLElement[] = [];
   let marked: HTMLElement[] = [];
+  let facts: readonly string[] = [];
+  const strips: Strip[] = [];
   let shown: { units: Units; slots: Slots; layout: Layout; vertical: boolean; fade: boolean } | null = null;
   let tabStop: HTMLElement | null = null;
 
@@ -96,31 +113,34 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
     element,
     show(units, slots, layout, vertical, fade) {
       if (shown?.units !== units) {
-        tokens = units.labels.map((label, unit) =>
-          h(
+        tokens = units.labels.map((label, unit) => {
+          const name = bdi(label);
+          // The token's own tooltip says more.
+          name.removeAttribute("title");
+          return h(
             "div",
             {
               class: "xattn-token",
+              title: longName(units, unit),
               attrs: { role: "option", tabindex: "-1", "data-unit": String(unit), "aria-selected": "false" },
             },
-            bdi(label),
-          ),
-        );
+            name,
+          );
+        });
         units.special.forEach((special, unit) => {
           tokens[unit]?.classList.toggle("xattn-special", special);
         });
         units.asides.forEach((aside, unit) => {
           const token = tokens[unit];
           if (aside === null || !token) return;
-          const label = units.labels[unit] ?? "";
-          token.title = `${tokenTitle(label)} (${tokenTitle(aside)})`;
-          token.setAttribute("aria-label", `${tokenText(label)}, ${tokenText(aside)}`);
+          token.setAttribute("aria-label", spokenName(units, unit));
           token.append(h("span", { class: "xattn-aside" }, bdi(aside)));
           for (const part of token.querySelectorAll("bdi")) part.removeAttribute("title");
         });
         element.replaceChildren(...tokens);
         tabStop = null;
         marked = [];
+        facts = [];
         hovered = null;
         setTabStop(0);
       }
@@ -140,12 +160,24 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
       element.setAttribute("aria-orientation", layout === "columns" ? "vertical" : "horizontal");
       shown = { units, slots, layout, vertical, fade };
     },
+    describe(next) {
+      tokens.forEach((token, unit) => {
+        const fact = next[unit] ?? "";
+        if (fact === (facts[unit] ?? "")) return;
+        if (!shown) return;
+        const [long, spoken] = [longName(shown.units, unit), spokenName(shown.units, unit)];
+        token.title = fact ? `${long}\n${fact}` : long;
+        token.setAttribute("aria-label", fact ? `${spoken}, ${fact}` : spoken);
+      });
+      facts = next;
+    },
     mark(active, partners) {
       for (const token of marked) {
-        token.classList.remove("xattn-active", "xattn-partner-token");
+        token.classList.remove("xattn-active", "xattn-partner-token", "xattn-strong");
         token.removeAttribute("data-weight");
         token.setAttribute("aria-selected", "false");
       }
+      for (const { element: strip } of strips) strip.remove();
       marked = [];
       const token = active === null ? undefined : tokens[active];
       if (token) {
@@ -153,12 +185,21 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
         token.setAttribute("aria-selected", "true");
         marked.push(token);
       }
-      for (const [unit, weight] of partners) {
+      let used = 0;
+      for (const [unit, { weight, text, heads }] of partners) {
         const partner = tokens[unit];
         if (!partner) continue;
         partner.classList.add("xattn-partner-token");
-        partner.dataset.weight = weight;
+        partner.classList.toggle("xattn-strong", weight >= STRONG);
+        partner.style.setProperty("--xattn-strength", Math.sqrt(Math.min(1, weight)).toFixed(3));
+        partner.dataset.weight = text;
         marked.push(partner);
+        if (heads.length === 0) continue;
+        const strip = strips[used] ?? createStrip({ "aria-hidden": "true" });
+        strips[used] = strip;
+        used += 1;
+        strip.show(heads);
+        partner.append(strip.element);
       }
     },
     pin(unit) {
@@ -177,4 +218,16 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
     },
     setTabStop,
   };
+}
+
+/** The tooltip of a token: its label, and what stands beside it. */
+function longName({ labels, asides }: Units, unit: number): string {
+  const [label, aside] = [tokenTitle(labels[unit] ?? ""), asides[unit] ?? null];
+  return aside === null ? label : `${label} (${tokenTitle(aside)})`;
+}
+
+/** The same for screen readers. */
+function spokenName({ labels, asides }: Units, unit: number): string {
+  const [label, aside] = [tokenText(labels[unit] ?? ""), asides[unit] ?? null];
+  return aside === null ? label : `${label}, ${tokenText(aside)}`;
 }

@@ -8,19 +8,23 @@ import { type ReferenceLink, referenceLinks } from "../core/reference";
 import type { Scene } from "../core/scene";
 import { canvasSurface, type Surface } from "../core/surface";
 import type { Theme } from "../core/theme";
+import { coverageTexts, probabilityTexts } from "../core/totals";
+import { type Slots, stretchedSlots, uniformSlots } from "./geometry";
+import { gutterOf, type Marks, marksOf, marksText, paintMarks } from "./marks";
+import { createOverview } from "./overview";
+import { type LineStage, paintLines, paintReference } from "./paint";
 import {
+  closeFilter,
   collectLines,
   type Filter,
+  filterFor,
+  filterText,
   type Lines,
+  linesOfToken,
   MAX_LINES,
   rowCuts,
-  type Slots,
-  stretchedSlots,
-  uniformSlots,
-} from "./geometry";
-import { createOverview } from "./overview";
-import { type LineStage, linesOfToken, paintLines, paintReference } from "./paint";
-import { createTokenList, type TokenEvents } from "./tokens";
+} from "./selection";
+import { createTokenList, type PartnerMark, type TokenEvents } from "./tokens";
 
 export interface LinesProps {
   scene: Scene;
@@ -37,8 +41,8 @@ export interface LinesProps {
 export interface ActiveToken {
   side: Side;
   unit: number;
-  /** Partners on the other side and their weights as text. */
-  partners: ReadonlyMap<number, string>;
+  /** Partners on the other side, and how strong they are. */
+  partners: ReadonlyMap<number, PartnerMark>;
 }
 
 export interface LinesView {
@@ -59,7 +63,7 @@ const ROW_HEIGHT = 24;
 const VERTICAL_SLOT = 24;
 const TALLEST_LABEL = 120;
 const TOKEN_PADDING = 14;
-const NONE: ReadonlyMap<number, string> = new Map();
+const NONE: ReadonlyMap<number, PartnerMark> = new Map();
 
 export function createLines(
   events: TokenEvents,
@@ -70,7 +74,8 @@ export function createLines(
   const target = createTokenList("target", events, signal);
   const base = h("canvas", { class: "xattn-base", attrs: { "aria-hidden": "true" } });
   const overlay = h("canvas", { class: "xattn-overlay", attrs: { "aria-hidden": "true" } });
-  const stick = h("div", { class: "xattn-stick" }, base, overlay);
+  const bars = h("canvas", { attrs: { "aria-hidden": "true" } });
+  const stick = h("div", { class: "xattn-stick" }, base, bars, overlay);
   const between = h("div", { class: "xattn-between" }, stick);
   const body = h("div", { class: "xattn-lines-body" }, source.element, between, target.element);
   const scroller = h("div", { class: "xattn-lines-scroll" }, body);
@@ -78,18 +83,27 @@ export function createLines(
   const stretch = h("div", { class: "xattn-lines-stretch" }, scroller, overview.element);
   const note = h("div", { class: "xattn-small xattn-muted xattn-line-note" });
   const sourceTitle = h("span", { class: "xattn-label" });
+  const probabilityTitle = h("span", { class: "xattn-label", text: "probability" });
   const targetTitle = h("span", { class: "xattn-label" });
   const titles = h(
     "div",
     { class: "xattn-side-titles", attrs: { "aria-hidden": "true" } },
     sourceTitle,
+    h(
+      "span",
+      { class: "xattn-mark-titles" },
+      h("span", { class: "xattn-label", text: "read" }),
+      probabilityTitle,
+    ),
     targetTitle,
   );
   const element = h("div", { class: "xattn-lines" }, titles, stretch, note);
 
   let props: LinesProps | null = null;
   let lines: Lines | null = null;
-  let cuts: Float32Array[] = [];
+  let marks: Marks | null = null;
+  /** What is kept of the lines of an inspected token. */
+  let closeCuts: Float32Array[] = [];
   let links: ReferenceLink[] = [];
   let active: ActiveToken | null = null;
   let slots: { source: Slots; target: Slots; vertical: boolean; key: string; scene: Scene } | null = null;
@@ -150,9 +164,10 @@ export function createLines(
   }
 
   function stage(): LineStage | null {
-    if (!props || !slots) return null;
+    if (!props || !slots || !marks) return null;
     const columns = props.layout === "columns";
     return {
+      gutter: gutterOf(marks),
       layout: props.layout,
       source: slots.source,
       target: slots.target,
@@ -176,6 +191,9 @@ export function createLines(
     const faint = fade ? { source: scene.source.special, target: scene.target.special } : null;
     paintLines(surface, lines, drawn, colors, faint, muted);
     paintReference(surface, links, drawn, theme.mark);
+    // On a canvas of their own: they stay when the lines fade behind those of a token.
+    const above = surfaceOn(bars, drawn);
+    if (above && marks) paintMarks(above, marks, drawn, theme);
   }
 
   function paintOverlay(): void {
@@ -184,7 +202,7 @@ export function createLines(
     const surface = surfaceOn(overlay, drawn);
     const { scene, colors, muted } = props;
     const activeLines =
-      active && linesOfToken(scene.sets, scene.source.labels.length, active.side, active.unit, cuts);
+      active && linesOfToken(scene.sets, scene.source.labels.length, active.side, active.unit, closeCuts);
     if (surface && activeLines) paintLines(surface, activeLines, drawn, colors, null, muted);
     if (!overview.element.hidden) overview.mark(scroller.scrollTop, activeLines);
   }
@@ -222,6 +240,8 @@ export function createLines(
     }
     source.show(scene.source, placed.source, layout, placed.vertical, fade);
     target.show(scene.target, placed.target, layout, placed.vertical, fade);
+    source.describe(coverageTexts(scene));
+    target.describe(probabilityTexts(scene));
   }
 
   const repaint = () => {
@@ -233,14 +253,14 @@ export function createLines(
 
   function collect({ scene, filter }: LinesProps): void {
     const width = scene.source.labels.length;
-    cuts = scene.sets.map((matrix) => rowCuts(matrix, width, filter));
-    lines = collectLines(scene.sets, width, cuts, MAX_LINES);
+    const cutsOf = (kept: Filter) => scene.sets.map((matrix) => rowCuts(matrix, width, kept));
+    closeCuts = cutsOf(closeFilter(filter));
+    lines = collectLines(scene.sets, width, cutsOf(filterFor(scene, filter)), MAX_LINES);
+    marks = marksOf(scene);
+    probabilityTitle.hidden = marks.probability.every((value) => value === null);
     links = referenceLinks(scene);
-    const drawn = lines.weight.length;
-    const number = (count: number) => count.toLocaleString("en");
-    const few = `The ${number(drawn)} strongest of ${number(lines.found)} lines are drawn; keep fewer, or point at a token to see all of its lines.`;
-    const none = "No weight reaches the threshold; lower it to see lines.";
-    setText(note, lines.found > drawn ? few : drawn === 0 ? none : "");
+    const { text, advice } = filterText(scene, filter, lines);
+    setText(note, [text, advice, marksText(scene, marks)].filter(Boolean).join(" "));
   }
 
   return {

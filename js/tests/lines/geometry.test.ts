@@ -2,15 +2,8 @@
 // @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { cellAt, labelStep } from "../../src/core/heat/layout";
-import {
-  centerOf,
-  collectLines,
-  crosses,
-  slotAt,
-  stretchedSlots,
-  uniformSlots,
-} from "../../src/lines/geometry";
-import { linesOfToken } from "../../src/lines/paint";
+import { centerOf, crosses, slotAt, stretchedSlots, uniformSlots } from "../../src/lines/geometry";
+import { collectLines, linesOfToken } from "../../src/lines/selection";
 
 /** One set's cuts, by weight alone. */
 const from = (threshold: number, rows = 8) => [new Float32Array(rows).fill(threshold)];

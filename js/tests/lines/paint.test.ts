@@ -2,8 +2,9 @@
 import { describe, expect, it } from "vitest";
 import type { Style } from "../../src/core/markup";
 import { canvasSurface, type Surface, svgSurface } from "../../src/core/surface";
-import { collectLines, uniformSlots } from "../../src/lines/geometry";
+import { uniformSlots } from "../../src/lines/geometry";
 import { type LineStage, paintLines, paintReference } from "../../src/lines/paint";
+import { collectLines } from "../../src/lines/selection";
 
 const stage: LineStage = {
   layout: "columns",
@@ -35,6 +36,28 @@ function paths(surface: ReturnType<typeof svgSurface>): string[] {
 }
 
 describe("painting", () => {
+  it("draws coinciding lines of two heads apart and parallel, level or aslant", () => {
+    const sets = [Float32Array.from([0.5, 0, 0, 0, 0, 0.5]), Float32Array.from([0.5, 0, 0, 0, 0, 0.5])];
+    const lines = collectLines(
+      sets,
+      3,
+      sets.map(() => new Float32Array(2)),
+      100,
+    );
+    const canvas = recorded();
+    paintLines(canvas.surface, lines, { ...stage, gutter: { source: 10, target: 20 } }, ["red", "blue"]);
+    const numbers = canvas.curves.map((curve) => curve.split(/[MC ]/).filter(Boolean).map(Number));
+    expect(numbers).toHaveLength(4);
+    // They end where the marks begin.
+    expect(numbers.every((curve) => curve[0] === 10 && curve[6] === 80)).toBe(true);
+    const starts = numbers.map((curve) => curve[1] ?? 0).sort((a, b) => a - b);
+    expect((starts[1] ?? 0) - (starts[0] ?? 0)).toBeGreaterThan(2.5);
+    expect(((starts[0] ?? 0) + (starts[1] ?? 0)) / 2).toBeCloseTo(10);
+    // The slanted pair turns at different places: it would touch halfway otherwise.
+    const slanted = numbers.filter((curve) => (curve[1] ?? 0) > 20).map((curve) => curve[2] ?? 0);
+    expect(Math.abs((slanted[0] ?? 0) - (slanted[1] ?? 0))).toBeGreaterThan(0.3);
+  });
+
   it("draws the same curves on a canvas and in SVG", () => {
     const weights = Float32Array.from([0.1, 0.6, 0.3, 0.9, 0, 0.1]);
     const lines = collectLines([weights], 3, [new Float32Array(2)], 100);
