@@ -18,12 +18,12 @@ from .test_panel import token
 SOURCES = ["Ich habe das Buch gelesen.", "Das Kind ist mein Sohn.", "Wann stehst du morgen auf?", "", "<b>Ja</b>."]
 TARGETS = ["I have read the book.", "The child is my son.", "When do you get up tomorrow?", "x", "<i>Yes</i>."]
 # Six lines: a score, the table, and the view.
-SCORED = """from xattn_widget import load_demo, score, score_corpus, show_corpus
+SCORED = f"""from xattn_widget import load_demo, score, score_corpus, show_corpus
 model, tokenizer = load_demo()
 my_score = score(lambda attention, *masks: attention[..., 0].mean(-1), name="my_score")
-table = score_corpus(model, tokenizer, %r, %r, [my_score, "entropy"], progress=False)
+table = score_corpus(model, tokenizer, {SOURCES!r}, {TARGETS!r}, [my_score, "entropy"], progress=False)
 view = show_corpus(table, model, tokenizer)
-view""" % (SOURCES, TARGETS)
+view"""
 PANEL = 'section[aria-label="Cross-attention"]'
 
 
@@ -81,7 +81,7 @@ def test_axe_finds_nothing(page: Page, tmp_path: Path, scheme: str, width: int) 
     found = {"list": violations(page)}
     rows.first.get_by_role("button").focus()
     page.keyboard.press("Enter")
-    expect(page.locator(PANEL)).to_be_visible()
+    expect(page.locator(PANEL).get_by_role("option").first).to_be_visible()
     found["open"] = violations(page)
     page.get_by_label("Rank by").select_option("logprob_sum")
     expect(page.get_by_role("img", name="Histogram of logprob_sum")).to_be_visible()
