@@ -42,6 +42,7 @@ CORPUS = [
     "selecting",
     "comparing",
     "scoring",
+    "display",
 ]
 # Entry points, which may import everything.
 ENTRY_POINTS = ("__init__", "__main__")

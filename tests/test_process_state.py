@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import warnings
@@ -216,3 +217,16 @@ def test_a_model_that_cannot_be_sent_to_workers_is_on_its_device_again():
     with pytest.raises(RuntimeError, match="stop"), cluster._on_cpu(model):
         raise RuntimeError("stop")
     assert model.device.type == "cpu"
+
+
+def test_importing_the_package_outside_ipython_registers_nothing():
+    """In IPython it adds formatters of Arrow tables, which leave other tables alone: tests/corpus/test_display.py."""
+    program = (
+        "import sys, xattn_widget\n"
+        "assert 'IPython' not in sys.modules\n"
+        "import IPython\n"
+        "shell = IPython.core.interactiveshell.InteractiveShell()\n"
+        "formatters = shell.display_formatter.formatters.values()\n"
+        "assert all(formatter.for_type_by_name('pyarrow.lib', 'Table') is None for formatter in formatters)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

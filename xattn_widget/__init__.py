@@ -4,8 +4,25 @@ from xattn_widget import show_cross_attention
 show_cross_attention(model, tokenizer, "Ich habe das Buch gelesen.")
 """
 
+import sys as _sys
+
 import lazy_loader
 
 # The public names are listed in __init__.pyi, for type checkers too. Each is imported when it is first used, so that
 # importing the package does not import torch.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+if "IPython" in _sys.modules:  # tables of this package are readable in the notebook or shell that runs
+    from xattn_widget.messages.tables import show_tables as _show_tables
+
+    def _table_html(table):  # type: ignore[no-untyped-def]
+        from xattn_widget.corpus.display import table_html
+
+        return table_html(table)
+
+    def _table_text(table):  # type: ignore[no-untyped-def]
+        from xattn_widget.corpus.display import table_text
+
+        return table_text(table)
+
+    _show_tables(_table_html, _table_text)

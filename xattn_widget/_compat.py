@@ -26,6 +26,8 @@ settings and logs of Ray         corpus/engine/cluster.py     while a job runs o
 freed memory                     corpus/memory.py             returned at once; no setting changes
 warnings, logs, progress bars    messages/quiet.py            inside its blocks (the command line: until it returns)
 IPython's ``post_run_cell``      widget/cells.py              life of the kernel, from the first widget that is shown
+IPython's formatters of          messages/tables.py           life of the kernel, from the import; other tables look as
+  ``pyarrow.Table``                                             before
 ===============================  ===========================  ==========================================================
 
 Everything that ends with a block is undone after an error or an interrupt too; see ``tests/test_process_state.py``.

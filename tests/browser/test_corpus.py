@@ -1,4 +1,4 @@
-"""A scored corpus in JupyterLab: the list of the worst sentences, and the panel of the one that is clicked."""
+"""A scored corpus in JupyterLab and marimo: its ranking, the list, and the panel of the sentence that is clicked."""
 
 from __future__ import annotations
 
@@ -8,44 +8,82 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from xattn_widget import load_demo, score_corpus, show_corpus
+
+from .bridge import show
 from .conftest import OpenNotebook
+from .test_accessibility import violations
 from .test_panel import token
 
-SCORED = """from xattn_widget import load_demo, score_corpus, show_corpus
+SOURCES = ["Ich habe das Buch gelesen.", "Das Kind ist mein Sohn.", "Wann stehst du morgen auf?", "", "<b>Ja</b>."]
+TARGETS = ["I have read the book.", "The child is my son.", "When do you get up tomorrow?", "x", "<i>Yes</i>."]
+# Six lines: a score, the table, and the view.
+SCORED = f"""from xattn_widget import load_demo, score, score_corpus, show_corpus
 model, tokenizer = load_demo()
-sources = ["Ich habe das Buch gelesen.", "Das Kind ist mein Sohn.", "Wann stehst du morgen auf?", "", "<b>Ja</b>."]
-targets = ["I have read the book.", "The child is my son.", "When do you get up tomorrow?", "x", "<i>Yes</i>."]
-table = score_corpus(model, tokenizer, sources, targets, ["coverage_penalty", "entropy"], progress=False)
+my_score = score(lambda attention, *masks: attention[..., 0].mean(-1), name="my_score")
+table = score_corpus(model, tokenizer, {SOURCES!r}, {TARGETS!r}, [my_score, "entropy"], progress=False)
 view = show_corpus(table, model, tokenizer)
 view"""
+PANEL = 'section[aria-label="Cross-attention"]'
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_sentence_of_a_corpus_opens_by_a_click(
+def test_the_worst_sentence_opens_by_one_click(
     open_notebook: OpenNotebook, page: Page, page_errors: list[str], screenshot: Callable[..., Path], theme: str
 ) -> None:
     notebook = open_notebook([SCORED], theme=theme)
     notebook.run_all()
-    listed = page.locator(".jp-OutputArea-output select option")
-    expect(listed.filter(has_text="Wann stehst du")).to_have_count(1)
-    expect(
-        page.get_by_text("4 worst of 4 sentences, highest coverage_penalty first; 1 without a value")
-    ).to_be_visible()
-    page.wait_for_function("() => document.querySelector('.jp-OutputArea-output img')?.naturalWidth > 200")
-    screenshot(f"corpus-{theme}")
+    view = page.locator(".xattn-corpus")
+    rows = view.locator(".xattn-sentences tbody tr")
+    expect(rows).to_have_count(4)
+    expect(view).to_contain_text("1\u20134 of 4 \u00b7 1 without a value")
+    expect(view).to_have_attribute("data-xattn-theme", theme)
 
-    worst = page.locator(".jp-OutputArea-output select[size]")
-    label = listed.filter(has_text="Das Kind").text_content()
-    worst.select_option(label=label)
-    panel = page.locator(".xattn")
+    rows.first.click()
+    panel = page.locator(PANEL)
+    expect(panel).to_be_visible()
+    expect(panel.get_by_label("Score that colors the heads")).to_have_value("my_score")
+    rows.filter(has_text="Das Kind").click()
     expect(token(panel, "source", "Kind")).to_be_visible()
     expect(token(panel, "target", "child")).to_be_visible()
-    panel.scroll_into_view_if_needed()
     screenshot(f"corpus-open-{theme}")
 
-    worst.select_option(label=listed.filter(has_text="<b>Ja</b>").text_content())  # text, and no element
+    rows.filter(has_text="<b>Ja</b>").click()  # text, and no element
     expect(token(panel, "source", "Kind")).to_have_count(0)
-    expect(page.locator(".xattn")).to_have_count(1)
-    page.get_by_label("rank by").select_option(label="layer 2, head 1")  # the list anew, nothing open
-    expect(page.locator(".xattn")).to_have_count(0)
+    expect(page.locator(PANEL)).to_have_count(1)
+    view.locator('.xattn-spread-head[data-layer="2"][data-head="1"]').click()
+    notebook.expect_printed("print(view.head, view.opened.heads)", "(2, 1) [[2, 1]]")
+    notebook.add_and_run("view.row = 2")
+    expect(token(panel, "source", "morgen")).to_be_visible()
     assert page_errors == []
+
+
+def test_a_sentence_opens_in_marimo(run_marimo: Callable[[str], str], page: Page) -> None:
+    cell = SCORED.replace("\n", "\n    ")
+    page.goto(
+        run_marimo(f"import marimo\napp = marimo.App()\n\n@app.cell\ndef _():\n    {cell}\n    return\n\napp.run()\n")
+    )
+    rows = page.locator(".xattn-sentences tbody tr")
+    rows.filter(has_text="Das Kind").click()
+    expect(token(page.locator(PANEL), "source", "Kind")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [420, 1280])
+def test_axe_finds_nothing(page: Page, tmp_path: Path, scheme: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 1400})
+    page.emulate_media(color_scheme=scheme)
+    model, tokenizer = load_demo()
+    table = score_corpus(model, tokenizer, SOURCES, TARGETS, ["entropy"], statistics="logprob_sum", progress=False)
+    show(page, show_corpus(table, model, tokenizer, worst=3), tmp_path)
+    rows = page.locator(".xattn-sentences tbody tr")
+    expect(rows).to_have_count(3)
+    found = {"list": violations(page)}
+    rows.first.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(PANEL).get_by_role("option").first).to_be_visible()
+    found["open"] = violations(page)
+    page.get_by_label("Rank by").select_option("logprob_sum")
+    expect(page.get_by_role("img", name="Histogram of logprob_sum")).to_be_visible()
+    found["histogram"] = violations(page)
+    assert [f"{state}: {fault}" for state, faults in found.items() for fault in faults] == []

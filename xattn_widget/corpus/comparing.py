@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from xattn_widget.corpus.job import STATISTICS
 from xattn_widget.corpus.store.columns import average_ranks, cells, column_values, read_columns
-from xattn_widget.corpus.store.tables import grids, score_names
+from xattn_widget.corpus.store.tables import grids, result_table, score_names
 
 Metric = Callable[[str, str], float]
 
@@ -75,7 +75,8 @@ def compare(
     columns = list(zip(*results, strict=True)) if results else [()] * 7
     kinds = [pa.string(), pa.int32(), pa.int32(), pa.float64(), pa.float64(), pa.float64(), pa.int64()]
     names = ["score", "layer", "head", "correlation", "low", "high", "rows"]
-    return pa.table([pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)], names=names)
+    made = pa.table([pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)], names=names)
+    return result_table(made, f"correlation with the quality, and the ends of its {confidence:.4g} interval")
 
 
 def _is_text(gold: Sequence[Any]) -> bool:

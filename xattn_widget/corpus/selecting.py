@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from xattn_widget.corpus.duplicates import Chosen
 from xattn_widget.corpus.store.columns import average_ranks, cells, column_values, read_columns, schema_of, score_of
-from xattn_widget.corpus.store.tables import score_names
+from xattn_widget.corpus.store.tables import result_table, score_names
 from xattn_widget.record.heads import head_pairs
 
 Order = Literal["highest", "lowest"]
@@ -128,7 +128,7 @@ def select(
         "value": pa.array(values[rows], pa.float64()),
         "reason": pa.array([why for _, why in picked], pa.string()),
     }
-    return pa.table(columns)
+    return result_table(pa.table(columns), description)
 
 
 def _orders(by: Any, order: str) -> dict[str, str]:

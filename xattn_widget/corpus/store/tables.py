@@ -15,8 +15,9 @@ from xattn_widget._version import __version__
 from xattn_widget.corpus.job import Job
 from xattn_widget.corpus.sources.rows import Window
 from xattn_widget.corpus.store.parquet import read_schema, read_table
+from xattn_widget.messages.tables import RESULT, SCORED
 
-METADATA = b"xattn_widget"
+METADATA = SCORED
 
 
 def make_schema(job: Job, description: dict[str, Any]) -> pa.Schema:
@@ -67,6 +68,20 @@ def corpus_info(table: pa.Table | pa.Schema | str | PathLike[str]) -> dict[str, 
             "that score_corpus returned, or its Parquet file"
         )
     info: dict[str, Any] = json.loads(content)
+    return info
+
+
+def result_table(table: pa.Table, about: str) -> pa.Table:
+    """A table that was made from a scored one, marked as such; ``about`` says what it is, for people."""
+    content = json.dumps({"version": __version__, "about": about}, ensure_ascii=False)
+    return table.replace_schema_metadata((table.schema.metadata or {}) | {RESULT: content.encode()})
+
+
+def table_info(table: pa.Table) -> dict[str, Any]:
+    """What the metadata of a table of this package says, whichever call made it; empty for other tables."""
+    info: dict[str, Any] = {}
+    for name in (SCORED, RESULT):
+        info |= json.loads((table.schema.metadata or {}).get(name, b"{}"))
     return info
 
 
