@@ -42,7 +42,7 @@ export function mountCompare(context: Context): CompareView {
     summary: () => `Comparing A, ${name(firstPick(store))}, with B, ${name(secondPick(store))}.`,
     outlined: () => outlined(context),
     draw() {
-      const [scene, other] = [loader.scene.value, second.value];
+      const [scene, other] = [loader.picked.value, second.value];
       void size.value;
       view.element.classList.toggle("xattn-incomplete", !other);
       if (!scene || !other) return;

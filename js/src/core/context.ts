@@ -55,13 +55,14 @@ export function createContext(model: Model, root: HTMLElement, closing: AbortSig
   const looks = followLooks(root, store, frames, closing);
   const errands = createErrands(closing);
   const subject = createSubject(store);
-  const loader = createLoader({ data, store, errands, frames }, subject);
+  const loader = createLoader({ data, store, errands, frames }, subject, closing);
   const spoken = signal("");
   const active = createActive(
     {
       data,
       store,
       scene: loader.scene,
+      previews: () => loader.preview.scene.value !== null,
       errand: errands.add({ quiet: true }),
       speak: (text) => {
         spoken.value = text;

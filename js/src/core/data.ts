@@ -24,6 +24,8 @@ export interface LayerWeights extends LayerReply {
 export interface Data {
   sentence(sentence: number): Promise<SentenceReply>;
   layer(sentence: number, layer: number): Promise<LayerWeights>;
+  /** Whether a layer is in the cache. */
+  hasLayer(sentence: number, layer: number): boolean;
   scores(sentence: number, name: string): Promise<ScoresReply>;
   /** Exact weights of one head, [target, source]. */
   head(sentence: number, layer: number, head: number): Promise<Float32Array>;
@@ -49,6 +51,10 @@ export function createData(
   const pending = new Map<string, Promise<unknown>>();
   const scoreRound = signal(0);
 
+  function keyOf(asked: DataRequest, round = 0): string {
+    return [round, version(asked.sentence), ...Object.values(asked)].join("/");
+  }
+
   function load<V>(
     asked: DataRequest,
     decode: (reply: Reply) => V,
@@ -57,7 +63,7 @@ export function createData(
   ): Promise<V> {
     const current = version(asked.sentence);
     const request = current === undefined ? asked : { ...asked, version: current };
-    const key = [round, current, ...Object.values(asked)].join("/");
+    const key = keyOf(asked, round);
     const cached = cache.get(key);
     if (cached !== undefined) return Promise.resolve(cached as V);
     const running = pending.get(key);
@@ -85,6 +91,7 @@ export function createData(
       ),
     layer: (sentence, layer) =>
       load({ kind: "layer", sentence, layer }, decodeLayer, (value) => value.bytes.byteLength),
+    hasLayer: (sentence, layer) => cache.has(keyOf({ kind: "layer", sentence, layer })),
     scores: (sentence, name) =>
       load(
         { kind: "scores", sentence, name },
