@@ -6,6 +6,8 @@ export type Side = "source" | "target";
 export type Reading = "output" | "input";
 export type Aggregate = "mean" | "max";
 export type Special = "show" | "fade" | "drop";
+/** What a score does with special tokens. */
+export type Policy = "keep" | "drop" | "renormalize";
 export type Layout = "columns" | "rows";
 /** Which lines are drawn: those above a weight, the strongest of each row, or those that carry a share of its mass. */
 export type Keep = "threshold" | "top" | "mass";
@@ -30,6 +32,8 @@ export interface SentenceInfo {
   version?: number;
   /** For each layer, the heads that a page of limited size does not contain. */
   missing?: number[][];
+  /** On a page: the readings under which it has the scores of the rows as shown. */
+  scored_readings?: Reading[];
 }
 
 export interface Info {
@@ -41,6 +45,11 @@ export interface Info {
   has_kernel: boolean;
   /** What a page of limited size leaves out, in words. */
   notice?: string;
+  /**
+   * How well each head seems to align under each reading: [layers][heads] shares of words that are linked one to one,
+   * over a number of words. Null while nobody knows.
+   */
+  alignment_guess?: { output: (number | null)[][]; input: (number | null)[][]; words: number } | null;
 }
 
 export interface ScoreInfo {
@@ -48,6 +57,10 @@ export interface ScoreInfo {
   direction: "higher" | "lower";
   description: string;
   signature: string;
+  /** What it does with special tokens. */
+  special?: Policy;
+  /** Whether it can leave out the special tokens that the view drops. */
+  follows_view?: boolean;
 }
 
 /** What the picked heads are compared with; a field that is left out has the same value as theirs. */
@@ -101,6 +114,8 @@ export interface Traits {
   mass: number;
   words: boolean;
   special: Special;
+  /** Whether scores are computed on the rows as shown, while special tokens are dropped. */
+  as_shown: boolean;
   reading: Reading;
   orientation: Layout;
   /** The name of the open view, one of those in views.ts. */
@@ -177,11 +192,11 @@ export interface ChoicesReply {
   choices: TokenChoice[];
 }
 
-/** Requests for numbers. "head", "row" and "column" are answered by a buffer of float32 alone. */
+/** Requests for numbers. "as_shown" asks for the score of the rows shown under a reading without special tokens. "head", "row" and "column" are answered by a buffer of float32 alone. */
 export type DataRequest =
   | { kind: "sentence"; sentence: number }
   | { kind: "layer"; sentence: number; layer: number }
-  | { kind: "scores"; sentence: number; name: string }
+  | { kind: "scores"; sentence: number; name: string; as_shown?: Reading }
   | { kind: "head"; sentence: number; layer: number; head: number }
   | { kind: "alignment"; sentence: number; heads: Head[]; aggregate: Aggregate; reading: Reading }
   | { kind: "row"; sentence: number; heads: Head[]; target: number }

@@ -26,7 +26,8 @@ export interface Data {
   layer(sentence: number, layer: number): Promise<LayerWeights>;
   /** Whether a layer is in the cache. */
   hasLayer(sentence: number, layer: number): boolean;
-  scores(sentence: number, name: string): Promise<ScoresReply>;
+  /** With `shown`: of the rows that this reading shows without special tokens. */
+  scores(sentence: number, name: string, shown?: Reading | null): Promise<ScoresReply>;
   /** Exact weights of one head, [target, source]. */
   head(sentence: number, layer: number, head: number): Promise<Float32Array>;
   /** How well these heads agree with the sentence's reference. */
@@ -52,7 +53,7 @@ export function createData(
   const scoreRound = signal(0);
 
   function keyOf(asked: DataRequest, round = 0): string {
-    return [round, version(asked.sentence), ...Object.values(asked)].join("/");
+    return JSON.stringify([round, version(asked.sentence), ...Object.values(asked)]);
   }
 
   function load<V>(
@@ -92,9 +93,9 @@ export function createData(
     layer: (sentence, layer) =>
       load({ kind: "layer", sentence, layer }, decodeLayer, (value) => value.bytes.byteLength),
     hasLayer: (sentence, layer) => cache.has(keyOf({ kind: "layer", sentence, layer })),
-    scores: (sentence, name) =>
+    scores: (sentence, name, shown) =>
       load(
-        { kind: "scores", sentence, name },
+        { kind: "scores", sentence, name, ...(shown ? { as_shown: shown } : {}) },
         (reply) => reply.content as unknown as ScoresReply,
         (value) => value.values.length * (value.values[0]?.length ?? 0) * 8,
         scoreRound.value,

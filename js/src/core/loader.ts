@@ -1,12 +1,13 @@
 // Loads what the traits ask for, and again when they change: scenes, the scores of the grid, and the alignment.
 import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
-import type { AlignmentReply, Head, ScoresReply } from "./contract";
+import type { AlignmentReply, Head, Reading, ScoresReply } from "./contract";
 import type { Data } from "./data";
 import { type Errands, errorText } from "./errands";
 import type { Frames } from "./frames";
 import { firstPick, type Pick, type Subject } from "./picks";
 import { createPreview, type Preview } from "./preview";
 import { buildScene, type Scene, type SceneSpec } from "./scene";
+import { shownRows } from "./scored_rows";
 import type { Store } from "./store";
 
 export interface Sources {
@@ -122,15 +123,16 @@ function followScores(
   });
 
   function refresh(): void {
-    void load(sentence.value, store.get("score_name"));
+    const name = store.get("score_name");
+    void load(sentence.value, name, shownRows(store, sentence.value, name));
   }
 
-  async function load(sentence: number, name: string): Promise<void> {
+  async function load(sentence: number, name: string, shown: Reading | null): Promise<void> {
     const run = errand.start();
     scores.value = null;
     failure.value = "";
     try {
-      const reply = await data.scores(sentence, name);
+      const reply = await data.scores(sentence, name, shown);
       if (run.aborted) return;
       scores.value = reply;
       errand.settle(null);

@@ -11,6 +11,8 @@ const DELAY = 80;
 export interface Preview {
   /** The scene of the head that is pointed at, once it is loaded; null while the picked heads are shown. */
   scene: ReadonlySignal<Scene | null>;
+  /** The same, also for a head that is picked. */
+  pointed: ReadonlySignal<Scene | null>;
   /** Points at a head, or with null at none. */
   point(head: Head | null): void;
   /** The head that is pointed at is being picked: its scene stays until that of the pick is there. */
@@ -45,7 +47,8 @@ export function createPreview(
   let timer: ReturnType<typeof setTimeout> | undefined;
   closing.addEventListener("abort", () => clearTimeout(timer), { once: true });
 
-  const isWanted = (head: Head) => !closing.aborted && !settled && pointed !== null && sameHead(pointed, head);
+  const isWanted = (head: Head) =>
+    !closing.aborted && !settled && pointed !== null && sameHead(pointed, head);
 
   /** Until the head is there, the one before stays: going back to the picked heads in between would flicker. */
   function show(head: Head): void {
@@ -86,6 +89,7 @@ export function createPreview(
   });
 
   return {
+    pointed: built,
     scene: computed(() => {
       const scene = built.value;
       const [head] = scene?.spec.heads ?? [];

@@ -18,7 +18,9 @@ const SAME = 1e-6;
 /** All heads, highest value first, and then those whose value is undefined. */
 export function rankHeads(values: Values): Ranked[] {
   const all = values.flatMap((row, layer) =>
-    row.map((value, head): Ranked => ({ head: [layer, head], value: defined(value), rank: null, tied: false })),
+    row.map(
+      (value, head): Ranked => ({ head: [layer, head], value: defined(value), rank: null, tied: false }),
+    ),
   );
   all.sort((a, b) => (b.value ?? Number.NEGATIVE_INFINITY) - (a.value ?? Number.NEGATIVE_INFINITY));
   let first: Ranked | null = null;
@@ -60,12 +62,8 @@ export function layerMeans(values: Values): (number | null)[] {
   return values.map(meanOf);
 }
 
-/** Mean of the defined scores of some heads, null where none is defined. */
-export function headsMean(values: Values, heads: readonly Head[]): number | null {
-  return meanOf(heads.map(([layer, head]) => values[layer]?.[head] ?? null));
-}
-
-function meanOf(values: readonly (number | null)[]): number | null {
+/** Mean of the defined values, null where none is defined. */
+export function meanOf(values: readonly (number | null)[]): number | null {
   const known = values.map(defined).filter((value) => value !== null);
   return known.length > 0 ? known.reduce((sum, value) => sum + value, 0) / known.length : null;
 }

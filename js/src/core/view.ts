@@ -20,6 +20,10 @@ export interface View {
    * readout, the search and the list of picked heads.
    */
   hint?: string;
+  /** Whether it shows a head that is pointed at elsewhere. */
+  previews?: boolean;
+  /** Whether it draws several heads together, as their mean or maximum. */
+  combines?: boolean;
   /** The options that change what it shows. */
   options: readonly OptionName[];
   /** Draws the view in the frame after anything that it read has changed, while it is open. */

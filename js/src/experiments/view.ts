@@ -44,7 +44,8 @@ export interface ExperimentsBar {
   showState(state: State): void;
   showTargets(targets: readonly TargetOption[], sentence: number): void;
   showChoices(choices: readonly TokenChoice[] | null, pinned: Pinned | null, off: string): void;
-  showMuting(muted: readonly Head[], effect: Effect | null, off: string): void;
+  /** `unchanged` says why the shown heads attend to the same as before; "" where they may not. */
+  showMuting(muted: readonly Head[], effect: Effect | null, unchanged: string, off: string): void;
   /** Opens the editor with a text; null closes it. */
   showDraft(draft: string | null): void;
 }
@@ -243,12 +244,12 @@ function createMuting(events: ExperimentsEvents, button: Button, signal: AbortSi
 
   return {
     element,
-    show(muted: readonly Head[], effect: Effect | null, off: string): void {
+    show(muted: readonly Head[], effect: Effect | null, unchanged: string, off: string): void {
       element.hidden = muted.length === 0;
       const buttons = muted.map((head) => chip(head, muted));
       for (const control of [restore, ...buttons]) control.disabled = off !== "";
       chips.replaceChildren(h("span", { class: "xattn-label", text: "Muted" }), ...buttons);
-      setText(outcome, effect ? effectText(effect) : "");
+      setText(outcome, effect ? [effectText(effect), unchanged].filter(Boolean).join(" ") : "");
       compare.hidden = effect === null;
     },
   };
@@ -262,7 +263,7 @@ function effectText(effect: Effect): string {
       : `The same target: log-probability ${formatScore(before)} → ${formatScore(forced)} (${signed(forced - before)}). `;
   if (effect.same) return `${change}The model still writes it.`;
   const number = written === null ? "" : ` (${formatScore(written)})`;
-  return `${change}The model now writes: \u2068${tokenText(effect.written_text)}\u2069${number}`;
+  return `${change}The model now writes: \u2068${tokenText(effect.written_text)}\u2069${number}.`;
 }
 
 function signed(value: number): string {

@@ -51,6 +51,7 @@ export function mountLines(context: Context): View {
     element: lines.element,
     title: "Lines between source and target tokens",
     hint: "Point at a token, or walk with the arrow keys, to see what it looks at. Click pins it, Escape unpins it.",
+    previews: true,
     options: ["words", "special", "reading", "aggregate", "orientation", "keep"],
     draw() {
       const scene = loader.scene.value;
