@@ -227,8 +227,9 @@ function createMuting(events: ExperimentsEvents, button: Button, signal: AbortSi
   const chips = h("span", { class: "xattn-choices" });
   const restore = button("Unmute all", "Restore every head", () => events.mute([]));
   const outcome = h("span", { class: "xattn-small" });
+  const still = h("span", { class: "xattn-small" });
   const compare = button("Compare", "Show the two side by side, with their difference", events.compare);
-  const element = h("div", { class: "xattn-experiments-row" }, chips, restore, outcome, compare);
+  const element = h("div", { class: "xattn-experiments-row" }, chips, restore, outcome, still, compare);
 
   function chip([layer, head]: Head, muted: readonly Head[]): HTMLButtonElement {
     const name = `Unmute layer ${layer}, head ${head}`;
@@ -249,7 +250,8 @@ function createMuting(events: ExperimentsEvents, button: Button, signal: AbortSi
       const buttons = muted.map((head) => chip(head, muted));
       for (const control of [restore, ...buttons]) control.disabled = off !== "";
       chips.replaceChildren(h("span", { class: "xattn-label", text: "Muted" }), ...buttons);
-      setText(outcome, effect ? [effectText(effect), unchanged].filter(Boolean).join(" ") : "");
+      setText(outcome, effect ? effectText(effect) : "");
+      setText(still, unchanged);
       compare.hidden = effect === null;
     },
   };
@@ -263,7 +265,7 @@ function effectText(effect: Effect): string {
       : `The same target: log-probability ${formatScore(before)} → ${formatScore(forced)} (${signed(forced - before)}). `;
   if (effect.same) return `${change}The model still writes it.`;
   const number = written === null ? "" : ` (${formatScore(written)})`;
-  return `${change}The model now writes: \u2068${tokenText(effect.written_text)}\u2069${number}.`;
+  return `${change}The model now writes: \u2068${tokenText(effect.written_text)}\u2069${number}`;
 }
 
 function signed(value: number): string {
