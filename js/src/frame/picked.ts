@@ -1,6 +1,6 @@
 // The heading of the stage: what is shown in words, each head beside its line color, and what would read better.
 import { type Context, outlinesOf } from "../core/context";
-import type { AlignmentReply, Head, Info } from "../core/contract";
+import type { AlignmentReply, Head, Info, Reading } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { headName } from "../core/format";
 import { betterReading } from "../core/readings";
@@ -55,6 +55,12 @@ export function createPicked(
     return heads.every(([layer]) => layer === first[0]) ? `Layer ${first[0]}, ${text}` : upper(text);
   }
 
+  /** What the rows are named by, in words. */
+  function rowsText(reading: Reading): string {
+    const unit = store.get("words") ? "word" : "token";
+    return `rows named by the ${unit} ${reading === "output" ? "being written" : "just read"}`;
+  }
+
   /** What is done to the sentence that is shown, and which it is. */
   function sentenceText(): string {
     const [info, sentence, muted] = [store.get("info"), store.get("sentence"), store.get("muted")];
@@ -72,9 +78,7 @@ export function createPicked(
     const { view } = opened.value;
     const preview = loader.preview.scene.value;
     const heads = preview?.spec.heads ?? store.get("heads");
-    const unit = store.get("words") ? "word" : "token";
-    const rows = store.get("reading") === "output" ? `${unit} being written` : `${unit} just read`;
-    const text = `${headsText(heads, view)}, rows named by the ${rows}`;
+    const text = `${headsText(heads, view)}, ${rowsText(store.get("reading"))}`;
     element.hidden = view.hint === undefined;
     setText(main, preview ? `Preview: ${text.charAt(0).toLowerCase()}${text.slice(1)}` : text);
     dropped.hidden = store.get("special") !== "drop";
@@ -96,9 +100,8 @@ export function createPicked(
     const better =
       model === info.model ? betterReading(info.alignment_guess, heads, store.get("reading")) : null;
     hint.hidden = better === null;
-    const token = better === "input" ? "read" : "written";
     const subject = heads.length === 1 ? "Reads" : "These heads read";
-    setText(advice, better ? `${subject} better with rows named by the token ${token}.` : "");
+    setText(advice, better ? `${subject} better with ${rowsText(better)}.` : "");
   });
   frames.draw(() => {
     const hasReference = Boolean(loader.picked.value?.reply.reference);
