@@ -42,6 +42,7 @@ export function traits(patch: Partial<Traits> = {}): Traits {
     mass: 0.9,
     words: false,
     special: "show",
+    as_shown: false,
     reading: "output",
     orientation: "columns",
     panel: "lines",

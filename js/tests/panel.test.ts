@@ -17,11 +17,11 @@ describe("mounting", () => {
     await mount();
     expect(all(".xattn-source .xattn-token").map((token) => token.textContent)).toEqual(["a", "b", "</s>"]);
     expect(first(".xattn-head").getAttribute("aria-label")).toBe(
-      "layer 0, head 0, entropy 0.500, rank 2 of 4",
+      "layer 0, head 0, entropy 0.500, rank 2 of 3",
     );
     expect(all(".xattn-undefined")).toHaveLength(1);
     expect(first(".xattn-notes").textContent).toBe("a note");
-    expect(first(".xattn-ranked").getAttribute("aria-label")).toContain("layer 0, head 1, rank 1");
+    expect(first(".xattn-ranked").getAttribute("aria-label")).toContain("layer 1, head 1, rank 1");
   });
 
   it("leaves no listeners, observers, timers or nodes", async () => {
@@ -235,7 +235,10 @@ describe("following the traits", () => {
   it("falls back to an aggregate beyond the colors, and says so", async () => {
     const heads = Array.from({ length: 8 }, (_, i) => [i % 2, i % 2] as [number, number]);
     await mount(undefined, { heads });
-    expect(first(".xattn-chips").textContent).toBe("aggregate (mean) of 8 heads");
+    expect(first(".xattn-heading-heads").textContent).toBe(
+      "Mean of 8 heads, rows named by the token being written",
+    );
+    expect(first(".xattn-chips").hidden).toBe(true);
   });
 
   it("shows a score that the user adds later", async () => {

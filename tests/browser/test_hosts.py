@@ -134,7 +134,7 @@ def test_nbconverts_page_of_a_notebook_without_widget_state(
     assert needed <= given + 1
     screenshot("nbconvert")
     text = json.dumps(saved_notebook.cells[0].outputs[0].data["text/plain"])
-    assert "best by alignment_norm" in text
+    assert "highest by alignment_norm" in text
 
 
 def test_nbconverts_page_with_widget_state_still_has_what_was_embedded(

@@ -21,6 +21,8 @@ from xattn_widget.record.data import Aggregate, Reading
 
 # Space for the notice of what was left out.
 NOTICE_BYTES = 300
+# The scores of a larger record take seconds. A page has them of all rows, and of the rows that it shows at first.
+SMALL_RECORD = 2**20  # weights
 
 _PAGE_STYLE = """
 :root { color-scheme: light dark; }
@@ -185,6 +187,7 @@ class _Budget:
         traits["live"] = state.live.describe() | {"busy": "", "error": ""}
         if sentences:
             kept = [sentence.index for sentence in sentences]
+            traits["live"]["effect"] = _effect(state.live.effect, kept)
             traits["sentence"] = kept.index(view.sentence)
             heads = sentences[traits["sentence"]].heads
             # What is picked must be on the page; the last picked head leads, and it is the first to be kept.
@@ -222,6 +225,14 @@ class _Sentence:
         replies: dict[str, Any] = {
             "sentence": self._reply({"kind": "sentence"}),
             "scores": {name: self._reply({"kind": "scores", "name": name}) for name in state.scores},
+            "as_shown": {
+                reading: {
+                    name: self._reply({"kind": "scores", "name": name, "as_shown": reading})
+                    for name, score in state.scores.items()
+                    if score.follows_view
+                }
+                for reading in self._scored_readings()
+            },
         }
         if state.entries[index].reference is not None:
             replies["alignments"] = [
@@ -247,7 +258,14 @@ class _Sentence:
         described = self.state.entries[self.index].describe()
         # On a page no sentence replaces another.
         described.pop("version", None)
+        described["scored_readings"] = self._scored_readings()
         return described | ({"missing": self.missing} if any(self.missing) else {})
+
+    def _scored_readings(self) -> list[Reading]:
+        """The readings under which it has the scores of the rows that are shown without special tokens."""
+        if self.record.weights.numel() <= SMALL_RECORD:
+            return list(get_args(Reading))
+        return [self.state.view.reading] if self.state.view.special == "drop" else []
 
     def take(self, room: float) -> float:
         """Keep as many heads as fit into ``room`` bytes next to the rest; returns the bytes that are left."""
@@ -312,6 +330,14 @@ def _compared(compare: dict[str, Any] | None, kept: list[int]) -> dict[str, Any]
     if compare is None or "sentence" not in compare:
         return compare
     return compare | {"sentence": kept.index(compare["sentence"])} if compare["sentence"] in kept else None
+
+
+def _effect(effect: dict[str, Any] | None, kept: list[int]) -> dict[str, Any] | None:
+    """What muting heads has changed, renumbered for the kept sentences; None if one of its sentences was left out."""
+    places = ("base", "forced", "written")
+    if effect is None or any(effect[place] not in kept for place in places):
+        return None
+    return effect | {place: kept.index(effect[place]) for place in places}
 
 
 def _json(value: Any) -> str:

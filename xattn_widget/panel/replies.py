@@ -38,7 +38,7 @@ def answer(
     if kind == "sentence":
         return _sentence(record) | {"reference": reference and reference.describe()}, []
     if kind == "scores":
-        return scores[request["name"]].outcome(record).reply(), []
+        return requested_score(request, scores).outcome(record).reply(), []
     if kind == "alignment":
         if reference is None:
             raise ValueError("this sentence has no reference alignment: pass reference=... to the widget")
@@ -58,6 +58,12 @@ def answer(
     layers, numbers = zip(*request["heads"], strict=True)
     matrices = record.weights if kind == "row" else record.weights.transpose(-1, -2)
     return {}, [_floats(matrices[list(layers), list(numbers), request["target" if kind == "row" else "source"]])]
+
+
+def requested_score(request: Mapping[str, Any], scores: Mapping[str, ScoreEntry]) -> ScoreEntry:
+    """The listed score that a request of kind "scores" asks for, of all rows or of those that are shown."""
+    score, reading = scores[request["name"]], request["as_shown"]
+    return score if reading is None else score.as_shown(reading)
 
 
 def _check_size(count: int) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.panel.computations import Computation, Outcome
-from xattn_widget.record.data import AttentionData
+from xattn_widget.record.data import AttentionData, Reading
+from xattn_widget.record.special import Special, checked_policy
 from xattn_widget.scores import BUILTIN, Score, ScoreGrid, find_score
 
+# What the view does to rows while it drops special tokens, as a policy of scores.
+SHOWN_POLICY: Special = "renormalize"
 # The score that colors the grid at first, unless the user lists scores: a built-in one that ranks sharp aligning heads
 # first and smeared ones last. Rank correlation over the 24 heads of the demo model with their alignment error rate on
 # the 50 pairs of examples/alignment (under each head's better reading), and with their importance by ablation and by
@@ -31,11 +34,20 @@ DEFAULT_SCORE = "alignment_norm"
 
 @dataclass(frozen=True, eq=False)
 class ScoreEntry:
-    """A listed score, with its policy for special tokens and its parameters."""
+    """A listed score, with its policy for special tokens and its parameters.
+
+    Attributes:
+        score: the score.
+        special: its own policy for special tokens, or None.
+        parameters: its parameters, where they differ from its defaults.
+        reading: the reading of the record to compute it under; None for that of the record.
+    """
 
     score: Score
     special: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    reading: Reading | None = None
+    _as_shown: dict[Reading, ScoreEntry] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -45,9 +57,29 @@ class ScoreEntry:
             return well_formed(self.score.name)
         return well_formed(f"{self.score.name}({', '.join(f'{name}={value}' for name, value in settled.items())})")
 
+    @property
+    def follows_view(self) -> bool:
+        """Whether it can leave out the special tokens that the view drops: it has no policy of its own against it."""
+        return self.special is None and SHOWN_POLICY in self.score.policies
+
+    def as_shown(self, reading: Reading) -> ScoreEntry:
+        """The same score of the rows that are shown under a reading while special tokens are dropped.
+
+        A score with a policy of its own, or for which dropping special tokens has no meaning, keeps its own.
+        """
+        if not self.follows_view:
+            return self
+        with _known_lock:
+            if reading not in self._as_shown:
+                self._as_shown[reading] = replace(self, special=SHOWN_POLICY, reading=reading)
+            return self._as_shown[reading]
+
     def describe(self) -> dict[str, Any]:
         """The entry in the form that the front end reads."""
-        return {
+        # Nothing can be said about special tokens of a score that looks at no tokens.
+        policy = {"special": checked_policy(self.special)} if "drop" in self.score.policies else {}
+        return policy | {
+            "follows_view": self.follows_view,
             "name": self.name,
             "direction": self.score.direction,
             "description": well_formed(self.score.description),
@@ -77,19 +109,20 @@ class ScoreEntry:
         return computation
 
     def forget(self, record: AttentionData) -> None:
-        """Compute the values again the next time: what the score uses may have changed."""
+        """Compute all values of the function again the next time: what it uses may have changed."""
         with _known_lock:
-            _known_of(record, self).pop(self._key, None)
+            _known_of(record, self).clear()
 
     def _compute(self, record: AttentionData) -> ScoreGrid:
-        return self.score.of_record(record, special=self.special, **self.parameters)
+        read = record.read_as(self.reading) if self.reading is not None and self.reading in record.targets else record
+        return self.score.of_record(read, special=self.special, **self.parameters)
 
     @property
     def _key(self) -> Any:
         """The key of the values of one function, without the function itself, so that it can be freed."""
         score = self.score
         parameters = tuple((name, _identity(value)) for name, value in sorted(self.parameters.items()))
-        return score.name, score.batched, score.numpy, self.special, parameters
+        return score.name, score.batched, score.numpy, self.special, self.reading, parameters
 
 
 def list_scores(

@@ -74,6 +74,12 @@ class View:
         '"show", "fade" or "drop" special tokens. Dropping renormalizes the rows, as the policy "renormalize" of '
         "scores does, and the panel says so.",
     ] = "fade"
+    as_shown: Annotated[
+        bool,
+        Flag(),
+        'While special tokens are dropped, score the rows as they are shown, with the policy "renormalize". Scores '
+        "that have a policy of their own keep it.",
+    ] = False
     reading: Annotated[
         Reading, Choice(get_args(Reading)), 'Rows are labeled by the token predicted ("output") or read ("input").'
     ] = "output"
@@ -90,7 +96,7 @@ class View:
         Anything(),
         'What panel="compare" shows next to the picked heads: a dictionary of "sentence" and "heads", each the same as '
         "shown where it is left out. A number alone is a sentence. None is the next sentence, or, with one sentence, "
-        "all heads of the layer before.",
+        "all heads of the layer before (for layer 0, of the next).",
     ] = None
     zoom: Annotated[bool, Flag(), "Enlarge the cells of a large matrix until each has its label, and scroll."] = False
     table: Annotated[bool, Flag(), "Show the matrix as a table."] = False

@@ -134,7 +134,7 @@ class PanelState:
         return next(index for index, entry in enumerate(self.entries) if entry.group == group)
 
     def score_entry(self, name: str | None = None) -> ScoreEntry:
-        """A listed score with its parameters; the one that colors the grid when left out.
+        """A listed score as it is shown, with its parameters; the one that colors the grid when left out.
 
         Raises:
             ValueError: no score of this name is listed.
@@ -142,7 +142,8 @@ class PanelState:
         name = self.view.score_name if name is None else name
         if name not in self.scores:
             raise ValueError(f"no score {name!r} is listed; {did_you_mean(name, self.scores)}")
-        return self.scores[name]
+        entry, view = self.scores[name], self.view
+        return entry.as_shown(view.reading) if view.as_shown and view.special == "drop" else entry
 
     def add_score(self, score: Any, special: str | None, parameters: Mapping[str, Any]) -> str:
         """List a score, replacing any score of the same name, and return its name.

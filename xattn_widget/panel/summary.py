@@ -1,4 +1,4 @@
-"""A sentence and its best and worst heads in words, for places where no widget runs."""
+"""A sentence and its heads of the highest and lowest score in words, for places where no widget runs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from xattn_widget.panel.score_entries import ScoreEntry
 from xattn_widget.record.data import AttentionData
 
 RANKED = 3
+# Values that differ by less than this share of the larger one are equal but for rounding (js/src/core/ranking.ts).
+SAME = 1e-6
 
 
 def rank_heads(record: AttentionData, score: ScoreEntry) -> list[tuple[int, int, float]]:
@@ -46,12 +48,42 @@ def summarize(entry: Entry, score: ScoreEntry, index: int, count: int) -> str:
     )
     if error := score.outcome(record).error:
         return well_formed(f"{heading}{score.name} could not be computed: {error}")
-    ranked = rank_heads(record, score)
+    return well_formed(heading + _extremes(score, record))
 
-    def listed(part: list[tuple[int, int, float]]) -> str:
-        return ", ".join(f"layer {layer} head {head} ({value:.3g})" for layer, head, value in part)
 
-    return well_formed(
-        f"{heading}best by {score.name} ({score.score.direction} is better): {listed(ranked[:RANKED])}\n"
-        f"worst: {listed(ranked[: -RANKED - 1 : -1])}"
-    )
+def _extremes(score: ScoreEntry, record: AttentionData) -> str:
+    """The heads of the highest and of the lowest values, where ranks are equal if values are."""
+    by = f"{score.name} ({score.score.direction} is better)"
+    heads = [head for head in rank_heads(record, score) if math.isfinite(head[2])]
+    heads.sort(key=lambda head: -head[2])
+    if not heads:
+        return f"{by} is undefined for all heads"
+    if len(heads) > 1 and _is_same(heads[0][2], heads[-1][2]):
+        return f"all heads are equal by {by}: {heads[0][2]:.3g}"
+    ranks = _ranks([value for _, _, value in heads])
+
+    def listed(order: list[int]) -> str:
+        named = []
+        for index in order:
+            layer, head, value = heads[index]
+            tie = f"{ranks[index]}= " if ranks.count(ranks[index]) > 1 else ""
+            named.append(f"{tie}layer {layer} head {head} ({value:.3g})")
+        return ", ".join(named)
+
+    order = list(range(len(heads)))
+    return f"highest by {by}: {listed(order[:RANKED])}\nlowest: {listed(order[: -RANKED - 1 : -1])}"
+
+
+def _ranks(values: list[float]) -> list[int]:
+    """The ranks of values in falling order, 1 for the highest; equal values have equal ranks."""
+    ranks: list[int] = []
+    first = 0  # the index of the first of equal values
+    for index, value in enumerate(values):
+        first = first if _is_same(values[first], value) else index
+        ranks.append(first + 1)
+    return ranks
+
+
+def _is_same(a: float, b: float) -> bool:
+    """Whether two values are equal but for rounding, as the panel has it too."""
+    return math.isclose(a, b, rel_tol=SAME)

@@ -9,7 +9,11 @@ from xattn_widget.scores.marginals import MarginalReference, distance_to_referen
 from xattn_widget.scores.masking import keep
 
 
-@score(direction="lower", batched=True, description="high: source words left out")
+@score(
+    direction="lower",
+    batched=True,
+    description="How much of the source got too little attention: high if words were left out, 0 if all were read.",
+)
 def coverage_penalty(
     attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, eps: float = 1e-8
 ) -> torch.Tensor:
@@ -25,7 +29,11 @@ def coverage_penalty(
     return 0 - kept.mean_over_columns(kept.coverage().clamp(eps, 1).log())
 
 
-@score(direction="lower", batched=True, description="high: the same source words read again and again")
+@score(
+    direction="lower",
+    batched=True,
+    description="How often source tokens are read again: high if the same ones are read over and over, 0 if none is.",
+)
 def overcoverage(
     attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, by_length: bool = False
 ) -> torch.Tensor:
@@ -43,7 +51,11 @@ def overcoverage(
     return kept.mean_over_columns((coverage - 1).clamp(min=0))
 
 
-@score(direction="lower", batched=True, description="share of source tokens that got hardly any attention")
+@score(
+    direction="lower",
+    batched=True,
+    description="Share of source tokens with hardly any attention: high if words were skipped, 0 if all were read.",
+)
 def ignored_source(
     attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, threshold: float = 0.2
 ) -> torch.Tensor:
@@ -58,7 +70,11 @@ def ignored_source(
     return kept.mean_over_columns(torch.where(coverage.isnan(), coverage, (coverage < threshold).to(coverage.dtype)))
 
 
-@score(direction="lower", batched=True, description="high: attention unlike an even spread over the source")
+@score(
+    direction="lower",
+    batched=True,
+    description="How unevenly the source is read: high if few tokens get most attention, 0 if all get the same.",
+)
 def marginal_divergence(
     attention: torch.Tensor,
     source_mask: torch.Tensor,

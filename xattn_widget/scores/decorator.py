@@ -60,7 +60,7 @@ def score(
         function: the function; its first docstring line is the description.
         name: the score's name; by default the function's.
         direction: which values rank best, ``"higher"`` or ``"lower"``.
-        description: one line for people.
+        description: what it means, a plain sentence that the panel shows below its name.
         batched: see above.
         numpy: whether the function takes and returns numpy arrays.
         scope: ``"head"`` if the value of a head depends on this head alone, ``"layer"`` or ``"model"`` if it needs all

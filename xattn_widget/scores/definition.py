@@ -33,7 +33,7 @@ class Score:
         function: ``fn(attention, source_mask, target_mask, **parameters) -> [..., layers, heads]``.
         name: its name in lists, tables and signatures.
         direction: which values rank best, ``"higher"`` or ``"lower"``.
-        description: one line for people.
+        description: what it means, a plain sentence that says what high and low values are.
         batched: whether the function takes leading batch axes and honors the masks. Otherwise it is called sentence by
             sentence with the rows and columns that count, so that it may ignore the masks.
         numpy: whether the function takes and returns numpy arrays instead of tensors.

@@ -10,7 +10,11 @@ from xattn_widget.scores.decorator import score
 from xattn_widget.scores.masking import keep
 
 
-@score(direction="higher", batched=True, description="high: behaves like an aligner, each word to its own")
+@score(
+    direction="higher",
+    batched=True,
+    description="How much it looks like a word alignment: high if each target word has a source word of its own.",
+)
 def alignment_norm(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
     """``(sum_s ||A[:, s]||_2) / S + (sum_t ||A[t, :]||_2) / T``: norms of columns and of rows, averaged.
 
@@ -26,7 +30,11 @@ def alignment_norm(attention: torch.Tensor, source_mask: torch.Tensor, target_ma
     return columns + rows
 
 
-@score(direction="higher", batched=True, description="high: writes much into the decoder's state")
+@score(
+    direction="higher",
+    batched=True,
+    description="How much the head adds to what the decoder computes: high if much, near 0 if hardly anything.",
+)
 def value_norm(
     attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, value_norms: torch.Tensor
 ) -> torch.Tensor:
@@ -43,7 +51,11 @@ def value_norm(
     return kept.mean_over_rows(kept.attention.sum(-1))
 
 
-@score(direction="higher", batched=True, description="high: the loss depends on the head")
+@score(
+    direction="higher",
+    batched=True,
+    description="How much the model needs the head: high if the target is harder to predict without it, 0 if not.",
+)
 def importance(
     attention: torch.Tensor,
     source_mask: torch.Tensor,

@@ -11,7 +11,11 @@ from xattn_widget.scores.masking import keep, positions
 _STILL = 1e-6
 
 
-@score(direction="higher", batched=True, description="1: attention moves only forward; -1: only backward")
+@score(
+    direction="higher",
+    batched=True,
+    description="Whether attention moves along with the target: 1 if only forward, -1 if only backward.",
+)
 def monotonicity(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
     """``sum_t (e_{t+1} - e_t) / sum_t |e_{t+1} - e_t|`` with the mean position ``e_t = sum_s s A[t, s]``.
 
@@ -36,7 +40,11 @@ def monotonicity(attention: torch.Tensor, source_mask: torch.Tensor, target_mask
     return torch.where(still, torch.nan, steps.sum(-1) / moved)
 
 
-@score(direction="higher", batched=True, description="high: attention near the straight line from start to end")
+@score(
+    direction="higher",
+    batched=True,
+    description="How close attention stays to the line from start to end: high if both sides have the same order.",
+)
 def diagonality(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
     """``1 - mean_t sum_s A[t, s] |(t + .5) / T - (s + .5) / S|``: how close attention stays to the diagonal.
 

@@ -13,7 +13,12 @@ from xattn_widget.scores.masking import keep
 _BLOCK = 2**15
 
 
-@score(direction="lower", batched=True, scope="layer", description="high: looks where the layer's other heads look")
+@score(
+    direction="lower",
+    batched=True,
+    scope="layer",
+    description="How much the head repeats the others of its layer: high if it looks where they look, low if not.",
+)
 def agreement(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
     """``1 - JS(A, mean of the layer's other heads)``: Jensen-Shannon divergence in bits, mean over target rows.
 

@@ -11,7 +11,11 @@ from xattn_widget.scores.masking import keep
 _UNIFORM = 1e-6
 
 
-@score(direction="lower", batched=True, description="0: each row on one token; 1: spread evenly")
+@score(
+    direction="lower",
+    batched=True,
+    description="How scattered attention is: 0 if each target token looks at one source token, 1 if at all equally.",
+)
 def entropy(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
     """Mean over target rows of the row's entropy divided by its maximum: ``-sum_s A log A / log S``.
 
@@ -26,7 +30,11 @@ def entropy(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: tor
     return kept.mean_over_rows(torch.where(sizes > 1, values, torch.nan))
 
 
-@score(direction="higher", batched=True, description="mean of each row's largest weight")
+@score(
+    direction="higher",
+    batched=True,
+    description="How sharp attention is: high if each target token looks at one source token, low if at many.",
+)
 def confidence(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
     """Mean over target rows of the largest weight: ``max_s A[t, s]``.
 
@@ -39,7 +47,11 @@ def confidence(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: 
     return kept.mean_over_rows(kept.attention.amax(-1))
 
 
-@score(direction="lower", batched=True, description="high: rows scattered over the source")
+@score(
+    direction="lower",
+    batched=True,
+    description="How scattered attention is: high if each target token looks at many source tokens, low if at few.",
+)
 def distraction(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> torch.Tensor:
     """Minus the mean over target rows of the row's kurtosis ``mean_s d^4 / (mean_s d^2)^2``, ``d = A - mean_s A``.
 
@@ -58,7 +70,11 @@ def distraction(attention: torch.Tensor, source_mask: torch.Tensor, target_mask:
     return 0 - kept.mean_over_rows(torch.where(uniform, torch.nan, kurtosis))
 
 
-@score(direction="lower", batched=True, description="share of the attention that special tokens take")
+@score(
+    direction="lower",
+    batched=True,
+    description="Share of attention on special tokens, such as the end of the sentence: low if words get it all.",
+)
 def sink_mass(
     attention: torch.Tensor,
     source_mask: torch.Tensor,

@@ -12,6 +12,7 @@ from xattn_widget.messages.characters import brief
 from xattn_widget.panel.computations import Outcome
 from xattn_widget.panel.json_values import error_text
 from xattn_widget.panel.protocol import RequestError, request_id
+from xattn_widget.panel.replies import requested_score
 from xattn_widget.panel.settings import VIEW_SETTINGS
 from xattn_widget.panel.state import PanelState
 
@@ -72,7 +73,7 @@ def receive(state: PanelState, answer_live: AnswerLive, request: Any, send: Send
 def _scores(state: PanelState, request: Mapping[str, Any], send: Send) -> dict[str, Any] | None:
     """The values of a score; None if they are sent later, after telling the page that they are being computed."""
     record = state.entries[request["sentence"]].record
-    computation = state.score_entry(request["name"]).computation(record)
+    computation = requested_score(request, state.scores).computation(record)
     computation.start()
     outcome = computation.wait(0)
     if outcome is not None:

@@ -153,13 +153,14 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
     def scores(self, name: str | None = None) -> torch.Tensor:
         """``[layers, heads]`` values of a listed score for the shown sentence; of the shown score when left out.
 
-        They are those of one sentence, whatever ``over`` says: the page itself takes the mean over sentences. They are
-        computed once for each record; whatever the score raises is raised here.
+        They are those of one sentence, whatever ``over`` says: the page itself takes the mean over sentences. They
+        follow ``as_shown``, and their signature says what was computed. They are computed once for each record;
+        whatever the score raises is raised here.
         """
         return self.score_entry(name).grid(self.record)
 
     def score_entry(self, name: str | None = None) -> ScoreEntry:
-        """A listed score with its parameters; the shown one when left out."""
+        """A listed score as it is shown, with its parameters; the shown one when left out."""
         return self.state.score_entry(name)
 
     def reference(self, sentence: int | None = None) -> Reference | None:

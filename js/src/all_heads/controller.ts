@@ -1,26 +1,46 @@
 // All heads as small pictures.
 import type { Context } from "../core/context";
 import { errorText } from "../core/errands";
+import { formatScore, headName } from "../core/format";
 import { tag, text } from "../core/markup";
 import { pickPatch, shapeOf } from "../core/picks";
+import type { Scene } from "../core/scene";
 import type { Saved, View } from "../core/view";
 import { drawThumbnail } from "./thumbnail";
 import { type AllHeadsView, createAllHeads } from "./view";
 
 export function mountAllHeads(context: Context): View {
-  const { store, survey, theme, signal } = context;
+  const { store, loader, survey, gestures, theme, frames, signal } = context;
   const view = createAllHeads(
     {
+      pick: gestures.pick,
+      point: loader.preview.point,
       open: (head) => store.set({ ...pickPatch([head]), panel: "lines" }),
       need: (layer) => need(layer),
     },
     signal,
   );
   const need = createLayerQueue(context, view.provide);
+
+  /** A head with its value, as its thumbnail has it. */
+  function title({ spec }: Scene): string {
+    const [layer, head] = spec.heads[0] ?? [0, 0];
+    const values = loader.scores.value?.values;
+    const value = values ? ` · ${store.get("score_name")} ${formatScore(values[layer]?.[head])}` : "";
+    return `${headName(layer, head)}${value}`;
+  }
+  frames.draw(() => {
+    const isOpen = store.get("panel") === "all";
+    const scene = isOpen ? loader.preview.pointed.value : null;
+    const fade = store.get("special") === "fade";
+    view.enlarge(scene && { scene, title: title(scene), fade, theme: theme.value });
+  });
+
   return {
     element: view.element,
     title: "Every head as a small picture",
     showsEveryHead: true,
+    previews: true,
     options: [],
     draw() {
       const sentence = store.get("sentence");

@@ -6,7 +6,9 @@ import { h, setText } from "../core/dom";
 import { formatScore, headName, seenName } from "../core/format";
 import { claim, gridMove } from "../core/keyboard";
 import { sameHead } from "../core/picks";
+import { followPointing } from "../core/pointing";
 import type { Theme } from "../core/theme";
+import { createEnlarged, type EnlargedProps } from "./enlarged";
 import { drawThumbnail } from "./thumbnail";
 
 export interface AllHeadsProps {
@@ -20,7 +22,11 @@ export interface AllHeadsProps {
 }
 
 export interface AllHeadsEvents {
+  pick(head: Head, add: boolean): void;
+  /** Opens a head in the lines view. */
   open(head: Head): void;
+  /** A head is pointed at; null for none. */
+  point(head: Head | null): void;
   /** A thumbnail of this layer came into view and has nothing to show yet. */
   need(layer: number): void;
 }
@@ -29,6 +35,8 @@ export interface AllHeadsView {
   element: HTMLElement;
   show(props: AllHeadsProps): void;
   provide(sentence: number, layer: number, reply: LayerWeights): void;
+  /** Enlarges a head beside its thumbnail; null ends it. */
+  enlarge(props: EnlargedProps | null): void;
 }
 
 export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): AllHeadsView {
@@ -36,9 +44,10 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
   const scroller = h("div", { class: "xattn-multiples-scroll" }, grid);
   const note = h("div", {
     class: "xattn-small xattn-muted",
-    text: "Target tokens down, source tokens across, all positions. Color: square root of the weight, 0 to 1. Click opens a head.",
+    text: "Target tokens down, source tokens across, all positions. Color: square root of the weight, 0 to 1. Pointing at a head enlarges it, a click picks it, a double click (or Enter) opens it in Lines.",
   });
-  const element = h("div", { class: "xattn-all" }, scroller, note);
+  const enlarged = createEnlarged();
+  const element = h("div", { class: "xattn-all" }, scroller, note, enlarged.element);
   let cells: { button: HTMLButtonElement; canvas: HTMLCanvasElement; score: HTMLElement }[][] = [];
   let props: AllHeadsProps | null = null;
   let drawn = new Set<number>();
@@ -116,16 +125,30 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
     "click",
     (event) => {
       const head = headAt(event.target);
-      if (head) events.open(head);
+      if (head) events.pick(head, event.shiftKey || event.ctrlKey || event.metaKey);
     },
     { signal },
   );
   grid.addEventListener(
+    "dblclick",
+    (event) => {
+      const head = headAt(event.target);
+      if (head) events.open(head);
+    },
+    { signal },
+  );
+  followPointing(grid, headAt, events.point, signal);
+  grid.addEventListener(
     "keydown",
     (event) => {
       const head = headAt(event.target);
-      const next = head && gridMove(event.key, head, cells.length, cells[0]?.length ?? 0);
-      if (!head || !next) return;
+      if (!head) return;
+      if (event.key === "Enter") {
+        claim(event);
+        events.open(head);
+      }
+      const next = gridMove(event.key, head, cells.length, cells[0]?.length ?? 0);
+      if (!next) return;
       claim(event);
       const [from, to] = [cells[head[0]]?.[head[1]]?.button, cells[next[0]]?.[next[1]]?.button];
       if (from) from.tabIndex = -1;
@@ -165,6 +188,10 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
         button.classList.toggle("xattn-absent", absent);
         if (props && !absent) drawThumbnail(canvas, reply, head, props.theme);
       });
+    },
+    enlarge(next) {
+      const [layer, head] = next?.scene.spec.heads[0] ?? [-1, -1];
+      enlarged.show(next, cells[layer]?.[head]?.button, element);
     },
   };
 }

@@ -4,6 +4,7 @@ import type { Context } from "../core/context";
 import type { Head } from "../core/contract";
 import { headsName } from "../core/format";
 import { followScene } from "../core/loader";
+import { zeroReason } from "../core/muting";
 import { firstPick, type Pick, pickPatch, secondPick, shapeOf } from "../core/picks";
 import type { Scene } from "../core/scene";
 import type { View } from "../core/view";
@@ -42,7 +43,7 @@ export function mountCompare(context: Context): CompareView {
     summary: () => `Comparing A, ${name(firstPick(store))}, with B, ${name(secondPick(store))}.`,
     outlined: () => outlined(context),
     draw() {
-      const [scene, other] = [loader.scene.value, second.value];
+      const [scene, other] = [loader.picked.value, second.value];
       void size.value;
       view.element.classList.toggle("xattn-incomplete", !other);
       if (!scene || !other) return;
@@ -52,6 +53,10 @@ export function mountCompare(context: Context): CompareView {
         names: [name(scene.spec), name(other.spec)],
         sentences: store.get("info").sentences,
         editing: subject.second,
+        zero: zeroReason(scene.spec, other.spec, {
+          muted: store.get("muted"),
+          effect: store.get("live")?.effect ?? null,
+        }),
         fade: store.get("special") === "fade",
         colors: colors.value,
         theme: theme.value,

@@ -19,6 +19,8 @@ export interface CompareProps {
   sentences: readonly SentenceInfo[];
   /** Whether the grid of heads picks for the second side. */
   editing: boolean;
+  /** Why the difference is zero whatever the weights are; "" where it can be another. */
+  zero: string;
   fade: boolean;
   colors: readonly string[];
   theme: Theme;
@@ -97,12 +99,14 @@ export function createCompare(
   const weights = createLegend("Weight", "Square-root scale, the same for A and B");
   const differences = createLegend("A − B", "Square-root scale around zero");
   const readout = h("div", { class: "xattn-readout", attrs: { "aria-live": "polite" } });
+  const zero = h("p", { class: "xattn-zero" });
   const none = h("div", { class: "xattn-empty xattn-small" });
   panes[2]?.figure.append(none);
   const element = h(
     "div",
     { class: "xattn-compare" },
     bar,
+    zero,
     h("div", { class: "xattn-panes" }, ...panes.map(({ figure }) => figure)),
     readout,
     h("div", { class: "xattn-foot" }, weights.element, differences.element),
@@ -172,6 +176,8 @@ export function createCompare(
         compared = { first, second, difference: differenceOf(first, second) };
       const { difference } = compared;
       fillSentences(next.sentences, second.spec.sentence);
+      zero.hidden = next.zero === "";
+      setText(zero, next.zero);
       sides.forEach(({ input }, index) => {
         input.checked = next.editing === (index === 1);
       });

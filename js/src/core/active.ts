@@ -36,6 +36,8 @@ export interface ActiveSources {
   data: Data;
   store: Store;
   scene: ReadonlySignal<Scene | null>;
+  /** Whether the scene is a preview: its numbers are shown, but neither read out nor requested exactly. */
+  previews(): boolean;
   /** Fails if the exact weights cannot be read. */
   errand: Errand;
   /** Announces it to a screen reader. */
@@ -43,7 +45,7 @@ export interface ActiveSources {
 }
 
 export function createActive(
-  { data, store, scene, errand, speak: say }: ActiveSources,
+  { data, store, scene, previews, errand, speak: say }: ActiveSources,
   closing: AbortSignal,
 ): Active {
   const shown = signal<Shown | null>(null);
@@ -90,6 +92,7 @@ export function createActive(
     const pin = pinned();
     const inspection = cell ? inspectCell(current, cell, numbers) : inspectToken(current, token, numbers);
     shown.value = { inspection, pinned: pin !== null && keyOf(pin) === keyOf(token) };
+    if (previews()) return;
     speakTimer = setTimeout(
       () => say(speak(inspection, (value) => formatWeight(value, inspection.exact))),
       SPEAK_DELAY,

@@ -19,6 +19,10 @@ export class ByteCache<V> {
     return entry.value;
   }
 
+  has(key: string): boolean {
+    return this.#entries.has(key);
+  }
+
   set(key: string, value: V, bytes: number): void {
     this.delete(key);
     // An entry that can never fit would only evict everything else.

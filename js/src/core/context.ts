@@ -58,13 +58,14 @@ export function createContext(model: Model, root: HTMLElement, closing: AbortSig
   const errands = createErrands(closing);
   const subject = createSubject(store);
   const sources = { data, store, errands, frames };
-  const loader = createLoader(sources, subject);
+  const loader = createLoader(sources, subject, closing);
   const spoken = signal("");
   const active = createActive(
     {
       data,
       store,
       scene: loader.scene,
+      previews: () => loader.preview.scene.value !== null,
       errand: errands.add({ quiet: true }),
       speak: (text) => {
         spoken.value = text;

@@ -9,6 +9,8 @@ export type Special = "show" | "fade" | "drop";
 /** The values of the grid: the score of the shown sentence, or its mean or standard deviation over all sentences. */
 export type Over = "sentence" | "mean" | "spread";
 export type SentenceOrder = "highest" | "lowest" | "given";
+/** What a score does with special tokens. */
+export type Policy = "keep" | "drop" | "renormalize";
 export type Layout = "columns" | "rows";
 /**
  * Which lines are drawn: those above a weight, the strongest of each row, or those that carry a share of its mass.
@@ -45,6 +47,8 @@ export interface SentenceInfo {
   version?: number;
   /** For each layer, the heads that a page of limited size does not contain. */
   missing?: number[][];
+  /** On a page: the readings under which it has the scores of the rows as shown. */
+  scored_readings?: Reading[];
 }
 
 export interface Info {
@@ -68,6 +72,10 @@ export interface ScoreInfo {
   direction: "higher" | "lower";
   description: string;
   signature: string;
+  /** What it does with special tokens. */
+  special?: Policy;
+  /** Whether it can leave out the special tokens that the view drops. */
+  follows_view?: boolean;
 }
 
 /** What the picked heads are compared with; a field that is left out has the same value as theirs. */
@@ -122,6 +130,8 @@ export interface Traits {
   mass: number;
   words: boolean;
   special: Special;
+  /** Whether scores are computed on the rows as shown, while special tokens are dropped. */
+  as_shown: boolean;
   reading: Reading;
   orientation: Layout;
   /** The name of the open view, one of those in views.ts. */
@@ -201,11 +211,11 @@ export interface ChoicesReply {
   choices: TokenChoice[];
 }
 
-/** Requests for numbers. "head", "row" and "column" are answered by a buffer of float32 alone. */
+/** Requests for numbers. "as_shown" asks for the score of the rows shown under a reading without special tokens. "head", "row" and "column" are answered by a buffer of float32 alone. */
 export type DataRequest =
   | { kind: "sentence"; sentence: number }
   | { kind: "layer"; sentence: number; layer: number }
-  | { kind: "scores"; sentence: number; name: string }
+  | { kind: "scores"; sentence: number; name: string; as_shown?: Reading }
   | { kind: "head"; sentence: number; layer: number; head: number }
   | { kind: "alignment"; sentence: number; heads: Head[]; aggregate: Aggregate; reading: Reading }
   | { kind: "row"; sentence: number; heads: Head[]; target: number }

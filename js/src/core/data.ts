@@ -24,7 +24,10 @@ export interface LayerWeights extends LayerReply {
 export interface Data {
   sentence(sentence: number): Promise<SentenceReply>;
   layer(sentence: number, layer: number): Promise<LayerWeights>;
-  scores(sentence: number, name: string): Promise<ScoresReply>;
+  /** Whether a layer is in the cache. */
+  hasLayer(sentence: number, layer: number): boolean;
+  /** With `shown`: of the rows that this reading shows without special tokens. */
+  scores(sentence: number, name: string, shown?: Reading | null): Promise<ScoresReply>;
   /** Exact weights of one head, [target, source]. */
   head(sentence: number, layer: number, head: number): Promise<Float32Array>;
   /** How well these heads agree with the sentence's reference. */
@@ -49,6 +52,10 @@ export function createData(
   const pending = new Map<string, Promise<unknown>>();
   const scoreRound = signal(0);
 
+  function keyOf(asked: DataRequest, round = 0): string {
+    return JSON.stringify([round, version(asked.sentence), ...Object.values(asked)]);
+  }
+
   function load<V>(
     asked: DataRequest,
     decode: (reply: Reply) => V,
@@ -57,7 +64,7 @@ export function createData(
   ): Promise<V> {
     const current = version(asked.sentence);
     const request = current === undefined ? asked : { ...asked, version: current };
-    const key = [round, current, ...Object.values(asked)].join("/");
+    const key = keyOf(asked, round);
     const cached = cache.get(key);
     if (cached !== undefined) return Promise.resolve(cached as V);
     const running = pending.get(key);
@@ -85,9 +92,10 @@ export function createData(
       ),
     layer: (sentence, layer) =>
       load({ kind: "layer", sentence, layer }, decodeLayer, (value) => value.bytes.byteLength),
-    scores: (sentence, name) =>
+    hasLayer: (sentence, layer) => cache.has(keyOf({ kind: "layer", sentence, layer })),
+    scores: (sentence, name, shown) =>
       load(
-        { kind: "scores", sentence, name },
+        { kind: "scores", sentence, name, ...(shown ? { as_shown: shown } : {}) },
         (reply) => reply.content as unknown as ScoresReply,
         (value) => value.values.length * (value.values[0]?.length ?? 0) * 8,
         scoreRound.value,

@@ -27,6 +27,11 @@ export function formatScore(value: number | null | undefined): string {
   return text.replace("-", "−");
 }
 
+/** Which values of a score are better, in words. */
+export function directionText({ direction }: { direction: "higher" | "lower" }): string {
+  return `${direction === "higher" ? "Higher" : "Lower"} is better`;
+}
+
 export function headName(layer: number, head: number): string {
   return `layer ${layer}, head ${head}`;
 }

@@ -1,11 +1,13 @@
 // Loads what the traits ask for, and again when they change: scenes, the scores of the grid, and the alignment.
 import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
-import type { AlignmentReply, ScoresReply } from "./contract";
+import type { AlignmentReply, Head, Reading, ScoresReply } from "./contract";
 import type { Data } from "./data";
 import { type Errands, errorText } from "./errands";
 import type { Frames } from "./frames";
 import { firstPick, type Pick, type Subject } from "./picks";
+import { createPreview, type Preview } from "./preview";
 import { buildScene, type Scene, type SceneSpec } from "./scene";
+import { shownRows } from "./scored_rows";
 import type { Store } from "./store";
 
 export interface Sources {
@@ -16,8 +18,11 @@ export interface Sources {
 }
 
 export interface Loader {
-  /** The weights of the picked heads; null until they are loaded, or if they are unavailable. */
+  /** What the views draw: the head that is previewed, or else the picked heads. */
   scene: ReadonlySignal<Scene | null>;
+  /** The weights of the picked heads; null until they are loaded, or if they are unavailable. */
+  picked: ReadonlySignal<Scene | null>;
+  preview: Preview;
   /** The scores of the grid of heads, null until they are loaded. */
   scores: ReadonlySignal<ScoresReply | null>;
   /** Why there are no scores: the score's own error; "" while they are computed. */
@@ -26,9 +31,45 @@ export interface Loader {
   alignment: ReadonlySignal<AlignmentReply | null>;
 }
 
-export function createLoader(sources: Sources, subject: Subject): Loader {
-  const scene = followScene(sources, () => firstPick(sources.store));
-  return { scene, ...followScores(sources, subject), alignment: followAlignment(sources, scene) };
+export function createLoader(sources: Sources, subject: Subject, closing: AbortSignal): Loader {
+  const picked = followScene(sources, () => firstPick(sources.store));
+  const preview = followPreview(sources, picked, closing);
+  return {
+    scene: computed(() => preview.scene.value ?? picked.value),
+    picked,
+    preview,
+    ...followScores(sources, subject),
+    alignment: followAlignment(sources, picked),
+  };
+}
+
+function specOf(store: Store, { sentence, heads }: Pick): SceneSpec {
+  return {
+    sentence,
+    heads,
+    aggregate: store.get("aggregate"),
+    words: store.get("words"),
+    drop: store.get("special") === "drop",
+    reading: store.get("reading"),
+  };
+}
+
+function followPreview(
+  { data, store, frames }: Sources,
+  picked: ReadonlySignal<Scene | null>,
+  closing: AbortSignal,
+): Preview {
+  const spec = (...heads: Head[]) => specOf(store, { sentence: store.get("sentence"), heads });
+  return createPreview(
+    {
+      picked,
+      isLoaded: (head) => data.hasLayer(store.get("sentence"), head[0]),
+      build: (head, signal) => buildScene(data, spec(head), signal, () => {}),
+      follow: frames.follow,
+      settings: spec,
+    },
+    closing,
+  );
 }
 
 /** The scene of the pick that `pick` reads from the traits; while it returns null, nothing is loaded. */
@@ -42,15 +83,7 @@ export function followScene(
   function refresh(): void {
     const picked = pick();
     if (!picked) return;
-    const { sentence, heads } = picked;
-    void load({
-      sentence,
-      heads,
-      aggregate: store.get("aggregate"),
-      words: store.get("words"),
-      drop: store.get("special") === "drop",
-      reading: store.get("reading"),
-    });
+    void load(specOf(store, picked));
   }
 
   async function load(spec: SceneSpec): Promise<void> {
@@ -90,15 +123,16 @@ function followScores(
   });
 
   function refresh(): void {
-    void load(sentence.value, store.get("score_name"));
+    const name = store.get("score_name");
+    void load(sentence.value, name, shownRows(store, sentence.value, name));
   }
 
-  async function load(sentence: number, name: string): Promise<void> {
+  async function load(sentence: number, name: string, shown: Reading | null): Promise<void> {
     const run = errand.start();
     scores.value = null;
     failure.value = "";
     try {
-      const reply = await data.scores(sentence, name);
+      const reply = await data.scores(sentence, name, shown);
       if (run.aborted) return;
       scores.value = reply;
       errand.settle(null);

@@ -62,7 +62,7 @@ export function firstPick(store: Store): Pick {
 
 /**
  * What the picked heads are compared with. By default the same heads on the next sentence or hypothesis, or with a
- * single sentence all heads of the previous layer.
+ * single sentence all heads of the previous layer (of the next one for layer 0).
  */
 export function secondPick(store: Store): Pick {
   const info = store.get("info");
@@ -74,7 +74,8 @@ export function secondPick(store: Store): Pick {
   const shape = shapeOf(info, sentence);
   if (compare?.heads) return { sentence, heads: fitHeads(compare.heads, shape) };
   if (compare || several) return { sentence, heads: fitHeads(first.heads, shape) };
-  return { sentence, heads: wholeLayer(Math.max(0, store.get("layer") - 1), shape.heads) };
+  const layer = store.get("layer") > 0 ? store.get("layer") - 1 : Math.min(1, shape.layers - 1);
+  return { sentence, heads: wholeLayer(layer, shape.heads) };
 }
 
 /** The pick that the grid of heads shows: the first, or in a view of two picks the one chosen there. */

@@ -1,39 +1,77 @@
 // Ranks heads by a score and averages layers: pure functions on [layers, heads] values.
 import type { Head } from "./contract";
 
+type Values = readonly (readonly (number | null)[])[];
+
 export interface Ranked {
   head: Head;
   value: number | null;
-  /** 1 is best; undefined scores come last. */
-  rank: number;
+  /** 1 is the highest value, and equal values have equal ranks; null for an undefined value. */
+  rank: number | null;
+  /** Whether another head has the same rank. */
+  tied: boolean;
 }
 
-export function rankHeads(
-  values: readonly (readonly (number | null)[])[],
-  direction: "higher" | "lower",
-): Ranked[] {
-  const all: Ranked[] = values.flatMap((row, layer) =>
-    row.map((value, head) => ({
-      head: [layer, head] as Head,
-      value: value !== null && Number.isFinite(value) ? value : null,
-      rank: 0,
-    })),
+/** Values that differ by less than this share of the larger one are equal but for rounding. */
+const SAME = 1e-6;
+
+/** All heads, highest value first, and then those whose value is undefined. */
+export function rankHeads(values: Values): Ranked[] {
+  const all = values.flatMap((row, layer) =>
+    row.map(
+      (value, head): Ranked => ({ head: [layer, head], value: defined(value), rank: null, tied: false }),
+    ),
   );
-  const sign = direction === "lower" ? 1 : -1;
-  all.sort((a, b) => {
-    if (a.value === null || b.value === null) return Number(a.value === null) - Number(b.value === null);
-    return sign * (a.value - b.value);
-  });
+  all.sort((a, b) => (b.value ?? Number.NEGATIVE_INFINITY) - (a.value ?? Number.NEGATIVE_INFINITY));
+  let first: Ranked | null = null;
   all.forEach((entry, index) => {
-    entry.rank = index + 1;
+    if (entry.value === null) return;
+    const isTied = first !== null && isSame(first.value ?? 0, entry.value);
+    if (isTied && first) first.tied = true;
+    else first = entry;
+    entry.rank = isTied ? (first?.rank ?? null) : index + 1;
+    entry.tied = isTied;
   });
   return all;
 }
 
+/** The same heads, lowest value first; undefined ones stay behind the others. */
+export function lowestFirst(ranked: readonly Ranked[]): Ranked[] {
+  const count = countDefined(ranked);
+  return [...ranked.slice(0, count).reverse(), ...ranked.slice(count)];
+}
+
+/** The rank as it is shown: "3", or "3=" where another head has it too. */
+export function rankText({ rank, tied }: Ranked): string {
+  return rank === null ? "–" : `${rank}${tied ? "=" : ""}`;
+}
+
+/** How many heads have a value. */
+export function countDefined(ranked: readonly Ranked[]): number {
+  return ranked.filter(({ value }) => value !== null).length;
+}
+
+/** Whether several heads have a value, and all of them the same. */
+export function isFlat(ranked: readonly Ranked[]): boolean {
+  const count = countDefined(ranked);
+  return count > 1 && ranked[count - 1]?.rank === 1;
+}
+
 /** Mean of the defined scores of each layer, null where a layer has none. */
-export function layerMeans(values: readonly (readonly (number | null)[])[]): (number | null)[] {
-  return values.map((row) => {
-    const defined = row.filter((value): value is number => value !== null && Number.isFinite(value));
-    return defined.length > 0 ? defined.reduce((sum, value) => sum + value, 0) / defined.length : null;
-  });
+export function layerMeans(values: Values): (number | null)[] {
+  return values.map(meanOf);
+}
+
+/** Mean of the defined values, null where none is defined. */
+export function meanOf(values: readonly (number | null)[]): number | null {
+  const known = values.map(defined).filter((value) => value !== null);
+  return known.length > 0 ? known.reduce((sum, value) => sum + value, 0) / known.length : null;
+}
+
+function defined(value: number | null): number | null {
+  return value !== null && Number.isFinite(value) ? value : null;
+}
+
+function isSame(a: number, b: number): boolean {
+  return Math.abs(a - b) <= SAME * Math.max(Math.abs(a), Math.abs(b));
 }

@@ -5,13 +5,13 @@ import { shapeOf } from "./picks";
 import { buildScene, type Scene, type SceneSpec } from "./scene";
 
 /**
- * The scene on the screen.
+ * The scene of the picked heads, which a preview does not change.
  *
  * @throws Error if it is not loaded yet.
  */
 export function shownScene({ loader }: Context): Scene {
-  if (!loader.scene.value) throw new Error("there are no weights yet");
-  return loader.scene.value;
+  if (!loader.picked.value) throw new Error("there are no weights yet");
+  return loader.picked.value;
 }
 
 /** The scene again, optionally with other settings, and with exact weights where there is a kernel. */

@@ -6,6 +6,7 @@ import { errorText } from "./errands";
 import type { Loader, Sources } from "./loader";
 import { createMoments, type Grid, type Moments } from "./moments";
 import type { Subject } from "./picks";
+import { shownRows } from "./scored_rows";
 import { firstEntries, modelKey } from "./sentences";
 
 /** The scores of a sentence, or why there are none. */
@@ -57,6 +58,8 @@ interface Tally {
 /** Everything known about one score. */
 interface Ledger {
   name: string;
+  /** Which rows it is computed on. */
+  rows: string;
   list: readonly ScoreInfo[];
   outcomes: Map<number, Outcome>;
   tallies: Map<string, Tally>;
@@ -82,12 +85,15 @@ export function followSurvey(
     if (store.get("panel") === "sentences") return firsts.value;
     return over.value === "sentence" ? NOTHING : peers.value;
   });
-  let ledger = createLedger("", []);
+  const rows = computed(() =>
+    ["as_shown", "special", "reading"].map((setting) => store.get(setting as "as_shown")).join(" "),
+  );
+  let ledger = createLedger("", "", []);
   const progress = signal<Progress>({ outcomes: ledger.outcomes, done: 0, total: 0 });
   const errand = errands.add({ quiet: true, retry: refresh });
 
   function read(entry: number, name: string): Promise<Outcome> {
-    return data.scores(entry, name).then(
+    return data.scores(entry, name, shownRows(store, entry, name)).then(
       ({ values }): Outcome => ({ values }),
       (error: unknown): Outcome => ({ error: errorText(error) }),
     );
@@ -96,7 +102,8 @@ export function followSurvey(
   function refresh(): void {
     const [name, list] = [store.get("score_name"), store.get("score_list")];
     // A new list: the user may have redefined the score.
-    if (ledger.name !== name || ledger.list !== list) ledger = createLedger(name, list);
+    if (ledger.name !== name || ledger.rows !== rows.value || ledger.list !== list)
+      ledger = createLedger(name, rows.value, list);
     void collect(wanted.value, entries.value, ledger);
   }
 
@@ -166,7 +173,10 @@ export function followSurvey(
     peers: computed(() => peers.value.length),
     read: async (entry) => {
       const name = store.get("score_name");
-      return (ledger.name === name ? ledger.outcomes.get(entry) : undefined) ?? read(entry, name);
+      return (
+        (ledger.name === name && ledger.rows === rows.value ? ledger.outcomes.get(entry) : undefined) ??
+        read(entry, name)
+      );
     },
   };
 }
@@ -175,8 +185,8 @@ function keyOf(entry: SentenceInfo | undefined): string {
   return entry ? modelKey(entry) : "";
 }
 
-function createLedger(name: string, list: readonly ScoreInfo[]): Ledger {
-  return { name, list, outcomes: new Map(), tallies: new Map() };
+function createLedger(name: string, rows: string, list: readonly ScoreInfo[]): Ledger {
+  return { name, rows, list, outcomes: new Map(), tallies: new Map() };
 }
 
 function createTally(): Tally {

@@ -22,6 +22,10 @@ export interface View {
   hint?: string;
   /** Whether it shows every head itself: the grid and the ranking of heads beside it are left out then. */
   showsEveryHead?: boolean;
+  /** Whether it shows a head that is pointed at elsewhere. */
+  previews?: boolean;
+  /** Whether it draws several heads together, as their mean or maximum. */
+  combines?: boolean;
   /** The options that change what it shows. */
   options: readonly OptionName[];
   /** Draws the view in the frame after anything that it read has changed, while it is open. */

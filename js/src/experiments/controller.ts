@@ -3,6 +3,7 @@ import { computed, signal } from "@preact/signals-core";
 import type { Context } from "../core/context";
 import type { ChoicesReply, ExperimentRequest, Head, TextReply, TokenChoice } from "../core/contract";
 import { errorText } from "../core/errands";
+import { comparedSentence, muteReason } from "../core/muting";
 import { sameHead } from "../core/picks";
 import { createExperimentsBar } from "./view";
 
@@ -36,6 +37,7 @@ export function createExperiments(context: Context): Experiments {
     const label = position === null ? undefined : loader.scene.value?.reply.target.output.labels[position];
     return position === null || label === undefined ? null : { position, label };
   });
+  const muting = computed(() => ({ muted: store.get("muted"), effect: store.get("live")?.effect ?? null }));
   const shownChoices = computed(() => {
     const { sentence, position, list } = choices.value ?? {};
     const isCurrent = sentence === store.get("sentence") && position === store.get("target_index");
@@ -81,9 +83,10 @@ export function createExperiments(context: Context): Experiments {
       },
       mute: (heads) => void ask({ action: "mute", heads }),
       compare() {
-        const effect = store.get("live")?.effect;
-        if (effect)
-          store.set({ sentence: effect.forced, compare: { sentence: effect.base }, panel: "compare" });
+        const { effect } = muting.value;
+        const sentence = comparedSentence(muting.value, store.get("heads"));
+        if (effect && sentence !== null)
+          store.set({ sentence, compare: { sentence: effect.base }, panel: "compare" });
       },
       stop: () => void ask({ action: "stop" }),
     },
@@ -92,7 +95,10 @@ export function createExperiments(context: Context): Experiments {
   );
 
   frames.draw(() => bar.showChoices(shownChoices.value, pinned.value, off.value));
-  frames.draw(() => bar.showMuting(store.get("muted"), store.get("live")?.effect ?? null, off.value));
+  frames.draw(() => {
+    const { muted, effect } = muting.value;
+    bar.showMuting(muted, effect, effect ? muteReason(muted, store.get("heads")) : "", off.value);
+  });
   frames.draw(() => bar.showDraft(off.value ? null : draft.value));
   frames.draw(() => {
     const { busy = "", error = "" } = store.get("live") ?? {};

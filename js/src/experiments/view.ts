@@ -35,7 +35,8 @@ export interface ExperimentsBar {
   element: HTMLElement;
   showState(state: State): void;
   showChoices(choices: readonly TokenChoice[] | null, pinned: Pinned | null, off: string): void;
-  showMuting(muted: readonly Head[], effect: Effect | null, off: string): void;
+  /** `unchanged` says why the shown heads attend to the same as before; "" where they may not. */
+  showMuting(muted: readonly Head[], effect: Effect | null, unchanged: string, off: string): void;
   /** Opens the editor with a text; null closes it. */
   showDraft(draft: string | null): void;
 }
@@ -188,8 +189,9 @@ function createMuting(events: ExperimentsEvents, button: Button, signal: AbortSi
   const chips = h("span", { class: "xattn-choices" });
   const restore = button("Unmute all", "Restore every head", () => events.mute([]));
   const outcome = h("span", { class: "xattn-small" });
+  const still = h("span", { class: "xattn-small" });
   const compare = button("Compare", "Show the two side by side, with their difference", events.compare);
-  const element = h("div", { class: "xattn-experiments-row" }, chips, restore, outcome, compare);
+  const element = h("div", { class: "xattn-experiments-row" }, chips, restore, outcome, still, compare);
 
   function chip([layer, head]: Head, muted: readonly Head[]): HTMLButtonElement {
     const name = `Unmute layer ${layer}, head ${head}`;
@@ -205,12 +207,13 @@ function createMuting(events: ExperimentsEvents, button: Button, signal: AbortSi
 
   return {
     element,
-    show(muted: readonly Head[], effect: Effect | null, off: string): void {
+    show(muted: readonly Head[], effect: Effect | null, unchanged: string, off: string): void {
       element.hidden = muted.length === 0;
       const buttons = muted.map((head) => chip(head, muted));
       for (const control of [restore, ...buttons]) control.disabled = off !== "";
       chips.replaceChildren(h("span", { class: "xattn-label", text: "Muted" }), ...buttons);
       setText(outcome, effect ? effectText(effect) : "");
+      setText(still, unchanged);
       compare.hidden = effect === null;
     },
   };

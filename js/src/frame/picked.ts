@@ -1,30 +1,43 @@
-// Which heads are picked, each beside its line color, and what is done to the rows, in words.
+// The heading of the stage: what is shown in words, each head beside its line color, and what would read better.
 import { type Context, outlinesOf } from "../core/context";
-import type { Aggregate, AlignmentReply, Head } from "../core/contract";
+import type { AlignmentReply, Head, Info } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { headName } from "../core/format";
+import { betterReading } from "../core/readings";
 import { oneTabStop } from "../core/tab_stop";
-import type { Opened } from "../core/view";
+import type { Opened, View } from "../core/view";
 
 export function createPicked(
   { store, loader, colors, gestures, frames, signal }: Context,
   opened: Opened,
 ): HTMLElement {
+  const main = h("span", { class: "xattn-heading-heads" });
+  const dropped = h("span", { class: "xattn-note-chip", text: "special tokens dropped, rows renormalized" });
+  const more = h("span");
+  const heading = h("div", { class: "xattn-heading" }, main, dropped, more);
   const chips = h("div", { class: "xattn-chips" });
-  const note = h("span", { class: "xattn-note-chip", text: "special tokens dropped, rows renormalized" });
-  const aligned = h("span", { class: "xattn-aligned xattn-small" });
-  const element = h("div", { class: "xattn-picked" }, chips, aligned, note);
   const tabStop = oneTabStop(
     chips,
     () => [...chips.querySelectorAll("button")].map((button) => [button]),
     signal,
   );
+  const aligned = h("span", { class: "xattn-aligned xattn-small" });
+  const advice = h("span");
+  const change = h("button", { class: "xattn-link", text: "Switch", attrs: { type: "button" } });
+  const hint = h("div", { class: "xattn-reading-hint xattn-small" }, advice, " ", change);
+  /** About the picked heads alone: a preview hides it, and moves nothing. */
+  const about = h("div", { class: "xattn-about" }, chips, hint, aligned);
+  const element = h("div", { class: "xattn-picked" }, heading, about);
+  change.addEventListener(
+    "click",
+    () => store.set({ reading: store.get("reading") === "output" ? "input" : "output" }),
+    { signal },
+  );
 
-  function chip(text: string, color: string, head: Head | null): HTMLElement {
+  function chip(head: Head, color: string): HTMLElement {
+    const text = headName(...head);
     const dot = h("span", { class: "xattn-dot", attrs: { "aria-hidden": "true" } });
     dot.style.backgroundColor = color;
-    const label = h("span", { text });
-    if (!head) return h("span", { class: "xattn-chip" }, dot, label);
     const remove = h("button", {
       class: "xattn-remove",
       text: "×",
@@ -32,30 +45,70 @@ export function createPicked(
       attrs: { type: "button", "aria-label": `Remove ${text}` },
     });
     remove.addEventListener("click", () => gestures.remove(head), { signal });
-    return h("span", { class: "xattn-chip" }, dot, label, remove);
+    return h("span", { class: "xattn-chip" }, dot, h("span", { text }), remove);
   }
 
-  function showHeads(heads: readonly Head[], palette: readonly string[], aggregate: () => Aggregate): void {
-    // With more heads than colors, the lines are an aggregate.
-    if (heads.length > palette.length) {
-      chips.replaceChildren(
-        chip(`aggregate (${aggregate()}) of ${heads.length} heads`, palette[0] ?? "", null),
-      );
-      return;
-    }
-    const outlines = outlinesOf(heads.length, palette);
-    const several = heads.length > 1;
-    chips.replaceChildren(
-      ...heads.map((head, i) => chip(headName(...head), outlines[i] ?? "", several ? head : null)),
-    );
-    tabStop.refresh();
+  /** The heads that are drawn, in words. */
+  function headsText(heads: readonly Head[], { combines }: View): string {
+    const [first] = heads;
+    if (!first) return "";
+    if (heads.length === 1) return upper(headName(...first));
+    const together = combines || heads.length > colors.value.length;
+    const aggregate = store.get("aggregate") === "mean" ? "mean" : "maximum";
+    const text = together
+      ? `${aggregate} of ${heads.length} heads`
+      : `${heads.length} heads, each in its color`;
+    return heads.every(([layer]) => layer === first[0]) ? `Layer ${first[0]}, ${text}` : upper(text);
   }
 
-  frames.draw(() => showHeads(store.get("heads"), colors.value, () => store.get("aggregate")));
+  /** What is done to the sentence that is shown, and which it is. */
+  function sentenceText(): string {
+    const [info, sentence, muted] = [store.get("info"), store.get("sentence"), store.get("muted")];
+    const effect = store.get("live")?.effect;
+    const isMuted = effect !== null && (effect?.forced === sentence || effect?.written === sentence);
+    const parts = isMuted
+      ? [muted.length === 1 ? `${headName(...(muted[0] ?? [0, 0]))} muted` : `${muted.length} heads muted`]
+      : [];
+    const [place, count] = placeOf(info, sentence);
+    if (count > 1) parts.push(`sentence ${place} of ${count}`);
+    return parts.map((part) => ` · ${part}`).join("");
+  }
+
   frames.draw(() => {
-    element.hidden = opened.value.view.hint === undefined;
-    note.hidden = store.get("special") !== "drop";
-    const hasReference = Boolean(loader.scene.value?.reply.reference);
+    const { view } = opened.value;
+    const preview = loader.preview.scene.value;
+    const heads = preview?.spec.heads ?? store.get("heads");
+    const unit = store.get("words") ? "word" : "token";
+    const rows = store.get("reading") === "output" ? `${unit} being written` : `${unit} just read`;
+    const text = `${headsText(heads, view)}, rows named by the ${rows}`;
+    element.hidden = view.hint === undefined;
+    setText(main, preview ? `Preview: ${text.charAt(0).toLowerCase()}${text.slice(1)}` : text);
+    dropped.hidden = store.get("special") !== "drop";
+    setText(more, sentenceText());
+    about.style.visibility = preview ? "hidden" : "";
+  });
+  frames.draw(() => {
+    const heads = store.get("heads");
+    const outlines = outlinesOf(heads.length, colors.value);
+    // With more heads than colors, or in a view that combines them, the heading alone says which.
+    const apart = heads.length > 1 && heads.length <= colors.value.length;
+    chips.hidden = !apart;
+    chips.replaceChildren(...(apart ? heads.map((head, i) => chip(head, outlines[i] ?? "")) : []));
+    tabStop.refresh();
+  });
+  frames.draw(() => {
+    const [info, heads] = [store.get("info"), store.get("heads")];
+    const { model } = info.sentences[store.get("sentence")] ?? info;
+    // The guess is about the first model of the list.
+    const better =
+      model === info.model ? betterReading(info.alignment_guess, heads, store.get("reading")) : null;
+    hint.hidden = better === null;
+    const token = better === "input" ? "read" : "written";
+    const subject = heads.length === 1 ? "Reads" : "These heads read";
+    setText(advice, better ? `${subject} better with rows named by the token ${token}.` : "");
+  });
+  frames.draw(() => {
+    const hasReference = Boolean(loader.picked.value?.reply.reference);
     aligned.hidden = !hasReference;
     if (!hasReference) return;
     const alignment = loader.alignment.value;
@@ -63,6 +116,16 @@ export function createPicked(
     aligned.title = alignment ? `Alignment error rate by the reference: ${alignment.method}` : "";
   });
   return element;
+}
+
+function upper(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** The place of a sentence among the sources, from 1, and their number: what experiments add has the place of its own. */
+function placeOf({ sentences }: Info, sentence: number): [place: number, count: number] {
+  const groups = [...new Set(sentences.map(({ group }, index) => group ?? index))];
+  return [groups.indexOf(sentences[sentence]?.group ?? sentence) + 1, groups.length];
 }
 
 function alignmentText({ aer, precision, recall, links }: AlignmentReply): string {

@@ -1,59 +1,86 @@
 // The heads beside the view: their score, the grid, the means of layers and the ranking.
 import { computed, type ReadonlySignal } from "@preact/signals-core";
-import type { Context } from "../core/context";
-import { outlinesOf } from "../core/context";
+import { copyText } from "../core/clipboard";
+import { type Context, outlinesOf, tell } from "../core/context";
 import type { Head } from "../core/contract";
-import { formatScore, headName } from "../core/format";
-import { firstPick, sameHead, shapeOf } from "../core/picks";
-import { layerMeans, rankHeads } from "../core/ranking";
+import { errorText } from "../core/errands";
+import { firstPick, shapeOf } from "../core/picks";
+import { countDefined, layerMeans, rankHeads } from "../core/ranking";
 import { scoreDomain } from "../core/scales";
+import { canScoreShown, countsDropped, shownRows } from "../core/scored_rows";
 import type { Opened } from "../core/view";
 import { createGrid } from "./grid";
 import { createLayers } from "./layers";
 import { createOver } from "./over";
 import { createRanking } from "./ranking";
 import { createScore } from "./score";
+import { standingText } from "./standing";
 
 export interface Heads {
   score: HTMLElement;
   grid: HTMLElement;
   layers: HTMLElement;
   ranking: HTMLElement;
-  /** How the head picked last scores, as a sentence for a screen reader; "" while that is unknown. */
+  /** How the picked heads score, as a sentence for a screen reader; "" while that is unknown. */
   standing: ReadonlySignal<string>;
 }
 
 /** `mute` is told about clicks on heads, and whether a modifier or key asks to mute; it returns whether it did. */
 export function createHeads(
-  { store, loader, survey, gestures, subject, theme, colors, frames, signal }: Context,
+  context: Context,
   opened: Opened,
   mute: (head: Head, wanted: boolean) => boolean,
 ): Heads {
-  const score = createScore({ score: (score_name) => store.set({ score_name }) }, signal);
-  const grid = createGrid({ pick: gestures.pick, pickLayer: gestures.pickLayer, mute }, signal);
+  const { store, loader, survey, gestures, subject, theme, colors, frames, root, signal } = context;
+  /** Picks a head; what is previewed stays until the pick is loaded. */
+  const pick = (head: Head, add: boolean) => {
+    loader.preview.settle();
+    gestures.pick(head, add);
+  };
+  const point = (head: Head | null) => loader.preview.point(opened.value.view.previews ? head : null);
+  const score = createScore(
+    {
+      score: (score_name) => store.set({ score_name }),
+      rows: () => store.set({ as_shown: !store.get("as_shown") }),
+      copySignature: (text) => void copySignature(text),
+    },
+    signal,
+  );
+  const grid = createGrid({ pick, pickLayer: gestures.pickLayer, point, mute }, signal);
   const layers = createLayers();
-  const ranking = createRanking(gestures, signal);
+  const ranking = createRanking({ pick, point }, signal);
   const over = createOver({ over: (over) => store.set({ over }) }, signal);
   score.element.firstElementChild?.after(over.element);
 
   const values = computed(() => survey.grid.value.values);
   const domain = computed(() => values.value && scoreDomain(values.value));
-  const ranked = computed(() => {
-    const name = store.get("score_name");
-    const direction = store.get("score_list").find((entry) => entry.name === name)?.direction ?? "higher";
-    // No spread is better than another: the largest comes first.
-    return (
-      values.value && rankHeads(values.value, survey.grid.value.over === "spread" ? "higher" : direction)
-    );
-  });
-  /** The head picked last, with its value and rank. */
-  const last = computed(() => {
-    const head = subject.pick().heads.at(-1);
-    return (head && ranked.value?.find((entry) => sameHead(entry.head, head))) ?? null;
-  });
+  const ranked = computed(() => values.value && rankHeads(values.value));
+  const standing = computed(() => ranked.value && standingText(ranked.value, subject.pick().heads));
+
+  async function copySignature(text: string): Promise<void> {
+    try {
+      await copyText(text, root);
+      tell(context, "Signature copied.");
+    } catch (error) {
+      tell(context, `The signature could not be copied: ${errorText(error)}.`);
+    }
+  }
+
+  /** What is said about the rows of the score while special tokens are dropped. */
+  function scoredRows(): { text: string; action: string } | null {
+    const [sentence, name] = [subject.pick().sentence, store.get("score_name")];
+    const canSwitch = canScoreShown(store, sentence, name);
+    if (shownRows(store, sentence, name))
+      return { text: "Scored on the rows as shown.", action: "Count special tokens too" };
+    if (!countsDropped(store, sentence, name)) return null;
+    const where = canSwitch || store.get("info").has_kernel ? "" : " (this page has no other values)";
+    return {
+      text: `The view drops special tokens, but this score counts them${where}.`,
+      action: canSwitch ? "Score the rows as shown" : "",
+    };
+  }
 
   frames.draw(() => {
-    const entry = last.value;
     score.show({
       scores: store.get("score_list"),
       name: store.get("score_name"),
@@ -61,8 +88,9 @@ export function createHeads(
       ready: values.value !== null,
       failure: survey.grid.value.failure,
       signature: loader.scores.value?.signature ?? "",
-      undefinedHeads: ranked.value?.filter(({ value }) => value === null).length ?? 0,
-      picked: entry && { ...entry, count: ranked.value?.length ?? 0 },
+      undefinedHeads: ranked.value ? ranked.value.length - countDefined(ranked.value) : 0,
+      standing: standing.value ?? "",
+      rows: scoredRows(),
       theme: theme.value,
     });
   });
@@ -90,18 +118,11 @@ export function createHeads(
   });
   frames.draw(() => ranking.show(ranked.value, subject.pick().heads));
 
-  const standing = computed(() => {
-    const entry = last.value;
-    if (!entry) return "";
-    const which = subject.pick().heads.length > 1 ? ` Of the last, ${headName(...entry.head)}:` : "";
-    const rank = `rank ${entry.rank} of ${ranked.value?.length}`;
-    return `${which} ${survey.grid.value.name} ${formatScore(entry.value)}, ${rank}.`;
-  });
   return {
     score: score.element,
     grid: grid.element,
     layers: layers.element,
     ranking: ranking.element,
-    standing,
+    standing: computed(() => (standing.value ? ` ${survey.grid.value.name}: ${standing.value}.` : "")),
   };
 }

@@ -4,7 +4,8 @@ import type { Head } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { formatScore, headName } from "../core/format";
 import { claim, gridMove } from "../core/keyboard";
-import type { Ranked } from "../core/ranking";
+import { followPointing } from "../core/pointing";
+import { countDefined, isFlat, type Ranked, rankText } from "../core/ranking";
 import { type Domain, shade } from "../core/scales";
 import type { Theme } from "../core/theme";
 
@@ -27,6 +28,8 @@ export interface GridProps {
 export interface GridEvents {
   pick(head: Head, add: boolean): void;
   pickLayer(layer: number, add: boolean): void;
+  /** A head is pointed at, by the pointer or the focus; null for none. */
+  point(head: Head | null): void;
   /** Whether a click on a head muted it; `wanted`: it came with Alt, or it was the key M. */
   mute(head: Head, wanted: boolean): boolean;
 }
@@ -133,6 +136,16 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
     { signal },
   );
 
+  followPointing(
+    element,
+    (target) => {
+      const head = headOf(target);
+      return head && head[1] >= 0 ? head : null;
+    },
+    events.point,
+    signal,
+  );
+
   function move(event: KeyboardEvent, [layer, head]: [number, number]): void {
     // The row labels are the column to the left of head 0.
     const next = gridMove(event.key, [layer, head + 1], buttons.length, (buttons[0]?.length ?? 0) + 1);
@@ -151,29 +164,32 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
       if (size !== `${layers}x${heads}`) build(layers, heads);
       const entries = new Map(ranked?.map((entry) => [entry.head.join(), entry]));
       const places = new Map(picked.map((head, index) => [head.join(), index]));
+      const count = countDefined(ranked ?? []);
+      const isEqual = ranked !== null && isFlat(ranked);
       const silenced = new Set(muted.map((head) => head.join()));
       for (const [layer, row] of buttons.entries())
         for (const [head, button] of row.entries()) {
           const key = `${layer},${head}`;
           const entry = entries.get(key);
-          const place = places.get(key) ?? -1;
+          const index = places.get(key) ?? -1;
           const value = entry?.value ?? null;
           const absent = missing[layer]?.includes(head) ?? false;
           const silent = silenced.has(key);
           const color = value !== null && domain ? theme.ramp.css(shade(value, domain)) : "";
-          const outline = place >= 0 ? (outlines[place] ?? outlines[0] ?? "") : "";
-          const look = [String(entry?.value), color, outline, place >= 0, absent, silent].join(" ");
+          const outline = index >= 0 ? (outlines[index] ?? outlines[0] ?? "") : "";
+          const look = [String(entry?.value), color, outline, index >= 0, absent, silent].join(" ");
           // A large model has hundreds of heads, and most of them do not change.
           if (looks.get(button) !== look) {
             looks.set(button, look);
             button.classList.toggle("xattn-undefined", entry !== undefined && value === null);
             button.style.backgroundColor = color;
             button.style.color = outline;
-            button.setAttribute("aria-pressed", String(place >= 0));
+            button.setAttribute("aria-pressed", String(index >= 0));
             button.classList.toggle("xattn-absent", absent);
             button.classList.toggle("xattn-muted-head", silent);
           }
-          const rank = entry ? `, rank ${entry.rank} of ${entries.size}` : "";
+          const place = isEqual ? ", all heads are equal" : `, rank ${entry && rankText(entry)} of ${count}`;
+          const rank = entry && value !== null ? place : "";
           const name = `${headName(layer, head)}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}${absent ? ", not on this page" : ""}${silent ? ", muted" : ""}`;
           if (button.title !== name) {
             button.title = name;

@@ -1,10 +1,11 @@
-// The best and the worst heads by the chosen score, each a button that picks it.
+// The heads with the highest and the lowest values of the chosen score, each a button that picks it.
 
 import type { Head } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { formatScore, headName, seenName } from "../core/format";
 import { sameHead } from "../core/picks";
-import type { Ranked } from "../core/ranking";
+import { followPointing } from "../core/pointing";
+import { countDefined, isFlat, lowestFirst, type Ranked, rankText } from "../core/ranking";
 import { oneTabStop } from "../core/tab_stop";
 
 export interface RankingView {
@@ -12,15 +13,35 @@ export interface RankingView {
   show(ranked: readonly Ranked[] | null, picked: readonly Head[]): void;
 }
 
+export interface RankingEvents {
+  pick(head: Head, add: boolean): void;
+  /** A head is pointed at; null for none. */
+  point(head: Head | null): void;
+}
+
 const SHOWN = 4;
 
-export function createRanking(
-  events: { pick(head: Head, add: boolean): void },
-  signal: AbortSignal,
-): RankingView {
-  const best = list("Best");
-  const worst = list("Worst");
-  const element = h("div", { class: "xattn-ranking" }, best.element, worst.element);
+export function createRanking(events: RankingEvents, signal: AbortSignal): RankingView {
+  const entries = new WeakMap<Element, Ranked>();
+  const highest = list("Highest");
+  const lowest = list("Lowest");
+  const flat = h("p", { class: "xattn-flat" });
+  const element = h("div", { class: "xattn-ranking" }, highest.element, lowest.element, flat);
+
+  function entryAt(target: EventTarget | null): Ranked | null {
+    const button = target instanceof Element ? target.closest("button") : null;
+    return (button && entries.get(button)) ?? null;
+  }
+
+  element.addEventListener(
+    "click",
+    (event) => {
+      const entry = entryAt(event.target);
+      if (entry) events.pick(entry.head, event.shiftKey || event.ctrlKey || event.metaKey);
+    },
+    { signal },
+  );
+  followPointing(element, (target) => entryAt(target)?.head ?? null, events.point, signal);
   const tabStop = oneTabStop(element, () => [...element.querySelectorAll("ol")].map(shownButtons), signal);
 
   function list(title: string) {
@@ -37,14 +58,7 @@ export function createRanking(
         " ",
         value,
       );
-      const state: { entry: Ranked | null } = { entry: null };
-      button.addEventListener(
-        "click",
-        (event) =>
-          state.entry && events.pick(state.entry.head, event.shiftKey || event.ctrlKey || event.metaKey),
-        { signal },
-      );
-      return { button, rank, name, value, state };
+      return { button, rank, name, value };
     });
     const items = buttons.map(({ button }) => h("li", {}, button));
     const element = h(
@@ -56,19 +70,20 @@ export function createRanking(
     return { element, buttons };
   }
 
-  function fill(part: ReturnType<typeof list>, entries: readonly Ranked[], picked: readonly Head[]): void {
-    part.buttons.forEach(({ button, rank, name, value, state }, i) => {
-      const entry = entries[i] ?? null;
-      state.entry = entry;
+  function fill(part: ReturnType<typeof list>, shown: readonly Ranked[], picked: readonly Head[]): void {
+    part.buttons.forEach(({ button, rank, name, value }, i) => {
+      const entry = shown[i];
+      if (entry) entries.set(button, entry);
+      else entries.delete(button);
       button.style.visibility = entry ? "" : "hidden";
       if (!entry) return;
       const [layer, head] = entry.head;
-      setText(rank, String(entry.rank));
+      const [place, number] = [rankText(entry), formatScore(entry.value)];
+      setText(rank, place);
       setText(name, `L${layer} H${head}`);
-      setText(value, formatScore(entry.value));
-      button.title = `${headName(layer, head)}, rank ${entry.rank}: ${formatScore(entry.value)}`;
-      const seen = `${entry.rank} ${seenName(layer, head, formatScore(entry.value), button.title)}`;
-      button.setAttribute("aria-label", seen);
+      setText(value, number);
+      button.title = `${headName(layer, head)}, rank ${place}: ${number}`;
+      button.setAttribute("aria-label", `${place} ${seenName(layer, head, number, button.title)}`);
       button.setAttribute("aria-pressed", String(picked.some((other) => sameHead(other, entry.head))));
     });
   }
@@ -76,13 +91,17 @@ export function createRanking(
   return {
     element,
     show(ranked, picked) {
-      const count = ranked?.length ?? 0;
+      const count = countDefined(ranked ?? []);
+      const isEqual = ranked !== null && isFlat(ranked);
       // With few heads both lists would show the same ones.
-      const length = Math.min(SHOWN, Math.max(1, Math.floor(count / 2)));
-      fill(best, ranked?.slice(0, length) ?? [], picked);
-      best.element.style.visibility = count > 0 ? "" : "hidden";
-      worst.element.style.visibility = count > 1 ? "" : "hidden";
-      fill(worst, count > 1 ? (ranked?.slice(-length).reverse() ?? []) : [], picked);
+      const length = Math.min(SHOWN, Math.max(1, Math.floor(count / 2)), count);
+      fill(highest, ranked?.slice(0, length) ?? [], picked);
+      fill(lowest, count > 1 && ranked ? lowestFirst(ranked).slice(0, length) : [], picked);
+      for (const { element } of [highest, lowest]) element.hidden = isEqual;
+      highest.element.style.visibility = count > 0 ? "" : "hidden";
+      lowest.element.style.visibility = count > 1 ? "" : "hidden";
+      flat.hidden = !isEqual;
+      setText(flat, isEqual ? `All heads are equal: ${formatScore(ranked[0]?.value)}` : "");
       tabStop.refresh();
     },
   };

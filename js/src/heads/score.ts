@@ -1,8 +1,8 @@
-// The score that colors the heads: its picker, direction in words, legend and signature.
+// The score that colors the heads: its picker, what it means, its legend, the value of the picked heads, its signature.
 
-import type { Head, ScoreInfo } from "../core/contract";
+import type { ScoreInfo } from "../core/contract";
 import { h, setText } from "../core/dom";
-import { formatScore } from "../core/format";
+import { directionText, formatScore } from "../core/format";
 import type { Domain } from "../core/scales";
 import type { Theme } from "../core/theme";
 
@@ -16,9 +16,18 @@ export interface ScoreProps {
   failure: string;
   signature: string;
   undefinedHeads: number;
-  /** How the head picked last scores. */
-  picked: { head: Head; value: number | null; rank: number; count: number } | null;
+  /** How the picked heads score, in words. */
+  standing: string;
+  /** Which rows it is computed on, where special tokens are dropped; null where nothing needs to be said. */
+  rows: { text: string; action: string } | null;
   theme: Theme;
+}
+
+export interface ScoreEvents {
+  score(name: string): void;
+  /** Switches between the score of all rows and that of the rows as shown. */
+  rows(): void;
+  copySignature(signature: string): void;
 }
 
 export interface ScoreView {
@@ -29,14 +38,18 @@ export interface ScoreView {
 /** Of an error, in characters; the alert above the view has the whole text. */
 const LONGEST_ERROR = 200;
 
-export function createScore(events: { score(name: string): void }, signal: AbortSignal): ScoreView {
+export function createScore(events: ScoreEvents, signal: AbortSignal): ScoreView {
   const select = h("select", { attrs: { "aria-label": "Score that colors the heads" } });
+  const meaning = h("div", { class: "xattn-meaning xattn-small" });
   const direction = h("span", { class: "xattn-muted" });
+  const copy = button("xattn-copy-signature", "Copy signature", () => events.copySignature(shownSignature));
   const bar = h("span", { class: "xattn-ramp", attrs: { "aria-hidden": "true" } });
   const low = h("span", { class: "xattn-number" });
   const high = h("span", { class: "xattn-number" });
   const standing = h("div", { class: "xattn-small xattn-own-score" });
-  const signature = h("div", { class: "xattn-signature" });
+  const rowsText = h("span");
+  const change = button("xattn-link", "", events.rows);
+  const rows = h("div", { class: "xattn-small xattn-scored-rows" }, rowsText, " ", change);
   const element = h(
     "div",
     { class: "xattn-score" },
@@ -47,43 +60,53 @@ export function createScore(events: { score(name: string): void }, signal: Abort
       select,
     ),
     h("div", { class: "xattn-legend" }, low, bar, high),
-    h("div", { class: "xattn-small" }, direction),
-    standing,
-    signature,
+    h(
+      "div",
+      { class: "xattn-score-words" },
+      meaning,
+      h("div", { class: "xattn-small xattn-direction" }, direction, copy),
+      standing,
+      rows,
+    ),
   );
   select.addEventListener("change", () => events.score(select.value), { signal });
-  let shown: ScoreInfo[] | null = null;
+  let listed: ScoreInfo[] | null = null;
+  let shownSignature = "";
+
+  function button(name: string, text: string, act: () => void): HTMLButtonElement {
+    const element = h("button", { class: name, text, attrs: { type: "button" } });
+    element.addEventListener("click", act, { signal });
+    return element;
+  }
 
   return {
     element,
-    show({ scores, name, domain, ready, failure, signature: text, undefinedHeads, picked, theme }) {
-      if (shown !== scores) {
-        shown = scores;
+    show(props) {
+      const { scores, domain, ready, failure, undefinedHeads } = props;
+      if (listed !== scores) {
+        listed = scores;
         const option = (score: ScoreInfo) =>
           h("option", { text: score.name, title: score.description, attrs: { value: score.name } });
         select.replaceChildren(...scores.map(option));
       }
-      select.value = name;
-      const score = scores.find((entry) => entry.name === name);
-      select.title = score?.description ?? "";
-      const words = score ? `${score.direction} is better` : "";
+      select.value = props.name;
+      const score = scores.find((entry) => entry.name === props.name);
+      setText(meaning, score?.description ?? "");
+      meaning.hidden = meaning.textContent === "";
+      const words = score ? directionText(score) : "";
       setText(direction, undefinedHeads > 0 ? `${words} · ${undefinedHeads} undefined (hatched)` : words);
-      direction.title = score?.description ?? "";
-      bar.style.backgroundImage = theme.ramp.gradient;
+      bar.style.backgroundImage = props.theme.ramp.gradient;
       setText(low, failure ? "–" : !ready ? "…" : domain ? formatScore(domain.low) : "–");
       setText(high, failure ? "–" : !ready ? "…" : domain ? formatScore(domain.high) : "–");
       const waiting = failure ? `could not be computed: ${failure.slice(0, LONGEST_ERROR)}` : "computing…";
-      setText(
-        standing,
-        picked
-          ? `L${picked.head[0]} H${picked.head[1]}: ${formatScore(picked.value)}, rank ${picked.rank} of ${picked.count}`
-          : ready
-            ? "…"
-            : waiting,
-      );
-      const shownSignature = text || score?.signature || "";
-      setText(signature, shownSignature);
-      signature.title = `Signature of this score, to quote beside its numbers: ${shownSignature}`;
+      setText(standing, ready ? props.standing || "…" : waiting);
+      rows.hidden = props.rows === null;
+      setText(rowsText, props.rows?.text ?? "");
+      setText(change, props.rows?.action ?? "");
+      change.hidden = change.textContent === "";
+      shownSignature = props.signature || score?.signature || "";
+      copy.title = `To quote beside its numbers: ${shownSignature}`;
+      copy.hidden = shownSignature === "";
     },
   };
 }

@@ -67,6 +67,7 @@ export function mountLines(context: Context): View {
     element: lines.element,
     title: "Lines between source and target tokens",
     hint: "Point at a token, or walk with the arrow keys, to see its weights. Click pins it, Escape unpins it.",
+    previews: true,
     options: ["words", "special", "reading", "aggregate", "orientation", "keep"],
     draw() {
       const scene = loader.scene.value;

@@ -36,6 +36,8 @@ export function mountMatrix({
     element: matrix.element,
     title: "Heat map of the picked heads",
     hint: "Point at a cell, or walk with the arrow keys, to read its weight. Click pins its row, Escape unpins it.",
+    previews: true,
+    combines: true,
     options: ["words", "special", "reading", "aggregate"],
     draw() {
       const scene = loader.scene.value;

@@ -2,6 +2,7 @@
 import type {
   AlignmentReply,
   LayerReply,
+  Reading,
   Request,
   ScoresReply,
   SentenceReply,
@@ -28,6 +29,8 @@ export interface SavedAlignment {
 export interface SavedSentence {
   sentence: Saved<SentenceReply>;
   scores: Record<string, Saved<ScoresReply>>;
+  /** The scores of the rows that a reading shows without special tokens. */
+  as_shown?: Partial<Record<Reading, Record<string, Saved<ScoresReply>>>>;
   layers: SavedLayer[];
   alignments?: SavedAlignment[];
 }
@@ -92,7 +95,7 @@ function savedReply(saved: SavedSentence, request: Request): object | SavedLayer
     case "sentence":
       return saved.sentence;
     case "scores":
-      return Object.hasOwn(saved.scores, request.name) ? saved.scores[request.name] : undefined;
+      return savedScore(request.as_shown ? saved.as_shown?.[request.as_shown] : saved.scores, request.name);
     case "layer":
       return saved.layers[request.layer];
     case "alignment": {
@@ -102,6 +105,10 @@ function savedReply(saved: SavedSentence, request: Request): object | SavedLayer
     default:
       return undefined;
   }
+}
+
+function savedScore(replies: SavedSentence["scores"] | undefined, name: string): object | undefined {
+  return replies && Object.hasOwn(replies, name) ? replies[name] : undefined;
 }
 
 /** The bytes of a whole layer, with zeros where a head was left out. */

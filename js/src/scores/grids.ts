@@ -3,6 +3,7 @@ import { type ReadonlySignal, signal } from "@preact/signals-core";
 import type { ScoresReply } from "../core/contract";
 import { errorText } from "../core/errands";
 import type { Sources } from "../core/loader";
+import { shownRows } from "../core/scored_rows";
 
 export interface Grids {
   /** The scores that have arrived, by name. */
@@ -27,7 +28,8 @@ export function followGrids(
     grids.value = NONE;
     errand.settle(null);
     // All at once: the kernel computes them in the background, and a slow one does not delay the others.
-    for (const { name } of store.get("score_list")) void load(name, data.scores(sentence, name), run);
+    for (const { name } of store.get("score_list"))
+      void load(name, data.scores(sentence, name, shownRows(store, sentence, name)), run);
   }
 
   async function load(name: string, asked: Promise<ScoresReply>, run: AbortSignal): Promise<void> {

@@ -1,11 +1,11 @@
-// Every head with every listed score, sorted by one of them, best first; a row picks its head.
+// Every head with every listed score, sorted by one of them, highest first; a row picks its head.
 
 import type { Head, ScoreInfo } from "../core/contract";
 import { focusedIn, h, setText } from "../core/dom";
-import { formatScore, headName } from "../core/format";
+import { directionText, formatScore, headName } from "../core/format";
 import { claim } from "../core/keyboard";
 import { sameHead } from "../core/picks";
-import { type Ranked, rankHeads } from "../core/ranking";
+import { lowestFirst, rankHeads, rankText } from "../core/ranking";
 import type { Grids } from "./grids";
 
 export interface ScoreTableProps {
@@ -39,7 +39,8 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
     },
     table,
   );
-  let worstFirst = false;
+  /** Whether the lowest value comes first. */
+  let rises = false;
   let props: ScoreTableProps | null = null;
   let picked: readonly Head[] = [];
   let rows: { head: Head; row: HTMLTableRowElement; button: HTMLButtonElement }[] = [];
@@ -50,7 +51,7 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
       const button = event.target instanceof Element ? event.target.closest("button") : null;
       const name = button?.dataset.score;
       if (name === undefined || !props) return;
-      worstFirst = name === props.sorted && !worstFirst;
+      rises = name === props.sorted && !rises;
       if (name === props.sorted) {
         fill(props);
         markRows();
@@ -80,14 +81,12 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
   );
 
   function fill({ scores, sorted, grids: { replies, failures } }: ScoreTableProps): void {
-    const info = scores.find((score) => score.name === sorted);
     const values = replies.get(sorted)?.values;
     const focused = focusedIn(head)?.closest<HTMLElement>("[data-score]")?.dataset.score;
     // Without the values to sort by, the heads stand in their own order and have no rank.
     const shape = values ?? [...replies.values()][0]?.values.map((row) => row.map(() => null));
-    const ranked: Ranked[] = shape && info ? rankHeads(shape, info.direction) : [];
-    const rankOf = (entry: Ranked) => (values ? String(entry.rank) : "–");
-    if (values && worstFirst) ranked.reverse();
+    const highest = shape ? rankHeads(shape) : [];
+    const ranked = rises ? lowestFirst(highest) : highest;
     head.replaceChildren(
       h(
         "tr",
@@ -96,15 +95,14 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
         h("th", { class: "xattn-column-name xattn-heads-column", text: "head", attrs: { scope: "col" } }),
         ...scores.map((score) => {
           const on = score.name === sorted && values !== undefined;
-          const falls = (score.direction === "higher") !== worstFirst;
           const button = h("button", {
-            text: `${score.name}${on ? (falls ? " ↓" : " ↑") : ""}`,
+            text: `${score.name}${on ? (rises ? " ↑" : " ↓") : ""}`,
             title: failures.has(score.name)
               ? `could not be computed: ${failures.get(score.name)}`
-              : `${score.description} (${score.direction} is better). Sort by it.`,
+              : `${score.description} ${directionText(score)}. Sort by it.`.trim(),
             attrs: { type: "button", "data-score": score.name },
           });
-          const sort = !on ? "none" : falls ? "descending" : "ascending";
+          const sort = !on ? "none" : rises ? "ascending" : "descending";
           return h("th", { class: "xattn-column-name", attrs: { scope: "col", "aria-sort": sort } }, button);
         }),
       ),
@@ -118,7 +116,7 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
         attrs: {
           type: "button",
           tabindex: index === 0 ? "0" : "-1",
-          "aria-label": `L${layer} H${number} (${headName(layer, number)}, rank ${rankOf(entry)})`,
+          "aria-label": `L${layer} H${number} (${headName(layer, number)}, rank ${rankText(entry)})`,
         },
       });
       const cells = scores.map((score) => {
@@ -131,7 +129,7 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
       const row = h(
         "tr",
         { class: "xattn-score-row" },
-        h("td", { class: "xattn-muted", text: rankOf(entry) }),
+        h("td", { class: "xattn-muted", text: rankText(entry) }),
         h("th", { attrs: { scope: "row" } }, button),
         ...cells,
       );
@@ -140,7 +138,7 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
     body.replaceChildren(...rows.map(({ row }) => row));
     setText(
       caption,
-      `Heads and their scores, sorted by ${sorted}${worstFirst ? ", worst first" : ", best first"}`,
+      `Heads and their scores, sorted by ${sorted}${rises ? ", lowest first" : ", highest first"}`,
     );
   }
 
@@ -166,7 +164,7 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
   return {
     element,
     show(next) {
-      if (props && props.sorted !== next.sorted) worstFirst = false;
+      if (props && props.sorted !== next.sorted) rises = false;
       props = next;
       fill(next);
       reveal();

@@ -86,7 +86,7 @@ describe("comparison", () => {
       await settled();
       const found =
         name === "compare" ? all(".xattn-pane-text")[1]?.textContent : all(".xattn-score-row").length;
-      expect(found).toBe(name === "compare" ? "layer 0, mean of all heads" : 4);
+      expect(found).toBe(name === "compare" ? "layer 1, mean of all heads" : 4);
       panel.close();
     }
   });

@@ -27,11 +27,13 @@ describe("scores", () => {
     mount({ panel: "scores", score_list: list, ...patch }, withPeak);
   const names = () => all(".xattn-score-row button").map((button) => button.textContent);
 
-  it("lists every head best first and sorts by another score or the other way round", async () => {
+  it("lists every head highest first and sorts by another score or the other way round", async () => {
     const model = await open();
-    expect(names()).toEqual(["L0 H1", "L0 H0", "L1 H1", "L1 H0"]);
+    expect(names()).toEqual(["L1 H1", "L0 H0", "L0 H1", "L1 H0"]);
     all(".xattn-column-name button")[0]?.click();
-    expect(names()[0]).toBe("L1 H0");
+    // A head without a value comes last either way.
+    expect(names()).toEqual(["L0 H1", "L0 H0", "L1 H1", "L1 H0"]);
+    expect(all('[aria-sort="ascending"]').map((cell) => cell.textContent)).toEqual(["entropy ↑"]);
     all(".xattn-column-name button")[1]?.click();
     expect(model.get("score_name")).toBe("peak");
     await settled();
@@ -41,7 +43,7 @@ describe("scores", () => {
 
   it("picks a head by a row, by a dot, and walks both by keys", async () => {
     const model = await open();
-    all(".xattn-score-row")[0]?.click();
+    all(".xattn-score-row")[2]?.click();
     expect(model.get("heads")).toEqual([[0, 1]]);
     await settled();
     expect(first(".xattn-picked-row button").textContent).toBe("L0 H1");
