@@ -86,14 +86,14 @@ class TableScore(ScoreEntry):
         """The name of the column."""
         return well_formed(self.score.name)
 
+    @property
+    def follows_view(self) -> bool:
+        """The table has no other values."""
+        return False
+
     def describe(self) -> dict[str, Any]:
         """The entry in the form that the front end reads."""
-        return {
-            "name": self.name,
-            "direction": self.score.direction,
-            "description": well_formed(self.score.description),
-            "signature": well_formed(self._column.quantity.signature),
-        }
+        return super().describe() | {"signature": well_formed(self._column.quantity.signature)}
 
     def _compute(self, record: AttentionData) -> ScoreGrid:
         values = self.row.find(record, self.name) if self.row is not None else None
@@ -127,7 +127,7 @@ class RowScores:
 
     def entries(self, columns: Sequence[Column]) -> list[TableScore]:
         """The scores to list in the panel."""
-        return [TableScore(column.score, column.quantity.special, {}, column, self) for column in columns]
+        return [TableScore(column.score, column.quantity.special, column=column, row=self) for column in columns]
 
     def belong_to(self, record: AttentionData, entries: Sequence[TableScore]) -> None:
         """Say which record the values are for."""

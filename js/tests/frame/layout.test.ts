@@ -80,7 +80,7 @@ describe("options", () => {
     choose("Show lines", "strongest");
     expect([model.get("reading"), model.get("words"), model.get("keep")]).toEqual(["input", true, "top"]);
     await settled();
-    expect(all(".xattn-side-titles span")[1]?.textContent).toBe("Target · word read");
+    expect(first(".xattn-side-titles > :last-child").textContent).toBe("Target · word read");
   });
 });
 
