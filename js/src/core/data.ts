@@ -53,7 +53,7 @@ export function createData(
   const scoreRound = signal(0);
 
   function keyOf(asked: DataRequest, round = 0): string {
-    return JSON.stringify([round, version(asked.sentence), ...Object.values(asked)]);
+    return [round, version(asked.sentence), ...Object.values(asked)].join("\0");
   }
 
   function load<V>(
