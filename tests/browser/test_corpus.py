@@ -81,7 +81,7 @@ def test_axe_finds_nothing(page: Page, tmp_path: Path, scheme: str, width: int) 
     found = {"list": violations(page)}
     rows.first.get_by_role("button").focus()
     page.keyboard.press("Enter")
-    expect(page.locator(PANEL).get_by_role("option").first).to_be_visible()
+    expect(page.locator(PANEL).get_by_role("listbox", name="source tokens")).to_be_visible()
     found["open"] = violations(page)
     page.get_by_label("Rank by").select_option("logprob_sum")
     expect(page.get_by_role("img", name="Histogram of logprob_sum")).to_be_visible()
