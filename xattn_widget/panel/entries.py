@@ -72,6 +72,7 @@ class Entry:
             "heads": self.record.heads,
             "group": self.group,
             "logprob": total_logprob(self.record),
+            "bytes": self.record.weights.numel(),
         }
         return described if self.version is None else described | {"version": self.version}
 

@@ -35,6 +35,7 @@ export interface Active {
 export interface ActiveSources {
   data: Data;
   store: Store;
+  hasKernel: ReadonlySignal<boolean>;
   scene: ReadonlySignal<Scene | null>;
   /** Fails if the exact weights cannot be read. */
   errand: Errand;
@@ -43,7 +44,7 @@ export interface ActiveSources {
 }
 
 export function createActive(
-  { data, store, scene, errand, speak: say }: ActiveSources,
+  { data, store, hasKernel, scene, errand, speak: say }: ActiveSources,
   closing: AbortSignal,
 ): Active {
   const shown = signal<Shown | null>(null);
@@ -106,8 +107,8 @@ export function createActive(
       const now = inspected();
       if (now && keyOf(now) === keyOf(token)) show();
     } catch (error) {
-      // A page without a kernel contains few exact rows: the quantized numbers stay, with fewer decimals.
-      if (!closing.aborted && store.get("info").has_kernel)
+      // Without a kernel there are few exact rows: the quantized numbers stay, with fewer decimals.
+      if (!closing.aborted && hasKernel.peek())
         errand.settle(`The exact weights could not be read: ${errorText(error)}`);
     }
   }

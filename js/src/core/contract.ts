@@ -30,6 +30,8 @@ export interface SentenceInfo {
   version?: number;
   /** For each layer, the heads that a page of limited size does not contain. */
   missing?: number[][];
+  /** The bytes of all its layers, as they are sent; a page without a kernel needs no number. */
+  bytes?: number;
 }
 
 export interface Info {
@@ -167,6 +169,16 @@ export interface LayerReply {
   missing?: number[];
 }
 
+/**
+ * A sentence with what was ready or quick to compute of its scores, by name, and all its layers if they were requested,
+ * one buffer each; all are of one shape.
+ */
+export interface WholeReply {
+  sentence: SentenceReply;
+  scores: Record<string, ScoresReply>;
+  shape: readonly [heads: number, target: number, source: number];
+}
+
 /** The text of a target, to edit it. */
 export interface TextReply {
   text: string;
@@ -181,6 +193,7 @@ export interface ChoicesReply {
 export type DataRequest =
   | { kind: "sentence"; sentence: number }
   | { kind: "layer"; sentence: number; layer: number }
+  | { kind: "whole"; sentence: number; layers: boolean }
   | { kind: "scores"; sentence: number; name: string }
   | { kind: "head"; sentence: number; layer: number; head: number }
   | { kind: "alignment"; sentence: number; heads: Head[]; aggregate: Aggregate; reading: Reading }

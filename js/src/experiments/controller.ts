@@ -7,6 +7,11 @@ import { sameHead } from "../core/picks";
 import { createExperimentsBar, type TargetOption } from "./view";
 
 export const NO_KERNEL = "Off: this page works without a kernel.";
+const LINES = {
+  open: "",
+  silent: "Off: the kernel does not answer.",
+  closed: "Off: the kernel is gone. Run the cell again.",
+};
 
 export interface Experiments {
   element: HTMLElement;
@@ -18,7 +23,7 @@ export interface Experiments {
 }
 
 export function createExperiments(context: Context): Experiments {
-  const { store, transport, loader, gestures, frames, id, signal: closing } = context;
+  const { store, transport, connection, loader, gestures, frames, id, signal: closing } = context;
   /** The text of a target while it is edited. */
   const draft = signal<string | null>(null);
   const muteMode = signal(false);
@@ -29,7 +34,7 @@ export function createExperiments(context: Context): Experiments {
   const off = computed(() => {
     if (!store.get("info").has_kernel) return NO_KERNEL;
     const reason = store.get("live")?.why ?? "";
-    return reason ? `Off: ${reason}` : "";
+    return reason ? `Off: ${reason}` : LINES[connection.line.value];
   });
   const group = computed(() => groupOf(store.get("sentence")));
   /** The targets of the shown source. */
