@@ -120,12 +120,6 @@ def _one_of(*values: str) -> Callable[[Any, AttentionData, Subject], str]:
     return read
 
 
-def _flag(value: Any, record: AttentionData, subject: Subject) -> bool:
-    if not isinstance(value, bool):
-        raise RequestError(f"expected true or false, got {_quoted(value)}")
-    return value
-
-
 _AGGREGATE = Field(_one_of(*get_args(Aggregate)), "mean")
 _READING = Field(_one_of(*get_args(Reading)), None)
 _HEADS = _heads(least=1)
@@ -140,7 +134,7 @@ _SENTENCE = {"sentence": Field(_sentence), "version": Field(_number, None)}
 REQUESTS: dict[str, dict[str, Field]] = {
     "sentence": _SENTENCE,
     "layer": _SENTENCE | {"layer": _LAYER},
-    "whole": _SENTENCE | {"layers": Field(_flag, True)},
+    "whole": _SENTENCE | {"layers": Field(_one_of("all", "none"))},
     "scores": _SENTENCE | {"name": Field(_score)},
     "head": _SENTENCE | {"layer": _LAYER, "head": _HEAD},
     "alignment": _SENTENCE | {"heads": _HEADS, "aggregate": _AGGREGATE, "reading": _READING},

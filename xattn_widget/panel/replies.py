@@ -44,7 +44,7 @@ def answer(
     if kind == "sentence":
         return _sentence(entry), []
     if kind == "whole":
-        return _whole(entry, scores, layers=request["layers"])
+        return _whole(entry, scores, layers=request["layers"] == "all")
     if kind == "scores":
         return scores[request["name"]].outcome(record).reply(), []
     if kind == "alignment":

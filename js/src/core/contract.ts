@@ -193,7 +193,7 @@ export interface ChoicesReply {
 export type DataRequest =
   | { kind: "sentence"; sentence: number }
   | { kind: "layer"; sentence: number; layer: number }
-  | { kind: "whole"; sentence: number; layers: boolean }
+  | { kind: "whole"; sentence: number; layers: "all" | "none" }
   | { kind: "scores"; sentence: number; name: string }
   | { kind: "head"; sentence: number; layer: number; head: number }
   | { kind: "alignment"; sentence: number; heads: Head[]; aggregate: Aggregate; reading: Reading }

@@ -129,7 +129,7 @@ export function createData(
       const round = scoreRound.peek();
       const key = (asked: DataRequest) => keyOf(asked, asked.kind === "scores" ? round : 0);
       const keep = <V>(asked: DataRequest, value: V, bytes: number) => cache.set(key(asked), value, bytes);
-      const asked = versioned({ kind: "whole", sentence, layers });
+      const asked = versioned({ kind: "whole", sentence, layers: layers ? "all" : "none" });
       const before = asked.version;
       const { content, buffers } = await transport.askAhead(asked);
       // Another record may have taken the sentence's place in the meantime.
