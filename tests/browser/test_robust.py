@@ -166,8 +166,9 @@ def test_the_picture_outlives_the_kernel(
             "import xattn_widget.widget.comm as comm\n"
             "answer, ahead = comm.answer, []\n"
             "def counted(*arguments):\n"
+            "    reply = answer(*arguments)\n"
             "    ahead.append(1)\n"
-            "    return answer(*arguments)\n"
+            "    return reply\n"
             "comm.answer = counted",
             "from xattn_widget import load_demo, show_cross_attention\n"
             "sources = ['Ich habe das Buch gelesen.', 'Der Hund schläft im Garten.']\n"
