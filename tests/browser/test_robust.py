@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -149,3 +151,58 @@ def test_traits_set_wrongly_raise_there_and_leave_the_panel_alive(open_notebook:
     expect(detail(panel)).to_contain_text("1.000")
     head(panel, 0, 1).click()
     notebook.expect_printed("print(widget.heads)", "[[0, 1]]")
+
+
+GONE = "The kernel is gone. Everything loaded so far still works"
+
+
+@pytest.mark.parametrize("end", ["shut down", "restarted"])
+def test_the_picture_outlives_the_kernel(
+    open_notebook: OpenNotebook, page: Page, screenshot: Callable[..., Path], end: str
+) -> None:
+    """All that a small widget shows is in the page soon after its first picture; only experiments need a kernel."""
+    notebook = open_notebook(
+        [
+            "import xattn_widget.widget.comm as comm\n"
+            "answer, ahead = comm.answer, []\n"
+            "def counted(*arguments):\n"
+            "    reply = answer(*arguments)\n"
+            "    ahead.append(1)\n"
+            "    return reply\n"
+            "comm.answer = counted",
+            "from xattn_widget import load_demo, show_cross_attention\n"
+            "sources = ['Ich habe das Buch gelesen.', 'Der Hund schläft im Garten.']\n"
+            "widget = show_cross_attention(*load_demo(), sources, layer=2, words=False, heads=[(2, 0)])\nwidget",
+        ]
+    )
+    notebook.run_all()
+    panel = page.locator(".xattn")
+    expect(token(panel, "target", "book")).to_be_visible()
+    notebook.expect_printed("print(len(ahead))", "2")
+    if end == "shut down":
+        notebook.close()
+    else:
+        notebook.restart_kernel()
+    expect(panel.get_by_role("alert")).to_contain_text(GONE)
+    edit = panel.get_by_role("button", name="Edit target")
+    expect(edit).to_be_disabled()
+    expect(edit).to_have_accessible_description("Off: the kernel is gone. Run the cell again.")
+    for layer, index in ((0, 0), (1, 3)):
+        head(panel, layer, index).click()
+        expect(head(panel, layer, index)).to_have_attribute("aria-pressed", "true")
+        expect(panel.locator(".xattn-base")).to_be_visible()
+        token(panel, "target", "book").hover()
+        expect(detail(panel)).to_contain_text("book")
+    scores = panel.get_by_label("Score", exact=True)
+    names = scores.locator("option").evaluate_all("(options) => options.map((option) => option.value)")
+    for name in names[1:4]:
+        scores.select_option(name)
+        expect(head(panel, 0, 0)).to_have_attribute("aria-label", re.compile(f"{name} [0-9]"))
+    panel.get_by_label("Sentence", exact=True).select_option(index=1)
+    expect(token(panel, "source", "Hund")).to_be_visible()
+    for view in VIEWS:
+        panel.get_by_role("tab", name=view).click()
+        expect(panel.get_by_role("tab", name=view)).to_have_attribute("aria-selected", "true")
+    expect(panel.locator(".xattn-alert-box > div")).to_have_text(re.compile(f"^{re.escape(GONE)}[^.]*experiments. *$"))
+    screenshot(f"kernel-gone-{end.split()[0]}", panel)
+    expect(panel.get_by_role("button", name="Retry")).to_be_hidden()

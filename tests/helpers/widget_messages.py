@@ -1,6 +1,7 @@
 """Helpers for tests of messages: records with random weights, and a widget's replies to a page."""
 
 import json
+import time
 
 import torch
 
@@ -10,6 +11,7 @@ from xattn_widget import CrossAttention
 GOOD_REQUESTS = {
     "sentence": {"sentence": 1},
     "layer": {"sentence": 0, "layer": 1},
+    "whole": {"sentence": 0, "layers": "all"},
     "scores": {"sentence": 0, "name": "entropy"},
     "head": {"sentence": 0, "layer": 1, "head": 2},
     "alignment": {"sentence": 0, "heads": [[0, 1]], "aggregate": "max", "reading": "output"},
@@ -33,6 +35,9 @@ def listen(widget):
 def ask(widget, request):
     messages = listen(widget)
     widget._handle_custom_msg(request, [])
+    deadline = time.monotonic() + 20
+    while not messages and time.monotonic() < deadline:  # some replies come from a thread
+        time.sleep(0.01)
     assert len(messages) == 1
     json.dumps(messages[0][0], allow_nan=False).encode()  # as a kernel serializes it
     return messages[0]

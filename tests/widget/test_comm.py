@@ -236,3 +236,42 @@ def test_numbers_of_numpy_and_torch_are_settings(widget):
     assert (widget.threshold, widget.mass, widget.top_k) == (0.25, 0.5, 2)
     with pytest.raises(TraitError, match="threshold must be a number from 0 to 1, got nan"):
         widget.threshold = math.nan
+
+
+# Whole sentences, which the page loads ahead
+
+
+def test_a_whole_sentence_is_what_the_single_requests_give(widget):
+    content, buffers = ask(widget, {"id": "1", "kind": "whole", "sentence": 1, "layers": "all"})
+    sentence, _ = ask(widget, {"id": "2", "kind": "sentence", "sentence": 1})
+    assert content["sentence"] == {name: value for name, value in sentence.items() if name != "id"}
+    assert list(content["scores"]) == list(widget.state.scores)
+    for name, reply in content["scores"].items():
+        alone, _ = ask(widget, {"id": "3", "kind": "scores", "sentence": 1, "name": name})
+        assert reply == {field: value for field, value in alone.items() if field != "id"}
+    assert buffers == [
+        ask(widget, {"id": "4", "kind": "layer", "sentence": 1, "layer": layer})[1][0] for layer in range(2)
+    ]
+    assert sum(map(len, buffers)) == widget.info["sentences"][1]["bytes"]
+    assert ask(widget, {"id": "5", "kind": "whole", "sentence": 1, "layers": "none"})[1] == []
+
+
+def test_a_whole_sentence_leaves_out_scores_that_are_slow_or_fail(monkeypatch):
+    monkeypatch.setattr("xattn_widget.panel.replies.AHEAD_SECONDS", 0.0)
+    calls = []
+
+    def slow(attention, source_mask, target_mask):
+        calls.append(1)
+        return attention[..., 0, 0]
+
+    def broken(attention, source_mask, target_mask):
+        raise RuntimeError("no")
+
+    widget = CrossAttentionWidget([record(), record(seed=1)], scores=["entropy", broken, slow])
+    widget.scores("entropy")
+    content, _ = ask(widget, {"id": "1", "kind": "whole", "sentence": 0, "layers": "none"})
+    assert list(content["scores"]) == ["entropy"]  # known already
+    monkeypatch.setattr("xattn_widget.panel.replies.AHEAD_SECONDS", 20.0)
+    content, _ = ask(widget, {"id": "2", "kind": "whole", "sentence": 1, "layers": "none"})
+    assert list(content["scores"]) == ["entropy", "slow"]
+    assert calls

@@ -116,6 +116,7 @@ def test_a_field_of_a_request_has_the_same_values(fields, name, kind):
 REPLIES = {
     "sentence": ({}, "SentenceReply", 0),
     "layer": ({"layer": 1}, "LayerReply", 1),
+    "whole": ({"layers": "all"}, "WholeReply", 2),
     "scores": ({"name": "entropy"}, "ScoresReply", 0),
     "alignment": ({"heads": [[0, 1]], "aggregate": "max", "reading": "output"}, "AlignmentReply", 0),
     "head": ({"layer": 1, "head": 2}, None, 1),
@@ -142,6 +143,10 @@ def test_a_reply_has_the_same_fields(widget, kind):
         for axis in (content["source"], content["target"]["output"], content["target"]["input"]):
             assert_fields(axis, "Axis")
         assert_fields(content["reference"], "Reference")
+    if kind == "whole":
+        assert_fields(content["sentence"], "SentenceReply")
+        for scores in content["scores"].values():
+            assert_fields(scores, "ScoresReply")
 
 
 def test_replies_to_experiments_have_the_same_fields(demo):

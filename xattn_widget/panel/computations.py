@@ -50,6 +50,11 @@ class Computation:
         self._outcome: Outcome | None = None
         self.interrupted = False
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a thread computes it right now."""
+        return self._compute is None and self._outcome is None
+
     def run(self) -> Outcome:
         """Compute it here, or wait for the thread that computes it."""
         try:
@@ -109,6 +114,11 @@ class Computation:
 
 # Computations that were handed to a thread and are not done.
 _underway: set[Computation] = set()
+
+
+def run_later(job: Callable[[], object]) -> None:
+    """Run ``job`` in a thread for scores."""
+    _threads.put(job)
 
 
 def start_threads() -> None:

@@ -84,6 +84,7 @@ class Entry:
             "group": self.group,
             "logprob": total_logprob(self.record),
             "lengths": self.lengths,
+            "bytes": self.record.weights.numel(),
         }
         return described if self.version is None else described | {"version": self.version}
 

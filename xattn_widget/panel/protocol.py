@@ -134,6 +134,7 @@ _SENTENCE = {"sentence": Field(_sentence), "version": Field(_number, None)}
 REQUESTS: dict[str, dict[str, Field]] = {
     "sentence": _SENTENCE,
     "layer": _SENTENCE | {"layer": _LAYER},
+    "whole": _SENTENCE | {"layers": Field(_one_of("all", "none"))},
     # "as_shown" names the reading whose rows are shown without special tokens; without it the score keeps its policy.
     "scores": _SENTENCE | {"name": Field(_score), "as_shown": _READING},
     "head": _SENTENCE | {"layer": _LAYER, "head": _HEAD},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -19,6 +21,10 @@ from xattn_widget.record.data import AttentionData
 
 # The largest reply in bytes: browsers can hold a buffer of this size, and no notebook shows a larger matrix.
 MAX_REPLY_BYTES = 2**29
+# How long a request for a whole sentence may compute scores that nobody has asked for yet.
+AHEAD_SECONDS = 0.5
+# Scores that took longer than that for one sentence.
+_slow: WeakSet[ScoreEntry] = WeakSet()
 
 
 def answer(
@@ -36,7 +42,9 @@ def answer(
     """
     kind, record, reference = request["kind"], entry.record, entry.reference
     if kind == "sentence":
-        return _sentence(record) | {"reference": reference and reference.describe()}, []
+        return _sentence(entry), []
+    if kind == "whole":
+        return _whole(entry, scores, layers=request["layers"] == "all")
     if kind == "scores":
         return requested_score(request, scores).outcome(record).reply(), []
     if kind == "alignment":
@@ -87,7 +95,34 @@ def quantize(weights: torch.Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return scaled.to(torch.uint8).contiguous().numpy()
 
 
-def _sentence(record: AttentionData) -> dict[str, Any]:
+def _whole(entry: Entry, scores: Mapping[str, ScoreEntry], *, layers: bool) -> tuple[dict[str, Any], list[bytes]]:
+    """The sentence, its scores and its layers in one reply.
+
+    Scores are computed until :data:`AHEAD_SECONDS` are over: the page loads them in case someone wants them later. Slow
+    scores and those that fail are left out.
+    """
+    record = entry.record
+    _, heads, rows, columns = record.weights.shape
+    if layers:
+        _check_size(record.weights.numel())
+    end = time.monotonic() + AHEAD_SECONDS
+    known = {}
+    for name, score in scores.items():
+        computation = score.computation(record)
+        outcome = computation.wait(0)
+        if outcome is None and not computation.is_running and score not in _slow and time.monotonic() < end:
+            began = time.monotonic()
+            outcome = computation.run()
+            if time.monotonic() - began > AHEAD_SECONDS:
+                _slow.add(score)
+        if outcome is not None and outcome.grid is not None:
+            known[name] = outcome.reply()
+    buffers = [quantize(weights).tobytes() for weights in record.weights] if layers else []
+    return {"sentence": _sentence(entry), "scores": known, "shape": [heads, rows, columns]}, buffers
+
+
+def _sentence(entry: Entry) -> dict[str, Any]:
+    record, reference = entry.record, entry.reference
     output = record.targets.get("output", record.target)
     logprobs = None if record.logprobs is None else finite(record.logprobs.tolist())
     return {
@@ -96,6 +131,7 @@ def _sentence(record: AttentionData) -> dict[str, Any]:
         "logprobs": logprobs,
         "generated": record.generated,
         "notes": _notes(record),
+        "reference": reference and reference.describe(),
     }
 
 

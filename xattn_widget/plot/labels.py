@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
@@ -13,23 +12,12 @@ from typing import Any
 from matplotlib import font_manager, rcParams
 
 from xattn_widget._compat import shapes_text
-from xattn_widget.messages.characters import visible
-
-# Longer labels are cut, since they would leave no room for the picture.
-_LENGTH = 24
-# Characters that are visible: not spaces, and none that fonts may leave out.
-_SEEN = re.compile(
-    r"[^\s\u00ad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\uffa0"
-    r"\U000e0000-\U000e0fff]"
-)
+from xattn_widget.messages.characters import SEEN, label_text, visible
 
 
 def shown(label: str) -> str:
     """The label as it is drawn, cut to length."""
-    # Labels without any visible character are written as code points.
-    text = visible(label) if _SEEN.search(label) else " ".join(f"U+{ord(character):04X}" for character in label[:4])
-    cut = text if len(text) <= _LENGTH else text[: _LENGTH - 1] + "…"
-    return written(cut)
+    return written(label_text(label))
 
 
 def written(text: str) -> str:
@@ -48,7 +36,7 @@ def label_fonts(labels: Iterable[str], *, warn: bool = True) -> list[str]:
     Warns if no installed font has a character (it is drawn as a box), and if matplotlib is too old to shape and order
     right-to-left scripts (before 3.11).
     """
-    characters = {character for label in labels for character in visible(label) if _SEEN.match(character)}
+    characters = {character for label in labels for character in visible(label) if SEEN.match(character)}
     family = rcParams["font.family"]
     configured = [family] if isinstance(family, str) else list(family)
     missing = characters - _characters(font_manager.findfont(font_manager.FontProperties(family=configured)))

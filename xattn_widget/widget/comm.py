@@ -9,10 +9,10 @@ from typing import Any
 import ipywidgets
 
 from xattn_widget.messages.characters import brief
-from xattn_widget.panel.computations import Outcome
+from xattn_widget.panel.computations import Outcome, run_later
 from xattn_widget.panel.json_values import error_text
 from xattn_widget.panel.protocol import RequestError, request_id
-from xattn_widget.panel.replies import requested_score
+from xattn_widget.panel.replies import answer, requested_score
 from xattn_widget.panel.settings import VIEW_SETTINGS
 from xattn_widget.panel.state import PanelState
 
@@ -60,6 +60,9 @@ def receive(state: PanelState, answer_live: AnswerLive, request: Any, send: Send
             reply = answer_live(checked)
         elif checked["kind"] == "scores":
             reply = _scores(state, checked, send)
+        elif checked["kind"] == "whole":
+            reply = None
+            _whole(state, checked, send)
         else:
             reply, buffers = state.answer(request)
     except RequestError as error:
@@ -85,3 +88,18 @@ def _scores(state: PanelState, request: Mapping[str, Any], send: Send) -> dict[s
     send({"computing": request["id"]}, [])
     computation.then(send_later)
     return None
+
+
+def _whole(state: PanelState, request: Mapping[str, Any], send: Send) -> None:
+    """Send the reply later, from a thread for scores: nobody waits for it, and other requests go first."""
+    entry, scores = state.entries[request["sentence"]], dict(state.scores)
+
+    def reply_later() -> None:
+        buffers: list[bytes] = []
+        try:
+            reply, buffers = answer(request, entry, scores)
+        except Exception as error:
+            reply = {"error": error_text(error)}
+        send({"id": request["id"], **reply}, buffers)
+
+    run_later(reply_later)

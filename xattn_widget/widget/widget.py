@@ -305,7 +305,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget, and a text and a picture for places where widgets do not run."""
-        from xattn_widget.panel.picture import summary_picture
+        from xattn_widget.panel.static_picture import summary_picture
 
         connect(self, self._own_layout)
         note_shown(self)

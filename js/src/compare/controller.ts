@@ -19,7 +19,11 @@ export function mountCompare(context: Context): CompareView {
   const { store, loader, gestures, subject, theme, colors, size, paintSoon, id, signal } = context;
   const isOpen = () => store.get("panel") === "compare";
   // Loaded only while the view is open.
-  const second = followScene(context, () => (isOpen() ? secondPick(store) : null));
+  const second = followScene(
+    context,
+    () => (isOpen() ? secondPick(store) : null),
+    ({ sentence, heads }) => store.set({ compare: { sentence, heads } }),
+  );
   const view = createCompare(
     { sentence: gestures.compareSentence, editing: subject.choose, swap: () => swap(context) },
     paintSoon,

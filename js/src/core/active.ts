@@ -35,6 +35,7 @@ export interface Active {
 export interface ActiveSources {
   data: Data;
   store: Store;
+  hasKernel: ReadonlySignal<boolean>;
   scene: ReadonlySignal<Scene | null>;
   /** Whether the scene is a preview: its numbers are shown, but neither read out nor requested exactly. */
   previews(): boolean;
@@ -45,7 +46,7 @@ export interface ActiveSources {
 }
 
 export function createActive(
-  { data, store, scene, previews, errand, speak: say }: ActiveSources,
+  { data, store, hasKernel, scene, previews, errand, speak: say }: ActiveSources,
   closing: AbortSignal,
 ): Active {
   const shown = signal<Shown | null>(null);
@@ -109,8 +110,8 @@ export function createActive(
       const now = inspected();
       if (now && keyOf(now) === keyOf(token)) show();
     } catch (error) {
-      // A page without a kernel contains few exact rows: the quantized numbers stay, with fewer decimals.
-      if (!closing.aborted && store.get("info").has_kernel)
+      // Without a kernel there are few exact rows: the quantized numbers stay, with fewer decimals.
+      if (!closing.aborted && hasKernel.peek())
         errand.settle(`The exact weights could not be read: ${errorText(error)}`);
     }
   }

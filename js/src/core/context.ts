@@ -1,6 +1,8 @@
 // The context that all parts of a panel share: traits, data, appearance, and when to draw.
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import { type Active, createActive } from "./active";
+import { followAhead } from "./ahead";
+import type { Connection } from "./connection";
 import { createData, type Data } from "./data";
 import { createErrands, type Errands } from "./errands";
 import { createFrame, createFrames, type Frames } from "./frames";
@@ -24,6 +26,9 @@ export interface Context extends Looks {
   signal: AbortSignal;
   store: Store;
   transport: Transport;
+  connection: Connection;
+  /** Whether requests are answered: there is a kernel, and it is not gone. */
+  hasKernel: ReadonlySignal<boolean>;
   data: Data;
   frames: Frames;
   /** Paints in the next frame, for scrolling content. */
@@ -57,13 +62,16 @@ export function createContext(model: Model, root: HTMLElement, closing: AbortSig
   const looks = followLooks(root, store, frames, closing);
   const errands = createErrands(closing);
   const subject = createSubject(store);
-  const sources = { data, store, errands, frames };
+  const { connection } = transport;
+  const hasKernel = computed(() => store.get("info").has_kernel && connection.line.value !== "closed");
+  const sources = { data, store, errands, frames, connection };
   const loader = createLoader(sources, subject, closing);
   const spoken = signal("");
   const active = createActive(
     {
       data,
       store,
+      hasKernel,
       scene: loader.scene,
       previews: () => loader.preview.scene.value !== null,
       errand: errands.add({ quiet: true }),
@@ -73,6 +81,7 @@ export function createContext(model: Model, root: HTMLElement, closing: AbortSig
     },
     closing,
   );
+  followAhead({ data, store, transport, loader, frames, hasKernel }, closing);
   return {
     ...looks,
     root,
@@ -80,6 +89,8 @@ export function createContext(model: Model, root: HTMLElement, closing: AbortSig
     signal: closing,
     store,
     transport,
+    connection,
+    hasKernel,
     data,
     frames,
     paintSoon: createFrame<() => void>((paints) => {

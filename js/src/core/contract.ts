@@ -49,6 +49,8 @@ export interface SentenceInfo {
   missing?: number[][];
   /** On a page: the readings under which it has the scores of the rows as shown. */
   scored_readings?: Reading[];
+  /** The bytes of all its layers, as they are sent; a page without a kernel needs no number. */
+  bytes?: number;
 }
 
 export interface Info {
@@ -201,6 +203,16 @@ export interface LayerReply {
   missing?: number[];
 }
 
+/**
+ * A sentence with what was ready or quick to compute of its scores, by name, and all its layers if they were requested,
+ * one buffer each; all are of one shape.
+ */
+export interface WholeReply {
+  sentence: SentenceReply;
+  scores: Record<string, ScoresReply>;
+  shape: readonly [heads: number, target: number, source: number];
+}
+
 /** The text of a target, to edit it. */
 export interface TextReply {
   text: string;
@@ -215,6 +227,7 @@ export interface ChoicesReply {
 export type DataRequest =
   | { kind: "sentence"; sentence: number }
   | { kind: "layer"; sentence: number; layer: number }
+  | { kind: "whole"; sentence: number; layers: "all" | "none" }
   | { kind: "scores"; sentence: number; name: string; as_shown?: Reading }
   | { kind: "head"; sentence: number; layer: number; head: number }
   | { kind: "alignment"; sentence: number; heads: Head[]; aggregate: Aggregate; reading: Reading }

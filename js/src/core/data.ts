@@ -11,6 +11,7 @@ import type {
   Reading,
   ScoresReply,
   SentenceReply,
+  WholeReply,
 } from "./contract";
 import type { Reply, Transport } from "./transport";
 
@@ -36,6 +37,11 @@ export interface Data {
   row(sentence: number, heads: Head[], target: number): Promise<Float32Array[]>;
   /** Exact weights of one source column, [heads][target]. */
   column(sentence: number, heads: Head[], source: number): Promise<Float32Array[]>;
+  /**
+   * Loads a sentence ahead of any need, with its scores and, if `layers`, all its weights: the requests above are then
+   * answered without a kernel. It has time: requests that someone waits for go first.
+   */
+  whole(sentence: number, layers: boolean): Promise<void>;
   /** Requests scores again the next time: the user may have redefined one. */
   forgetScores(): void;
 }
@@ -52,6 +58,11 @@ export function createData(
   const pending = new Map<string, Promise<unknown>>();
   const scoreRound = signal(0);
 
+  function versioned<R extends DataRequest>(asked: R): R & { version?: number } {
+    const current = version(asked.sentence);
+    return current === undefined ? asked : { ...asked, version: current };
+  }
+
   function keyOf(asked: DataRequest, round = 0): string {
     return [round, version(asked.sentence), ...Object.values(asked)].join("\0");
   }
@@ -62,8 +73,7 @@ export function createData(
     bytes: (value: V) => number,
     round = 0,
   ): Promise<V> {
-    const current = version(asked.sentence);
-    const request = current === undefined ? asked : { ...asked, version: current };
+    const request = versioned(asked);
     const key = keyOf(asked, round);
     const cached = cache.get(key);
     if (cached !== undefined) return Promise.resolve(cached as V);
@@ -97,7 +107,7 @@ export function createData(
       load(
         { kind: "scores", sentence, name, ...(shown ? { as_shown: shown } : {}) },
         (reply) => reply.content as unknown as ScoresReply,
-        (value) => value.values.length * (value.values[0]?.length ?? 0) * 8,
+        scoreBytes,
         scoreRound.value,
       ),
     head: (sentence, layer, head) =>
@@ -120,10 +130,34 @@ export function createData(
         (reply) => splitRows(reply, heads.length),
         floatBytes,
       ),
+    async whole(sentence, layers) {
+      const round = scoreRound.peek();
+      const key = (asked: DataRequest) => keyOf(asked, asked.kind === "scores" ? round : 0);
+      const keep = <V>(asked: DataRequest, value: V, bytes: number) => cache.set(key(asked), value, bytes);
+      const asked = versioned({ kind: "whole", sentence, layers: layers ? "all" : "none" });
+      const before = asked.version;
+      const { content, buffers } = await transport.askAhead(asked);
+      // Another record may have taken the sentence's place in the meantime.
+      if (version(sentence) !== before) return;
+      const reply = content as unknown as WholeReply;
+      // Views keep their tokens as long as the axes are the same objects.
+      if (cache.get(key({ kind: "sentence", sentence })) === undefined)
+        keep({ kind: "sentence", sentence }, reply.sentence, sentenceBytes(reply.sentence));
+      for (const [name, score] of Object.entries(reply.scores))
+        keep({ kind: "scores", sentence, name }, score, scoreBytes(score));
+      buffers.forEach((buffer, layer) => {
+        const weights = decodeLayer({ content: { shape: reply.shape }, buffers: [buffer] });
+        keep({ kind: "layer", sentence, layer }, weights, weights.bytes.byteLength);
+      });
+    },
     forgetScores() {
       scoreRound.value = scoreRound.peek() + 1;
     },
   };
+}
+
+function scoreBytes({ values }: ScoresReply): number {
+  return values.length * (values[0]?.length ?? 0) * 8;
 }
 
 /** The approximate memory of a sentence's labels, which may be many and long. */

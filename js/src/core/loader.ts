@@ -1,10 +1,12 @@
 // Loads what the traits ask for, and again when they change: scenes, the scores of the grid, and the alignment.
 import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
+import type { Connection } from "./connection";
 import type { AlignmentReply, Head, Reading, ScoresReply } from "./contract";
 import type { Data } from "./data";
+import { equal } from "./equal";
 import { type Errands, errorText } from "./errands";
 import type { Frames } from "./frames";
-import { firstPick, type Pick, type Subject } from "./picks";
+import { firstPick, type Pick, pickPatch, type Subject } from "./picks";
 import { createPreview, type Preview } from "./preview";
 import { buildScene, type Scene, type SceneSpec } from "./scene";
 import { shownRows } from "./scored_rows";
@@ -15,6 +17,7 @@ export interface Sources {
   store: Store;
   errands: Errands;
   frames: Frames;
+  connection: Connection;
 }
 
 export interface Loader {
@@ -32,7 +35,11 @@ export interface Loader {
 }
 
 export function createLoader(sources: Sources, subject: Subject, closing: AbortSignal): Loader {
-  const picked = followScene(sources, () => firstPick(sources.store));
+  const picked = followScene(
+    sources,
+    () => firstPick(sources.store),
+    ({ sentence, heads }) => sources.store.set({ sentence, ...pickPatch(heads) }),
+  );
   const preview = followPreview(sources, picked, closing);
   return {
     scene: computed(() => preview.scene.value ?? picked.value),
@@ -72,12 +79,18 @@ function followPreview(
   );
 }
 
-/** The scene of the pick that `pick` reads from the traits; while it returns null, nothing is loaded. */
+/**
+ * The scene of the pick that `pick` reads from the traits; while it returns null, nothing is loaded. A pick that can no
+ * longer be loaded, since the kernel is gone, is taken back by `restore`.
+ */
 export function followScene(
-  { data, store, errands, frames }: Sources,
+  { data, store, errands, frames, connection }: Sources,
   pick: () => Pick | null,
+  restore: (shown: Pick) => void,
 ): ReadonlySignal<Scene | null> {
   const scene = signal<Scene | null>(null);
+  /** The pick to which the traits were restored; the message about it stays while it is shown. */
+  let restored: Pick | null = null;
   const errand = errands.add({ retry: refresh });
 
   function refresh(): void {
@@ -88,19 +101,35 @@ export function followScene(
 
   async function load(spec: SceneSpec): Promise<void> {
     const run = errand.start();
+    const { sentence, heads } = spec;
+    const isRestored = restored !== null && equal(restored, { sentence, heads });
+    let part = "This sentence";
     if (scene.peek()?.spec.sentence !== spec.sentence) errands.loading.value = "loading the sentence…";
     try {
       const built = await buildScene(data, spec, run, (layer) => {
+        part = `Layer ${layer} of this sentence`;
         if (!run.aborted) errands.loading.value = `loading layer ${layer}…`;
       });
       if (run.aborted) return;
       scene.value = built;
-      errand.settle(null);
+      if (!isRestored) {
+        restored = null;
+        errand.settle(null);
+      }
     } catch (error) {
       if (run.aborted) return;
-      // The old weights under the new choice of heads would be wrong.
-      scene.value = null;
-      errand.settle(`The weights could not be loaded: ${errorText(error)}`);
+      const shown = scene.peek()?.spec;
+      const line = connection.line.peek();
+      if (line === "closed" && shown) {
+        restored = { sentence: shown.sentence, heads: shown.heads };
+        restore(restored);
+        errand.settle(`${part} was not loaded before.`);
+      } else {
+        // The old weights under the new choice of heads would be wrong, unless it is said that they wait for new ones.
+        if (line === "open") scene.value = null;
+        const stale = line === "silent" && shown ? "; the picture is the one before" : "";
+        errand.settle(`The weights could not be loaded: ${errorText(error)}${stale}`);
+      }
     }
     errands.loading.value = "";
   }
@@ -110,13 +139,16 @@ export function followScene(
 }
 
 function followScores(
-  { data, store, errands, frames }: Sources,
+  { data, store, errands, frames, connection }: Sources,
   subject: Subject,
 ): { scores: Loader["scores"]; failure: Loader["failure"] } {
   const scores = signal<ScoresReply | null>(null);
   const failure = signal("");
   const sentence = computed(() => subject.pick().sentence);
   const errand = errands.add({ retry: refresh });
+  /** What was shown last, for when the kernel is gone. */
+  let last: { sentence: number; name: string; reply: ScoresReply } | null = null;
+  let isRestored = false;
   // The user may have redefined a score's function.
   frames.watch(() => {
     if (store.get("score_list")) data.forgetScores();
@@ -135,9 +167,20 @@ function followScores(
       const reply = await data.scores(sentence, name, shown);
       if (run.aborted) return;
       scores.value = reply;
-      errand.settle(null);
+      if (!(isRestored && last?.sentence === sentence && last.name === name)) {
+        isRestored = false;
+        errand.settle(null);
+      }
+      last = { sentence, name, reply };
     } catch (error) {
       if (run.aborted) return;
+      if (connection.line.peek() === "closed") {
+        errand.settle(`The score "${name}" of this sentence was not loaded before.`);
+        isRestored = last?.sentence === sentence && last.name !== name;
+        if (last && isRestored) store.set({ score_name: last.name });
+        else failure.value = "not loaded before the kernel was gone";
+        return;
+      }
       failure.value = errorText(error);
       errand.settle(`The score "${name}" could not be computed: ${errorText(error)}`);
     }
@@ -148,7 +191,7 @@ function followScores(
 }
 
 function followAlignment(
-  { data, store, errands, frames }: Sources,
+  { data, store, errands, frames, connection }: Sources,
   scene: ReadonlySignal<Scene | null>,
 ): ReadonlySignal<AlignmentReply | null> {
   const alignment = signal<AlignmentReply | null>(null);
@@ -171,8 +214,8 @@ function followAlignment(
       alignment.value = reply;
       errand.settle(null);
     } catch (error) {
-      // A page without a kernel contains the error rates of few picks.
-      if (!run.aborted && store.get("info").has_kernel)
+      // Without a kernel there are the error rates of few picks.
+      if (!run.aborted && store.get("info").has_kernel && connection.line.peek() !== "closed")
         errand.settle(`The alignment could not be computed: ${errorText(error)}`);
     }
   }

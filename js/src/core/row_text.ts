@@ -31,12 +31,12 @@ export function rowText(scene: Scene, token: Token, weights: Float32Array, heads
 
 /** Copies all weights of a token to the clipboard, exact where there is a kernel, and reports the result. */
 export async function copyRow(context: Context, token: Token): Promise<void> {
-  const { store, data, loader, root, signal } = context;
+  const { store, hasKernel, data, loader, root, signal } = context;
   const scene = loader.picked.value;
   if (!scene) return;
   const { heads, aggregate, sentence } = scene.spec;
   const name = headsName(heads, aggregate, shapeOf(store.get("info"), sentence).heads);
-  const exact = store.get("info").has_kernel
+  const exact = hasKernel.peek()
     ? await exactWeightsOf(data, scene, token.side, token.unit).catch(() => null)
     : null;
   if (signal.aborted) return;

@@ -15,9 +15,20 @@ export function shownScene({ loader }: Context): Scene {
 }
 
 /** The scene again, optionally with other settings, and with exact weights where there is a kernel. */
-export function exactScene(context: Context, scene: Scene, change: Partial<SceneSpec> = {}): Promise<Scene> {
-  const { data, store, signal } = context;
-  return buildScene(data, { ...scene.spec, ...change }, signal, () => {}, store.get("info").has_kernel);
+export async function exactScene(
+  { data, hasKernel, signal }: Context,
+  scene: Scene,
+  change: Partial<SceneSpec> = {},
+): Promise<Scene> {
+  const build = (exact: boolean) => buildScene(data, { ...scene.spec, ...change }, signal, () => {}, exact);
+  const exact = hasKernel.peek();
+  try {
+    return await build(exact);
+  } catch (error) {
+    // The request may be the first to find that the kernel is gone.
+    if (!exact || hasKernel.peek()) throw error;
+    return build(false);
+  }
 }
 
 /** A description of each set of a scene's lines. */

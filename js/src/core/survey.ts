@@ -72,7 +72,7 @@ const PREFIX = { sentence: "", mean: "mean ", spread: "spread of " };
 const NOTHING: readonly number[] = [];
 
 export function followSurvey(
-  { data, store, errands, frames }: Sources,
+  { data, store, errands, frames, connection }: Sources,
   subject: Subject,
   loader: Pick<Loader, "scores" | "failure">,
 ): Survey {
@@ -126,7 +126,8 @@ export function followSurvey(
       const started = performance.now();
       const outcome = await read(entry, into.name);
       if (run.aborted) return;
-      if ("error" in outcome && outcome.error.includes(NO_ANSWER)) {
+      const isLost = connection.line.peek() === "closed";
+      if ("error" in outcome && (isLost || outcome.error.includes(NO_ANSWER))) {
         errand.settle(`The scores of all sentences could not be read: ${outcome.error}`);
         break;
       }

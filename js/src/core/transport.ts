@@ -1,4 +1,5 @@
 // Requests to the kernel and their replies: ids, timeouts and errors in words.
+import { type Connection, createConnection } from "./connection";
 import { NO_ANSWER } from "./constants";
 import type { Request } from "./contract";
 import type { Model } from "./model";
@@ -10,7 +11,15 @@ export interface Reply {
 
 export interface Transport<Message extends object = Request> {
   request(message: Message): Promise<Reply>;
+  /** As `request`, for what nobody waits for: it has all the time it needs. */
+  askAhead(message: Message): Promise<Reply>;
+  /** Whether someone waits for a reply. */
+  isBusy(): boolean;
+  connection: Connection;
 }
+
+/** A closed connection may open again, but nobody should wait long for that. */
+const CLOSED_TIMEOUT = 1000;
 
 /** Hosts should pass a DataView, which may be a view of a larger message; some pass its underlying buffer. */
 function toView(buffer: DataView | ArrayBuffer | Uint8Array): DataView {
@@ -22,7 +31,9 @@ function toView(buffer: DataView | ArrayBuffer | Uint8Array): DataView {
 interface Waiting {
   resolve(reply: Reply): void;
   reject(error: Error): void;
-  timer: ReturnType<typeof setTimeout>;
+  /** None for a request that may take as long as it needs. */
+  timer: ReturnType<typeof setTimeout> | undefined;
+  ahead: boolean;
 }
 
 export function createTransport<Message extends object = Request>(
@@ -34,6 +45,7 @@ export function createTransport<Message extends object = Request>(
   // (crypto.randomUUID is missing on plain-http notebook servers.)
   const prefix = Math.random().toString(36).slice(2) + Date.now().toString(36);
   const waiting = new Map<string, Waiting>();
+  const connection = createConnection(model, signal);
   let count = 0;
 
   function settle(id: string): Waiting | undefined {
@@ -50,6 +62,7 @@ export function createTransport<Message extends object = Request>(
     const reply = content as Record<string, unknown>;
     // The kernel has started, and answers when it is done, however long that takes.
     if (typeof reply.computing === "string") clearTimeout(waiting.get(reply.computing)?.timer);
+    connection.heard();
     const entry = typeof reply.id === "string" ? settle(reply.id) : undefined;
     if (!entry) return;
     if (reply.error !== undefined && reply.error !== null) entry.reject(new Error(String(reply.error)));
@@ -66,23 +79,41 @@ export function createTransport<Message extends object = Request>(
     { once: true },
   );
 
+  function lose(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    connection.lost();
+    // It no longer computes what others wait for, either.
+    const gone = new Error(`the kernel no longer holds this widget: run its cell again (${reason})`);
+    for (const lost of [...waiting.keys()]) settle(lost)?.reject(gone);
+  }
+
+  function expire(id: string): void {
+    connection.unanswered();
+    settle(id)?.reject(new Error(NO_ANSWER));
+  }
+
+  function send(message: Message, ahead: boolean): Promise<Reply> {
+    if (signal.aborted) return Promise.reject(new Error("the view was closed"));
+    count += 1;
+    const id = `${prefix}-${count}`;
+    return new Promise((resolve, reject) => {
+      const limit = connection.line.peek() === "closed" ? Math.min(timeout, CLOSED_TIMEOUT) : timeout;
+      const timer = ahead ? undefined : setTimeout(() => expire(id), limit);
+      waiting.set(id, { resolve, reject, timer, ahead });
+      try {
+        // JupyterLab throws if the kernel is gone; marimo returns a promise, which its server's end rejects.
+        const sent: unknown = model.send({ id, ...message });
+        if (sent instanceof Promise) sent.catch(lose);
+      } catch (error) {
+        lose(error);
+      }
+    });
+  }
+
   return {
-    request(message) {
-      if (signal.aborted) return Promise.reject(new Error("the view was closed"));
-      count += 1;
-      const id = `${prefix}-${count}`;
-      return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => settle(id)?.reject(new Error(NO_ANSWER)), timeout);
-        waiting.set(id, { resolve, reject, timer });
-        try {
-          model.send({ id, ...message });
-        } catch (error) {
-          const reason = error instanceof Error ? error.message : String(error);
-          const gone = new Error(`the kernel no longer holds this widget: run its cell again (${reason})`);
-          // It no longer computes what others wait for, either.
-          for (const lost of [...waiting.keys()]) settle(lost)?.reject(gone);
-        }
-      });
-    },
+    request: (message) => send(message, false),
+    askAhead: (message) => send(message, true),
+    isBusy: () => [...waiting.values()].some(({ ahead }) => !ahead),
+    connection,
   };
 }

@@ -8,6 +8,11 @@ import { sameHead } from "../core/picks";
 import { createExperimentsBar } from "./view";
 
 export const NO_KERNEL = "Off: this page works without a kernel.";
+const LINES = {
+  open: "",
+  silent: "Off: the kernel does not answer.",
+  closed: "Off: the kernel is gone. Run the cell again.",
+};
 
 export interface Experiments {
   element: HTMLElement;
@@ -19,7 +24,7 @@ export interface Experiments {
 }
 
 export function createExperiments(context: Context): Experiments {
-  const { store, transport, loader, frames, id, signal: closing } = context;
+  const { store, transport, connection, loader, frames, id, signal: closing } = context;
   /** The text of a target while it is edited. */
   const draft = signal<string | null>(null);
   const muteMode = signal(false);
@@ -30,7 +35,7 @@ export function createExperiments(context: Context): Experiments {
   const off = computed(() => {
     if (!store.get("info").has_kernel) return NO_KERNEL;
     const reason = store.get("live")?.why ?? "";
-    return reason ? `Off: ${reason}` : "";
+    return reason ? `Off: ${reason}` : LINES[connection.line.value];
   });
   const pinned = computed(() => {
     const position = store.get("target_index");

@@ -18,7 +18,7 @@ const TYPES: Record<Format, string> = {
 };
 
 export function createExport(context: Context, opened: Opened): HTMLElement {
-  const { store, errands, theme, root, signal } = context;
+  const { store, hasKernel, errands, theme, root, signal } = context;
   const errand = errands.add({ quiet: true });
 
   async function save(format: Format): Promise<void> {
@@ -68,8 +68,7 @@ export function createExport(context: Context, opened: Opened): HTMLElement {
   async function weights(format: NumberFormat): Promise<string> {
     const scene = await exactScene(context, shownScene(context));
     if (format !== "json") return csvText(scene, sceneNames(context, scene), format === "spreadsheet");
-    const { sentences, has_kernel: hasKernel } = store.get("info");
-    return jsonText(scene, sentences[scene.spec.sentence], hasKernel);
+    return jsonText(scene, store.get("info").sentences[scene.spec.sentence], hasKernel.peek());
   }
 
   return createExportMenu({ save: (format) => void save(format) }, context);

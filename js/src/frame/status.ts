@@ -1,4 +1,5 @@
 // What the panel waits for, what was just done, and what went wrong, with a way out.
+import { untracked } from "@preact/signals-core";
 import { NO_ANSWER } from "../core/constants";
 import type { Context } from "../core/context";
 import { h, setText } from "../core/dom";
@@ -39,7 +40,14 @@ function createLoading(
   return element;
 }
 
-function createAlert({ errands, store, frames, signal }: Context): HTMLElement {
+/** What the loss of the kernel means. */
+const LOST = {
+  silent: "The kernel does not answer. Everything loaded so far still works.",
+  closed:
+    "The kernel is gone. Everything loaded so far still works; run the cell again for the rest and for experiments.",
+};
+
+function createAlert({ errands, store, connection, frames, signal }: Context): HTMLElement {
   const message = h("span", { class: "xattn-alert-text" });
   const advice = h("span", { class: "xattn-muted" });
   const retry = h("button", { class: "xattn-button", text: "Retry", attrs: { type: "button" } });
@@ -48,26 +56,39 @@ function createAlert({ errands, store, frames, signal }: Context): HTMLElement {
   const element = h("div", { class: "xattn-alert", attrs: { role: "alert" } });
   retry.addEventListener("click", () => errands.retry(), { signal });
 
+  /** The texts to show, in this order; none of them where all is well. */
+  function texts(): [main: string, more: string] {
+    const line = connection.line.value;
+    const error = errands.error.value?.text ?? "";
+    if (!store.get("info").has_kernel)
+      return [error, error && "This page works without a kernel and contains only what it was saved with."];
+    if (line !== "open") return [LOST[line], error.includes(NO_ANSWER) ? kernelAdvice(error) : error];
+    return [error, kernelAdvice(error)];
+  }
+
   frames.draw(() => {
-    const error = errands.error.value;
-    if (error === null) {
+    const [main, more] = texts();
+    if (main === "") {
       element.replaceChildren();
       return;
     }
-    const { text, quiet } = error;
-    const hasKernel = store.get("info").has_kernel;
+    const error = errands.error.value;
+    const line = connection.line.value;
     // A quiet error is shown below the view, where it moves nothing.
-    element.classList.toggle("xattn-below", quiet);
-    setText(message, text.replace(/[.\s]*$/, ". "));
-    setText(
-      advice,
-      hasKernel
-        ? kernelAdvice(text)
-        : "This page works without a kernel and contains only what it was saved with.",
-    );
+    element.classList.toggle("xattn-below", line === "open" && (error?.quiet ?? false));
+    setText(message, main.replace(/[.\s]*$/, ". "));
+    setText(advice, more);
     // Nothing can be fetched later without a kernel.
-    retry.hidden = !hasKernel;
+    retry.hidden = !store.get("info").has_kernel || line === "closed" || error === null;
     if (!element.contains(box)) element.replaceChildren(box);
+  });
+  // What could not be loaded is loaded as soon as the kernel answers again.
+  let before = connection.line.peek();
+  frames.watch(() => {
+    const line = connection.line.value;
+    const isBack = before !== "open" && line === "open";
+    before = line;
+    if (isBack) untracked(() => errands.retry());
   });
   return element;
 }

@@ -5,10 +5,11 @@ import type { Drawing, Style } from "../core/markup";
 import { referenceLinks } from "../core/reference";
 import type { Scene } from "../core/scene";
 import { type Surface, svgSurface } from "../core/surface";
+import { rowCuts } from "./cuts";
 import { centerOf, stretchedSlots, uniformSlots } from "./geometry";
 import { gutterOf, marksOf, marksText, paintMarks } from "./marks";
 import { type LineStage, paintLines, paintReference } from "./paint";
-import { collectLines, type Filter, filterFor, filterText, MAX_LINES, rowCuts } from "./selection";
+import { collectLines, type Filter, filterFor, filterText, MAX_LINES } from "./selection";
 
 export interface LinesContent {
   scene: Scene;

@@ -73,28 +73,6 @@ function digits(threshold: number): string {
 }
 
 /**
- * The smallest weight that each row of a [target, source] matrix keeps: the threshold, the row's k-th strongest, or the
- * one with which the strongest together reach their share of the row's mass. Equal weights are kept together.
- */
-export function rowCuts(matrix: Float32Array, width: number, filter: Filter): Float32Array {
-  const rows = width > 0 ? matrix.length / width : 0;
-  const cuts = new Float32Array(rows).fill(filter.threshold);
-  if (filter.keep === "threshold") return cuts;
-  for (let row = 0; row < rows; row++) {
-    const sorted = matrix.slice(row * width, (row + 1) * width).sort();
-    let last = Math.max(0, width - filter.top_k);
-    if (filter.keep === "mass") {
-      // Compared in double precision, slightly below the share, so that rounding does not keep one line too many.
-      const wanted = sorted.reduce((sum, weight) => sum + weight, 0) * filter.mass - 1e-6;
-      let sum = 0;
-      for (last = width; last > 0 && sum < wanted; last--) sum += sorted[last - 1] ?? 0;
-    }
-    cuts[row] = last < width ? (sorted[last] ?? 0) : Number.POSITIVE_INFINITY;
-  }
-  return cuts;
-}
-
-/**
  * The strongest `cap` lines at or above their row's cut over all sets of [target, source] weights.
  * A histogram finds the cut: sorting every weight of 512 x 512 would cost a frame.
  */

@@ -9,6 +9,7 @@ import type { Scene } from "../core/scene";
 import { canvasSurface, type Surface } from "../core/surface";
 import type { Theme } from "../core/theme";
 import { coverageTexts, probabilityTexts } from "../core/totals";
+import { rowCuts } from "./cuts";
 import { type Slots, stretchedSlots, uniformSlots } from "./geometry";
 import { gutterOf, type Marks, marksOf, marksText, paintMarks } from "./marks";
 import { createOverview } from "./overview";
@@ -22,7 +23,6 @@ import {
   type Lines,
   linesOfToken,
   MAX_LINES,
-  rowCuts,
 } from "./selection";
 import { createTokenList, type PartnerMark, type TokenEvents } from "./tokens";
 

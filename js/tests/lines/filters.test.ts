@@ -1,6 +1,7 @@
 // Which lines are kept, and the overview of a long sentence.
 // @vitest-environment node
 import { describe, expect, it } from "vitest";
+import { rowCuts } from "../../src/lines/cuts";
 import { scaledSlots, uniformSlots } from "../../src/lines/geometry";
 import {
   closeFilter,
@@ -8,7 +9,6 @@ import {
   type Filter,
   filterFor,
   filterText,
-  rowCuts,
   strongest,
   WIDEST_BUNDLE,
 } from "../../src/lines/selection";

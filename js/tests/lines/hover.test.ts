@@ -5,7 +5,8 @@ import type { Head } from "../../src/core/contract";
 import { inspectToken } from "../../src/core/inspect";
 import type { Scene } from "../../src/core/scene";
 import { summaryOf } from "../../src/core/summary";
-import { collectLines, linesOfToken, rowCuts } from "../../src/lines/selection";
+import { rowCuts } from "../../src/lines/cuts";
+import { collectLines, linesOfToken } from "../../src/lines/selection";
 import { scene } from "../helpers";
 
 const SIZE = 512;

@@ -1,0 +1,288 @@
+"""The picture of the panel for places where no widget runs: the sentence with its lines, and the grid of heads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from xattn_widget.messages.characters import label_text
+from xattn_widget.panel.canvas import Canvas, Color
+from xattn_widget.panel.picked import picked_weights
+from xattn_widget.panel.settings import View
+from xattn_widget.panel.state import PanelState
+from xattn_widget.panel.white_ramp import color_of, white_ramp
+from xattn_widget.plot.palette import PALETTE
+from xattn_widget.record.data import AttentionData, combined
+
+Matrix = np.ndarray[Any, np.dtype[np.float32]]
+
+# In units of a screen's pixels; GitHub shows notebooks a little wider than this.
+WIDTH = 860
+# Enough for sharp text; at 2 it takes nearly twice as long, and the first picture of the widget waits for it.
+_SCALE = 1.5
+_MARGIN, _GAP = 16, 28
+_TEXT, _SMALL = 13, 11
+_ROW, _SMALL_ROW = 22, 17
+_LINES = 250
+# A column of labels.
+_LABELS = 150
+_GRID = WIDTH - 2 * _MARGIN - 2 * _LABELS - _LINES - _GAP
+_CELL = 22
+# More tokens than this are cut, on each side.
+MOST_TOKENS = 40
+# Above this, each target token has its strongest line alone, and rows are lower.
+_FEW = 25
+_MOST_LINES = 400
+
+
+def _rgb(color: str) -> Color:
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
+
+
+_HEADS = [_rgb(color) for color in PALETTE["heads"]["light"]]
+_INK = _rgb(PALETTE["theme"]["light"]["foreground"])
+_MUTED: Color = (91, 98, 107)
+_BORDER: Color = (214, 219, 225)
+_UNDEFINED: Color = (217, 217, 217)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of a record that fits into the picture, as the view shows it.
+
+    Attributes:
+        source: labels of the source tokens.
+        target: labels of the target tokens.
+        special: which of the source and of the target tokens are special.
+        sets: ``[target, source]`` weights of each set of lines.
+        lengths: the number of source and target tokens before they were cut.
+    """
+
+    source: list[str]
+    target: list[str]
+    special: tuple[Sequence[bool], Sequence[bool]]
+    sets: list[Matrix]
+    lengths: tuple[int, int]
+
+
+def summary_picture(state: PanelState) -> bytes:
+    """The picture (PNG) for places where no widget runs.
+
+    It shows the first :data:`MOST_TOKENS` tokens of each side. A score that cannot be computed leaves the grid gray,
+    and its title says so.
+    """
+    part = shown_part(state.view, state.record)
+    rows = max(len(part.source), len(part.target))
+    row = _ROW if rows <= _FEW else _SMALL_ROW
+    top = 74
+    layers, heads = state.record.layers, state.record.heads
+    cell = max(3.0, min(_CELL, (_GRID - 18) / heads, max(400, row * rows) / layers))
+    legend = len(_legend(state.view, len(part.sets)))
+    bottom = max(top + 22 + row * rows + (16 if _cut_note(part) else 0), top + 96 + cell * layers + 18 * legend)
+    canvas = Canvas(WIDTH, bottom + _MARGIN, _SCALE)
+    _draw_sentence(canvas, part, top + 22, row, state.view)
+    _draw_heading(canvas, state, part)
+    _draw_grid(canvas, state, WIDTH - _MARGIN - _GRID, top, cell, len(part.sets))
+    return canvas.png()
+
+
+def shown_part(view: View, record: AttentionData) -> Part:
+    """The part of a record that the picture shows, with the settings of the view."""
+    if view.reading in record.targets:
+        record = record.read_as(view.reading)
+    # The picked heads alone, so that nothing is computed for the others.
+    targets = {record.reading: record.target}
+    picked = AttentionData(picked_weights(view, record)[None], record.source, targets, record.reading)
+    if view.special == "drop" and not (all(record.source.special) or all(record.target.special)):
+        picked = picked.drop_special()
+    picked, lengths = _first_tokens(picked, view.words)
+    if view.words:
+        picked = picked.words()
+    weights = picked.weights[0].nan_to_num(0.0)
+    if len(weights) > len(_HEADS):
+        weights = combined(weights, view.aggregate)[None]
+    return Part(
+        picked.source_tokens,
+        picked.target_tokens,
+        (picked.source.special, picked.target.special),
+        list(weights.numpy()),
+        lengths,
+    )
+
+
+def _first_tokens(record: AttentionData, words: bool) -> tuple[AttentionData, tuple[int, int]]:
+    """The record cut to the tokens (or words) that fit, and how many it had on each side."""
+    units = [
+        axis.units() if words else [[position] for position in range(len(axis))]
+        for axis in (record.source, record.target)
+    ]
+    columns, rows = ([position for unit in side[:MOST_TOKENS] for position in unit] for side in units)
+    cut = AttentionData(
+        record.weights[:, :, rows][..., columns],
+        record.source.select(columns),
+        {record.reading: record.target.select(rows)},
+        record.reading,
+    )
+    return cut, (len(units[0]), len(units[1]))
+
+
+def kept_lines(weights: Matrix, view: View) -> list[tuple[int, int, float]]:
+    """(target, source, weight) of the lines that are drawn, weakest first: one for each row of a long sentence."""
+    found: list[tuple[int, int, float]] = []
+    is_long = max(weights.shape) > _FEW
+    for target, row in enumerate(weights):
+        order = np.argsort(-row, kind="stable")
+        if is_long:
+            order = order[:1]
+        elif view.keep == "top":
+            order = order[: view.top_k]
+        elif view.keep == "mass":
+            order = order[: int(np.searchsorted(np.cumsum(row[order]), view.mass * row.sum() - 1e-6)) + 1]
+        else:
+            order = order[row[order] >= view.threshold]
+        found += [(target, int(source), float(row[source])) for source in order if row[source] > 0]
+    return sorted(found, key=lambda line: line[2])[-_MOST_LINES:]
+
+
+def _draw_sentence(canvas: Canvas, part: Part, top: float, row: float, view: View) -> None:
+    size = _TEXT if row == _ROW else _SMALL
+    texts = [[_fitted(canvas, label, size) for label in labels] for labels in (part.source, part.target)]
+    left = _MARGIN + 8 + max(canvas.width_of(text, size) for text in ["Source", *texts[0]])
+    right = left + _LINES
+
+    def height(index: int) -> float:
+        return top + (index + 0.5) * row
+
+    for weights, color in zip(part.sets, _HEADS, strict=False):
+        lines = []
+        for target, source, weight in kept_lines(weights, view):
+            special = part.special[0][source] or part.special[1][target]
+            opacity = (0.1 + 0.85 * min(1, weight) ** 0.4) * (0.25 if special and view.special == "fade" else 1)
+            lines.append((height(source), height(target), 0.7 + 4.8 * min(1, weight), opacity))
+        canvas.curves(left, right, color, lines)
+    written = "being written" if view.reading == "output" else "just read"
+    canvas.text("Source", left - 8, top - 11, _SMALL, _MUTED, "right")
+    canvas.text(f"Target · {_unit(view)} {written}", right + 8, top - 11, _SMALL, _MUTED)
+    for side, labels in enumerate(texts):
+        for index, text in enumerate(labels):
+            color = _MUTED if part.special[side][index] else _INK
+            canvas.text(text, right + 8 if side else left - 8, height(index), size, color, "left" if side else "right")
+    if note := _cut_note(part):
+        canvas.text(note, _MARGIN, height(max(len(part.source), len(part.target))) + 2, _SMALL, _MUTED)
+
+
+def _fitted(canvas: Canvas, label: str, size: float) -> str:
+    text = label_text(label)
+    while len(text) > 2 and canvas.width_of(text, size) > _LABELS - 8:
+        text = f"{text[:-2]}…"
+    return text
+
+
+def _cut_note(part: Part) -> str:
+    notes = [
+        f"the first {MOST_TOKENS} of {length} {side} tokens"
+        for side, length in zip(("source", "target"), part.lengths, strict=True)
+        if length > MOST_TOKENS
+    ]
+    return f"Shown: {' and '.join(notes)}." if notes else ""
+
+
+def _unit(view: View) -> str:
+    return "word" if view.words else "token"
+
+
+def _draw_heading(canvas: Canvas, state: PanelState, part: Part) -> None:
+    view, entries = state.view, state.entries
+    record = state.record
+    written = "being written" if view.reading == "output" else "just read"
+    canvas.text(f"{heads_title(view, record)}, rows named by the {_unit(view)} {written}", _MARGIN, 24, 15, _INK)
+    facts = [
+        label_text(record.model, 40) or "Cross-attention",
+        f"{_count(record.layers, 'layer')} of {_count(record.heads, 'head')}",
+    ]
+    if len(entries) > 1:
+        facts.append(f"sentence {view.sentence + 1} of {len(entries)}")
+    if state.entry.name:
+        facts.append(label_text(state.entry.name, 40))
+    if view.special == "drop":
+        facts.append("special tokens dropped, rows renormalized")
+    if max(len(part.source), len(part.target)) > _FEW:
+        facts.append(f"the strongest line of each target {_unit(view)}")
+    canvas.text(" · ".join(facts), _MARGIN, 46, _SMALL, _MUTED)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def heads_title(view: View, record: AttentionData) -> str:
+    """The picked heads in words."""
+    layers = {layer for layer, _ in view.heads}
+    if len(view.heads) == 1:
+        layer, head = view.heads[0]
+        return f"Layer {layer}, head {head}"
+    together = f"{view.aggregate} of {len(view.heads)} heads"
+    if len(view.heads) <= len(_HEADS):
+        together = f"{len(view.heads)} heads"
+    if len(layers) > 1:
+        return together[0].upper() + together[1:]
+    return f"Layer {view.heads[0][0]}, {together}"
+
+
+def _legend(view: View, sets: int) -> list[tuple[str, Color]]:
+    """The picked heads beside the colors of their lines."""
+    if sets < len(view.heads):
+        return [(f"lines: {view.aggregate} of the {len(view.heads)} heads", _HEADS[0])]
+    return [(f"layer {layer}, head {head}", color) for (layer, head), color in zip(view.heads, _HEADS, strict=False)]
+
+
+def _draw_grid(canvas: Canvas, state: PanelState, left: float, top: float, cell: float, sets: int) -> None:
+    record, view, score = state.record, state.view, state.score_entry()
+    grid: torch.Tensor | None = score.outcome(record).grid
+    values = [[math.nan] * record.heads] * record.layers if grid is None else grid.tolist()
+    defined = [value for row in values for value in row if math.isfinite(value)]
+    low, high = (min(defined), max(defined)) if defined else (0.0, 0.0)
+    name = f"{label_text(score.name, 34)}{'' if grid is not None else ' failed'}"
+    canvas.text(f"Heads by {name}", left, top + 11, _TEXT, _INK)
+    canvas.text(f"{score.score.direction} is better", left, top + 30, _SMALL, _MUTED)
+    _draw_ramp(canvas, left, top + 44, low, high, is_defined=bool(defined))
+    x, y = left + 18, top + 84
+    colors = _HEADS if sets == len(view.heads) else _HEADS[:1] * len(view.heads)
+    inset = 1 if cell > 6 else 0
+    for layer, row in enumerate(values):
+        for head, value in enumerate(row):
+            shade = (value - low) / (high - low) if high > low else 0.5
+            color = color_of(shade) if math.isfinite(value) else _UNDEFINED
+            place = (x + head * cell, y + layer * cell, cell - inset, cell - inset)
+            if inset:
+                canvas.frame(*place, _BORDER, 0.5)
+            canvas.box(*place, color)
+    for (layer, head), color in zip(view.heads, colors, strict=False):
+        canvas.frame(x + head * cell, y + layer * cell, cell - inset, cell - inset, color, 2 if cell > 8 else 1)
+    step = max(1, math.ceil(16 / cell))
+    for head in range(0, record.heads, step):
+        canvas.text(str(head), x + (head + 0.5) * cell, y - 9, 10, _MUTED, "center")
+    for layer in range(0, record.layers, step):
+        canvas.text(str(layer), x - 6, y + (layer + 0.5) * cell, 10, _MUTED, "right")
+    below = y + record.layers * cell + 16
+    for index, (text, color) in enumerate(_legend(view, sets)):
+        canvas.box(x, below + 18 * index - 5, 10, 10, color)
+        canvas.text(text, x + 16, below + 18 * index, _SMALL, _INK)
+
+
+def _draw_ramp(canvas: Canvas, left: float, top: float, low: float, high: float, *, is_defined: bool) -> None:
+    if not is_defined or low == high:
+        text = f"{low:.3g}".replace("-", "−") + " for every head" if is_defined else "undefined for every head"
+        canvas.text(text, left, top + 5, _SMALL, _MUTED)
+        return
+    texts = [f"{value:.3g}".replace("-", "−") for value in (low, high)]
+    start = left + canvas.width_of(texts[0], _SMALL) + 6
+    for index, color in enumerate(white_ramp()[::4]):
+        canvas.box(start + 2 * index, top, 2, 10, color)
+    canvas.text(texts[0], left, top + 5, _SMALL, _MUTED)
+    canvas.text(texts[1], start + 2 * len(white_ramp()[::4]) + 6, top + 5, _SMALL, _MUTED)
