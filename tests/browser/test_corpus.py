@@ -58,14 +58,14 @@ def test_the_worst_sentence_opens_by_one_click(
     assert page_errors == []
 
 
-def test_a_sentence_opens_in_marimo(run_marimo: Callable[[str], str], page: Page) -> None:
-    cell = SCORED.replace("\n", "\n    ")
+def test_a_row_that_a_cell_opens_is_shown_in_marimo(run_marimo: Callable[[str], str], page: Page) -> None:
+    cell = SCORED.removesuffix("view").replace("\n", "\n    ") + "view.row = 1\n    view"
     page.goto(
         run_marimo(f"import marimo\napp = marimo.App()\n\n@app.cell\ndef _():\n    {cell}\n    return\n\napp.run()\n")
     )
-    rows = page.locator(".xattn-sentences tbody tr")
-    rows.filter(has_text="Das Kind").click()
-    expect(token(page.locator(PANEL), "source", "Kind")).to_be_visible()
+    expect(token(page.locator(PANEL), "source", "Kind")).to_be_visible(timeout=60_000)
+    page.locator(".xattn-sentences tbody tr").filter(has_text="Wann").click()
+    expect(page.locator(".xattn-open-row")).to_contain_text("run a cell with view.row = 2")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

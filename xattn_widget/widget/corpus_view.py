@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from os import PathLike
@@ -13,13 +13,12 @@ import anywidget
 import pyarrow as pa
 import traitlets
 
-from xattn_widget.corpus.fingerprints import model_fingerprint
-from xattn_widget.corpus.job import check_positive, probe_model
+from xattn_widget.corpus.job import check_positive
 from xattn_widget.corpus.quantities import Ranked, Ranking
 from xattn_widget.corpus.store.parquet import read_table
-from xattn_widget.corpus.store.tables import METADATA, corpus_info, count_errors, score_names
-from xattn_widget.inputs.extras import Extras, make_extras
-from xattn_widget.inputs.text.sides import TextModel, pair_model
+from xattn_widget.corpus.store.tables import count_errors
+from xattn_widget.inputs.extras import make_extras
+from xattn_widget.inputs.text.sides import pair_model
 from xattn_widget.messages.characters import visible, well_formed
 from xattn_widget.panel.front_end import built_file
 from xattn_widget.panel.json_values import error_text
@@ -27,13 +26,12 @@ from xattn_widget.panel.protocol import RequestError, request_id
 from xattn_widget.scores import Score, find_score
 from xattn_widget.widget.cells import connect, disconnect, note_shown
 from xattn_widget.widget.comm import allowed_state
+from xattn_widget.widget.corpus_checks import check_columns, check_pair
 from xattn_widget.widget.corpus_picture import distribution_picture
 from xattn_widget.widget.corpus_requests import answer, read_head, read_name, read_row, read_search
 from xattn_widget.widget.show import show_cross_attention
 from xattn_widget.widget.table_scores import Column, RowScores, find_column, further_scores
 from xattn_widget.widget.widget import CrossAttentionWidget
-
-logger = logging.getLogger("xattn_widget")
 
 # Log-probabilities to list, the first that the table has.
 _PROBABILITIES = ("logprob_sum", "logprob_mean")
@@ -41,6 +39,7 @@ _PROBABILITIES = ("logprob_sum", "logprob_mean")
 _FROM_PAGE = frozenset({"score_name", "head", "lowest_first", "search", "row"})
 # The rows of the summary in words.
 _LINES, _LONGEST_LINE = 5, 100
+_MARIMO = "marimo makes widgets only while a cell runs: run a cell with view.row = {}"
 
 
 class CorpusView(anywidget.AnyWidget):
@@ -92,9 +91,9 @@ class CorpusView(anywidget.AnyWidget):
         self._show = partial(show_cross_attention, model, tokenizer, target_tokenizer=target_tokenizer, forward=forward)
         self._ranking = Ranking(table)
         self._given = {score.name: score for score in map(find_score, scores)}
-        _check_columns(table, self._ranking)
+        check_columns(table, self._ranking)
         text_model = pair_model(model, tokenizer, target_tokenizer)
-        self._shape, notice = _check_pair(table, text_model, make_extras(model, None, forward))
+        self._shape, notice = check_pair(table, text_model, make_extras(model, None, forward))
         self._count = count
         self._probability = next((name for name in _PROBABILITIES if name in self._ranking.quantities), None)
         self._columns = [
@@ -210,7 +209,7 @@ class CorpusView(anywidget.AnyWidget):
                 self.opened = self._open_row(self.row)
                 told["panel"] = self.opened.model_id
         except Exception as error:
-            told["error"] = error_text(error)
+            told["error"] = _MARIMO.format(self.row) if _is_refused_by_marimo(error) else error_text(error)
             if not self._asked_by_page:
                 raise
         finally:
@@ -356,50 +355,10 @@ def _heads(head: Ranked) -> str:
     return " (mean of all heads)" if head is None else f" (mean of layer {head})"
 
 
+def _is_refused_by_marimo(error: Exception) -> bool:
+    """Whether marimo stopped a widget from being made by a click: it asserts that a cell is running."""
+    return isinstance(error, AssertionError) and "marimo" in sys.modules and str(error) == ""
+
+
 def _described(column: Column | None) -> str:
     return well_formed(column.score.description) if column else ""
-
-
-def _check_columns(table: pa.Table, ranking: Ranking) -> None:
-    if not ranking.quantities:
-        raise ValueError("the table has no scores or statistics: make one with score_corpus")
-    for name in ("source", "target"):
-        if name not in table.column_names:
-            raise ValueError(f"the table has no column {name!r}, whose texts the view lists: keep it in the table")
-
-
-def _check_pair(table: pa.Table, text_model: TextModel, extras: Extras) -> tuple[tuple[int, int], str]:
-    """Detect the table of another model: a clicked sentence would show what was not scored, or fail.
-
-    Returns:
-        The model's layers and heads, and a sentence for the reader if the models differ in other respects.
-    """
-    model = text_model.model
-    shape, _ = probe_model(text_model, extras)
-    kind = type(model).__name__
-    for name in score_names(table):
-        field = table.schema.field(name).type
-        scored = tuple(field.shape) if not field.permutation else tuple(field.shape[axis] for axis in field.permutation)
-        if field.dim_names and list(field.dim_names) == ["head", "layer"]:
-            scored = (scored[1], scored[0])
-        if scored != shape:
-            raise ValueError(
-                f"the table has {scored[0]} layers of {scored[1]} heads and this {kind} has {shape[0]} layers of "
-                f"{shape[1]}: pass the model that the table was scored with"
-            )
-    if METADATA not in (table.schema.metadata or {}):
-        return shape, ""
-    before = corpus_info(table).get("job", {}).get("model")
-    now = f"{kind} {model_fingerprint(model)}"  # the form of describe_job
-    if before in (None, now):
-        return shape, ""
-    logger.warning(
-        "the table was scored with another model (%s, this is %s): weights, configuration or number type differ, "
-        "and an opened sentence may not show what was scored",
-        before,
-        now,
-    )
-    return shape, (
-        f"The table was scored with another model ({before}, this is {now}). An opened sentence has the scores of the "
-        "table and the attention of this model."
-    )

@@ -1,0 +1,62 @@
+"""Whether a table can be shown with a model: its columns, and whether the model is the one that scored it."""
+
+from __future__ import annotations
+
+import logging
+
+import pyarrow as pa
+
+from xattn_widget.corpus.fingerprints import model_fingerprint
+from xattn_widget.corpus.job import probe_model
+from xattn_widget.corpus.quantities import Ranking
+from xattn_widget.corpus.store.tables import METADATA, corpus_info, score_names
+from xattn_widget.inputs.extras import Extras
+from xattn_widget.inputs.text.sides import TextModel
+
+logger = logging.getLogger("xattn_widget")
+
+
+def check_columns(table: pa.Table, ranking: Ranking) -> None:
+    """Raise a ValueError unless there is something to rank by, and texts to list."""
+    if not ranking.quantities:
+        raise ValueError("the table has no scores or statistics: make one with score_corpus")
+    for name in ("source", "target"):
+        if name not in table.column_names:
+            raise ValueError(f"the table has no column {name!r}, whose texts the view lists: keep it in the table")
+
+
+def check_pair(table: pa.Table, text_model: TextModel, extras: Extras) -> tuple[tuple[int, int], str]:
+    """Detect the table of another model: a clicked sentence would show what was not scored, or fail.
+
+    Returns:
+        The model's layers and heads, and a sentence for the reader if the models differ in other respects.
+    """
+    model = text_model.model
+    shape, _ = probe_model(text_model, extras)
+    kind = type(model).__name__
+    for name in score_names(table):
+        field = table.schema.field(name).type
+        scored = tuple(field.shape) if not field.permutation else tuple(field.shape[axis] for axis in field.permutation)
+        if field.dim_names and list(field.dim_names) == ["head", "layer"]:
+            scored = (scored[1], scored[0])
+        if scored != shape:
+            raise ValueError(
+                f"the table has {scored[0]} layers of {scored[1]} heads and this {kind} has {shape[0]} layers of "
+                f"{shape[1]}: pass the model that the table was scored with"
+            )
+    if METADATA not in (table.schema.metadata or {}):
+        return shape, ""
+    before = corpus_info(table).get("job", {}).get("model")
+    now = f"{kind} {model_fingerprint(model)}"  # the form of describe_job
+    if before in (None, now):
+        return shape, ""
+    logger.warning(
+        "the table was scored with another model (%s, this is %s): weights, configuration or number type differ, "
+        "and an opened sentence may not show what was scored",
+        before,
+        now,
+    )
+    return shape, (
+        f"The table was scored with another model ({before}, this is {now}). An opened sentence has the scores of the "
+        "table and the attention of this model."
+    )
