@@ -1,6 +1,6 @@
 // The heads in a mounted panel: the preview, the heading of the stage, the score's words, and rows as shown.
 import { describe, expect, it } from "vitest";
-import type { Info, Traits } from "../src/core/contract";
+import type { Head, Info, Traits } from "../src/core/contract";
 import type { Model } from "../src/core/model";
 import { createStaticModel, type StaticState } from "../src/page/model";
 import { settled, state, traits } from "./helpers";
@@ -171,6 +171,46 @@ describe("the heading", () => {
     expect(first(".xattn-reading-hint").hidden).toBe(true);
   });
 
+  it("draws heads as one or apart, as the option says", async () => {
+    const heads: Head[] = [
+      [0, 0],
+      [1, 1],
+    ];
+    const { model } = await mount({ heads, combined: true });
+    const select = (all(".xattn-options select") as HTMLSelectElement[]).find(
+      ({ parentElement }) => parentElement?.firstElementChild?.textContent === "Combine heads by",
+    );
+    expect(heading()).toBe("Mean of 2 heads (L0 H0, L1 H1), rows named by the token being written");
+    expect([select?.value, all(".xattn-chip").length]).toEqual(["mean", 0]);
+    if (select) select.value = "none";
+    select?.dispatchEvent(new Event("change"));
+    await settled();
+    expect(model.get("combined")).toBe(false);
+    expect(heading()).toBe("2 heads, each in its color, rows named by the token being written");
+    expect(all(".xattn-chip")).toHaveLength(2);
+    // A whole layer is shown by its mean; a head that is added is to be told apart.
+    first(".xattn-row-label").click();
+    await settled();
+    expect([model.get("combined"), model.get("heads")]).toEqual([
+      true,
+      [
+        [0, 0],
+        [0, 1],
+      ],
+    ]);
+    const added = first('.xattn-head[data-layer="1"][data-head="0"]');
+    added.dispatchEvent(new MouseEvent("click", { bubbles: true, shiftKey: true }));
+    await settled();
+    expect([model.get("combined"), model.get("heads")]).toEqual([
+      false,
+      [
+        [0, 0],
+        [0, 1],
+        [1, 0],
+      ],
+    ]);
+  });
+
   it("combines heads in the matrix, and says which sentence it is and what is muted", async () => {
     const effect = {
       base: 0,
@@ -197,7 +237,7 @@ describe("the heading", () => {
       live: { why: "", busy: "", error: "", effect },
     });
     expect(heading()).toBe(
-      "Maximum of 2 heads, rows named by the word being written · layer 1, head 0 muted · sentence 2 of 2",
+      "Maximum of 2 heads (L0 H0, L1 H1), rows named by the word being written · layer 1, head 0 muted · sentence 2 of 2",
     );
   });
 });

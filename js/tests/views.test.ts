@@ -78,7 +78,7 @@ describe("the registry", () => {
     expect(tab("Toy").getAttribute("aria-selected")).toBe("true");
     expect(panel.first(".xattn-view").getAttribute("aria-labelledby")).toBe(tab("Toy").id);
     const shown = panel.all(".xattn-options .xattn-field").filter((field) => !field.hidden);
-    expect(shown.map((field) => field.firstElementChild?.textContent)).toEqual(["Words"]);
+    expect(shown.map((field) => field.firstElementChild?.textContent)).toEqual(["Tokens"]);
     // It is drawn again for what it read, and for nothing else.
     model.set("aggregate", "max");
     model.set("table", true);

@@ -57,6 +57,12 @@ class View:
         'model, or its "spread" over them, the standard deviation. Only the first hypothesis of a sentence counts.',
     ] = "sentence"
     aggregate: Annotated[Aggregate, Choice(get_args(Aggregate)), '"mean" or "max" over the picked heads.'] = "mean"
+    combined: Annotated[
+        bool,
+        Flag(),
+        "Draw several picked heads as one, by aggregate, instead of each in its own color; more than seven always are. "
+        "The heads of an opening that nobody has chosen are combined.",
+    ] = False
     keep: Annotated[
         str,
         Choice(("auto", "threshold", "top", "mass")),

@@ -254,6 +254,7 @@ class PanelState:
             else:
                 # It most resembles an alignment if rows are labeled by the token predicted.
                 opening["heads"] = last_layer(record)
+            opening = {"combined": True} | opening
         elif "heads" not in view:
             opening["heads"] = [[view.get("layer", 0), view.get("head", 0)]]
         return opening

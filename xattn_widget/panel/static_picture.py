@@ -104,7 +104,7 @@ def shown_part(view: View, record: AttentionData) -> Part:
     if view.words:
         picked = picked.words()
     weights = picked.weights[0].nan_to_num(0.0)
-    if len(weights) > len(_HEADS):
+    if _is_one(view):
         weights = combined(weights, view.aggregate)[None]
     return Part(
         picked.source_tokens,
@@ -220,15 +220,18 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def _is_one(view: View) -> bool:
+    """Whether several heads are drawn as one set of lines."""
+    return len(view.heads) > len(_HEADS) or (view.combined and len(view.heads) > 1)
+
+
 def heads_title(view: View, record: AttentionData) -> str:
     """The picked heads in words."""
     layers = {layer for layer, _ in view.heads}
     if len(view.heads) == 1:
         layer, head = view.heads[0]
         return f"Layer {layer}, head {head}"
-    together = f"{view.aggregate} of {len(view.heads)} heads"
-    if len(view.heads) <= len(_HEADS):
-        together = f"{len(view.heads)} heads"
+    together = f"{view.aggregate} of {len(view.heads)} heads" if _is_one(view) else f"{len(view.heads)} heads"
     if len(layers) > 1:
         return together[0].upper() + together[1:]
     return f"Layer {view.heads[0][0]}, {together}"

@@ -115,8 +115,8 @@ export function tell({ told, spoken }: Context, text: string): void {
   spoken.value = text;
 }
 
-/** Outline colors of the picked heads: their lines' colors, or one color for an aggregate. */
-export function outlinesOf(count: number, colors: readonly string[]): string[] {
-  const aggregated = count > colors.length;
+/** Outline colors of the picked heads: their lines' colors, or one color where they are drawn as one. */
+export function outlinesOf(count: number, colors: readonly string[], combined: boolean): string[] {
+  const aggregated = combined || count > colors.length;
   return Array.from({ length: count }, (_, i) => colors[aggregated ? 0 : i] ?? "");
 }

@@ -126,6 +126,7 @@ export interface Traits {
   score_name: string;
   over: Over;
   aggregate: Aggregate;
+  combined: boolean;
   keep: Keep;
   threshold: number;
   top_k: number;

@@ -16,16 +16,18 @@ export interface Gestures {
 }
 
 export function createGestures(store: Store, subject: Subject): Gestures {
-  const set = (heads: Head[]) => {
+  /** `combined`: whether they are drawn as one; as before where it is left out. */
+  const set = (heads: Head[], combined = store.get("combined")) => {
     if (subject.second) store.set({ compare: { sentence: subject.pick().sentence, heads } });
-    else store.set(pickPatch(heads));
+    else store.set({ ...pickPatch(heads), combined });
   };
   const picked = () => subject.pick().heads;
   return {
-    pick: (head, add) => set(add ? togglePick(picked(), head) : [head]),
+    // Heads that are added one by one are to be told apart; a whole layer is shown by its mean.
+    pick: (head, add) => (add ? set(togglePick(picked(), head), false) : set([head])),
     pickLayer(layer, add) {
       const whole = wholeLayer(layer, shapeOf(store.get("info"), subject.pick().sentence).heads);
-      set(add ? [...picked().filter((head) => head[0] !== layer), ...whole] : whole);
+      set(add ? [...picked().filter((head) => head[0] !== layer), ...whole] : whole, true);
     },
     stepLayer(by) {
       const { layers } = shapeOf(store.get("info"), store.get("sentence"));

@@ -55,6 +55,7 @@ function specOf(store: Store, { sentence, heads }: Pick): SceneSpec {
     sentence,
     heads,
     aggregate: store.get("aggregate"),
+    combined: store.get("combined"),
     words: store.get("words"),
     drop: store.get("special") === "drop",
     reading: store.get("reading"),

@@ -23,6 +23,8 @@ export interface SceneSpec {
   sentence: number;
   heads: Head[];
   aggregate: Aggregate;
+  /** Whether several heads are drawn as one, their aggregate. */
+  combined: boolean;
   words: boolean;
   drop: boolean;
   reading: Reading;
@@ -36,7 +38,7 @@ export interface Scene {
   /** Weights [target, source] of each set of lines: one per head, or the aggregate alone. */
   sets: Float32Array[];
   aggregate: Float32Array;
-  /** Whether the lines are the aggregate, because there are more heads than colors. */
+  /** Whether the lines are the aggregate, as is wanted or because there are more heads than colors. */
   aggregated: boolean;
   top: number;
 }
@@ -46,6 +48,10 @@ const scenesOf = new WeakMap<SentenceReply, ByteCache<Scene>>();
 const SCENES_BYTES = 32 * 1024 * 1024;
 
 const unitsOfAxis = new WeakMap<Axis, (Units | undefined)[]>();
+
+function keyOf({ heads, aggregate, combined, words, drop, reading }: SceneSpec): string {
+  return [aggregate, combined, words, drop, reading, ...heads.flat()].join(" ");
+}
 
 /** The same object for the same choice: views keep their tokens, and the focus on them, as long as it is the same. */
 function unitsFor(axis: Axis, options: { words: boolean; drop: boolean }): Units {
@@ -69,18 +75,20 @@ export async function buildScene(
   exact = false,
 ): Promise<Scene> {
   // The first layer is requested with the sentence: the first picture waits for both.
-  const [first] = spec.heads;
-  if (first && !exact) data.layer(spec.sentence, first[0]).catch(() => {});
+  const first = spec.heads[0]?.[0];
+  const ahead = first === undefined || exact ? null : data.layer(spec.sentence, first);
+  ahead?.catch(() => {});
+  const layerOf = (number: number) => (ahead && number === first ? ahead : data.layer(spec.sentence, number));
   const reply = await data.sentence(spec.sentence);
   const known = scenesOf.get(reply) ?? new ByteCache<Scene>(SCENES_BYTES);
   scenesOf.set(reply, known);
-  const key = JSON.stringify(spec);
+  const key = keyOf(spec);
   const before = exact ? undefined : known.get(key);
   if (before) return before;
   const options = { words: spec.words, drop: spec.drop };
   const source = unitsFor(reply.source, options);
   const target = unitsFor(reply.target[spec.reading], options);
-  const aggregated = spec.heads.length > MAX_HEAD_COLORS;
+  const aggregated = isAggregated(spec);
   const sets: Float32Array[] = [];
   const total = new Float32Array(source.labels.length * target.labels.length);
   const size = source.assign.length * target.assign.length;
@@ -90,7 +98,7 @@ export async function buildScene(
   const order = spec.heads.map((head, index) => ({ head, index })).sort((a, b) => a.head[0] - b.head[0]);
   for (const number of direct ? new Set(order.map(({ head }) => head[0])) : []) {
     progress(number);
-    const layer = await data.layer(spec.sentence, number);
+    const layer = await layerOf(number);
     signal.throwIfAborted();
     const heads = spec.heads.filter((head) => head[0] === number);
     const absent = heads.find((head) => layer.missing?.includes(head[1]));
@@ -104,7 +112,7 @@ export async function buildScene(
   }
   for (const { head, index } of direct ? [] : order) {
     progress(head[0]);
-    const layer = exact ? null : await data.layer(spec.sentence, head[0]);
+    const layer = exact ? null : await layerOf(head[0]);
     if (layer?.missing?.includes(head[1])) throw new Error(leftOut(head));
     const matrix = layer ? decodeHead(layer.bytes, head[1], size) : await data.head(spec.sentence, ...head);
     signal.throwIfAborted();
@@ -117,6 +125,11 @@ export async function buildScene(
   const scene = { spec, reply, source, target, sets, aggregate: total, aggregated, top: maximum(total) };
   if (!exact) known.set(key, scene, total.byteLength * (1 + sets.length));
   return scene;
+}
+
+/** Whether several heads are drawn as one set of lines. */
+export function isAggregated({ heads, combined }: { heads: readonly Head[]; combined: boolean }): boolean {
+  return heads.length > MAX_HEAD_COLORS || (combined && heads.length > 1);
 }
 
 /** Whether so many lines would tangle that one for each row is enough. */

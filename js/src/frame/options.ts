@@ -3,7 +3,8 @@ import type { Context } from "../core/context";
 import type { Keep, Traits } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { rowName } from "../core/format";
-import { isLong } from "../core/scene";
+import { MAX_HEAD_COLORS } from "../core/scales";
+import { isAggregated, isLong } from "../core/scene";
 import type { Opened } from "../core/view";
 
 /** How the slider shows the number for each way to keep lines. */
@@ -77,18 +78,27 @@ export function createOptions({ store, loader, frames, signal }: Context, opened
   }
   const plain = (...values: string[]) => values.map((value): [string, string] => [value, value]);
 
+  /** Whether the open view can draw several heads in a color each. */
+  const drawsApart = () => opened.value.view.options.includes("keep");
+
   const aggregate = choice(
     "Combine heads by",
-    "Several picked heads become one matrix and one number: their mean or their maximum.",
-    plain("mean", "max"),
-    (value) => change({ aggregate: value as Traits["aggregate"] }),
+    "Several picked heads become one: their mean or their maximum. In Lines they can have a color each instead.",
+    [["none", "none (a color each)"], ...plain("mean", "max")],
+    (value) =>
+      change(
+        value === "none"
+          ? { combined: false }
+          : { aggregate: value as Traits["aggregate"], ...(drawsApart() ? { combined: true } : {}) },
+      ),
   );
+  const [apart] = aggregate.select.options;
   const units = choice(
-    "Words",
+    "Tokens",
     "Whole words, or the subwords that the model reads. The weights of a word are summed over its subwords in the source and averaged over those in the target.",
     [
-      ["words", "whole"],
-      ["subwords", "in subwords"],
+      ["words", "words"],
+      ["subwords", "subwords"],
     ],
     (value) => change({ words: value === "words" }),
   );
@@ -180,7 +190,11 @@ export function createOptions({ store, loader, frames, signal }: Context, opened
   }
 
   frames.draw(() => {
-    aggregate.select.value = store.get("aggregate");
+    const heads = store.get("heads");
+    const isOne = !drawsApart() || isAggregated({ heads, combined: store.get("combined") });
+    // More heads than colors are never drawn apart.
+    if (apart) apart.hidden = !drawsApart() || heads.length > MAX_HEAD_COLORS;
+    aggregate.select.value = isOne ? store.get("aggregate") : "none";
     units.select.value = store.get("words") ? "words" : "subwords";
     special.select.value = store.get("special");
     reading.select.value = store.get("reading");

@@ -1,11 +1,15 @@
 // The heading of the stage: what is shown in words, each head beside its line color, and what would read better.
 import { type Context, outlinesOf } from "../core/context";
-import type { AlignmentReply, Head, Info } from "../core/contract";
+import type { AlignmentReply, Head, Info, Reading } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { headName } from "../core/format";
 import { betterReading } from "../core/readings";
+import { isAggregated } from "../core/scene";
 import { oneTabStop } from "../core/tab_stop";
 import type { Opened, View } from "../core/view";
+
+/** Up to so many heads are named in the heading. */
+const NAMED = 5;
 
 export function createPicked(
   { store, loader, colors, gestures, frames, signal }: Context,
@@ -53,12 +57,20 @@ export function createPicked(
     const [first] = heads;
     if (!first) return "";
     if (heads.length === 1) return upper(headName(...first));
-    const together = combines || heads.length > colors.value.length;
+    const together = combines || isAggregated({ heads, combined: store.get("combined") });
     const aggregate = store.get("aggregate") === "mean" ? "mean" : "maximum";
     const text = together
       ? `${aggregate} of ${heads.length} heads`
       : `${heads.length} heads, each in its color`;
-    return heads.every(([layer]) => layer === first[0]) ? `Layer ${first[0]}, ${text}` : upper(text);
+    if (heads.every(([layer]) => layer === first[0])) return `Layer ${first[0]}, ${text}`;
+    const names = heads.map(([layer, head]) => `L${layer} H${head}`).join(", ");
+    return upper(together && heads.length <= NAMED ? `${text} (${names})` : text);
+  }
+
+  /** What the rows are named by, in words. */
+  function rowsText(reading: Reading): string {
+    const unit = store.get("words") ? "word" : "token";
+    return `rows named by the ${unit} ${reading === "output" ? "being written" : "just read"}`;
   }
 
   /** What is done to the sentence that is shown, and which it is. */
@@ -78,9 +90,7 @@ export function createPicked(
     const { view } = opened.value;
     const preview = loader.preview.scene.value;
     const heads = preview?.spec.heads ?? store.get("heads");
-    const unit = store.get("words") ? "word" : "token";
-    const rows = store.get("reading") === "output" ? `${unit} being written` : `${unit} just read`;
-    const text = `${headsText(heads, view)}, rows named by the ${rows}`;
+    const text = `${headsText(heads, view)}, ${rowsText(store.get("reading"))}`;
     element.hidden = view.hint === undefined;
     setText(main, preview ? `Preview: ${text.charAt(0).toLowerCase()}${text.slice(1)}` : text);
     dropped.hidden = store.get("special") !== "drop";
@@ -89,9 +99,9 @@ export function createPicked(
   });
   frames.draw(() => {
     const heads = store.get("heads");
-    const outlines = outlinesOf(heads.length, colors.value);
-    // With more heads than colors, or in a view that combines them, the heading alone says which.
-    const apart = heads.length > 1 && heads.length <= colors.value.length;
+    const outlines = outlinesOf(heads.length, colors.value, false);
+    // Of heads that are drawn as one, the heading alone says which.
+    const apart = heads.length > 1 && !isAggregated({ heads, combined: store.get("combined") });
     chips.hidden = !apart;
     chips.replaceChildren(...(apart ? heads.map((head, i) => chip(head, outlines[i] ?? "")) : []));
     tabStop.refresh();
@@ -103,9 +113,8 @@ export function createPicked(
     const better =
       model === info.model ? betterReading(info.alignment_guess, heads, store.get("reading")) : null;
     hint.hidden = better === null;
-    const token = better === "input" ? "read" : "written";
     const subject = heads.length === 1 ? "Reads" : "These heads read";
-    setText(advice, better ? `${subject} better with rows named by the token ${token}.` : "");
+    setText(advice, better ? `${subject} better with ${rowsText(better)}.` : "");
   });
   frames.draw(() => {
     const hasReference = Boolean(loader.picked.value?.reply.reference);

@@ -102,7 +102,7 @@ export function createHeads(
       ...shapeOf(info, sentence),
       ...(opened.value.view.outlined?.() ?? {
         picked: firstPick(store).heads,
-        outlines: outlinesOf(heads.length, colors.value),
+        outlines: outlinesOf(heads.length, colors.value, store.get("combined")),
       }),
       scoreName: survey.grid.value.name,
       ranked: ranked.value,

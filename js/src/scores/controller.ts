@@ -50,7 +50,7 @@ export function mountScores(context: Context): ScoresView {
       void axes.value;
       const picked = store.get("heads");
       table.mark(picked);
-      scatter.mark(picked, outlinesOf(picked.length, colors.value));
+      scatter.mark(picked, outlinesOf(picked.length, colors.value, store.get("combined")));
     },
   };
 }

@@ -16,7 +16,7 @@ export function saveScores({ grids, axes }: ScoresView, { store, colors }: Conte
       const [x, y] = axes.value.map((name) => replies.get(name));
       if (!x || !y) throw new Error("the scores are not loaded yet");
       const picked = store.get("heads");
-      const outlines = outlinesOf(picked.length, colors.value);
+      const outlines = outlinesOf(picked.length, colors.value, store.get("combined"));
       return drawScatter(scatterMarks(x, y, axes.value), picked, outlines, style);
     },
     numbers(format) {

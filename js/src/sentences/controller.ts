@@ -55,6 +55,7 @@ export function mountSentences(context: Context): SentencesView {
       sentence: entry,
       heads: fitHeads(store.get("heads"), shapeOf(store.get("info"), entry)),
       aggregate: store.get("aggregate"),
+      combined: true,
       words: store.get("words"),
       drop: store.get("special") === "drop",
       reading: store.get("reading"),

@@ -48,7 +48,7 @@ describe("the order of the parts", () => {
 describe("options", () => {
   it("are absent where they do not apply", async () => {
     const model = await mount();
-    const ofTokens = ["Words", "Special tokens", "Name rows by"];
+    const ofTokens = ["Tokens", "Special tokens", "Name rows by"];
     expect(fields()).toEqual([...ofTokens, "Layout", "Show lines", "Hide weights below"]);
     model.set("panel", "matrix");
     await settled();
@@ -76,7 +76,7 @@ describe("options", () => {
       select.dispatchEvent(new Event("change"));
     };
     choose("Name rows by", "token read");
-    choose("Words", "whole");
+    choose("Tokens", "words");
     choose("Show lines", "strongest");
     expect([model.get("reading"), model.get("words"), model.get("keep")]).toEqual(["input", true, "top"]);
     await settled();
@@ -141,7 +141,13 @@ describe("the way to the tokens", () => {
   });
 
   it("goes on inside the tools and the ranking by arrow keys", async () => {
-    const model = await mount();
+    const model = await mount({}, ({ sentences }) => {
+      const values = [
+        [0.5, 0.25],
+        [0.1, 0.75],
+      ];
+      for (const { scores } of sentences) scores.entropy = { values, signature: "entropy|v:1" };
+    });
     const [save, keys] = [first(".xattn-export-toggle"), first(".xattn-keys-toggle")];
     save.focus();
     press(save, "ArrowRight");
