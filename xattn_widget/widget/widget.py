@@ -304,7 +304,12 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
             raise
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The widget, and a text and a picture for places where widgets do not run."""
+        """The widget, and a text and a picture for places where widgets do not run.
+
+        The picture shows the heads picked when the cell ran. It does not follow later picks: a notebook keeps what the
+        cell sent, the kernel is not told when it is saved, and sending the output again would make JupyterLab build the
+        panel anew under the reader's hands. Run the cell again before saving, or show ``widget.embed()``.
+        """
         from xattn_widget.panel.static_picture import summary_picture
 
         connect(self, self._own_layout)

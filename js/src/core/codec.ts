@@ -62,23 +62,8 @@ function addSquares(block: Uint32Array, bytes: Uint8Array, starts: readonly numb
 }
 
 function takeLargest(block: Uint32Array, bytes: Uint8Array, starts: readonly number[], count: number): void {
-  let done = 0;
-  for (; done + 4 <= starts.length; done += 4) {
-    const [p, q, r, s] = starts.slice(done, done + 4) as [number, number, number, number];
-    for (let i = 0; i < count; i++) {
-      const [a, b] = [bytes[p + i] as number, bytes[q + i] as number];
-      const [c, d] = [bytes[r + i] as number, bytes[s + i] as number];
-      const [left, right] = [a > b ? a : b, c > d ? c : d];
-      const most = left > right ? left : right;
-      const before = block[i] as number;
-      block[i] = most > before ? most : before;
-    }
-  }
-  for (const start of starts.slice(done))
-    for (let i = 0; i < count; i++) {
-      const byte = bytes[start + i] as number;
-      if (byte > (block[i] as number)) block[i] = byte;
-    }
+  for (const start of starts)
+    for (let i = 0; i < count; i++) block[i] = Math.max(block[i] as number, bytes[start + i] as number);
 }
 
 /** One head of [heads, target, source] bytes as weights [target, source]. */
