@@ -91,6 +91,9 @@ STATES: dict[str, tuple[Callable[[], CrossAttentionWidget], int]] = {
     "matrix-narrow": (lambda: panel_of(panel="matrix", layer=3, head=5), 600),
     "matrix-wide": (lambda: panel_of(panel="matrix", words=True, layer=3, head=7, target_index=4), 1600),
     "table": (lambda: panel_of(panel="matrix", table=True, words=True, layer=3, head=5), 1000),
+    "sentences-narrow": (lambda: panel_of(panel="sentences", words=True, layer=3, head=5), 600),
+    "sentences-wide": (lambda: panel_of(panel="sentences", words=True, heads=[(3, 5), (3, 6)]), 1600),
+    "lines-combined": (lambda: panel_of(heads=[(3, 5), (3, 6)], combined=True), 1000),
     "compare-narrow": (lambda: panel_of(panel="compare", words=True, layer=3, head=5), 600),
     "compare-wide": (lambda: panel_of(panel="compare", compare={"heads": [(2, 1)]}, layer=3, head=5), 1600),
     "scores-narrow": (lambda: panel_of(panel="scores", second_score="confidence", layer=3, head=5), 600),
@@ -126,6 +129,8 @@ def settled(page: Page, widget: CrossAttentionWidget) -> Locator:
     elif shown == "scores":
         expect(panel.locator(".xattn-dot-mark").first).to_be_visible()
         expect(panel.locator(".xattn-score-table")).not_to_contain_text("…")
+    elif shown == "sentences":
+        expect(panel.locator(".xattn-card").first).to_contain_text("Gestern")
     elif shown == "compare":
         expect(panel.locator(".xattn-pane-text").nth(1)).not_to_be_empty()
     if widget.target_index is not None:
