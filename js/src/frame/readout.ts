@@ -114,7 +114,7 @@ export function createReadout(context: Context, opened: Opened): HTMLElement {
       setBdi(name, partner.label);
       name.classList.toggle("xattn-special", partner.special);
       strip.element.hidden = partner.each.length === 0;
-      strip.show(stripCells(partner.each, inspection.heads, colors.value));
+      if (partner.each.length > 0) strip.show(stripCells(partner.each, inspection.heads, colors.value));
       fill.style.width = `${Math.min(100, partner.value * 100)}%`;
       setText(value, formatWeight(partner.value, inspection.exact));
     });

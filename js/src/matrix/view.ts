@@ -63,7 +63,7 @@ export function createMatrix(
   const legend = createLegend("Weight", "Square-root scale, so that small weights can be told from none");
   const zoom = button("Enlarge", () => events.zoom(!props?.enlarged));
   const asTable = button("As a table", () => events.table(!props?.table));
-  const tools = h("div", { class: "xattn-tools" }, zoom, asTable);
+  const tools = h("div", { class: "xattn-tools" }, asTable, zoom);
   const foot = h("div", { class: "xattn-foot" }, legend.element, tools);
   const element = h("div", { class: "xattn-matrix" }, pane.element, table.element, foot);
 
