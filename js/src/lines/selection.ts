@@ -85,24 +85,28 @@ export function collectLines(
   const bins = 1024;
   const counts = new Uint32Array(bins + 1);
   const bin = (weight: number) => Math.min(bins, Math.floor(Math.sqrt(weight) * bins));
-  /** Calls `found` for every weight that is a line; a weight of zero never is. */
-  const scan = (found: (set: number, row: number, column: number, weight: number) => void) => {
-    sets.forEach((matrix, set) => {
-      for (let row = 0, i = 0; i < matrix.length; row++) {
-        const cut = cuts[set]?.[row] ?? 0;
-        for (let column = 0; column < width; column++, i++) {
-          const weight = matrix[i] ?? 0;
-          if (weight > 0 && weight >= cut) found(set, row, column, weight);
-        }
+  // The cells that are lines, of each set; a weight of zero never is one. By index and without calls: this runs over
+  // every weight at each switch of a layer.
+  const cells = sets.map((matrix, set) => {
+    const places = new Uint32Array(matrix.length);
+    let count = 0;
+    for (let row = 0, i = 0; i < matrix.length; row++) {
+      const cut = cuts[set]?.[row] ?? 0;
+      for (const end = i + width; i < end; i++) {
+        const weight = matrix[i] as number;
+        if (weight > 0 && weight >= cut) places[count++] = i;
+      }
+    }
+    return places.subarray(0, count);
+  });
+  const found = cells.reduce((sum, places) => sum + places.length, 0);
+  if (found > cap)
+    cells.forEach((places, set) => {
+      for (const place of places) {
+        const b = bin(sets[set]?.[place] ?? 0);
+        counts[b] = (counts[b] ?? 0) + 1;
       }
     });
-  };
-  let found = 0;
-  scan((_set, _row, _column, weight) => {
-    found++;
-    const b = bin(weight);
-    counts[b] = (counts[b] ?? 0) + 1;
-  });
   let least = 0;
   if (found > cap) {
     let kept = 0;
@@ -114,8 +118,12 @@ export function collectLines(
     least++;
   }
   const picked: [number, number, number, number][] = [];
-  scan((set, row, column, weight) => {
-    if (bin(weight) >= least) picked.push([set, row, column, weight]);
+  cells.forEach((places, set) => {
+    for (const place of places) {
+      const weight = sets[set]?.[place] ?? 0;
+      if (found <= cap || bin(weight) >= least)
+        picked.push([set, Math.floor(place / width), place % width, weight]);
+    }
   });
   return { ...packLines(picked), found };
 }

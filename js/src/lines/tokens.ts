@@ -165,9 +165,9 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
         const fact = next[unit] ?? "";
         if (fact === (facts[unit] ?? "")) return;
         if (!shown) return;
-        const [long, spoken] = [longName(shown.units, unit), spokenName(shown.units, unit)];
+        // A tooltip beside a name is the accessible description.
+        const long = longName(shown.units, unit);
         token.title = fact ? `${long}\n${fact}` : long;
-        token.setAttribute("aria-label", fact ? `${spoken}, ${fact}` : spoken);
       });
       facts = next;
     },

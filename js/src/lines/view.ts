@@ -63,6 +63,9 @@ const ROW_HEIGHT = 24;
 const VERTICAL_SLOT = 24;
 const TALLEST_LABEL = 120;
 const TOKEN_PADDING = 14;
+/** Up to so many tokens get their names with the picture, more of them later, in milliseconds. */
+const DESCRIBED_AT_ONCE = 160;
+const DESCRIBE_DELAY = 150;
 const NONE: ReadonlyMap<number, PartnerMark> = new Map();
 
 export function createLines(
@@ -240,8 +243,21 @@ export function createLines(
     }
     source.show(scene.source, placed.source, layout, placed.vertical, fade);
     target.show(scene.target, placed.target, layout, placed.vertical, fade);
-    source.describe(coverageTexts(scene));
-    target.describe(probabilityTexts(scene));
+    describeSoon(scene);
+  }
+
+  let describing: ReturnType<typeof setTimeout> | undefined;
+  signal.addEventListener("abort", () => clearTimeout(describing), { once: true });
+
+  /** Names the tokens with their numbers; many of them after the picture, which should not wait for it. */
+  function describeSoon(scene: Scene): void {
+    const describe = () => {
+      source.describe(coverageTexts(scene));
+      target.describe(probabilityTexts(scene));
+    };
+    clearTimeout(describing);
+    if (scene.source.labels.length + scene.target.labels.length <= DESCRIBED_AT_ONCE) describe();
+    else describing = setTimeout(describe, DESCRIBE_DELAY);
   }
 
   const repaint = () => {
@@ -272,8 +288,8 @@ export function createLines(
       props = next;
       if (before?.scene !== next.scene || before.filter !== next.filter) collect(next);
       layOut();
-      paintOverview();
       repaint();
+      if (!overview.element.hidden) schedule(paintOverview);
     },
     activate(next) {
       active = next;
