@@ -10,6 +10,7 @@ import { createGestures, type Gestures } from "./gestures";
 import type { Token } from "./inspect";
 import { createLoader, type Loader } from "./loader";
 import type { Model } from "./model";
+import { followNeighbors } from "./neighbors";
 import { createSubject, type Subject } from "./picks";
 import { headColors } from "./scales";
 import { createStore, type Store } from "./store";
@@ -81,6 +82,7 @@ export function createContext(model: Model, root: HTMLElement, closing: AbortSig
     },
     closing,
   );
+  followNeighbors({ data, store, frames, picked: () => loader.picked.value }, closing);
   followAhead({ data, store, transport, loader, frames, hasKernel }, closing);
   return {
     ...looks,
