@@ -51,20 +51,23 @@ def test_a_score_is_computed_once_for_each_record_whoever_asks(tmp_path):
         assert ask(widget, request)[0]["values"] == attention.weights.amax((-1, -2)).tolist()
     widget.summary(), widget.scores(), widget.scores("slow").zero_()
     widget._repr_mimebundle_()
-    widget.to_html(tmp_path / "page.html")
-    widget.embed()
-    widget.export(tmp_path / "a.html")
     assert counted.calls == 1
     # Another widget of the same record shares its values.
     assert torch.equal(CrossAttentionWidget(attention, scores=[slow]).scores(), attention.weights.amax((-1, -2)))
     assert counted.calls == 1
     CrossAttentionWidget(record(seed=2), scores=[slow]).summary()
     assert counted.calls == 2
+    # A page also has the scores of the rows that are shown without special tokens, under each reading.
+    widget.to_html(tmp_path / "page.html")
+    assert counted.calls == 4
+    widget.embed()
+    widget.export(tmp_path / "a.html")
+    assert counted.calls == 4
     # Adding the score again means that it may have changed.
     widget.add_score(slow)
-    assert counted.calls == 3
+    assert counted.calls == 5
     widget.add_score(slow, special="drop")
-    assert counted.calls == 4
+    assert counted.calls == 6
 
 
 def test_a_slow_score_is_computed_outside_the_message_loop():
