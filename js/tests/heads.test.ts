@@ -237,7 +237,7 @@ describe("the heading", () => {
       live: { why: "", busy: "", error: "", effect },
     });
     expect(heading()).toBe(
-      "Maximum of 2 heads (L0 H0, L1 H1), rows named by the word being written · layer 1, head 0 muted · sentence 2 of 2",
+      "Maximum of 2 heads (L0 H0, L1 H1), rows named by the word being written · layer 1, head 0 muted · sentence\u00a02\u00a0of\u00a02",
     );
   });
 });

@@ -54,7 +54,9 @@ def test_a_notebook_session(
     expect(detail(panel)).to_contain_text("gelesen")
     text = notebook.text(
         notebook.add_and_run(
-            "row = widget.record.weights[-1].mean(0)[widget.record.target_tokens.index('read')]\n"
+            "record = widget.record.words()\n"
+            "joint = sum(record.weights[layer, head] for layer, head in widget.heads) / len(widget.heads)\n"
+            "row = joint[record.target_tokens.index('read')]\n"
             "print(f'{row.max():.3f}')"
         )
     )
@@ -76,7 +78,8 @@ def test_a_notebook_session(
 
     # Another score, then one from the next cell.
     panel.get_by_label("Score that colors the heads").select_option("entropy")
-    expect(panel).to_contain_text("entropy|special:keep|v:")
+    signature = panel.get_by_role("button", name="Copy signature")
+    expect(signature).to_have_attribute("title", re.compile(r"entropy\|special:keep\|v:"))
     notebook.add_and_run(
         "@score(direction='lower')\n"
         "def first_column(attention, source_mask, target_mask):\n"
@@ -84,7 +87,7 @@ def test_a_notebook_session(
         "widget.add_score(first_column)"
     )
     expect(panel.get_by_label("Score that colors the heads")).to_have_value("first_column")
-    expect(panel).to_contain_text("first_column|special:keep|code:")
+    expect(signature).to_have_attribute("title", re.compile(r"first_column\|special:keep\|code:"))
     expect(head(panel, 0, 0)).to_have_attribute("aria-label", re.compile("first_column"))
 
     # Another sentence.

@@ -56,7 +56,7 @@ def test_the_page_allows_its_own_script_and_nothing_else(page: Page, page_errors
     token(panel, "target", "book").hover()
     expect(detail(panel)).to_contain_text("Buch")
     expect(page.locator(".xattn-fallback")).to_have_count(0)
-    assert save(page, panel, "Picture").read_bytes().startswith(b"\x89PNG")
+    assert save(page, panel, "PNG").read_bytes().startswith(b"\x89PNG")
     assert save(page, panel, "CSV").read_text(encoding="utf-8").startswith("heads,")
     assert page_errors == []
     # A script that somebody manages to put in does not run.
@@ -141,10 +141,10 @@ def test_an_embedded_page_is_sandboxed_and_works(page: Page, page_errors: list[s
         needed, given = inside.evaluate("() => [document.documentElement.scrollHeight, window.innerHeight]")
         assert given - 40 <= needed <= given + 1
     # It saves files, and copies.
-    assert save(page, panel, "Picture").read_bytes().startswith(b"\x89PNG")
+    assert save(page, panel, "PNG").read_bytes().startswith(b"\x89PNG")
     assert save(page, panel, "CSV").read_text(encoding="utf-8").startswith("heads,")
     token(panel, "target", "book").click()
-    panel.get_by_role("button", name="Copy").click()
+    panel.get_by_role("button", name="Copy row").click()
     expect(panel.locator(".xattn-loading")).to_contain_text("copied", ignore_case=True)
     # It can neither read nor change the notebook.
     assert inside.evaluate("() => { try { return parent.document.title } catch { return null } }") is None
@@ -205,7 +205,7 @@ def test_hostile_names_are_text_in_every_drawing(page: Page, page_errors: list[s
             open_tab(panel, view)
             if view == "Scores":
                 expect(panel.locator(".xattn-dot-mark")).to_have_count(4)
-            tree = ElementTree.fromstring(save(page, panel, "Drawing").read_bytes())
+            tree = ElementTree.fromstring(save(page, panel, "SVG").read_bytes())
             assert not tree.findall(".//{*}script")
             assert not [key for element in tree.iter() for key in element.attrib if key.startswith("on")]
     assert page.evaluate("() => window.pwned") is None
@@ -239,7 +239,7 @@ def test_a_score_that_fails_is_named_and_the_others_show(
     expect(panel.locator(".xattn-own-score")).to_contain_text(re.compile("rank|mean of"))
     panel.get_by_label("Vertical axis").select_option("peak")
     expect(panel.locator(".xattn-dot-mark")).to_have_count(6)
-    saved = save(page, panel, "Weights (JSON)").read_text(encoding="utf-8")
+    saved = save(page, panel, "JSON").read_text(encoding="utf-8")
     assert "ZeroDivisionError" in saved
     assert page.evaluate("() => window.pwned") is None
     context.close()

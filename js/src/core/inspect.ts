@@ -59,11 +59,17 @@ export function inspectToken(scene: Scene, token: Token, exact: Float32Array | n
     kind: `${side === "source" ? "Source" : "Target"} ${positionText(units.positions[unit] ?? [])}`,
     label: units.labels[unit] ?? "",
     facts: side === "target" ? probabilityText(scene, unit) : readText(scene, weights, exact !== null),
-    caption: `${side === "target" ? "Looks at" : "Looked at by"}${headsText(scene)}`,
+    caption: `${side === "target" ? "Looks at" : "Looked at by"}${headsText(scene)}${fewText(weights)}`,
     partners,
     heads: separate ? scene.spec.heads.map((head) => headName(...head)) : [],
     exact: exact !== null,
   };
+}
+
+/** That the listed partners are not all. */
+function fewText(weights: Float32Array): string {
+  const { readers } = readingOf(weights);
+  return readers > PARTNERS ? `, ${PARTNERS} strongest of ${readers}` : "";
 }
 
 function positionText(positions: number[]): string {

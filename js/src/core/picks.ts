@@ -70,7 +70,12 @@ export function secondPick(store: Store): Pick {
   const first = firstPick(store);
   const several = info.sentences.length > 1;
   const next = several ? (first.sentence + 1) % info.sentences.length : first.sentence;
-  const sentence = compare ? (compare.sentence ?? first.sentence) : next;
+  // What muting has changed is compared with the sentence that it was tried on.
+  const effect = store.get("live")?.effect;
+  const isMuted =
+    effect !== null && (effect?.forced === first.sentence || effect?.written === first.sentence);
+  const other = isMuted && effect ? effect.base : next;
+  const sentence = compare ? (compare.sentence ?? first.sentence) : other;
   const shape = shapeOf(info, sentence);
   if (compare?.heads) return { sentence, heads: fitHeads(compare.heads, shape) };
   if (compare || several) return { sentence, heads: fitHeads(first.heads, shape) };

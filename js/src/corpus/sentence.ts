@@ -16,6 +16,8 @@ export type MountPanel = (model: Model, host: HTMLElement) => () => void;
 
 /** How long to wait for the model of a panel, which some hosts never deliver. */
 const PATIENCE = 15_000;
+/** After this long the panel has its height. */
+const SETTLED = 300;
 
 export function createSentence(
   model: HostedModel,
@@ -38,6 +40,7 @@ export function createSentence(
 
   async function open(panel: string): Promise<void> {
     if (panel === mounted) return;
+    const isFirst = mounted === "";
     mounted = panel;
     unmount();
     unmount = () => {};
@@ -47,6 +50,8 @@ export function createSentence(
       if (signal.aborted || mounted !== panel) return;
       unmount = mount(found, place);
       setText(status, "");
+      // Below a long list it may be out of sight; later rows open in the same place.
+      if (isFirst) setTimeout(() => place.scrollIntoView?.({ block: "nearest" }), SETTLED);
     } catch (error) {
       if (signal.aborted || mounted !== panel) return;
       setText(

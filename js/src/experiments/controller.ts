@@ -86,7 +86,11 @@ export function createExperiments(context: Context): Experiments {
       muteMode(on) {
         muteMode.value = on;
       },
-      mute: (heads) => void ask({ action: "mute", heads }),
+      mute(heads) {
+        // Whoever unmutes everything is done with muting: the next click on a head picks it.
+        if (heads.length === 0) muteMode.value = false;
+        void ask({ action: "mute", heads });
+      },
       compare() {
         const { effect } = muting.value;
         const sentence = comparedSentence(muting.value, store.get("heads"));

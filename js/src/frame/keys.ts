@@ -63,7 +63,7 @@ export function createKeys({ root, id, signal }: Context): HTMLElement {
     "div",
     {
       class: "xattn-keys",
-      attrs: { id: `${id}-keys`, role: "dialog", "aria-label": "Keys", tabindex: "-1" },
+      attrs: { id: `${id}-keys`, role: "dialog", "aria-label": "Keys", tabindex: "0" },
     },
     h(
       "div",

@@ -63,7 +63,8 @@ export function createPicked(
       ? `${aggregate} of ${heads.length} heads`
       : `${heads.length} heads, each in its color`;
     if (heads.every(([layer]) => layer === first[0])) return `Layer ${first[0]}, ${text}`;
-    const names = heads.map(([layer, head]) => `L${layer} H${head}`).join(", ");
+    const inOrder = [...heads].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+    const names = inOrder.map(([layer, head]) => `L${layer} H${head}`).join(", ");
     return upper(together && heads.length <= NAMED ? `${text} (${names})` : text);
   }
 
@@ -82,7 +83,7 @@ export function createPicked(
       ? [muted.length === 1 ? `${headName(...(muted[0] ?? [0, 0]))} muted` : `${muted.length} heads muted`]
       : [];
     const [place, count] = placeOf(info, sentence);
-    if (count > 1) parts.push(`sentence ${place} of ${count}`);
+    if (count > 1) parts.push(`sentence\u00a0${place}\u00a0of\u00a0${count}`);
     return parts.map((part) => ` · ${part}`).join("");
   }
 

@@ -83,6 +83,7 @@ export function createHeads(
   frames.draw(() => {
     score.show({
       scores: store.get("score_list"),
+      isSpread: survey.grid.value.over === "spread",
       name: store.get("score_name"),
       domain: domain.value,
       ready: values.value !== null,

@@ -7,6 +7,8 @@ import type { Domain } from "../core/scales";
 import type { Theme } from "../core/theme";
 
 export interface ScoreProps {
+  /** Whether the values are the spread of the score over sentences, of which none is better. */
+  isSpread: boolean;
   scores: ScoreInfo[];
   name: string;
   domain: Domain | null;
@@ -37,6 +39,8 @@ export interface ScoreView {
 
 /** Of an error, in characters; the alert above the view has the whole text. */
 const LONGEST_ERROR = 200;
+
+const SPREAD = "How much the score differs between sentences: its standard deviation over them.";
 
 export function createScore(events: ScoreEvents, signal: AbortSignal): ScoreView {
   const select = h("select", { attrs: { "aria-label": "Score that colors the heads" } });
@@ -82,7 +86,7 @@ export function createScore(events: ScoreEvents, signal: AbortSignal): ScoreView
   return {
     element,
     show(props) {
-      const { scores, domain, ready, failure, undefinedHeads } = props;
+      const { scores, isSpread, domain, ready, failure, undefinedHeads } = props;
       if (listed !== scores) {
         listed = scores;
         const option = (score: ScoreInfo) =>
@@ -91,9 +95,9 @@ export function createScore(events: ScoreEvents, signal: AbortSignal): ScoreView
       }
       select.value = props.name;
       const score = scores.find((entry) => entry.name === props.name);
-      setText(meaning, score?.description ?? "");
+      setText(meaning, isSpread ? SPREAD : (score?.description ?? ""));
       meaning.hidden = meaning.textContent === "";
-      const words = score ? directionText(score) : "";
+      const words = score && !isSpread ? directionText(score) : "";
       setText(direction, undefinedHeads > 0 ? `${words} · ${undefinedHeads} undefined (hatched)` : words);
       bar.style.backgroundImage = props.theme.ramp.gradient;
       setText(low, failure ? "–" : !ready ? "…" : domain ? formatScore(domain.low) : "–");

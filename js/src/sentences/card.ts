@@ -15,6 +15,8 @@ export interface Look {
   theme: Theme;
   /** Of the lines. */
   color: string;
+  /** Whether the lines of special tokens are faint. */
+  fade: boolean;
   family: string;
 }
 
@@ -79,7 +81,7 @@ export function createCard(place: number, entry: number, info: SentenceInfo): Ca
       drawing.style.height = `${boxHeight(units)}px`;
       element.style.setProperty("contain-intrinsic-height", `auto ${boxHeight(units) + AROUND}px`);
     },
-    draw(scene, { theme, color, family }) {
+    draw(scene, { theme, color, fade, family }) {
       failure.hidden = true;
       canvas.hidden = false;
       const units = Math.max(scene.source.labels.length, scene.target.labels.length);
@@ -87,7 +89,7 @@ export function createCard(place: number, entry: number, info: SentenceInfo): Ca
       drawing.style.height = `${box.height}px`;
       const context = prepareCanvas(canvas, box.width, box.height);
       if (context && box.width > 0)
-        paintSentence(canvasSurface(context, { family, size: 11 }), scene, box, theme, color);
+        paintSentence(canvasSurface(context, { family, size: 11 }), scene, box, theme, color, fade);
     },
     fail(reason) {
       canvas.hidden = true;

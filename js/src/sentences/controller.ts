@@ -21,7 +21,7 @@ export interface SentencesView extends View {
 }
 
 export function mountSentences(context: Context): SentencesView {
-  const { store, survey, colors, theme, size, root, signal } = context;
+  const { store, survey, colors, theme, size, root, id, signal } = context;
   const entries = computed(() => store.get("info").sentences);
   const firsts = computed(() => firstEntries(entries.value));
   const isComplete = computed(() => firsts.value.every((entry) => survey.progress.value.outcomes.has(entry)));
@@ -37,12 +37,22 @@ export function mountSentences(context: Context): SentencesView {
   const drawing = computed(() => {
     void size.value;
     const { heads: _, ...rest } = spec(0);
-    return { ...rest, heads: store.get("heads"), theme: theme.value, colors: colors.value };
+    return {
+      ...rest,
+      heads: store.get("heads"),
+      special: store.get("special"),
+      theme: theme.value,
+      colors: colors.value,
+    };
   });
 
   const view = createSentences(
     {
-      open: (entry) => store.set({ ...sentencePatch(store, entry), panel: "lines" }),
+      open(entry) {
+        store.set({ ...sentencePatch(store, entry), panel: "lines" });
+        // The card that had the focus is gone with the view.
+        root.querySelector<HTMLElement>(`#${id}-tab-lines`)?.focus();
+      },
       order: (sentence_order) => store.set({ sentence_order }),
       need: (entry) => need(entry),
     },
@@ -83,6 +93,7 @@ export function mountSentences(context: Context): SentencesView {
         look: {
           theme: theme.value,
           color: colors.value[0] ?? "",
+          fade: store.get("special") === "fade",
           family: getComputedStyle(root).fontFamily,
         },
         drawing: drawing.value,
@@ -121,7 +132,7 @@ function noteOf({ store }: Context): string {
   const { targets } = listSentences(store.get("info").sentences);
   const parts = ["A click opens a sentence."];
   if (store.get("heads").length > 1) parts.push("The score is the mean of the picked heads.");
-  parts.push("Long sentences are maps: target down, source across.");
+  parts.push("Long sentences are drawn as heat maps: target down, source across.");
   if (targets.some((entries) => entries.length > 1))
     parts.push("Of several targets of a sentence, the first is drawn.");
   return parts.join(" ");

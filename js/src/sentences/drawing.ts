@@ -21,6 +21,8 @@ const WORDS = 0.36;
 const GAP = 5;
 /** Weaker lines would only gray the picture. */
 const WEAKEST = 0.04;
+/** How much fainter the lines of special tokens are. */
+const FAINT = 0.25;
 
 /** The height for a sentence with this number of units on its longer side. */
 export function boxHeight(units: number): number {
@@ -28,13 +30,27 @@ export function boxHeight(units: number): number {
 }
 
 /** `color` is that of the lines. */
-export function paintSentence(surface: Surface, scene: Scene, box: Box, theme: Theme, color: string): void {
+export function paintSentence(
+  surface: Surface,
+  scene: Scene,
+  box: Box,
+  theme: Theme,
+  color: string,
+  fade: boolean,
+): void {
   const most = Math.max(scene.source.labels.length, scene.target.labels.length);
-  if (most <= READABLE) paintWords(surface, scene, box, theme, color);
+  if (most <= READABLE) paintWords(surface, scene, box, theme, color, fade);
   else paintMap(surface, scene, box, theme);
 }
 
-function paintWords(surface: Surface, scene: Scene, { width }: Box, theme: Theme, color: string): void {
+function paintWords(
+  surface: Surface,
+  scene: Scene,
+  { width }: Box,
+  theme: Theme,
+  color: string,
+  fade: boolean,
+): void {
   const edges = { source: width * WORDS, target: width * (1 - WORDS) };
   const middle = (unit: number) => (unit + 0.5) * ROW;
   const columns = scene.source.labels.length;
@@ -44,8 +60,11 @@ function paintWords(surface: Surface, scene: Scene, { width }: Box, theme: Theme
   const [from, to] = [edges.source + GAP, edges.target - GAP];
   const bend = (to - from) * 0.45;
   for (const { weight, index } of lines) {
-    const [start, end] = [middle(index % columns), middle(Math.floor(index / columns))];
-    const stroke = { color, width: 0.6 + 3.4 * weight, opacity: 0.1 + 0.85 * weight ** 0.6 };
+    const [source, target] = [index % columns, Math.floor(index / columns)];
+    const [start, end] = [middle(source), middle(target)];
+    const isFaint = fade && (scene.source.special[source] || scene.target.special[target]);
+    const opacity = (0.1 + 0.85 * weight ** 0.6) * (isFaint ? FAINT : 1);
+    const stroke = { color, width: 0.6 + 3.4 * weight, opacity };
     surface.curves(stroke, (curve) => curve(from, start, from + bend, start, to - bend, end, to, end));
   }
   for (const side of ["source", "target"] as const)

@@ -81,7 +81,8 @@ async function drawCards(
       label(cut(surface, text), { x: 0, y: 11 + i * CARD.text, fill }),
     );
     const box = { width: CARD.width, height: scene ? boxHeight(unitsOf(scene)) : 0 };
-    if (scene) paintSentence(surface, scene, box, style.theme, colors.value[0] ?? "");
+    if (scene)
+      paintSentence(surface, scene, box, style.theme, colors.value[0] ?? "", store.get("special") === "fade");
     const drawing = tag("g", { transform: `translate(0 ${CARD.drawing})` }, surface.markup() as Markup);
     const column = index % COLUMNS;
     if (column === 0) {

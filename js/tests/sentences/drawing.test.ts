@@ -26,7 +26,7 @@ const style: Style = {
 function drawn(target: string[], source: string[], weights: number[], width = 240) {
   const shown = scene(target, source, weights);
   const surface = svgSurface(style);
-  paintSentence(surface, shown, { width, height: boxHeight(target.length) }, style.theme, "orange");
+  paintSentence(surface, shown, { width, height: boxHeight(target.length) }, style.theme, "orange", false);
   const page = new DOMParser().parseFromString(`<svg>${surface.markup()}</svg>`, "image/svg+xml");
   const all = (name: string) => [...page.querySelectorAll(name)];
   return { all, texts: all("text").map((text) => text.textContent) };
