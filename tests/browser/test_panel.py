@@ -29,7 +29,7 @@ LINES_PAINTED = """() => {
 
 
 def head(panel: Page | Locator, layer: int, index: int) -> Locator:
-    return panel.get_by_role("button", name=f"layer {layer}, head {index},").first
+    return panel.locator(".xattn-heads").get_by_role("button", name=f"layer {layer}, head {index},").first
 
 
 def token(panel: Page | Locator, side: str, text: str) -> Locator:
