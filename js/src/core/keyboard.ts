@@ -73,6 +73,12 @@ export function gridMove(
   }
 }
 
+/** Arrow keys, Home and End in a list; null for other keys. */
+export function listMove(key: string, index: number, count: number): number | null {
+  const to = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: count - 1 }[key];
+  return to === undefined ? null : Math.max(0, Math.min(count - 1, to));
+}
+
 /** Keeps a handled key from the notebook, whose command mode would act on it as well. */
 export function claim(event: KeyboardEvent): void {
   event.preventDefault();

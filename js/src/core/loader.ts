@@ -50,7 +50,8 @@ export function createLoader(sources: Sources, subject: Subject, closing: AbortS
   };
 }
 
-function specOf(store: Store, { sentence, heads }: Pick): SceneSpec {
+/** What is drawn of a pick, as the options say. */
+export function specOf(store: Store, { sentence, heads }: Pick): SceneSpec {
   return {
     sentence,
     heads,

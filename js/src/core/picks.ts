@@ -1,7 +1,7 @@
 // Which heads of which sentence are shown: the picked ones, and what they are compared with.
 import { signal } from "@preact/signals-core";
 
-import type { Head, Info, Traits } from "./contract";
+import type { Effect, Head, Info, Traits } from "./contract";
 import { MAX_HEAD_COLORS } from "./scales";
 import type { Store } from "./store";
 
@@ -38,13 +38,18 @@ export function wholeLayer(layer: number, heads: number): Head[] {
   return Array.from({ length: heads }, (_, head): Head => [layer, head]);
 }
 
+/** Whether an experiment has read the sentence without the muted heads. */
+export function isMutedReading(effect: Effect | null, sentence: number): effect is Effect {
+  return effect !== null && (sentence === effect.forced || sentence === effect.written);
+}
+
 /**
  * Whether the heads of each set of lines are muted: one set for each head, or one for all of them where they are more
  * than there are colors. The sentence that muting is compared with was read with every head.
  */
 export function mutedSets(store: Store, { sentence, heads }: Pick): boolean[] {
   const { effect } = store.get("live");
-  const isWhole = effect !== null && sentence !== effect.forced && sentence !== effect.written;
+  const isWhole = effect !== null && !isMutedReading(effect, sentence);
   const muted = isWhole ? [] : store.get("muted");
   const each = heads.map((head) => muted.some((other) => sameHead(other, head)));
   return heads.length > MAX_HEAD_COLORS ? [each.every(Boolean)] : each;
@@ -71,10 +76,8 @@ export function secondPick(store: Store): Pick {
   const several = info.sentences.length > 1;
   const next = several ? (first.sentence + 1) % info.sentences.length : first.sentence;
   // What muting has changed is compared with the sentence that it was tried on.
-  const effect = store.get("live")?.effect;
-  const isMuted =
-    effect !== null && (effect?.forced === first.sentence || effect?.written === first.sentence);
-  const other = isMuted && effect ? effect.base : next;
+  const { effect } = store.get("live");
+  const other = isMutedReading(effect, first.sentence) ? effect.base : next;
   const sentence = compare ? (compare.sentence ?? first.sentence) : other;
   const shape = shapeOf(info, sentence);
   if (compare?.heads) return { sentence, heads: fitHeads(compare.heads, shape) };

@@ -132,9 +132,14 @@ export function isAggregated({ heads, combined }: { heads: readonly Head[]; comb
   return heads.length > MAX_HEAD_COLORS || (combined && heads.length > 1);
 }
 
+/** The units of the longer side. */
+export function longerSide({ source, target }: Pick<Scene, "source" | "target">): number {
+  return Math.max(source.labels.length, target.labels.length);
+}
+
 /** Whether so many lines would tangle that one for each row is enough. */
-export function isLong({ source, target }: Pick<Scene, "source" | "target">): boolean {
-  return Math.max(source.labels.length, target.labels.length) > LONG;
+export function isLong(scene: Pick<Scene, "source" | "target">): boolean {
+  return longerSide(scene) > LONG;
 }
 
 /** What a unit of the scene is called. */

@@ -85,9 +85,7 @@ export function followSurvey(
     if (store.get("panel") === "sentences") return firsts.value;
     return over.value === "sentence" ? NOTHING : peers.value;
   });
-  const rows = computed(() =>
-    ["as_shown", "special", "reading"].map((setting) => store.get(setting as "as_shown")).join(" "),
-  );
+  const rows = computed(() => `${store.get("as_shown")} ${store.get("special")} ${store.get("reading")}`);
   let ledger = createLedger("", "", []);
   const progress = signal<Progress>({ outcomes: ledger.outcomes, done: 0, total: 0 });
   const errand = errands.add({ quiet: true, retry: refresh });

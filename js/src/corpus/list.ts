@@ -2,7 +2,7 @@
 // keys open the next.
 import { h, setText } from "../core/dom";
 import { visibleText } from "../core/format";
-import { claim } from "../core/keyboard";
+import { claim, listMove } from "../core/keyboard";
 import type { ListedRow, RowsReply } from "./contract";
 import { formatCount, formatValue } from "./numbers";
 
@@ -86,10 +86,10 @@ export function createList(events: ListEvents, signal: AbortSignal): ListView {
     "keydown",
     (event) => {
       const index = rows.findIndex(({ button }) => button === event.target);
-      const to = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: rows.length - 1 }[event.key];
-      if (index < 0 || to === undefined) return;
+      const to = listMove(event.key, index, rows.length);
+      if (index < 0 || to === null) return;
       claim(event);
-      const next = rows[Math.max(0, Math.min(rows.length - 1, to))];
+      const next = rows[to];
       if (!next) return;
       stopAt(next.button);
       next.button.focus();

@@ -1,10 +1,12 @@
 // The heading of the stage: what is shown in words, each head beside its line color, and what would read better.
 import { type Context, outlinesOf } from "../core/context";
-import type { AlignmentReply, Head, Info, Reading } from "../core/contract";
+import type { AlignmentReply, Head, Reading } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { headName } from "../core/format";
+import { isMutedReading } from "../core/picks";
 import { betterReading } from "../core/readings";
 import { isAggregated } from "../core/scene";
+import { listSentences } from "../core/sentences";
 import { oneTabStop } from "../core/tab_stop";
 import type { Opened, View } from "../core/view";
 
@@ -77,13 +79,12 @@ export function createPicked(
   /** What is done to the sentence that is shown, and which it is. */
   function sentenceText(): string {
     const [info, sentence, muted] = [store.get("info"), store.get("sentence"), store.get("muted")];
-    const effect = store.get("live")?.effect;
-    const isMuted = effect !== null && (effect?.forced === sentence || effect?.written === sentence);
-    const parts = isMuted
+    const parts = isMutedReading(store.get("live").effect, sentence)
       ? [muted.length === 1 ? `${headName(...(muted[0] ?? [0, 0]))} muted` : `${muted.length} heads muted`]
       : [];
-    const [place, count] = placeOf(info, sentence);
-    if (count > 1) parts.push(`sentence\u00a0${place}\u00a0of\u00a0${count}`);
+    const { places, targets } = listSentences(info.sentences);
+    const place = (places[sentence] ?? 0) + 1;
+    if (targets.length > 1) parts.push(`sentence\u00a0${place}\u00a0of\u00a0${targets.length}`);
     return parts.map((part) => ` · ${part}`).join("");
   }
 
@@ -130,12 +131,6 @@ export function createPicked(
 
 function upper(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-/** The place of a sentence among the sources, from 1, and their number: what experiments add has the place of its own. */
-function placeOf({ sentences }: Info, sentence: number): [place: number, count: number] {
-  const groups = [...new Set(sentences.map(({ group }, index) => group ?? index))];
-  return [groups.indexOf(sentences[sentence]?.group ?? sentence) + 1, groups.length];
 }
 
 function alignmentText({ aer, precision, recall, links }: AlignmentReply): string {

@@ -83,7 +83,6 @@ export function collectLines(
   cap: number,
 ): Lines {
   const bins = 1024;
-  const counts = new Uint32Array(bins + 1);
   const bin = (weight: number) => Math.min(bins, Math.floor(Math.sqrt(weight) * bins));
   // The cells that are lines, of each set; a weight of zero never is one. By index and without calls: this runs over
   // every weight at each switch of a layer.
@@ -100,15 +99,15 @@ export function collectLines(
     return places.subarray(0, count);
   });
   const found = cells.reduce((sum, places) => sum + places.length, 0);
-  if (found > cap)
+  let least = 0;
+  if (found > cap) {
+    const counts = new Uint32Array(bins + 1);
     cells.forEach((places, set) => {
       for (const place of places) {
         const b = bin(sets[set]?.[place] ?? 0);
         counts[b] = (counts[b] ?? 0) + 1;
       }
     });
-  let least = 0;
-  if (found > cap) {
     let kept = 0;
     least = bins;
     while (least > 0 && kept + (counts[least] ?? 0) <= cap) {

@@ -3,7 +3,7 @@
 import type { Head, ScoreInfo } from "../core/contract";
 import { focusedIn, h, setText } from "../core/dom";
 import { directionText, formatScore, headName } from "../core/format";
-import { claim } from "../core/keyboard";
+import { claim, listMove } from "../core/keyboard";
 import { sameHead } from "../core/picks";
 import { lowestFirst, rankHeads, rankText } from "../core/ranking";
 import type { Grids } from "./grids";
@@ -69,10 +69,10 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
     "keydown",
     (event) => {
       const index = rows.findIndex(({ button }) => button === event.target);
-      const to = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: rows.length - 1 }[event.key];
-      if (index < 0 || to === undefined) return;
+      const to = listMove(event.key, index, rows.length);
+      if (index < 0 || to === null) return;
       claim(event);
-      const next = rows[Math.max(0, Math.min(rows.length - 1, to))];
+      const next = rows[to];
       for (const { button } of rows) button.tabIndex = -1;
       if (next) next.button.tabIndex = 0;
       next?.button.focus();

@@ -2,7 +2,7 @@
 import type { SentenceInfo } from "../core/contract";
 import { bdi, h, prepareCanvas, setBdi, setText } from "../core/dom";
 import { formatScore } from "../core/format";
-import type { Scene } from "../core/scene";
+import { longerSide, type Scene } from "../core/scene";
 import { canvasSurface } from "../core/surface";
 import type { Theme } from "../core/theme";
 import { boxHeight, paintSentence } from "./drawing";
@@ -84,8 +84,7 @@ export function createCard(place: number, entry: number, info: SentenceInfo): Ca
     draw(scene, { theme, color, fade, family }) {
       failure.hidden = true;
       canvas.hidden = false;
-      const units = Math.max(scene.source.labels.length, scene.target.labels.length);
-      const box = { width: Math.floor(drawing.clientWidth), height: boxHeight(units) };
+      const box = { width: Math.floor(drawing.clientWidth), height: boxHeight(longerSide(scene)) };
       drawing.style.height = `${box.height}px`;
       const context = prepareCanvas(canvas, box.width, box.height);
       if (context && box.width > 0)

@@ -6,6 +6,7 @@ import type { SentenceOrder } from "../core/contract";
 import { errorText } from "../core/errands";
 import { formatScore, headsName } from "../core/format";
 import { sentencePatch } from "../core/gestures";
+import { specOf } from "../core/loader";
 import { fitHeads, shapeOf } from "../core/picks";
 import { buildScene, type SceneSpec } from "../core/scene";
 import { firstEntries, listSentences, unitCount } from "../core/sentences";
@@ -61,15 +62,8 @@ export function mountSentences(context: Context): SentencesView {
   const need = createDrawingQueue(context, view, spec, drawing);
 
   function spec(entry: number): SceneSpec {
-    return {
-      sentence: entry,
-      heads: fitHeads(store.get("heads"), shapeOf(store.get("info"), entry)),
-      aggregate: store.get("aggregate"),
-      combined: true,
-      words: store.get("words"),
-      drop: store.get("special") === "drop",
-      reading: store.get("reading"),
-    };
+    const heads = fitHeads(store.get("heads"), shapeOf(store.get("info"), entry));
+    return { ...specOf(store, { sentence: entry, heads }), combined: true };
   }
 
   return {

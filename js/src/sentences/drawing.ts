@@ -1,7 +1,7 @@
 // A sentence in a small box: its words with lines between them, or a heat map where there are too many words to read.
 import { tokenText } from "../core/format";
 import { weightCells } from "../core/heat/cells";
-import type { Scene } from "../core/scene";
+import { longerSide, type Scene } from "../core/scene";
 import type { Surface } from "../core/surface";
 import type { Theme } from "../core/theme";
 
@@ -38,8 +38,7 @@ export function paintSentence(
   color: string,
   fade: boolean,
 ): void {
-  const most = Math.max(scene.source.labels.length, scene.target.labels.length);
-  if (most <= READABLE) paintWords(surface, scene, box, theme, color, fade);
+  if (longerSide(scene) <= READABLE) paintWords(surface, scene, box, theme, color, fade);
   else paintMap(surface, scene, box, theme);
 }
 
@@ -69,7 +68,7 @@ function paintWords(
   }
   for (const side of ["source", "target"] as const)
     scene[side].labels.forEach((label, unit) => {
-      const text = fitting(surface, tokenText(label), edges.source);
+      const text = fitting(surface, tokenText(label), edges.source, FONT);
       surface.text(
         text,
         { x: edges[side], y: middle(unit) },
@@ -83,8 +82,8 @@ function paintWords(
 }
 
 /** The text, cut at its end where it is wider than `width`. */
-function fitting(surface: Surface, text: string, width: number): string {
-  const isFitting = (part: string) => surface.measure(part, { size: FONT }) <= width;
+export function fitting(surface: Surface, text: string, width: number, size?: number): string {
+  const isFitting = (part: string) => surface.measure(part, { size }) <= width;
   if (isFitting(text)) return text;
   const letters = Array.from(text);
   let [low, high] = [0, letters.length - 1];

@@ -4,12 +4,12 @@ import { type Cells, csv } from "../core/csv";
 import { formatScore, headsName } from "../core/format";
 import { type Drawing, label, type Markup, type Style, tag } from "../core/markup";
 import { shapeOf } from "../core/picks";
-import { buildScene, type Scene } from "../core/scene";
+import { buildScene, longerSide } from "../core/scene";
 import { listSentences } from "../core/sentences";
-import { type Surface, svgSurface } from "../core/surface";
+import { svgSurface } from "../core/surface";
 import type { Saved } from "../core/view";
 import { ORDER_NAMES, type SentencesView } from "./controller";
-import { boxHeight, paintSentence } from "./drawing";
+import { boxHeight, fitting, paintSentence } from "./drawing";
 import { orderSentences, type Scored, scoreSentence } from "./order";
 
 /** The most cards in a drawing. */
@@ -78,9 +78,9 @@ async function drawCards(
     ];
     const surface = svgSurface(style);
     const lines = texts.map(([text, fill], i) =>
-      label(cut(surface, text), { x: 0, y: 11 + i * CARD.text, fill }),
+      label(fitting(surface, text, CARD.width), { x: 0, y: 11 + i * CARD.text, fill }),
     );
-    const box = { width: CARD.width, height: scene ? boxHeight(unitsOf(scene)) : 0 };
+    const box = { width: CARD.width, height: scene ? boxHeight(longerSide(scene)) : 0 };
     if (scene)
       paintSentence(surface, scene, box, style.theme, colors.value[0] ?? "", store.get("special") === "fade");
     const drawing = tag("g", { transform: `translate(0 ${CARD.drawing})` }, surface.markup() as Markup);
@@ -99,18 +99,6 @@ async function drawCards(
   }
   const columns = Math.min(COLUMNS, shown.length);
   return { width: columns * (CARD.width + CARD.gap) - CARD.gap, height: top + tallest, body };
-}
-
-function unitsOf({ source, target }: Scene): number {
-  return Math.max(source.labels.length, target.labels.length);
-}
-
-/** The beginning of a text, as much as fits into a card. */
-function cut(surface: Surface, text: string): string {
-  if (surface.measure(text) <= CARD.width) return text;
-  const letters = Array.from(text);
-  while (letters.length > 1 && surface.measure(`${letters.join("")}…`) > CARD.width) letters.pop();
-  return `${letters.join("")}…`;
 }
 
 /** One line for each sentence, with the score of the picked heads or the reason why there is none. */

@@ -1,5 +1,6 @@
 // The score of the picked heads in each sentence, and the order of the sentences by it.
 import type { Head, SentenceOrder } from "../core/contract";
+import { meanOf } from "../core/ranking";
 import type { Outcome } from "../core/survey";
 
 /** A sentence with the score of its picked heads. */
@@ -15,11 +16,8 @@ export interface Scored {
 export function scoreSentence(entry: number, heads: readonly Head[], outcome: Outcome | undefined): Scored {
   if (!outcome) return { entry, value: null, problem: "" };
   if ("error" in outcome) return { entry, value: null, problem: outcome.error };
-  const values = heads
-    .map(([layer, head]) => outcome.values[layer]?.[head] ?? null)
-    .filter((value): value is number => value !== null && Number.isFinite(value));
-  if (values.length === 0) return { entry, value: null, problem: "undefined here" };
-  return { entry, value: values.reduce((sum, value) => sum + value, 0) / values.length, problem: "" };
+  const value = meanOf(heads.map(([layer, head]) => outcome.values[layer]?.[head] ?? null));
+  return { entry, value, problem: value === null ? "undefined here" : "" };
 }
 
 /** Sentences without a score come last; equal ones stay in the order of the list. */
