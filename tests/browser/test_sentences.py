@@ -67,6 +67,18 @@ def test_one_head_over_ten_sentences_takes_two_clicks(
     assert page_errors == []
 
 
+def test_a_walk_along_the_tokens_goes_on_in_the_next_sentence_inside_a_shadow_root(page: Page, panel: Locator) -> None:
+    """As in marimo, where the page itself sees only the host of the root that has the focus."""
+    panel.evaluate("""(panel) => {
+      const host = document.createElement("div");
+      document.body.append(host);
+      host.attachShadow({mode: "open"}).append(panel);
+    }""")
+    token(panel, "source", "s0.0").focus()
+    page.keyboard.press("]")
+    expect(token(panel, "source", "s1.0")).to_be_focused()
+
+
 def test_the_panel_keeps_its_height_from_one_sentence_to_the_next(page: Page, panel: Locator) -> None:
     for view in ("Lines", "Matrix"):
         panel.get_by_role("tab", name=view).click()

@@ -1,4 +1,5 @@
 // Puts text on the clipboard, even if the page was served without encryption and has no clipboard interface.
+import { focusedIn } from "./dom";
 
 export async function copyText(text: string, near: HTMLElement): Promise<void> {
   try {
@@ -11,7 +12,7 @@ export async function copyText(text: string, near: HTMLElement): Promise<void> {
   field.value = text;
   field.className = "xattn-hidden";
   near.append(field);
-  const focused = near.ownerDocument.activeElement;
+  const focused = focusedIn(near);
   field.select();
   const done = document.execCommand("copy");
   field.remove();

@@ -1,5 +1,5 @@
 // What the list is ranked by, in which order, and the search.
-import { h, setText } from "../core/dom";
+import { focusedIn, h, setText } from "../core/dom";
 import { visibleText } from "../core/format";
 import { claim } from "../core/keyboard";
 import type { Quantity, RankedHead } from "./contract";
@@ -127,7 +127,7 @@ export function createControls(events: ControlsEvents, signal: AbortSignal): Con
         order.replaceChildren(...names.map((label) => h("option", { text: label })));
       order.selectedIndex = lowestFirst ? 1 : 0;
       // What is being typed is newer than what Python knows.
-      if (element.ownerDocument.activeElement !== input && input.value !== text) input.value = text;
+      if (focusedIn(input) !== input && input.value !== text) input.value = text;
       setText(head, found?.per_head ? `Ranked by ${rankedName(ranked)}` : "");
       const words = [found?.description ?? "", found?.direction ? `${found.direction} is better` : ""];
       const said = words

@@ -1,6 +1,6 @@
 // The list of sentences by a quantity, a page at a time. A click or Enter opens a sentence; once one is open, the arrow
 // keys open the next.
-import { h, setText } from "../core/dom";
+import { focusedIn, h, setText } from "../core/dom";
 import { visibleText } from "../core/format";
 import { claim, listMove } from "../core/keyboard";
 import type { ListedRow, RowsReply } from "./contract";
@@ -204,7 +204,7 @@ export function createList(events: ListEvents, signal: AbortSignal): ListView {
   return {
     element,
     show(next) {
-      const hadFocus = body.contains(element.ownerDocument.activeElement ?? null) || hasShadowFocus();
+      const hadFocus = body.contains(focusedIn(body));
       const changed =
         filled !== next.reply || props?.name !== next.name || props?.logprob !== next.logprob || !props;
       props = next;
@@ -218,10 +218,4 @@ export function createList(events: ListEvents, signal: AbortSignal): ListView {
       counted(next);
     },
   };
-
-  /** In marimo the view is inside a shadow root, which has its own focused element. */
-  function hasShadowFocus(): boolean {
-    const root = element.getRootNode();
-    return root instanceof ShadowRoot && body.contains(root.activeElement);
-  }
 }

@@ -1,6 +1,6 @@
 // The bar of experiments: editing the target, other tokens, muted heads; progress and stop.
 import type { Effect, Head, Rest, TokenChoice } from "../core/contract";
-import { bdi, h, setText } from "../core/dom";
+import { bdi, focusedIn, h, setText } from "../core/dom";
 import { formatProbability, formatScore, tokenText } from "../core/format";
 import { claim } from "../core/keyboard";
 
@@ -102,7 +102,7 @@ export function createExperimentsBar(
         if (isOff) control.setAttribute("aria-describedby", `${id}-why`);
         else control.removeAttribute("aria-describedby");
       setText(busy, state.busy);
-      const stopHadFocus = !state.busy && element.ownerDocument.activeElement === stop;
+      const stopHadFocus = !state.busy && focusedIn(stop) === stop;
       stop.hidden = state.busy === "";
       if (stopHadFocus) edit.focus();
       setText(error, state.error);

@@ -1,7 +1,7 @@
 // The stage: draws the open view, or says why there is nothing to draw.
 import { computed } from "@preact/signals-core";
 import type { Context } from "../core/context";
-import { h, setText } from "../core/dom";
+import { focusedIn, h, setText } from "../core/dom";
 import { isOffered } from "../core/needs";
 import { listSentences } from "../core/sentences";
 import type { MountedView, Opened } from "../core/view";
@@ -42,7 +42,7 @@ export function createStage(
   let walked: { token: Element; list: Element } | null = null;
   frames.draw(() => {
     void loader.scene.value;
-    const token = element.ownerDocument.activeElement;
+    const token = focusedIn(element);
     const list = token && element.contains(token) ? token.closest('[role="listbox"]') : null;
     walked = token && list ? { token, list } : null;
   });

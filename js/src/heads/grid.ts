@@ -1,7 +1,7 @@
 // The grid of heads, layers down and heads across, colored by a score; clicks and keys pick heads.
 
 import type { Head } from "../core/contract";
-import { h, setText } from "../core/dom";
+import { focusedIn, h, setText } from "../core/dom";
 import { formatScore, headName } from "../core/format";
 import { claim, gridMove } from "../core/keyboard";
 import { followPointing } from "../core/pointing";
@@ -196,7 +196,7 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
             button.setAttribute("aria-label", name);
           }
         }
-      if (!tabStop || !element.contains(element.ownerDocument.activeElement)) {
+      if (!tabStop || !element.contains(focusedIn(element))) {
         const last = picked[picked.length - 1];
         moveTabStop(last ? buttons[last[0]]?.[last[1]] : buttons[0]?.[0]);
       }

@@ -1,6 +1,6 @@
 // Two scores against each other, one dot per head: click or Enter picks it, arrow keys go to the next dot.
 import type { Head, ScoreInfo } from "../core/contract";
-import { h, setText, svg } from "../core/dom";
+import { focusedIn, h, setText, svg } from "../core/dom";
 import { claim } from "../core/keyboard";
 import { sameHead } from "../core/picks";
 import { nextDot } from "./geometry";
@@ -133,7 +133,7 @@ export function createScatter(events: ScatterEvents, signal: AbortSignal): Scatt
         dot.setAttribute("aria-pressed", String(index >= 0));
         dot.style.fill = index >= 0 ? (outlines[index] ?? "") : "";
         // Picked dots lie above the others, where they overlap; one that has the focus would lose it.
-        if (index >= 0 && dot !== dot.ownerDocument.activeElement) plot.append(dot);
+        if (index >= 0 && dot !== focusedIn(dot)) plot.append(dot);
       }
     },
   };

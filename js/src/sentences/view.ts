@@ -1,6 +1,6 @@
 // All sentences as cards, in the order of the picked heads' score; each is drawn as it comes into view.
 import type { SentenceInfo, SentenceOrder } from "../core/contract";
-import { h, setText } from "../core/dom";
+import { focusedIn, h, setText } from "../core/dom";
 import { claim } from "../core/keyboard";
 import type { Scene } from "../core/scene";
 import { listSentences } from "../core/sentences";
@@ -185,7 +185,7 @@ export function createSentences(events: SentencesEvents, signal: AbortSignal): S
   }
 
   function place(next: number[]): void {
-    const focused = entryOf(grid.ownerDocument.activeElement);
+    const focused = entryOf(focusedIn(grid));
     const kept = new Set(next);
     for (const [entry, card] of cards)
       if (!kept.has(entry)) {
