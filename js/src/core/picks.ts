@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals-core";
 
 import type { Effect, Head, Info, Traits } from "./contract";
-import { MAX_HEAD_COLORS } from "./scales";
+import { isAggregated } from "./scene";
 import type { Store } from "./store";
 
 /** One side of a comparison. */
@@ -44,15 +44,18 @@ export function isMutedReading(effect: Effect | null, sentence: number): effect 
 }
 
 /**
- * Whether the heads of each set of lines are muted: one set for each head, or one for all of them where they are more
- * than there are colors. The sentence that muting is compared with was read with every head.
+ * Whether the heads of each set of lines are muted: one set for each head, or one for all of them where they are drawn
+ * as one. The sentence that muting is compared with was read with every head.
  */
-export function mutedSets(store: Store, { sentence, heads }: Pick): boolean[] {
+export function mutedSets(
+  store: Store,
+  { sentence, heads, combined }: Pick & { combined: boolean },
+): boolean[] {
   const { effect } = store.get("live");
   const isWhole = effect !== null && !isMutedReading(effect, sentence);
   const muted = isWhole ? [] : store.get("muted");
   const each = heads.map((head) => muted.some((other) => sameHead(other, head)));
-  return heads.length > MAX_HEAD_COLORS ? [each.every(Boolean)] : each;
+  return isAggregated({ heads, combined }) ? [each.every(Boolean)] : each;
 }
 
 /** The heads that this model has too, or else the mean of its last layer. */

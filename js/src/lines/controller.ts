@@ -5,7 +5,7 @@ import { formatWeight } from "../core/format";
 import { mutedSets } from "../core/picks";
 import { copyRow } from "../core/row_text";
 import { sceneTitle, shownScene } from "../core/saved";
-import type { Scene } from "../core/scene";
+import { longerSide, type Scene } from "../core/scene";
 import { stripCells } from "../core/strip";
 import type { Saved, View } from "../core/view";
 import { drawLines } from "./drawing";
@@ -94,8 +94,8 @@ export function mountLines(context: Context): View {
 }
 
 /** Whether a printed page is wide enough for the tokens in rows; it does not scroll. */
-function fitsSheet({ source, target }: Scene): boolean {
-  return Math.max(source.labels.length, target.labels.length) <= TOKENS_ACROSS;
+function fitsSheet(scene: Scene): boolean {
+  return longerSide(scene) <= TOKENS_ACROSS;
 }
 
 /** Which lines are kept, by the settings. */

@@ -68,5 +68,9 @@ describe("muted heads", () => {
     panel.close();
     const all: Head[] = [0, 1].flatMap((layer) => [0, 1].map((head): Head => [layer, head]));
     expect(await strokes({ heads: many, muted: all })).toEqual({ dashed: 1, solid: 0 });
+    panel.close();
+    expect(await strokes({ combined: true, muted: [[0, 0]] })).toEqual({ dashed: 0, solid: 1 });
+    panel.close();
+    expect(await strokes({ combined: true, muted: HEADS })).toEqual({ dashed: 1, solid: 0 });
   });
 });
