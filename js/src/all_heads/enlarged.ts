@@ -57,7 +57,7 @@ export function createEnlarged(): Enlarged {
     paintHeat(canvasSurface(prepared, font), content, layout, { scrollLeft: 0, scrollTop: 0, width, height });
   }
 
-  /** Right of the thumbnail, or left of it where there is no space, and always inside. */
+  /** Puts the map to the right of the thumbnail, or to the left if it would not fit, and keeps it inside the view. */
   function place(thumbnail: HTMLElement, around: HTMLElement): void {
     const [from, box] = [thumbnail.getBoundingClientRect(), around.getBoundingClientRect()];
     const [width, height] = [element.offsetWidth, element.offsetHeight];

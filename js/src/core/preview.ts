@@ -59,7 +59,7 @@ export function createPreview(
 
   async function load(head: Head): Promise<void> {
     const started = round;
-    // Without its weights (a page of limited size lacks some) there is no preview.
+    // A page of limited size may not have the weights; then there is no preview.
     const scene = await build(head, closing).catch(() => null);
     if (isWanted(head) && started === round) built.value = scene;
   }

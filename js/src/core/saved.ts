@@ -10,7 +10,7 @@ import { buildScene, type Scene, type SceneSpec } from "./scene";
  * @throws Error if it is not loaded yet.
  */
 export function shownScene({ loader }: Context): Scene {
-  if (!loader.picked.value) throw new Error("there are no weights yet");
+  if (!loader.picked.value) throw new Error("the weights are not loaded yet");
   return loader.picked.value;
 }
 

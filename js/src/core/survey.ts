@@ -29,7 +29,7 @@ export interface GridValues {
   name: string;
   /** Null while nothing is known. */
   values: Grid | null;
-  /** Why there are no values; "" while they are computed. */
+  /** The error that left the grid without values; "" if there was none, also while the values are being computed. */
   failure: string;
   /** How many sentences the values cover so far, and how many they will. */
   done: number;

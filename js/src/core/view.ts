@@ -20,7 +20,7 @@ export interface View {
    * readout, the search and the list of picked heads.
    */
   hint?: string;
-  /** Whether it shows every head itself: the grid and the ranking of heads beside it are left out then. */
+  /** Whether the view shows every head itself, so that the panel hides the grid and the ranking of heads. */
   showsEveryHead?: boolean;
   /** Whether it shows a head that is pointed at elsewhere. */
   previews?: boolean;

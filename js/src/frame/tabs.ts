@@ -1,4 +1,4 @@
-// The tabs of the views, and the tools beside them.
+// The tab bar: a tab for each view, then token search, export and the list of keys.
 import type { Context } from "../core/context";
 import { h } from "../core/dom";
 import { claim } from "../core/keyboard";

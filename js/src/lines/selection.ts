@@ -55,7 +55,7 @@ export function filterText(scene: Scene, filter: Filter, lines: Lines): { text: 
       return { text: threshold > 0 ? `Lines of at least ${digits(threshold)}.` : "All lines.", advice: "" };
     return { text: `No weight reaches ${digits(threshold)}.`, advice: "Lower the threshold to see lines." };
   }
-  if (drawn === 0) return { text: "There are no lines: no weight is above zero.", advice: "" };
+  if (drawn === 0) return { text: "No weight is above zero, so no lines are drawn.", advice: "" };
   if (keep === "mass") {
     const share = `${Math.round(mass * 100)} %`;
     return {

@@ -220,7 +220,7 @@ export function createTokenList(side: Side, events: TokenEvents, signal: AbortSi
   };
 }
 
-/** The tooltip of a token: its label, and what stands beside it. */
+/** The tooltip of a token: its label, followed by its aside in parentheses if it has one. */
 function longName({ labels, asides }: Units, unit: number): string {
   const [label, aside] = [tokenTitle(labels[unit] ?? ""), asides[unit] ?? null];
   return aside === null ? label : `${label} (${tokenTitle(aside)})`;

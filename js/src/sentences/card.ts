@@ -28,7 +28,7 @@ export interface Card {
   /** Keeps the place of the drawing of a sentence with this many units. */
   reserve(units: number): void;
   draw(scene: Scene, look: Look): void;
-  /** Says why there is no drawing. */
+  /** Shows an error instead of the drawing. */
   fail(reason: string): void;
 }
 

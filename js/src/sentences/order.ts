@@ -9,7 +9,7 @@ export interface Scored {
   entry: number;
   /** The mean of the picked heads' defined scores; null where none is defined. */
   value: number | null;
-  /** Why there is no score; "" where there is one, or where it is not known yet. */
+  /** The reason if there is no score; "" if there is one, or if the score has not been read yet. */
   problem: string;
 }
 

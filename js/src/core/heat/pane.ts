@@ -37,7 +37,7 @@ export interface HeatPane {
   layout(): HeatLayout | null;
 }
 
-/** How many lists of labels are remembered with the width of the widest: those of a map and of the maps beside it. */
+/** Number of label lists whose widths are cached: enough for a map and the maps beside it. */
 const MEASURED = 5;
 
 export function createHeatPane(
