@@ -17,7 +17,7 @@ from calibrate import read_pairs
 from measure import load_gold, load_records
 
 from xattn_widget import alignment_error_rate, extract, load_demo
-from xattn_widget.alignment.evidence import Evidence, one_to_one
+from xattn_widget.alignment.evidence import gather_evidence
 
 NUMBERS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
 COUNTS = (1, 2, 3, 4, 6, 8)
@@ -28,11 +28,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sentences", type=Path, help="tab-separated file of sentences that the model was trained on")
     path = parser.parse_args().sentences
-    pool = []
-    for record in extract(*load_demo(), *read_pairs(path, POOL)):
-        sums = {reading: one_to_one(record.read_as(reading)) for reading in record.targets}
-        linked, words = ({reading: parts[part] for reading, parts in sums.items()} for part in (0, 1))
-        pool.append(Evidence(linked, words))
+    measured = (gather_evidence([record]) for record in extract(*load_demo(), *read_pairs(path, POOL)))
+    pool = [evidence for evidence in measured if evidence is not None]
     pairs, gold = load_gold()
     merged = {
         reading: [record.read_as(reading).words() for record in load_records(pairs)] for reading in ("output", "input")

@@ -76,7 +76,7 @@ class Evidence:
 
     def __post_init__(self) -> None:
         shapes = {tuple(sums.shape) for sums in self.linked.values()}
-        if self.linked.keys() != self.words.keys() or len(shapes) != 1 or len(shapes.copy().pop()) != 2:
+        if self.linked.keys() != self.words.keys() or len(shapes) != 1 or len(next(iter(shapes))) != 2:
             raise ValueError("evidence needs a [layers, heads] grid and a number of words for each reading")
         for reading, sums in self.linked.items():
             words = self.words[reading]

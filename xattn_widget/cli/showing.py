@@ -88,13 +88,14 @@ def check_score(name: str | None) -> None:
     if name is None:
         return
     from xattn_widget.scores import find_score
+    from xattn_widget.scores.inputs import INPUTS
 
     try:
         score = find_score(name)
     except ValueError as error:
         raise click.BadParameter(str(error).partition(" Pass your own")[0], param_hint="--score") from None
     for need in score.needs:
-        if need in ("value_norms", "importance"):
+        if INPUTS[need].on_request:
             raise click.BadParameter(
                 f"{name} cannot be shown from the command line, because it needs {need}: use extract in Python",
                 param_hint="--score",

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from xattn_widget.panel.fonts import font, runs
+from xattn_widget.plot.palette import Color
 
-Color = tuple[int, int, int]
 Align = Literal["left", "right", "center"]
 # How far a curve runs straight on from its ends, as a share of its way across; as in the panel.
 _BEND = 0.45

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from xattn_widget.messages.characters import label_text
-from xattn_widget.panel.canvas import Canvas, Color
+from xattn_widget.panel.canvas import Canvas
 from xattn_widget.panel.picked import picked_weights
 from xattn_widget.panel.settings import View
 from xattn_widget.panel.state import PanelState
 from xattn_widget.panel.white_ramp import color_of, white_ramp
-from xattn_widget.plot.palette import PALETTE
+from xattn_widget.plot.palette import PALETTE, Color, rgb
 from xattn_widget.record.data import AttentionData, combined
 
 Matrix = np.ndarray[Any, np.dtype[np.float32]]
@@ -35,17 +35,13 @@ _GRID = WIDTH - 2 * _MARGIN - 2 * _LABELS - _LINES - _GAP
 _CELL = 22
 # More tokens than this are cut, on each side.
 MOST_TOKENS = 40
-# Above this, each target token has its strongest line alone, and rows are lower.
+# Above this (LONG in js/src/core/constants.ts), each target token has its strongest line alone, and rows are lower.
 _FEW = 25
 _MOST_LINES = 400
 
 
-def _rgb(color: str) -> Color:
-    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
-
-
-_HEADS = [_rgb(color) for color in PALETTE["heads"]["light"]]
-_INK = _rgb(PALETTE["theme"]["light"]["foreground"])
+_HEADS = [rgb(color) for color in PALETTE["heads"]["light"]]
+_INK = rgb(PALETTE["theme"]["light"]["foreground"])
 _MUTED: Color = (91, 98, 107)
 _BORDER: Color = (214, 219, 225)
 _UNDEFINED: Color = (217, 217, 217)
@@ -165,9 +161,8 @@ def _draw_sentence(canvas: Canvas, part: Part, top: float, row: float, view: Vie
             opacity = (0.1 + 0.85 * min(1, weight) ** 0.4) * (0.25 if special and view.special == "fade" else 1)
             lines.append((height(source), height(target), 0.7 + 4.8 * min(1, weight), opacity))
         canvas.curves(left, right, color, lines)
-    written = "being written" if view.reading == "output" else "just read"
     canvas.text("Source", left - 8, top - 11, _SMALL, _MUTED, "right")
-    canvas.text(f"Target · {_unit(view)} {written}", right + 8, top - 11, _SMALL, _MUTED)
+    canvas.text(f"Target · {_row_name(view)}", right + 8, top - 11, _SMALL, _MUTED)
     for side, labels in enumerate(texts):
         for index, text in enumerate(labels):
             color = _MUTED if part.special[side][index] else _INK
@@ -196,11 +191,14 @@ def _unit(view: View) -> str:
     return "word" if view.words else "token"
 
 
+def _row_name(view: View) -> str:
+    return f"{_unit(view)} {'being written' if view.reading == 'output' else 'just read'}"
+
+
 def _draw_heading(canvas: Canvas, state: PanelState, part: Part) -> None:
     view, entries = state.view, state.entries
     record = state.record
-    written = "being written" if view.reading == "output" else "just read"
-    canvas.text(f"{heads_title(view, record)}, rows named by the {_unit(view)} {written}", _MARGIN, 24, 15, _INK)
+    canvas.text(f"{heads_title(view, record)}, rows named by the {_row_name(view)}", _MARGIN, 24, 15, _INK)
     facts = [
         label_text(record.model, 40) or "Cross-attention",
         f"{_count(record.layers, 'layer')} of {_count(record.heads, 'head')}",

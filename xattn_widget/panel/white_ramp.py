@@ -6,9 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from xattn_widget.plot.palette import PALETTE
-
-Color = tuple[int, int, int]
+from xattn_widget.plot.palette import PALETTE, Color, rgb
 
 _TO_CONES = np.array(
     [
@@ -30,7 +28,7 @@ _TO_LAB = np.array(
 def white_ramp() -> tuple[Color, ...]:
     """256 colors from white, for the lowest score, to dark blue."""
     marks = ["#ffffff", *PALETTE["sequential"]["light"]]
-    channels = np.array([[int(mark[at : at + 2], 16) for at in (1, 3, 5)] for mark in marks]) / 255
+    channels = np.array([rgb(mark) for mark in marks]) / 255
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     lab = np.cbrt(linear @ _TO_CONES.T) @ _TO_LAB.T
     places = np.linspace(0, len(marks) - 1, 256)

@@ -55,6 +55,11 @@ class ScoreInput:
         """Whether it has a value for each token of a side."""
         return bool({"target", "source"} & set(self.axes))
 
+    @property
+    def on_request(self) -> bool:
+        """Whether a record holds it only if the user asks for it when the record is made."""
+        return self.captured or bool(self.outside_jobs)
+
     def fit(self, value: Any, attention: torch.Tensor, name: str) -> Any:
         """The value on the attention's device, with the attention's batch axes.
 

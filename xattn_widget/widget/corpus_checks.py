@@ -9,7 +9,7 @@ import pyarrow as pa
 from xattn_widget.corpus.fingerprints import model_fingerprint
 from xattn_widget.corpus.job import probe_model
 from xattn_widget.corpus.quantities import Ranking
-from xattn_widget.corpus.store.tables import METADATA, corpus_info, score_names
+from xattn_widget.corpus.store.tables import METADATA, corpus_info, grids, score_names
 from xattn_widget.inputs.extras import Extras
 from xattn_widget.inputs.text.sides import TextModel
 
@@ -35,10 +35,7 @@ def check_pair(table: pa.Table, text_model: TextModel, extras: Extras) -> tuple[
     shape, _ = probe_model(text_model, extras)
     kind = type(model).__name__
     for name in score_names(table):
-        field = table.schema.field(name).type
-        scored = tuple(field.shape) if not field.permutation else tuple(field.shape[axis] for axis in field.permutation)
-        if field.dim_names and list(field.dim_names) == ["head", "layer"]:
-            scored = (scored[1], scored[0])
+        scored = grids(table.slice(0, 0), name).shape[1:]
         if scored != shape:
             raise ValueError(
                 f"the table has {scored[0]} layers of {scored[1]} heads and this {kind} has {shape[0]} layers of "

@@ -145,10 +145,7 @@ class RowScores:
 def further_scores(columns: Sequence[Column], given: Mapping[str, Score]) -> list[Score]:
     """The scores to list after those of the table: others of the user, and the built-in ones that a record allows."""
     known = {column.quantity.name for column in columns}
-    further = {name: score for name, score in BUILTIN.items() if not any(map(_is_extra, score.needs))}
+    further = {
+        name: score for name, score in BUILTIN.items() if not any(INPUTS[need].on_request for need in score.needs)
+    }
     return [score for name, score in {**further, **given}.items() if name not in known]
-
-
-def _is_extra(name: str) -> bool:
-    """Whether a record has this input of a score only on request."""
-    return INPUTS[name].captured or bool(INPUTS[name].outside_jobs)
