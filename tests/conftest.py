@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from families import Pair, one_thread
@@ -22,6 +23,22 @@ def single_thread() -> Iterator[None]:
     """Use one torch thread: on a busy machine, more threads slow a small model down."""
     with one_thread():
         yield
+
+
+@pytest.fixture
+def run(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs a command in the test's folder and returns exit code, stdout and stderr."""
+    from xattn_widget.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        return (code, *capfd.readouterr())
+
+    return run
 
 
 # No deadlines: a busy machine must not fail a test.

@@ -20,7 +20,7 @@ import pytest
 from corpus_pool import ENGLISH, GERMAN, assert_same_tables, made_up
 
 from xattn_widget import load_demo, score_corpus, select
-from xattn_widget.cli import cli, main
+from xattn_widget.cli import cli
 from xattn_widget.corpus.job import STATISTICS
 from xattn_widget.corpus.scoring import DEFAULT_SCORES
 from xattn_widget.corpus.sources.cells import MAX_RECORD_BYTES
@@ -34,18 +34,6 @@ def pool(tmp_path):
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([("nr", "de", "en"), *zip(range(8), GERMAN, ENGLISH, strict=True), (8, "", "x")])
     return path
-
-
-@pytest.fixture
-def run(capfd, tmp_path, monkeypatch):
-    """Return a function that runs a command in the test's folder and returns exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        code = main([str(argument) for argument in arguments])
-        return (code, *capfd.readouterr())
-
-    return run
 
 
 def test_score_and_select_give_the_sentences_to_label(run, pool, tmp_path):

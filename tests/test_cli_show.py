@@ -8,23 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from corpus_pool import ENGLISH, GERMAN
 
-from xattn_widget.cli import main
-
 SHOW = ["show", "--model", "demo", "Ich habe das Buch gelesen."]
 
 pytestmark = pytest.mark.usefixtures("single_thread")
-
-
-@pytest.fixture
-def run(capfd, tmp_path, monkeypatch):
-    """Return a function that runs a command in the test's folder and returns exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        code = main([str(argument) for argument in arguments])
-        return (code, *capfd.readouterr())
-
-    return run
 
 
 def shown(path):

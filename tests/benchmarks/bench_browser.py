@@ -278,6 +278,20 @@ def prepare_bertviz() -> str | None:
     return None
 
 
+def serve_libraries(page: Page) -> None:
+    """Gives BertViz's page what it loads from the web."""
+    modules = SCRATCH / "node" / "node_modules"
+    served = {
+        "require.min.js": modules / "requirejs" / "require.js",
+        "d3.min.js": modules / "d3" / "dist" / "d3.min.js",
+        "jquery.min.js": modules / "jquery" / "dist" / "jquery.min.js",
+    }
+    page.route(
+        "https://cdnjs.cloudflare.com/**",
+        lambda route: route.fulfill(path=served[route.request.url.rsplit("/", 1)[-1]], content_type="text/javascript"),
+    )
+
+
 def measure_bertviz(page: Page, weights: torch.Tensor, hovers: int, limit: float) -> dict[str, Any]:
     from bertviz import head_view  # type: ignore[import-not-found]
 
@@ -292,16 +306,7 @@ def measure_bertviz(page: Page, weights: torch.Tensor, hovers: int, limit: float
         layer=layers - 1,
         html_action="return",
     ).data
-    modules = SCRATCH / "node" / "node_modules"
-    served = {
-        "require.min.js": modules / "requirejs" / "require.js",
-        "d3.min.js": modules / "d3" / "dist" / "d3.min.js",
-        "jquery.min.js": modules / "jquery" / "dist" / "jquery.min.js",
-    }
-    page.route(
-        "https://cdnjs.cloudflare.com/**",
-        lambda route: route.fulfill(path=served[route.request.url.rsplit("/", 1)[-1]], content_type="text/javascript"),
-    )
+    serve_libraries(page)
     folder = SCRATCH / "page"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.html").write_text(f"<!doctype html><meta charset='utf-8'><body>{html}", encoding="utf-8")

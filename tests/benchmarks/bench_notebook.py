@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.benchmarks.bench_browser import SCRATCH, prepare_bertviz  # noqa: E402
+from tests.benchmarks.bench_browser import SCRATCH, prepare_bertviz, serve_libraries  # noqa: E402
 from tests.browser.conftest import FLAGS  # noqa: E402
 from tests.browser.find_chromium import find_or_fail  # noqa: E402
 from tests.browser.notebooks import Notebook  # noqa: E402
@@ -69,20 +69,6 @@ PAINTED = {
     " && !node.querySelector('.xattn-waiting') && node.querySelector('.xattn-head')?.style.backgroundColor",
     "BertViz 1.4.1": "node.querySelectorAll('#attention line').length > 0",
 }
-
-
-def serve_libraries(page: Page) -> None:
-    """Gives BertViz's page what it loads from the web."""
-    modules = SCRATCH / "node" / "node_modules"
-    served = {
-        "require.min.js": modules / "requirejs" / "require.js",
-        "d3.min.js": modules / "d3" / "dist" / "d3.min.js",
-        "jquery.min.js": modules / "jquery" / "dist" / "jquery.min.js",
-    }
-    page.route(
-        "https://cdnjs.cloudflare.com/**",
-        lambda route: route.fulfill(path=served[route.request.url.rsplit("/", 1)[-1]], content_type="text/javascript"),
-    )
 
 
 def quantiles(times: list[float]) -> str:

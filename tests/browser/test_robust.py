@@ -200,7 +200,8 @@ def test_the_picture_outlives_the_kernel(
     for name in names[1:4]:
         scores.select_option(name)
         expect(head(panel, 0, 0)).to_have_attribute("aria-label", re.compile(f"{name} [0-9]"))
-    if end == "shut down":  # after a restart JupyterLab may drop the change of a sentence
+    # After a restart this step fails at times, for a reason that is not known yet.
+    if end == "shut down":
         panel.get_by_label("Sentence", exact=True).select_option(index=1)
         expect(token(panel, "source", "Hund")).to_be_visible()
     for view in VIEWS:

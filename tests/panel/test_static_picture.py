@@ -1,5 +1,6 @@
 """The picture for places where no widget runs: what it shows, and that it is light."""
 
+import base64
 import io
 import subprocess
 import sys
@@ -119,6 +120,13 @@ def test_weights_that_are_none_and_a_failing_score_are_drawn():
     weights = torch.full((1, 1, 2, 2), torch.nan)
     widget = CrossAttentionWidget(CrossAttention.from_tokens(weights, ["a", "b"], ["x", "y"]), scores=[broken])
     assert picture_of(widget).shape[1] >= WIDTH
+
+
+def test_any_script_can_be_drawn_in_the_picture():
+    labels = ["日本語", "שלום", "$x", "🙂", "a\u202eb"]
+    record = CrossAttention.from_tokens(torch.full((1, 1, 5, 5), 0.2), labels, labels)
+    data, _ = CrossAttentionWidget(record)._repr_mimebundle_()
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
 
 
 def test_every_script_has_a_font_or_a_box():
