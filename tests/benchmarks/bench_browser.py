@@ -18,7 +18,6 @@ import functools
 import http.server
 import json
 import statistics
-import subprocess
 import sys
 import threading
 import time
@@ -34,11 +33,11 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tests.benchmarks.bertviz import SCRATCH, prepare_bertviz, serve_libraries  # noqa: E402
 from tests.browser.conftest import FLAGS  # noqa: E402
 from tests.browser.find_chromium import find_or_fail  # noqa: E402
 from xattn_widget import CrossAttention, CrossAttentionWidget  # noqa: E402
 
-SCRATCH = ROOT / "build" / "bench"
 SIZES = [(6, 8, 256), (24, 16, 512)]  # layers, heads, tokens on each side
 # BertViz writes each weight as about 22 bytes of JSON. Larger pages than this are not written at all.
 LARGEST_PAGE = 1.5e9
@@ -256,40 +255,6 @@ def measure_panel(page: Page, weights: torch.Tensor, hovers: int) -> dict[str, A
             "cached work": statistics.median(busy_times[len(requested) :]),
             "nodes": meter.nodes(),
         }
-
-
-def prepare_bertviz() -> str | None:
-    """Downloads BertViz and what its page loads from the web. Returns the reason if it fails, otherwise None."""
-    python, node = SCRATCH / "python", SCRATCH / "node"
-    packages = ["requirejs@2.3.6", "d3@5.7.0", "jquery@2.2.4"]
-    commands = []
-    if not (python / "bertviz").is_dir():
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(python)]
-        commands.append([*pip, "bertviz==1.4.1"])
-    if not all((node / "node_modules" / package.split("@")[0]).is_dir() for package in packages):
-        node.mkdir(parents=True, exist_ok=True)
-        commands.append(["npm", "install", "--silent", "--ignore-scripts", "--prefix", str(node), *packages])
-    for command in commands:
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
-        except (OSError, subprocess.SubprocessError) as error:
-            return f"BertViz could not be downloaded ({command[0]}: {error})"
-    sys.path.insert(0, str(python))
-    return None
-
-
-def serve_libraries(page: Page) -> None:
-    """Gives BertViz's page what it loads from the web."""
-    modules = SCRATCH / "node" / "node_modules"
-    served = {
-        "require.min.js": modules / "requirejs" / "require.js",
-        "d3.min.js": modules / "d3" / "dist" / "d3.min.js",
-        "jquery.min.js": modules / "jquery" / "dist" / "jquery.min.js",
-    }
-    page.route(
-        "https://cdnjs.cloudflare.com/**",
-        lambda route: route.fulfill(path=served[route.request.url.rsplit("/", 1)[-1]], content_type="text/javascript"),
-    )
 
 
 def measure_bertviz(page: Page, weights: torch.Tensor, hovers: int, limit: float) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.benchmarks.bench_browser import SCRATCH, prepare_bertviz, serve_libraries  # noqa: E402
+from tests.benchmarks.bertviz import SCRATCH, prepare_bertviz, serve_libraries  # noqa: E402
 from tests.browser.conftest import FLAGS  # noqa: E402
 from tests.browser.find_chromium import find_or_fail  # noqa: E402
 from tests.browser.notebooks import Notebook  # noqa: E402
