@@ -263,7 +263,7 @@ def test_a_page_of_limited_size_says_what_it_lacks(page: Page, page_errors: list
     expect(panel.get_by_role("alert")).to_contain_text("was left out to keep this page small")
     panel.get_by_role("tab", name="All heads").click()
     expect(panel.locator(".xattn-multiple.xattn-absent").first).to_be_visible()
-    head(panel, 2, 3).click()
+    panel.locator('.xattn-multiple[data-layer="2"][data-head="3"]').click()
     panel.get_by_role("tab", name="Lines").click()
     expect(panel.get_by_role("alert")).to_be_empty()
     expect(token(panel, "target", "t3")).to_be_visible()
