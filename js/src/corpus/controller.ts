@@ -2,6 +2,7 @@
 import { computed, signal as value } from "@preact/signals-core";
 import { h, setText } from "../core/dom";
 import { createErrands, errorText } from "../core/errands";
+import { visibleText } from "../core/format";
 import { createFrames } from "../core/frames";
 import type { HostedModel } from "../core/model";
 import { createStore } from "../core/store";
@@ -19,7 +20,7 @@ import type {
 import { createControls } from "./controls";
 import { createDistribution, type Distribution } from "./distribution";
 import { createList } from "./list";
-import { formatCount } from "./numbers";
+import { formatCount, formatValue, rankedName } from "./numbers";
 import { createSentence } from "./sentence";
 
 /** Returns a function that takes everything down again. */
@@ -49,7 +50,7 @@ export function mountCorpus(model: HostedModel, host: HTMLElement): () => void {
     lowest_first: store.get("lowest_first"),
     search: store.get("search"),
   }));
-  const rows = value<RowsReply | null>(null);
+  const rows = value<(RowsReply & { query: Query }) | null>(null);
   const distribution = value<(Distribution & { name: string }) | null>(null);
   const open = value<ValuesReply["values"] | null>(null);
 
@@ -77,8 +78,8 @@ export function mountCorpus(model: HostedModel, host: HTMLElement): () => void {
   }
   const askRows = asking<Extract<CorpusRequest, { kind: "rows" }>>(
     "The sentences could not be listed",
-    ({ content }) => {
-      rows.value = content as unknown as RowsReply;
+    ({ content }, { query }) => {
+      rows.value = { ...(content as unknown as RowsReply), query };
     },
   );
   const askDistribution = asking<Extract<CorpusRequest, { kind: "distribution" }>>(
@@ -171,10 +172,21 @@ export function mountCorpus(model: HostedModel, host: HTMLElement): () => void {
       search: store.get("search"),
     }),
   );
-  /** The value of the open row where it is listed. */
+  /** The open row where it is listed. */
+  const opened = () => rows.value?.rows.find((entry) => entry.row === store.get("row"));
+  /** The value of the open row by a quantity without heads. */
   function openValue(): (number | null)[][] | null {
-    const found = rows.value?.rows.find((entry) => entry.row === store.get("row"))?.value;
+    const found = opened()?.value;
     return typeof found === "number" ? [[found]] : null;
+  }
+  /** What the open row is ranked by: the panel below scores the heads picked there. */
+  function rankedText(): string {
+    const found = opened();
+    if (!rows.value || !found) return "";
+    const { score_name, head } = rows.value.query;
+    const isScore = store.get("info").quantities.some((entry) => entry.name === score_name && entry.per_head);
+    const name = visibleText(score_name);
+    return `${isScore ? `${name}, ${rankedName(head)}` : name}: ${formatValue(found.value)}`;
   }
   frames.draw(() => {
     void size.value;
@@ -191,7 +203,7 @@ export function mountCorpus(model: HostedModel, host: HTMLElement): () => void {
   });
   frames.draw(() => {
     const { logprob, page, errors } = store.get("info");
-    const name = store.get("score_name");
+    const name = rows.value?.query.score_name ?? store.get("score_name");
     list.show({
       reply: rows.value,
       name,
@@ -202,7 +214,7 @@ export function mountCorpus(model: HostedModel, host: HTMLElement): () => void {
       errors,
     });
   });
-  frames.watch(() => sentence.show(store.get("row"), store.get("_open") ?? {}));
+  frames.watch(() => sentence.show(store.get("row"), store.get("_open") ?? {}, rankedText()));
 
   return () => {
     closing.abort();

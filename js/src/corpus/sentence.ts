@@ -9,7 +9,8 @@ export interface SentenceView {
   bar: HTMLElement;
   /** Where the panel stands. */
   place: HTMLElement;
-  show(row: number | null, open: OpenRow): void;
+  /** `ranked` is what the row is ranked by, with its value. */
+  show(row: number | null, open: OpenRow, ranked: string): void;
 }
 
 export type MountPanel = (model: Model, host: HTMLElement) => () => void;
@@ -26,10 +27,16 @@ export function createSentence(
   signal: AbortSignal,
 ): SentenceView {
   const title = h("span", { class: "xattn-title" });
+  const value = h("span");
   const status = h("span", { class: "xattn-muted", attrs: { role: "status" } });
   const close = h("button", { class: "xattn-button xattn-small", text: "Close", attrs: { type: "button" } });
   const alert = h("div", { attrs: { role: "alert" } });
-  const bar = h("div", { class: "xattn-open-row" }, h("div", {}, title, " ", status, alert), close);
+  const bar = h(
+    "div",
+    { class: "xattn-open-row" },
+    h("div", {}, title, " ", value, " ", status, alert),
+    close,
+  );
   // Outside of the view's own root, whose style sheet would reach into the panel.
   const place = h("div");
   place.style.marginTop = "8px";
@@ -64,10 +71,11 @@ export function createSentence(
   return {
     bar,
     place,
-    show(row, { row: opened = null, panel = "", error = "" }) {
+    show(row, { row: opened = null, panel = "", error = "" }, ranked) {
       const waiting = row !== opened;
       bar.hidden = row === null;
       setText(title, row === null ? "" : `Row ${row}`);
+      setText(value, ranked);
       setText(status, row === null || error ? "" : waiting ? "reading the sentence…" : "");
       setText(alert, waiting || !error ? "" : `The sentence could not be read. ${error}`);
       place.style.opacity = waiting && row !== null ? "0.6" : "";

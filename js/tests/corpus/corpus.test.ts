@@ -162,6 +162,8 @@ describe("the open sentence", () => {
     await settled();
     expect(view.all('section[aria-label="Cross-attention"]')).toHaveLength(1);
     expect(view.first(".xattn-open-row").textContent).not.toContain("reading");
+    // The number it is ranked by, which is not that of the heads picked in its panel.
+    expect(view.first(".xattn-open-row").textContent).toContain("Row 2 my_score, the mean of all heads: ∞");
     view.all(".xattn-sentences tbody tr")[1]?.click();
     await settled();
     expect(view.all('section[aria-label="Cross-attention"]')).toHaveLength(1);
