@@ -2,7 +2,7 @@
 import { computed, type ReadonlySignal } from "@preact/signals-core";
 import { NO_ANSWER } from "../core/constants";
 import type { Context } from "../core/context";
-import type { SentenceOrder } from "../core/contract";
+import type { Head, SentenceOrder } from "../core/contract";
 import { errorText } from "../core/errands";
 import { formatScore, headsName } from "../core/format";
 import { sentencePatch } from "../core/gestures";
@@ -22,7 +22,7 @@ export interface SentencesView extends View {
 }
 
 export function mountSentences(context: Context): SentencesView {
-  const { store, survey, colors, theme, size, root, id, signal } = context;
+  const { store, survey, loader, colors, theme, size, root, id, signal } = context;
   const entries = computed(() => store.get("info").sentences);
   const firsts = computed(() => firstEntries(entries.value));
   const isComplete = computed(() => firsts.value.every((entry) => survey.progress.value.outcomes.has(entry)));
@@ -34,13 +34,15 @@ export function mountSentences(context: Context): SentencesView {
   const ordered = computed(() =>
     orderSentences(scored.value, isComplete.value ? store.get("sentence_order") : "given"),
   );
+  /** The heads that are drawn: the one that is pointed at, or the picked ones. */
+  const drawnHeads = computed(() => loader.preview.scene.value?.spec.heads ?? store.get("heads"));
   /** A new object for each change of what the drawings show. */
   const drawing = computed(() => {
     void size.value;
     const { heads: _, ...rest } = spec(0);
     return {
       ...rest,
-      heads: store.get("heads"),
+      heads: drawnHeads.value,
       special: store.get("special"),
       theme: theme.value,
       colors: colors.value,
@@ -59,17 +61,23 @@ export function mountSentences(context: Context): SentencesView {
     },
     signal,
   );
-  const need = createDrawingQueue(context, view, spec, drawing);
+  const need = createDrawingQueue(context, view, (entry) => specWith(drawnHeads.peek(), entry), drawing);
 
-  function spec(entry: number): SceneSpec {
-    const heads = fitHeads(store.get("heads"), shapeOf(store.get("info"), entry));
+  function specWith(wanted: readonly Head[], entry: number): SceneSpec {
+    const heads = fitHeads(wanted, shapeOf(store.get("info"), entry));
     return { ...specOf(store, { sentence: entry, heads }), combined: true };
+  }
+
+  /** Scores and order are those of the picked heads: cards must not move while a head is only pointed at. */
+  function spec(entry: number): SceneSpec {
+    return specWith(store.get("heads"), entry);
   }
 
   return {
     element: view.element,
     title: "The picked heads in every sentence",
     options: ["words", "special", "reading", "aggregate"],
+    previews: true,
     ordered,
     spec,
     summary: () => `${firsts.value.length} sentences, ${ORDER_NAMES[store.get("sentence_order")]}.`,

@@ -97,6 +97,21 @@ describe("the cards", () => {
     expect(first(".xattn-sentences").textContent).toContain("The score is the mean of the picked heads.");
   });
 
+  it("draw the head that is pointed at, and stay where they are", async () => {
+    const { asked } = await mountCounting(page([2, 5, 3]));
+    const before = asked.length;
+    const event = new MouseEvent("pointerover", { bubbles: true });
+    Object.defineProperty(event, "pointerType", { value: "mouse" });
+    first('.xattn-head[data-layer="1"][data-head="0"]').dispatchEvent(event);
+    await settled();
+    expect(new Set(asked.slice(before))).toEqual(new Set([0, 1, 2]));
+    expect(first(".xattn-heading").textContent).toContain("Preview: layer 1, head 0");
+    expect([entries(), scores()]).toEqual([
+      [1, 2, 0],
+      ["5.000", "3.000", "2.000"],
+    ]);
+  });
+
   it("put undefined and failing scores last, with the reason", async () => {
     await panel.mount(page(["needs <b>gradients</b>", 1, null, 4], { sentence_order: "lowest" }));
     expect([entries(), scores()]).toEqual([
