@@ -48,7 +48,7 @@ def test_a_session_of_experiments(
     area = bar(panel).get_by_label("Another target")
     expect(area).to_have_value("I read the book.")
     area.fill("I bought the book.")
-    press(panel, "Read it")
+    press(panel, "Show attention")
     expect(token(panel, "target", "bought")).to_be_visible()
     expect(area).to_be_hidden()
     notebook.expect_printed("print(widget.sentence, widget.record.generated)", "3 False")
@@ -155,7 +155,7 @@ def test_errors_are_told_in_words_and_the_panel_lives_on(open_notebook: OpenNote
     panel = page.locator(".xattn")
     press(panel, "Edit target")
     bar(panel).get_by_label("Another target").fill("   ")
-    press(panel, "Read it")
+    press(panel, "Show attention")
     expect(bar(panel)).to_contain_text("target[0] is empty")
     press(panel, "Edit target")
     bar(panel).get_by_label("Another target").fill("I saw it.")
@@ -179,7 +179,7 @@ def test_experiments_in_marimo(run_marimo: Callable[[str], str], page: Page) -> 
     expect(bar(page)).to_contain_text(re.compile("The same target: log-probability .* → .*"), timeout=20_000)
     press(page, "Edit target")
     bar(page).get_by_label("Another target").fill("I bought the book.")
-    press(page, "Read it")
+    press(page, "Show attention")
     expect(token(page, "target", "bought")).to_be_visible(timeout=20_000)
 
 

@@ -1,11 +1,12 @@
 // Experiments: connects their bar to the traits that Python sets, and sends requests to the kernel.
 import { computed, signal } from "@preact/signals-core";
-import type { Context } from "../core/context";
+import { type Context, tell } from "../core/context";
 import type { ChoicesReply, ExperimentRequest, Head, TextReply, TokenChoice } from "../core/contract";
+import { equal } from "../core/equal";
 import { errorText } from "../core/errands";
 import { comparedSentence, muteReason } from "../core/muting";
 import { sameHead } from "../core/picks";
-import { createExperimentsBar } from "./view";
+import { createExperimentsBar, writtenText } from "./view";
 
 export const NO_KERNEL = "Off: this page works without a kernel.";
 const LINES = {
@@ -107,6 +108,14 @@ export function createExperiments(context: Context): Experiments {
   frames.draw(() => {
     const { muted, effect } = muting.value;
     bar.showMuting(muted, effect, effect ? muteReason(muted, store.get("heads")) : "", off.value);
+  });
+  // Above the view as well: the bar may be out of sight below it.
+  let told = muting.peek().effect;
+  frames.watch(() => {
+    const { effect } = muting.value;
+    if (equal(effect, told)) return;
+    told = effect;
+    if (effect) tell(context, writtenText(effect));
   });
   frames.draw(() => bar.showDraft(off.value ? null : draft.value));
   frames.draw(() => {

@@ -115,7 +115,7 @@ export function createExperimentsBar(
 
 function createEditor(events: ExperimentsEvents, button: Button, signal: AbortSignal) {
   const area = h("textarea", { attrs: { rows: "2", "aria-label": "Another target", dir: "auto" } });
-  const submit = button("Read it", "Let the model read this target (teacher forcing)", () =>
+  const submit = button("Show attention", "Let the model read this target (teacher forcing)", () =>
     events.read(area.value),
   );
   const cancel = button("Cancel", "Leave the target as it is", events.cancel);
@@ -225,9 +225,13 @@ function effectText(effect: Effect): string {
     before === null || forced === null
       ? ""
       : `The same target: log-probability ${formatScore(before)} → ${formatScore(forced)} (${signed(forced - before)}). `;
-  if (effect.same) return `${change}The model still writes it.`;
-  const number = written === null ? "" : ` (${formatScore(written)})`;
-  return `${change}The model now writes: \u2068${tokenText(effect.written_text)}\u2069${number}`;
+  const number = effect.same || written === null ? "" : ` (${formatScore(written)})`;
+  return `${change}${writtenText(effect)}${number}`;
+}
+
+/** What the model writes without the muted heads. */
+export function writtenText({ same, written_text: text }: Effect): string {
+  return same ? "The model still writes it." : `The model now writes: \u2068${tokenText(text)}\u2069`;
 }
 
 function signed(value: number): string {

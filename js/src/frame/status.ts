@@ -5,8 +5,9 @@ import type { Context } from "../core/context";
 import { h, setText } from "../core/dom";
 import type { Opened } from "../core/view";
 
-/** How long a message about what was done stays, in milliseconds. */
+/** How long a message about what was done stays, in milliseconds: at least so long, and longer for a longer one. */
 const TOLD = 2500;
+const TOLD_PER_CHARACTER = 60;
 
 export function createStatus(context: Context, opened: Opened): { loading: HTMLElement; alert: HTMLElement } {
   return { loading: createLoading(context, opened), alert: createAlert(context) };
@@ -34,8 +35,9 @@ function createLoading(
   frames.watch(() => {
     if (!told.value) return;
     clearTimeout(timer);
-    setText(element, told.value.text);
-    timer = setTimeout(() => setText(element, waiting), TOLD);
+    const { text } = told.value;
+    setText(element, text);
+    timer = setTimeout(() => setText(element, waiting), Math.max(TOLD, TOLD_PER_CHARACTER * text.length));
   });
   return element;
 }

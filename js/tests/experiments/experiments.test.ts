@@ -122,6 +122,12 @@ describe("muting", () => {
     const { model } = await mount({ muted: [[0, 0]], live: { why: "", busy: "", error: "", effect } });
     expect(first(".xattn-experiments").textContent).toContain("log-probability −1.000 → −3.500 (−2.500)");
     expect(first(".xattn-experiments").textContent).toContain("other words");
+    // Above the view only when it is new.
+    expect(first(".xattn-loading").textContent).toBe("");
+    const newer = { ...effect, written_text: "newer words" };
+    model.set("live", { why: "", busy: "", error: "", effect: newer });
+    await settled();
+    expect(first(".xattn-loading").textContent).toBe("The model now writes: \u2068newer words\u2069");
     button("Compare").click();
     expect([model.get("panel"), model.get("compare")]).toEqual(["compare", { sentence: 0 }]);
   });
