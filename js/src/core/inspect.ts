@@ -56,7 +56,7 @@ export function inspectToken(scene: Scene, token: Token, exact: Float32Array | n
   });
   return {
     token,
-    kind: `${side === "source" ? "Source" : "Target"} ${positionText(units.positions[unit] ?? [])}`,
+    kind: `${side === "source" ? "Source" : "Target"} ${placeText(scene, side, unit)}`,
     label: units.labels[unit] ?? "",
     facts: side === "target" ? probabilityText(scene, unit) : readText(scene, weights, exact !== null),
     caption: `${side === "target" ? "Looks at" : "Looked at by"}${headsText(scene)}${fewText(weights)}`,
@@ -72,9 +72,12 @@ function fewText(weights: Float32Array): string {
   return readers > PARTNERS ? `, ${PARTNERS} strongest of ${readers}` : "";
 }
 
-function positionText(positions: number[]): string {
-  const [first, last] = [positions[0] ?? 0, positions[positions.length - 1] ?? 0];
-  return first === last ? `token ${first}` : `tokens ${first}–${last}`;
+/** Which tokens a unit is. Where words are merged, it says so: the numbers count tokens. */
+function placeText(scene: Scene, side: Side, unit: number): string {
+  const { positions, special } = unitsOf(scene, side);
+  const [first, last] = [positions[unit]?.[0] ?? 0, positions[unit]?.at(-1) ?? 0];
+  const tokens = first === last ? `token ${first}` : `tokens ${first}–${last}`;
+  return scene.spec.words && !special[unit] ? `word (${tokens})` : tokens;
 }
 
 function headsText(scene: Scene): string {

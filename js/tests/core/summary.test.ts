@@ -35,6 +35,20 @@ const three = scene(
   [0.2, 0.7, 0.1, 0.17, 0.8, 0.03, 0, 0.3, 0.7],
 );
 
+describe("the place of a token", () => {
+  it("counts tokens, and says so where they are merged into words", () => {
+    const kind = (shown: Scene, unit: number) => inspectToken(shown, { side: "target", unit }, null).kind;
+    expect(kind(three, 1)).toBe("Target token 1");
+    const pieces = axis(["he", "lp", "me", "</s>"], [3], [0, 0, 1, -1], ["help", "me"]);
+    const merged = scene(pieces, ["x"], [1, 1, 1], { spec: { ...three.spec, ...words } });
+    expect([0, 1, 2].map((unit) => kind(merged, unit))).toEqual([
+      "Target word (tokens 0–1)",
+      "Target word (token 2)",
+      "Target token 3",
+    ]);
+  });
+});
+
 describe("totals", () => {
   it("add up the column of each source word over all target rows, once for a scene", () => {
     expect([...coverageOf(three)].map((total) => total.toFixed(2))).toEqual(["0.37", "1.80", "0.83"]);
