@@ -15,6 +15,7 @@ from .corpus import select as select
 from .cross_attention import CrossAttention as CrossAttention
 from .cross_attention import load as load
 from .demo import load_demo as load_demo
+from .extraction.calibration import save_calibration as save_calibration
 from .extraction.extraction import extract as extract
 from .extraction.importance import head_importance as head_importance
 from .plot import plot_distribution as plot_distribution

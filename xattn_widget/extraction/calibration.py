@@ -72,7 +72,7 @@ def model_evidence(model: torch.nn.Module, records: Sequence[AttentionData]) -> 
 def save_calibration(model: torch.nn.Module, records: Sequence[AttentionData], folder: str | Path) -> Path:
     """Save what records say about a model's heads, next to its weights: the panel then opens with the heads that align.
 
-    A hundred sentences are enough, see the figures in :mod:`xattn_widget.alignment.evidence`.
+    A hundred sentences are enough.
 
     Args:
         model: the model, as saved in ``folder``.

@@ -33,8 +33,8 @@ def show_cross_attention(
     """Show the cross-attention of a model on sentences, in a notebook.
 
     Without ``heads``, ``layer`` or ``head`` it opens with the heads that are most likely to align, under the reading in
-    which they do: by the calibration saved with the model (see :mod:`xattn_widget.extraction.calibration`) and by all
-    sentences of this model that were shown before. Where they say too little, it opens with the mean of the last layer.
+    which they do: by the calibration saved with the model (see :func:`save_calibration`) and by all sentences of this
+    model that were shown before. Where they say too little, it opens with the mean of the last layer.
 
     Args:
         model: an encoder-decoder model of transformers, as loaded.
