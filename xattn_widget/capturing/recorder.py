@@ -89,7 +89,7 @@ class Capture:
 
     @property
     def cross_attentions(self) -> tuple[torch.Tensor, ...]:
-        """The last forward's weights: one ``[batch, heads, target, source]`` float32 tensor per decoder layer."""
+        """The weights of the last forward, one ``[batch, heads, target, source]`` float32 tensor per decoder layer."""
         return self.forwards[-1]
 
     @property

@@ -64,7 +64,7 @@ class Score:
 
     @cached_property
     def needs(self) -> tuple[str, ...]:
-        """The inputs that it takes besides attention and masks: names of ``xattn_widget.scores.inputs.INPUTS``."""
+        """What it takes besides attention and masks, as names of ``xattn_widget.scores.inputs.INPUTS``."""
         arguments = {parameter.name for parameter in self._arguments}
         return tuple(name for name in INPUTS if name in arguments)
 

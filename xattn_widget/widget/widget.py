@@ -65,7 +65,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         """Show records.
 
         Without ``heads``, ``layer`` or ``head`` it opens with the heads that are most likely to align, or with the mean
-        of the last layer where the records say too little; see :mod:`xattn_widget.alignment.evidence`.
+        of the last layer where the records say too little.
 
         Args:
             records: a record, or a list of them, of one model or of several (checkpoints, before and after an
@@ -127,7 +127,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
 
     @property
     def view(self) -> dict[str, Any]:
-        """All settings: ``CrossAttentionWidget(records, **widget.view)`` shows the same."""
+        """The value of every setting, so that ``CrossAttentionWidget(records, **widget.view)`` shows the same."""
         state = self.state
         return vars(state.view) | {"sentence": state.original(state.view.sentence)}
 
