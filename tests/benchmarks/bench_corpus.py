@@ -1,6 +1,6 @@
 """Measure scoring of a corpus: sentences per second, compared with a notebook loop and plain forwards, and memory.
 
-    python tests/benchmarks/bench_corpus.py [PAIRS.tsv] [--pairs N] [--repeats N] [--rows N [N ...]]
+    python tests/benchmarks/bench_corpus.py [PAIRS.tsv] [--pairs N] [--repeats N] [--rows N [N ...]] [--write]
 
 Speed: (a) a notebook loop: batches of 8 in arrival order, eager attention with ``output_attentions``, the whole
 vocabulary head, one coverage function; (b) plain ``model(**batch)`` without capture, on the batches of
@@ -10,6 +10,8 @@ model in bfloat16; (e) like (c), but with generated greedy targets of ten tokens
 Without it, pairs are made of random words, with the length distribution of everyday sentences.
 
 Memory: for each N, the peak of a process that scores N lines into a file with a tiny model.
+
+``--write NAME`` writes docs/bench/NAME.md (speed) and docs/bench/NAME-memory.md, each if it was measured.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from typing import Any
 
 import torch
 from memory import peak_megabytes_here
+from results import Results, add_write_option, libraries
 from transformers import MarianConfig, MarianMTModel
 
 from xattn_widget import load_demo, score_corpus
@@ -119,7 +122,7 @@ def corpus_batches(model: Any, tokenizer: Any, pairs: list[Pair]) -> list[dict[s
     ]
 
 
-def measure_speed(path: str | None, count: int, repeats: int) -> None:
+def measure_speed(path: str | None, count: int, repeats: int, file: str | None) -> None:
     pairs = read_pairs(path, count)
     _, tokenizer = load_demo()
     eager, model = make_model(tokenizer, "eager"), make_model(tokenizer, "sdpa")
@@ -157,17 +160,16 @@ def measure_speed(path: str | None, count: int, repeats: int) -> None:
             seconds[name].append(time.perf_counter() - started)
             cpu_seconds[name].append(time.process_time() - cpu_started)
     temporary.cleanup()
-    print(f"{len(pairs)} pairs, {torch.get_num_threads()} threads, torch {torch.__version__}, medians of {repeats}")
-    print(
-        "| method | sentences per second | time relative to a notebook loop | time relative to plain forwards "
-        "| sentences per CPU second |"
-    )
-    print("| --- | --- | --- | --- | --- |")
+    kind = "made-up pairs" if path is None else "pairs of a file"
+    results = Results(file, f"{libraries()}; {len(pairs)} {kind} of sentences; medians of {repeats} repeats")
+    relative = [f"time relative to {baseline}" for baseline in ("a notebook loop", "plain forwards")]
+    results.table(["method", "sentences per second", *relative, "sentences per CPU second"])
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     for name, median in medians.items():
-        ratios = " | ".join(f"{median / medians[baseline]:.2f}" for baseline in list(medians)[:2])
+        ratios = [f"{median / medians[baseline]:.2f}" for baseline in list(medians)[:2]]
         per_cpu_second = len(pairs) / statistics.median(cpu_seconds[name])  # less affected by other load
-        print(f"| {name} | {len(pairs) / median:.0f} | {ratios} | {per_cpu_second:.0f} |", flush=True)
+        results.row([name, f"{len(pairs) / median:.0f}", *ratios, f"{per_cpu_second:.0f}"])
+    results.save()
 
 
 def measure_memory(rows: int) -> tuple[float, float]:
@@ -198,15 +200,17 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--rows", type=int, nargs="*", default=[10_000, 100_000])
+    add_write_option(parser, "corpus")
     options = parser.parse_args()
     if options.pairs:
-        measure_speed(options.path, options.pairs, options.repeats)
+        measure_speed(options.path, options.pairs, options.repeats, options.write)
     if options.rows:
-        print("| sentences | peak memory | sentences per second (tiny model, one thread) |")
-        print("| --- | --- | --- |")
-    for rows in options.rows:
-        megabytes, seconds = measure_memory(rows)
-        print(f"| {rows:,} | {megabytes:.0f} MB | {rows / seconds:.0f} |", flush=True)
+        results = Results(options.write and f"{options.write}-memory", f"{libraries()}; a tiny model")
+        results.table(["sentences", "peak memory", "sentences per second (tiny model, one thread)"])
+        for rows in options.rows:
+            megabytes, seconds = measure_memory(rows)
+            results.row([f"{rows:,}", f"{megabytes:.0f} MB", f"{rows / seconds:.0f}"])
+        results.save()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Time from the end of a cell to the first picture of the demo, in a real JupyterLab, beside BertViz 1.4.1.
 
-    python tests/benchmarks/bench_notebook.py [--rounds N] [--ours]
+    python tests/benchmarks/bench_notebook.py [--rounds N] [--ours] [--write]
 
 In each round, each tool shows the same sentence in a new cell of one notebook with one kernel, in turn. "The end" is
 the kernel's reply to the cell, and the picture is there in the frame after its first lines. What the cell itself takes,
@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import jupyterlab
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import sync_playwright
 
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.benchmarks.bertviz import SCRATCH, prepare_bertviz, serve_libraries  # noqa: E402
+from tests.benchmarks.results import Results, add_write_option  # noqa: E402
 from tests.browser.conftest import FLAGS  # noqa: E402
 from tests.browser.find_chromium import find_or_fail  # noqa: E402
 from tests.browser.notebooks import Notebook  # noqa: E402
@@ -80,6 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=10, help="cells of each tool, in turn")
     parser.add_argument("--ours", action="store_true", help="measure only the panel")
+    add_write_option(parser, "notebook")
     arguments = parser.parse_args()
     missing = "skipped" if arguments.ours else prepare_bertviz()
     tools = {"xattn-widget": OURS, "BertViz 1.4.1": BERTVIZ}
@@ -110,15 +113,16 @@ def main() -> None:
                     times[name].append((measured[0], measured[1]))
                     page.wait_for_timeout(300)
             notebook.close()
+        version = browser.version
         browser.close()
-    print("\nThe demo in JupyterLab, median / 95th percentile of", arguments.rounds, "cells in turn\n")
-    print(f"| | {' | '.join(times)} |\n| --- | {' | '.join(['---'] * len(times))} |")
+    facts = f"JupyterLab {jupyterlab.__version__}, Chromium {version} without a GPU"
+    results = Results(arguments.write, f"{facts}; median / 95th percentile of {arguments.rounds} cells of each tool")
+    results.table(["", *times])
     for label, which in (("first paint after the cell finishes", 1), ("the cell itself", 0)):
-        figures = [quantiles([pair[which] for pair in of]) if of else "-" for of in times.values()]
-        print(f"| {label} | {' | '.join(figures)} |")
-    for name, pairs in times.items():
-        if pairs:
-            print(f"\n{name}, its first cell: {pairs[0][0]:,.0f} ms, and its picture {pairs[0][1]:,.0f} ms after it")
+        results.row([label, *(quantiles([pair[which] for pair in of]) if of else "-" for of in times.values())])
+    firsts = [f"{pairs[0][0]:,.0f} ms, then {pairs[0][1]:,.0f} ms" if pairs else "-" for pairs in times.values()]
+    results.row(["the first cell: itself, then its first paint", *firsts])
+    results.save()
 
 
 if __name__ == "__main__":
