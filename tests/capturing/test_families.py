@@ -1,12 +1,15 @@
 """Every family: weights equal those of the library's eager path, outputs are bitwise the same, the model is unchanged.
 
-The models and what is special about each are in family_models.py, which prints the README's table from the same runs.
+The models and what is special about each are in family_models.py, which writes the table of docs/families.md from the
+same runs.
 """
+
+from pathlib import Path
 
 import pytest
 import torch
 from families import one_thread, state_of
-from family_models import FAMILY, made_or_skip, see
+from family_models import FAMILY, made_or_skip, rows_of, see
 from family_parts import run
 
 from xattn_widget import ablate, capture
@@ -77,3 +80,14 @@ def test_what_cannot_be_captured_gets_an_error_that_says_so(name):
     assert state_of(model) == before
     after = run(model, inputs)
     assert torch.equal(plain.loss, after.loss)
+
+
+def test_the_documentation_lists_these_families():
+    """`python tests/helpers/family_models.py --write docs/families.md` writes its table again."""
+    page = Path(__file__).parents[2] / "docs" / "families.md"
+    rows = rows_of(page.read_text(encoding="utf-8"))
+    assert [(name, remark) for name, _, _, remark in rows] == [(name, family.remark) for name, family in FAMILY.items()]
+    for name, modules, difference, _ in rows:
+        if not FAMILY[name].refused:
+            assert int(modules) > 0
+            assert float(difference) < 1e-5

@@ -1,10 +1,12 @@
 """A tiny random model of every encoder-decoder family of transformers, with padded inputs if the family allows padding.
 
-python tests/helpers/family_models.py        # prints the README's table of families
+python tests/helpers/family_models.py                             # prints the table of families
+python tests/helpers/family_models.py --write docs/families.md    # puts it between the markers of the page
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -158,7 +160,9 @@ FAMILY: dict[str, Family] = (
         "gpt2 (add_cross_attention)": Family(_gpt2_decoder),
         "xglm (add_cross_attention)": Family(_xglm_decoder),
         "autoformer": Family(
-            _series("Autoformer", moving_average=3, label_length=4), refused="returns no attention weights"
+            _series("Autoformer", moving_average=3, label_length=4),
+            "refused with an error: its autocorrelation over time delays has no weights over the source",
+            refused="returns no attention weights",
         ),
         "informer": Family(_series("Informer")),
         "time_series_transformer": Family(_series("TimeSeriesTransformer")),
@@ -225,11 +229,16 @@ def see(family: Family, made: Made) -> Captured:
     return Captured(weights, expected, same_outputs, same_state)
 
 
-def main() -> None:
-    """Print the table of families in Markdown."""
-    print(f"<!-- transformers {tf.__version__}, torch {torch.__version__} -->")
-    print("| family | cross-attention modules | largest difference from the library's eager path | remark |")
-    print("| --- | --- | --- | --- |")
+BEGIN, END = "<!-- families: begin -->", "<!-- families: end -->"
+HEADER = "| family | cross-attention modules | largest difference from the library's eager path | remark |"
+
+
+def table_lines() -> Iterator[str]:
+    """Run every family, and yield the lines of the page's table."""
+    yield f"Measured with transformers {tf.__version__} and torch {torch.__version__.partition('+')[0]}."
+    yield ""
+    yield HEADER
+    yield "| --- | --- | --- | --- |"
     with one_thread():
         for name, family in FAMILY.items():
             try:
@@ -238,12 +247,37 @@ def main() -> None:
                 difference = f"{result.difference:.0e}" if result.difference else "0"
                 row = f"{len(result.weights)} | {difference} | {family.remark}"
             except (ValueError, NotImplementedError) as error:
-                row = f"- | - | refused: {error}" if family.refused else f"- | - | FAILS: {error!r}"
+                row = f"- | - | {family.remark}" if family.refused else f"- | - | FAILS: {error!r}"
             except AttributeError as error:
                 row = f"- | - | not in this version: {error}"
             except Exception as error:
                 row = f"- | - | FAILS: {error!r:.300}"
-            print(f"| {name} | {row} |", flush=True)
+            yield f"| {name} | {row} |"
+
+
+def rows_of(page: str) -> list[list[str]]:
+    """The cells of each row of the table in a page."""
+    lines = page.partition(BEGIN)[2].partition(END)[0].partition(HEADER)[2].splitlines()[2:]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+
+
+def main() -> None:
+    """Print the table of families, or write it into a page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="replace what stands between the markers of a page")
+    page = parser.parse_args().write
+    lines = []
+    for line in table_lines():
+        print(line, flush=True)
+        lines.append(line)
+    if page:
+        text = page.read_text(encoding="utf-8")
+        before, begin, rest = text.partition(BEGIN)
+        _, end, after = rest.partition(END)
+        if not begin or not end:
+            sys.exit(f"{page} has no lines {BEGIN} and {END}, between which the table goes")
+        table = "\n".join(lines)
+        page.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
