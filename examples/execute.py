@@ -1,11 +1,13 @@
 """Run the example notebooks and save them with outputs that every viewer can show.
 
-    python examples/execute.py
+    python examples/execute.py             # over the committed ones
+    python examples/execute.py FOLDER      # into another folder
 
 Widget state is left out, because a saved widget is dead without its kernel and some viewers reject the state. The
 static picture of the widget is kept instead.
 """
 
+import sys
 from pathlib import Path
 
 import nbformat
@@ -38,16 +40,23 @@ def strip_widgets(notebook: nbformat.NotebookNode) -> None:
     }
 
 
+def save(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Save an executed notebook without widget state."""
+    strip_widgets(notebook)
+    notebook.nbformat_minor = 4  # without cell ids, which would change in every run
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as file:
+        file.write((nbformat.writes(notebook) + "\n").encode())
+
+
 def main() -> None:
-    folder = Path(__file__).parent
-    for path in sorted(folder.glob("*.ipynb")):
+    examples = Path(__file__).parent
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else examples
+    for path in sorted(examples.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        execute(notebook, folder)
-        strip_widgets(notebook)
-        notebook.nbformat_minor = 4  # without cell ids, which would change in every run
-        with whole_file(path) as file:
-            file.write((nbformat.writes(notebook) + "\n").encode())
-        print(path)
+        execute(notebook, examples)
+        save(notebook, folder / path.name)
+        print(folder / path.name)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ def test_the_notebook_runs_and_shows_a_widget(path, runner):
     runner.execute(notebook, EXAMPLES)
     kinds = {kind for cell in notebook.cells for output in cell.get("outputs", []) for kind in output.get("data", {})}
     assert runner.WIDGET_VIEW in kinds
+    runner.save(notebook, EXAMPLES.parent / "build/notebooks" / path.name)  # for the documentation
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
