@@ -1,0 +1,45 @@
+"""The code in README.md and in the documentation runs, and the documentation builds without a warning."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import transformers
+
+from xattn_widget import load_demo
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+DOCUMENTS = [path for path in PAGES if BLOCK.search(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+def test_the_code_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of a document run in order and in one namespace, with the demo model instead of those of a hub."""
+    monkeypatch.chdir(tmp_path)
+    model, tokenizer = load_demo()
+    monkeypatch.setattr(transformers.AutoModelForSeq2SeqLM, "from_pretrained", lambda *_, **__: model)
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda *_, **__: tokenizer)
+    text = path.read_text(encoding="utf-8")
+    names: dict[str, object] = {"__name__": "__main__"}
+    for found in BLOCK.finditer(text):
+        # The block starts at its line in the document, which a traceback then names.
+        line = text.count("\n", 0, found.start(1))
+        exec(compile("\n" * line + found[1], str(path), "exec"), names)
+
+
+@pytest.mark.notebook
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    """No broken link, no public name without an entry, and no file that a page loads from the network."""
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", str(tmp_path / "site")]
+    result = subprocess.run([*command, "-d", str(tmp_path / "doctrees")], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) > 20
+    loaded = re.compile(r"""<(?:script|img|iframe|link rel="stylesheet")[^>]* (?:src|href)=["']?(?:https?:)?//""")
+    assert [page.name for page in pages if loaded.search(page.read_text(encoding="utf-8"))] == []
