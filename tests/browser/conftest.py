@@ -53,7 +53,7 @@ def chromium() -> Iterator[Browser]:
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """An empty profile with a notebook-sized window."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(90_000)  # a busy machine must not fail a test
     yield context
     context.close()
 

@@ -134,7 +134,7 @@ def settled(page: Page, widget: CrossAttentionWidget) -> Locator:
     elif shown == "compare":
         expect(panel.locator(".xattn-pane-text").nth(1)).not_to_be_empty()
     if widget.target_index is not None:
-        expect(detail(panel)).to_contain_text("Target token")
+        expect(detail(panel)).to_contain_text("Target word (token")
     # The frames in which canvases follow what is known by now.
     page.evaluate(
         """() => new Promise((done) => {

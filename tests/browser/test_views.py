@@ -111,7 +111,7 @@ def test_a_search_pins_what_it_finds(page: Page, panel: Locator) -> None:
     expect(panel.locator(".xattn-found")).to_have_count(1)
     search.press("Enter")
     expect(detail(panel)).to_have_class(re.compile("xattn-pinned"))
-    expect(detail(panel)).to_contain_text("Target token 2")
+    expect(detail(panel)).to_contain_text("Target word (token 2)")
     search.press("Escape")
     expect(panel.locator(".xattn-found")).to_have_count(0)
 
@@ -259,7 +259,7 @@ def test_a_long_sentence_is_scrolled_by_its_overview(page: Page, page_errors: li
     assert before == [True, True]
     panel.get_by_label("Find a token").fill("t5")
     page.keyboard.press("Enter")
-    expect(detail(panel)).to_contain_text("Target token 5")
+    expect(detail(panel)).to_contain_text("Target word (token 5)")
     page.wait_for_function("() => document.querySelector('.xattn-matrix .xattn-plot').scrollTop < 100")
     assert page_errors == []
 
