@@ -292,6 +292,7 @@ def test_it_runs_as_a_module(tmp_path):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="sends an interrupt to another process")
 def test_an_interrupted_run_says_so_and_resumes(run, tmp_path):
     sources = made_up(3000)
     (tmp_path / "pool.txt").write_text("\n".join(sources) + "\n")
