@@ -93,6 +93,7 @@ def test_generated_targets_with_quiet(run, tmp_path):
         ("score pool.csv --model demo --output s.parquet", 1, "no column 'source'; it has 'nr', 'de', 'en'"),
         ("score pool.csv --model . --output s.parquet", 1, "the folder . contains no model"),
         ("score pool.csv --model ./none --output s.parquet", 1, "there is no folder ./none"),
+        ("score pool.csv --model models\\none --output s.parquet", 1, "there is no folder models\\none"),
         (
             "score pool.csv --source-column de --model demo --scores entropie --output s.parquet",
             2,
