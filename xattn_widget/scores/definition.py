@@ -278,7 +278,7 @@ class Score:
         """Whether the name and the version alone identify the code."""
         return (getattr(self.function, "__module__", None) or "").startswith("xattn_widget.")
 
-    def _code_identity(self) -> list[Any]:
+    def code_identity(self) -> list[Any]:
         """What counts of it in the hash of a function that calls it, see :func:`code_hash`."""
         code = [self.name] if self.is_builtin else [self.function, self.batched, self.numpy]
         return [*code, self.version]

@@ -70,7 +70,7 @@ def _describe(thing: Any, within: tuple[int, ...], package: str | None) -> str:
         return f"{{{', '.join(f'{describe(key)}: {describe(value)}' for key, value in thing.items())}}}"
     if isinstance(thing, functools.partial):
         return f"partial {describe([thing.func, thing.args, thing.keywords])}"
-    if (identity := getattr(type(thing), "_code_identity", None)) is not None:
+    if (identity := getattr(type(thing), "code_identity", None)) is not None:  # a score
         return f"score {describe(identity(thing))}"
     if inspect.ismethod(thing):
         return f"method {describe([thing.__func__, _attributes(thing.__self__)])}"
