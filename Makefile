@@ -20,10 +20,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+<<<<<<< HEAD
 .PHONY: help demo lab test test-fast test-oldest test-newest newest lint format examples docs pictures bench js chromium clean
+=======
+.PHONY: help demo lab test test-fast test-oldest test-newest newest lint format examples pictures bench release-check js chromium clean
+>>>>>>> release
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.installed js ## run the quickstart notebook, write demo.html, name the best and worst heads
 	@echo "Running examples/quickstart.ipynb ..."
@@ -89,6 +93,22 @@ bench: $(VENV)/.installed js ## run the benchmarks (tests/benchmarks/bench_*.py)
 	  [ -e "$$script" ] || { echo "There are no benchmarks yet."; break; }; \
 	  echo "== $$script"; $(PY) "$$script" $(BENCH_ARGS); \
 	done
+
+# A clean environment, an empty home and a PATH without Node: the wheel has to bring everything that a user needs.
+CLEAN := build/release
+release-check: $(VENV)/.installed js ## build sdist and wheel, check them, run the quickstart from the installed wheel
+	rm -rf dist $(CLEAN)
+	$(PY) -m build --no-isolation
+	$(PY) -m twine check --strict dist/*
+	$(PY) -m venv $(CLEAN)/venv
+	$(CLEAN)/venv/bin/python -m pip install --quiet -c constraints.txt dist/*.whl ipykernel nbconvert
+	mkdir $(CLEAN)/home
+	cp examples/quickstart.ipynb $(CLEAN)
+	cd $(CLEAN) && env -i HOME="$$PWD/home" PATH="$$PWD/venv/bin" "$$PWD/venv/bin/python" -m nbconvert \
+	  --log-level=WARN --to notebook --execute quickstart.ipynb --output executed.ipynb
+	cd $(CLEAN) && env -i venv/bin/python -I -c "import sys, xattn_widget as x; assert x.__file__.startswith(sys.prefix), x"
+	$(CLEAN)/venv/bin/xattn-widget --version
+	@ls -l dist
 
 js: $(VENV)/.installed ## build the front end into xattn_widget/static, if js/ changed
 	@$(PY) hatch_build.py

@@ -20,9 +20,9 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     """Run all cells in ``folder``; an error in a cell is raised."""
-    NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
-    ).execute()
+    resources = {"metadata": {"path": str(folder)}}
+    # Printed text comes in pieces that depend on the moment; together they are the same in each run.
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources, coalesce_streams=True).execute()
 
 
 def strip_widgets(notebook: nbformat.NotebookNode) -> None:

@@ -93,6 +93,7 @@ def test_generated_targets_with_quiet(run, tmp_path):
         ("score pool.csv --model demo --output s.parquet", 1, "no column 'source'; it has 'nr', 'de', 'en'"),
         ("score pool.csv --model . --output s.parquet", 1, "the folder . contains no model"),
         ("score pool.csv --model ./none --output s.parquet", 1, "there is no folder ./none"),
+        ("score pool.csv --model models\\none --output s.parquet", 1, "there is no folder models\\none"),
         (
             "score pool.csv --source-column de --model demo --scores entropie --output s.parquet",
             2,
@@ -292,6 +293,7 @@ def test_it_runs_as_a_module(tmp_path):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="sends an interrupt to another process")
 def test_an_interrupted_run_says_so_and_resumes(run, tmp_path):
     sources = made_up(3000)
     (tmp_path / "pool.txt").write_text("\n".join(sources) + "\n")

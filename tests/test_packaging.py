@@ -94,7 +94,8 @@ def test_wheel_and_sdist_contain_the_demo_model(wheel: Path, sdist: Path) -> Non
 def test_sdist_contains_everything_to_build_and_test(sdist: Path) -> None:
     names = names_in_sdist(sdist)
     assert names >= BUILT
-    assert names >= {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "Makefile", "constraints.txt"}
+    assert names >= {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "SECURITY.md"}
+    assert names >= {"CONTRIBUTING.md", "Makefile", "constraints.txt"}
     assert names >= {"constraints-oldest.txt", "constraints-newest.txt"}  # the Makefile's targets need them
     assert names >= {"pyproject.toml", "hatch_build.py", "PKG-INFO", "xattn_widget/py.typed", "js/package-lock.json"}
     assert names >= files_of("js")

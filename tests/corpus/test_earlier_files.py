@@ -16,13 +16,15 @@ import pyarrow.parquet as pq
 import pytest
 from corpus_pool import encoder_batches
 
-from xattn_widget import score_corpus
+from xattn_widget import score_corpus, show_corpus
 from xattn_widget.corpus import corpus_info, grids, select
+from xattn_widget.corpus.store.tables import with_info
 
 EARLIER = Path(__file__).parent / "earlier"
 SENTENCES = ["Ich lese ein Buch.", "Hallo!", "Der Hund schläft.", "Nein.", "Das Haus ist alt.", "Gut."]
 OPTIONS = {"scores": ["entropy"], "window": 2, "generation": {"max_new_tokens": 6}}
-# What differs between releases of this package or of transformers, which is refused on purpose.
+# What differs between releases of this package or of transformers. All but the scores are refused on purpose: release
+# 0.1.0 wrote its own version into their signatures, which are compared as if it had written the formula's.
 VERSIONS = {"model", "number type", "tokenizer", "scores", "targets"}
 
 pytestmark = pytest.mark.usefixtures("single_thread")
@@ -55,7 +57,8 @@ def test_an_unfinished_output_of_an_earlier_version_goes_on(version, demo, fresh
     shutil.copytree(EARLIER / version / "scored.parquet.parts", parts)
     manifest = json.loads((parts / "manifest.json").read_text())
     now = corpus_info(fresh)["job"]
-    manifest |= {name: now[name] for name in VERSIONS}
+    assert manifest["scores"] == ["entropy|special:keep|v:0.1.0"]
+    manifest |= {name: now[name] for name in VERSIONS - {"scores"}}
     if "checksum" in manifest:
         del manifest["checksum"]
         content = json.dumps(manifest, sort_keys=True, ensure_ascii=False)
@@ -70,3 +73,36 @@ def test_an_unfinished_output_of_an_earlier_version_goes_on(version, demo, fresh
     assert written["target"].equals(fresh["target"])
     np.testing.assert_allclose(grids(written, "entropy"), grids(fresh, "entropy"), atol=1e-5)
     assert not parts.exists()
+
+
+def test_a_finished_output_of_release_0_1_0_is_that_of_the_same_job(demo, tmp_path):
+    output = tmp_path / "scored.parquet"
+    score_corpus(*demo, SENTENCES, output=output, **OPTIONS)
+    table = pq.read_table(output)
+    info = corpus_info(table)
+    info["job"]["scores"] = ["entropy|special:keep|v:0.1.0"]
+    pq.write_table(with_info_of(table, info), output)
+    with encoder_batches(demo.model) as forwards:
+        assert score_corpus(*demo, SENTENCES, output=output, **OPTIONS) == output
+    assert sum(forwards) <= 1  # a trial at most
+    info["job"]["scores"] = ["entropy|special:keep|v:2"]
+    pq.write_table(with_info_of(table, info), output)
+    with pytest.raises(
+        FileExistsError, match=r"scores was entropy\|special:keep\|v:2, now it is entropy\|special:keep"
+    ):
+        score_corpus(*demo, SENTENCES, output=output, **OPTIONS)
+
+
+def with_info_of(table, info):
+    return table.replace_schema_metadata(with_info(table.schema, info).metadata)
+
+
+@every_version
+def test_an_earlier_table_opens_its_rows_and_computes_its_scores_for_other_targets(version, demo):
+    table = pq.read_table(EARLIER / version / "scored.parquet")
+    view = show_corpus(table, *demo)
+    [entropy] = [quantity for quantity in view.info["quantities"] if quantity["name"] == "entropy"]
+    assert (entropy["signature"], entropy["why"]) == ("entropy|special:keep|v:0.1.0", "")
+    view.row = 0
+    record = view.opened.set_target("I read a book.")
+    np.testing.assert_allclose(view.opened.scores("entropy"), record.score("entropy"), atol=1e-6)

@@ -21,6 +21,7 @@ SENTENCES = made_up(24)
 OPTIONS = {"scores": ["entropy", "confidence"], "window": 8, "targets": ["the book."] * len(SENTENCES)}
 
 pytestmark = pytest.mark.usefixtures("single_thread")
+posix = pytest.mark.skipif(os.name == "nt", reason="flock, or names longer than a path of Windows")
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +155,7 @@ def test_an_output_that_is_a_link_to_a_file_that_does_not_exist_yet(demo, output
 # --- Names and disks.
 
 
+@posix
 @pytest.mark.parametrize("length", [248, 250, 255])
 def test_an_output_with_a_long_name(demo, tmp_path, length, expected):
     output = tmp_path / ("ü" * 100 + "n" * (length - 208) + ".parquet")
@@ -163,6 +165,7 @@ def test_an_output_with_a_long_name(demo, tmp_path, length, expected):
     assert_same_tables(pq.read_table(output), expected)
 
 
+@posix
 def test_a_name_that_is_too_long_is_reported_first(demo, tmp_path, forwards):
     with pytest.raises(OSError, match="name too long"):
         score_corpus(*demo, SENTENCES, output=tmp_path / ("n" * 256), **OPTIONS)
@@ -222,6 +225,7 @@ def test_a_call_that_comes_while_another_tidies_up_gets_the_output(demo, output,
     assert not parts(output).exists()
 
 
+@posix
 @pytest.mark.parametrize("moment", ["mkdir", "open", "flock"])
 def test_a_call_that_begins_as_another_ends_gets_the_output(demo, output, monkeypatch, forwards, moment):
     """The other call runs from start to end while this one is opening the folder, between two of its steps."""
@@ -243,6 +247,7 @@ def test_a_call_that_begins_as_another_ends_gets_the_output(demo, output, monkey
     assert not parts(output).exists()
 
 
+@posix
 def test_a_disk_without_file_locks_is_reported_before_anything_is_scored(demo, output, monkeypatch, forwards):
     import fcntl
 

@@ -7,6 +7,8 @@ import pytest
 
 from xattn_widget.files.writing import refuse_to_overwrite, whole_file
 
+posix = pytest.mark.skipif(os.name == "nt", reason="permissions, devices, or the system's messages")
+
 
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
@@ -23,6 +25,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["table.csv"]
 
 
+@posix
 def test_a_finished_file_replaces_the_old_one_and_keeps_its_permissions(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 248 + ".csv")
     path.write_text("before")
@@ -68,6 +71,7 @@ def write(path: Path) -> None:
         file.write(b"new")
 
 
+@posix
 def test_errors_name_the_path_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
@@ -108,6 +112,7 @@ def test_a_full_disk_or_an_interrupt_keeps_the_old_file(tmp_path: Path, monkeypa
             assert os.listdir(tmp_path) == ["table.csv"]
 
 
+@posix
 def test_streams_can_be_written(tmp_path: Path) -> None:
     """A device, a pipe, and a file that is open for appending."""
     with whole_file("/dev/null") as file:

@@ -311,7 +311,7 @@ def _sentencepiece(folder: Path, side: str, sentences: list[str]) -> list[str]:
 
 
 def _write_vocabulary(path: Path, pieces: list[str]) -> str:
-    path.write_text(json.dumps({piece: index for index, piece in enumerate(pieces)}))
+    path.write_text(json.dumps({piece: index for index, piece in enumerate(pieces)}), encoding="utf-8")
     return str(path)
 
 

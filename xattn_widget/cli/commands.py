@@ -172,16 +172,19 @@ def select(
     orders = {name: order or default for name, order in by.items()}
     chosen = select_rows(table, orders, match=match, **options)  # type: ignore[arg-type]
     if output is None:
-        _write_csv(chosen, sys.stdout, spreadsheet)
+        if hasattr(sys.stdout, "buffer"):
+            sys.stdout.flush()
+            _write_csv(chosen, sys.stdout.buffer, spreadsheet)
+        else:  # a notebook shows text
+            content = io.BytesIO()
+            _write_csv(chosen, content, spreadsheet)
+            sys.stdout.write(content.getvalue().decode())
         return
     with whole_file(output) as file:
         if output.suffix.lower() == ".parquet":
             pq.write_table(chosen, file)
         else:
-            text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-            _write_csv(chosen, text, spreadsheet)
-            text.flush()
-            text.detach()
+            _write_csv(chosen, file, spreadsheet)
 
 
 @cli.command()
@@ -248,13 +251,18 @@ def show(
     click.echo(widget.to_html(path))
 
 
-def _write_csv(table: Any, file: IO[str], spreadsheet: bool) -> None:
+def _write_csv(table: Any, file: IO[bytes], spreadsheet: bool) -> None:
+    """Write UTF-8 with CR LF, also to stdout, which has other line ends and another encoding on Windows."""
     from xattn_widget.files.csv_json import csv_writer
 
-    write = csv_writer(file, spreadsheet)
-    write(table.column_names)
-    for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
-        write(row)
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    try:
+        write = csv_writer(text, spreadsheet)
+        write(table.column_names)
+        for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
+            write(row)
+    finally:
+        text.detach()  # writes the rest and leaves the file open
 
 
 def _check_names(scores: list[str], statistics: list[str]) -> None:

@@ -23,7 +23,8 @@ def load_model(name: str, device: str, dtype: str) -> tuple[Any, Any]:
     if not (number_type == "auto" or isinstance(number_type, torch.dtype)):
         raise click.UsageError(f"--dtype {dtype} is not a number type of torch, such as float32 or bfloat16")
     place = FOLDER if name == "demo" else name
-    if not Path(place).is_dir() and (Path(place).is_absolute() or name.count("/") > 1 or name.startswith(".")):
+    is_path = Path(place).is_absolute() or name.count("/") > 1 or name.startswith(".") or "\\" in name
+    if is_path and not Path(place).is_dir():
         raise FileNotFoundError(f"there is no folder {place}: pass a model's folder or its name on a hub (owner/name)")
     if Path(place).is_dir() and not Path(place, "config.json").is_file():
         raise FileNotFoundError(f"the folder {place} contains no model: there is no config.json in it")

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from xattn_widget.plot.labels import written
 from xattn_widget.plot.palette import PLOT
+from xattn_widget.scores.signatures import current_form
 
 # The number of head labels that an axis has room for.
 _NUMBERS = 96
@@ -41,7 +42,7 @@ def plot_distribution(
     Raises:
         ValueError: values of another shape, or scores with different signatures.
     """
-    signatures = sorted({str(getattr(grid, "signature", "score")) for grid in values})
+    signatures = sorted({current_form(str(getattr(grid, "signature", "score"))) for grid in values})
     if len(signatures) > 1:
         raise ValueError(f"the sentences were scored in different ways: {', '.join(signatures)}")
     grids = np.stack([np.asarray(grid, dtype=float) for grid in values]) if len(values) else np.zeros((0, 0, 0))

@@ -89,7 +89,8 @@ def _read(path: Path) -> tuple[Any, dict[str, Any]]:
     """The JSON and the tensors of a file."""
     try:
         with safe_open(path, framework="pt") as saved:
-            tensors = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118 - not a mapping
+            # Copies: the library's tensors are views of the file, which then cannot be replaced on Windows.
+            tensors = {name: saved.get_tensor(name).clone() for name in saved.keys()}  # noqa: SIM118 - not a mapping
         # The library has checked the header, but takes the last of two values with the same name.
         with path.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")), object_pairs_hook=_unique)

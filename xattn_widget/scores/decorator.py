@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, get_args, overload
 
-from xattn_widget.scores.definition import MASK_ARGUMENTS, RESERVED, Scope, Score
+from xattn_widget.scores.definition import DEFAULT_VERSION, MASK_ARGUMENTS, RESERVED, Scope, Score
 from xattn_widget.scores.grid import Direction
 from xattn_widget.scores.inputs import INPUTS
 from xattn_widget.scores.made import remember
@@ -25,6 +25,7 @@ def score(
     batched: bool = False,
     numpy: bool = False,
     scope: Scope = "head",
+    version: str = DEFAULT_VERSION,
 ) -> Callable[[Callable[..., Any]], Score]: ...
 
 
@@ -38,6 +39,7 @@ def score(
     batched: bool = False,
     numpy: bool = False,
     scope: Scope = "head",
+    version: str = DEFAULT_VERSION,
 ) -> Score | Callable[[Callable[..., Any]], Score]:
     """Make a function a score, as ``@score`` or ``@score(direction="lower")``.
 
@@ -65,6 +67,9 @@ def score(
         numpy: whether the function takes and returns numpy arrays.
         scope: ``"head"`` if the value of a head depends on this head alone, ``"layer"`` or ``"model"`` if it needs all
             heads of its layer or all layers. A job that sees one layer at a time relies on it.
+        version: the last part of its signatures. Your own score rarely needs one, because a hash of its code is in the
+            signature; give it another version if something that the hash leaves out gives other numbers, such as a
+            model that the function calls or a new release of another package.
 
     Raises:
         TypeError: the function cannot be called with the three arguments, or a parameter has a reserved name.
@@ -95,7 +100,7 @@ def score(
                 f"score {title!r} has a parameter {reserved[0]!r}, which every score has: give it another name"
             )
         text = description if description is not None else (inspect.getdoc(function) or "").partition("\n")[0]
-        made = Score(function, title, direction, text, batched, numpy, scope)
+        made = Score(function, title, direction, text, batched, numpy, scope, version)
         remember(made)
         return made
 

@@ -11,7 +11,6 @@ from typing import Any, Literal, get_args
 
 import torch
 
-from xattn_widget._version import __version__
 from xattn_widget.messages.hints import nearest
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.special import Special, apply_policy, checked_policy
@@ -23,6 +22,9 @@ Scope = Literal["head", "layer", "model"]
 
 MASK_ARGUMENTS = ("attention", "source_mask", "target_mask")
 RESERVED = ("special", "target_special", "reduce")
+# The version of each score that names none. Raise it if something around the functions gives other numbers, such as a
+# policy for special tokens or the merging of subwords; scores that name a version are then raised one by one.
+DEFAULT_VERSION = "1"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Score:
         numpy: whether the function takes and returns numpy arrays instead of tensors.
         scope: what the value of a head depends on: only the ``"head"``, all heads of its ``"layer"``, or the whole
             ``"model"``. A score may be computed on any part of the layers (and heads) that contains its scope.
+        version: the version of the formula, the last part of every signature. It changes if the same attention gives
+            other numbers, and stays the same in a release that leaves the numbers alone.
     """
 
     function: Callable[..., Any]
@@ -48,6 +52,7 @@ class Score:
     batched: bool = False
     numpy: bool = False
     scope: Scope = "head"
+    version: str = DEFAULT_VERSION
 
     @cached_property
     def _arguments(self) -> list[inspect.Parameter]:
@@ -270,8 +275,13 @@ class Score:
 
     @property
     def is_builtin(self) -> bool:
-        """Whether the package's version alone identifies the code."""
+        """Whether the name and the version alone identify the code."""
         return (getattr(self.function, "__module__", None) or "").startswith("xattn_widget.")
+
+    def code_identity(self) -> list[Any]:
+        """What counts of it in the hash of a function that calls it, see :func:`code_hash`."""
+        code = [self.name] if self.is_builtin else [self.function, self.batched, self.numpy]
+        return [*code, self.version]
 
     def signature(
         self,
@@ -282,11 +292,11 @@ class Score:
         reduce: GridAxis | None = None,
         **parameters: Any,
     ) -> str:
-        """What identifies the computation of a value, e.g. ``coverage_penalty|special:keep|eps:1e-08|v:0.1.0``.
+        """What identifies the computation of a value, e.g. ``coverage_penalty|special:keep|eps:1e-08|v:1``.
 
-        A user's score also carries a hash of its code and of the values that the code uses. The signature names the
-        reading if it decided which rows count, the steps that changed the record (``record:words+renormalize``) if
-        there were any, and the reduction if there is one.
+        ``v:`` is the :attr:`version` of the formula, not of the package. A user's score also carries a hash of its code
+        and of the values that the code uses. The signature names the reading if it decided which rows count, the steps
+        that changed the record (``record:words+renormalize``) if there were any, and the reduction if there is one.
 
         Raises:
             TypeError: the score has no such parameter.
@@ -303,7 +313,7 @@ class Score:
             parts.append(f"reduce:{reduce}")
         if not self.is_builtin:
             parts.append(f"code:{code_hash(self.function)}")
-        return "|".join([*parts, f"v:{__version__}"])
+        return "|".join([*parts, f"v:{self.version}"])
 
     def _check(self, special: str | None, reduce: str | None, parameters: Mapping[str, Any]) -> Special:
         """The policy, after checking it and all other requested settings."""

@@ -14,6 +14,9 @@ import torch
 
 from xattn_widget._compat import cell_name
 
+# What release 0.1.0 wrote at the end, where the version of the formula is now. All formulas were the first ones then.
+_OF_0_1_0 = "|v:0.1.0"
+
 
 def printed(value: Any) -> str:
     """A parameter's value in a signature; a hash of the numbers for an array."""
@@ -25,12 +28,18 @@ def printed(value: Any) -> str:
     return str(value)
 
 
+def current_form(signature: str) -> str:
+    """A signature as this release writes it: signatures of tables and jobs are compared in this form."""
+    return f"{signature.removesuffix(_OF_0_1_0)}|v:1" if signature.endswith(_OF_0_1_0) else signature
+
+
 def code_hash(function: Any) -> str:
     """Eight digits that change with a function's source and with the values that it uses from outside.
 
     These are the values of its closure, the globals that it names, what a ``functools.partial`` binds, and the
     attributes of an object that is called or whose method is called: numbers, texts, arrays, functions, and containers
-    of them. Functions of other packages count by name only, and other objects (a model, a table) by type only.
+    of them. A score counts by its code and version, a built-in one by name and version. Functions of other packages
+    count by name only, and other objects (a model, a table) by type only.
     """
     return hashlib.sha256(_describe(function, (), None).encode()).hexdigest()[:8]
 
@@ -61,8 +70,10 @@ def _describe(thing: Any, within: tuple[int, ...], package: str | None) -> str:
         return f"{{{', '.join(f'{describe(key)}: {describe(value)}' for key, value in thing.items())}}}"
     if isinstance(thing, functools.partial):
         return f"partial {describe([thing.func, thing.args, thing.keywords])}"
+    if (identity := getattr(type(thing), "code_identity", None)) is not None:  # a score
+        return f"score {describe(identity(thing))}"
     if inspect.ismethod(thing):
-        return f"method {describe([thing.__func__, getattr(thing.__self__, '__dict__', None)])}"
+        return f"method {describe([thing.__func__, _attributes(thing.__self__)])}"
     if inspect.isfunction(thing) and package in (None, _package(thing)):
         around = inspect.getclosurevars(thing)
         values = dict(around.nonlocals) | dict(around.globals)
@@ -74,7 +85,19 @@ def _describe(thing: Any, within: tuple[int, ...], package: str | None) -> str:
     if isinstance(thing, torch.nn.Module) or not callable(thing) or not hasattr(thing, "__dict__"):
         return kind.__qualname__
     methods = [member for member in vars(kind).values() if inspect.isfunction(member)]
-    return f"{kind.__qualname__} {describe([*methods, vars(thing)])}"
+    return f"{kind.__qualname__} {describe([*methods, _attributes(thing)])}"
+
+
+def _attributes(thing: Any) -> dict[str, Any] | None:
+    """An object's attributes without its cached properties, which are there only after their first use."""
+    if not hasattr(thing, "__dict__"):
+        return None
+    kind = type(thing)
+    return {
+        name: value
+        for name, value in vars(thing).items()
+        if not isinstance(getattr(kind, name, None), functools.cached_property)
+    }
 
 
 def _package(function: Any) -> str:

@@ -17,6 +17,7 @@ from xattn_widget.scores import BUILTIN, Score, ScoreGrid
 from xattn_widget.scores.grid import Direction
 from xattn_widget.scores.inputs import INPUTS
 from xattn_widget.scores.made import find_made
+from xattn_widget.scores.signatures import current_form
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def find_column(quantity: Quantity, given: Mapping[str, Score]) -> Column:
     score = given.get(name) or BUILTIN.get(name) or find_made(name)
     if score is None:
         why = f"no function called {name} is known in this session: pass scores=[{name}] to show_corpus"
-    elif (signature := _signature(score, quantity.special)) == quantity.signature:
+    elif (signature := _signature(score, quantity.special)) == current_form(quantity.signature):
         return Column(quantity, score, "")
     elif not quantity.signature:
         why = f"the table does not say how {name} was computed"

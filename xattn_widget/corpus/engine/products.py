@@ -68,7 +68,7 @@ def _mkl_is_slow() -> bool:
     if not both or torch.backends.cpu.get_cpu_capability() != "AVX512":
         return False
     try:
-        vendor = Path("/proc/cpuinfo").read_text()
+        vendor = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:  # this system has no such file
         vendor = platform.processor()
     return "AuthenticAMD" in vendor and _works()

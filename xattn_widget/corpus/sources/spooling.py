@@ -20,7 +20,8 @@ _GROUP_ROWS = 4096
 @contextmanager
 def spooled(rows: Rows) -> Iterator[Rows]:
     """The same rows, which can be read again inside the block, from a temporary file."""
-    with tempfile.TemporaryDirectory(prefix="xattn-widget-") as folder:
+    # After an error, the file may still be open, and Windows cannot remove open files.
+    with tempfile.TemporaryDirectory(prefix="xattn-widget-", ignore_cleanup_errors=True) as folder:
         path = Path(folder, "rows.parquet")
         with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
             for window in cut_windows(rows.read(), _GROUP_ROWS):

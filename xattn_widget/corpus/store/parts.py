@@ -23,6 +23,9 @@ _LONGEST_NAME = 255
 _WINDOW = re.compile(r"window-(\d{8})\.parquet")
 # How often to try again when another call removes the folder while this one opens it.
 _TRIES = 100
+# Windows cannot remove an open file: the lock file stays until the lock is released, and the one on the disk is the one
+# that was opened.
+_OPEN_FILES_STAY = os.name == "nt"
 
 
 def parts_folder(output: Path) -> Path:
@@ -60,6 +63,8 @@ def open_inside(path: str, flags: int) -> int:
     """
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
+        if not hasattr(os, "O_NOFOLLOW") and os.path.islink(path):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         descriptor = os.open(path, flags, 0o666)
     except OSError as error:
         if error.errno == errno.ELOOP:
@@ -89,6 +94,8 @@ def locked_parts(output: Path) -> Iterator[Path]:
                 leftover.unlink()
         _check_moving(folder)
         yield folder
+    if _OPEN_FILES_STAY and not manifest_path(folder).exists():
+        _remove_lock(folder)  # fails if another call has opened it meanwhile, as it should
 
 
 def remove_parts(folder: Path) -> None:
@@ -98,11 +105,15 @@ def remove_parts(folder: Path) -> None:
     """
     if folder.is_symlink() or not folder.is_dir():
         return
-    lock = folder / "lock"
-    leftovers = [*window_paths(folder).values(), *folder.glob(f"*{UNFINISHED}"), manifest_path(folder), lock]
-    for path in leftovers:
+    for path in [*window_paths(folder).values(), *folder.glob(f"*{UNFINISHED}"), manifest_path(folder)]:
         with suppress(OSError):
             path.unlink()
+    _remove_lock(folder)
+
+
+def _remove_lock(folder: Path) -> None:
+    with suppress(OSError):
+        (folder / "lock").unlink()
     with suppress(OSError):
         folder.rmdir()
 
@@ -143,7 +154,7 @@ def _lock(folder: Path, output: Path) -> IO[bytes] | None:
         if not locked:
             raise _busy(output)
         with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(lock.fileno()), os.lstat(path)):
+            if _OPEN_FILES_STAY or os.path.samestat(os.fstat(lock.fileno()), os.lstat(path)):
                 os.utime(path)  # shows when the last call began
                 stack.pop_all()
                 return lock

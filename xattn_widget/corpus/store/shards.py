@@ -36,6 +36,7 @@ from xattn_widget.corpus.store.parts import (
 )
 from xattn_widget.corpus.store.tables import corpus_info, count_errors, with_info
 from xattn_widget.files.writing import refuse_to_overwrite, whole_file
+from xattn_widget.scores.signatures import current_form
 
 logger = logging.getLogger("xattn_widget")
 
@@ -240,6 +241,8 @@ def check_finished(output: Path, description: dict[str, Any], digest: str | None
 
 def differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """The differences between two descriptions of jobs, in words; empty if there are none."""
+    if isinstance(scores := before.get("scores"), list):
+        before = before | {"scores": [current_form(str(signature)) for signature in scores]}
     return [
         f"{name} was {_short(before.get(name))}, now it is {_short(now.get(name))}"
         for name in dict.fromkeys([*before, *now])
