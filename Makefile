@@ -20,11 +20,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-<<<<<<< HEAD
-.PHONY: help demo lab test test-fast test-oldest test-newest newest lint format examples docs pictures bench js chromium clean
-=======
-.PHONY: help demo lab test test-fast test-oldest test-newest newest lint format examples pictures bench release-check js chromium clean
->>>>>>> release
+.PHONY: help demo lab test test-fast test-oldest test-newest newest lint format examples docs pictures bench release-check js \
+  chromium clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
