@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test test-fast test-oldest test-newest newest lint format examples docs pictures bench release-check js \
+.PHONY: help demo lab test test-fast test-oldest test-newest newest lint format examples docs links pictures bench release-check js \
   chromium clean
 
 help: ## list the targets
@@ -81,6 +81,9 @@ docs: $(VENV)/.installed js ## build the documentation in build/docs, with the n
 	$(PY) examples/execute.py build/notebooks
 	$(PY) -m sphinx -W --keep-going -q -b html docs build/docs
 	@echo "Open build/docs/index.html"
+
+links: $(VENV)/.installed js ## check the documentation's links to other sites, which needs the network
+	$(PY) -m sphinx -q -b linkcheck docs build/links
 
 pictures: $(VENV)/.installed js chromium ## retake the README's pictures
 	$(PY) -m tests.browser.pictures
