@@ -9,6 +9,8 @@ PY := $(VENV)/bin/python
 PYTHON ?= python3.11 python3 python3.12 python3.13
 # Extra arguments for pytest: `make test-fast PYTEST_ARGS="-k scores -x"`.
 PYTEST_ARGS ?=
+# How many tests `make test` runs at the same time.
+WORKERS ?= 2
 # Extra arguments for JupyterLab: `make lab LAB_ARGS="--no-browser --port=8899"`.
 LAB_ARGS ?=
 # Extra arguments for each benchmark: `make bench BENCH_ARGS=--write` also updates docs/bench.
@@ -37,10 +39,11 @@ demo: $(VENV)/.installed js ## run the quickstart notebook, write demo.html, nam
 lab: $(VENV)/.installed js ## open the quickstart notebook in JupyterLab
 	$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS) examples/quickstart.ipynb
 
-# pytest runs last, so that the output ends with its summary.
+# pytest runs last, so that the output ends with its summary. Each of its workers gets whole files: fixtures of a file, such
+# as a model or a Ray cluster, are made once.
 test: lint chromium ## run all checks and tests: Python, front end, types, lint, notebooks, browser
 	cd js && npm run --silent test
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.installed js ## run only the Python unit tests: no notebooks, browser or packaging
 	$(PY) -m pytest -m "not browser and not notebook and not packaging" $(PYTEST_ARGS)
