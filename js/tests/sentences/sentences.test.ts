@@ -103,8 +103,8 @@ describe("the cards", () => {
     const event = new MouseEvent("pointerover", { bubbles: true });
     Object.defineProperty(event, "pointerType", { value: "mouse" });
     first('.xattn-head[data-layer="1"][data-head="0"]').dispatchEvent(event);
-    await settled();
-    expect(new Set(asked.slice(before))).toEqual(new Set([0, 1, 2]));
+    // One card after another.
+    await vi.waitFor(() => expect(new Set(asked.slice(before))).toEqual(new Set([0, 1, 2])));
     expect(first(".xattn-heading").textContent).toContain("Preview: layer 1, head 0");
     expect([entries(), scores()]).toEqual([
       [1, 2, 0],
@@ -212,8 +212,8 @@ describe("the weights", () => {
     await settled();
     expect(asked).toHaveLength(before);
     model.set("heads", [[1, 1]]);
-    await settled();
-    expect(new Set(asked.slice(before))).toEqual(new Set([0, 1, 2]));
+    // One card after another.
+    await vi.waitFor(() => expect(new Set(asked.slice(before))).toEqual(new Set([0, 1, 2])));
   });
 
   it("that are missing are explained on their card", async () => {
