@@ -39,11 +39,11 @@ demo: $(VENV)/.installed js ## run the quickstart notebook, write demo.html, nam
 lab: $(VENV)/.installed js ## open the quickstart notebook in JupyterLab
 	$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS) examples/quickstart.ipynb
 
-# pytest runs last, so that the output ends with its summary. Each of its workers gets whole files: fixtures of a file, such
-# as a model or a Ray cluster, are made once.
+# pytest runs last, so that the output ends with its summary. Each worker gets whole files, so that what a file's tests share,
+# such as a model or a Ray cluster, is made once. One thread each: more threads than cores slow each other down.
 test: lint chromium ## run all checks and tests: Python, front end, types, lint, notebooks, browser
 	cd js && npm run --silent test
-	$(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.installed js ## run only the Python unit tests: no notebooks, browser or packaging
 	$(PY) -m pytest -m "not browser and not notebook and not packaging" $(PYTEST_ARGS)

@@ -32,17 +32,20 @@ FLAGS = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of this folder, and puts them last: they are the slowest, and playwright's synchronous interface
-    leaves an event loop running in this thread, which other tests should not meet."""
+    """Marks the tests of this folder, and puts them last: they are the slowest."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.browser)
     items.sort(key=lambda item: item.path.is_relative_to(HERE))  # a stable sort
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One headless Chromium for all tests; each test gets its own profile with `page` or `new_page`."""
+    """One headless Chromium for each file; each test gets its own profile with `page` or `new_page`.
+
+    While it is open, playwright's synchronous interface keeps an event loop running in this thread, which tests of other
+    files should not meet.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_or_fail(), headless=True, args=FLAGS)
         yield browser
