@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 from collections import namedtuple
 from pathlib import Path
 
@@ -266,7 +267,10 @@ def test_a_disk_that_fills_up_keeps_what_is_done(demo, unbroken, tmp_path, monke
     assert_same_tables(pq.read_table(output), unbroken)
 
 
-def test_progress_is_quiet_unless_asked_for(demo, tmp_path, capfd):
+def test_progress_is_quiet_unless_asked_for(demo, tmp_path, capfd, monkeypatch):
+    score_corpus(*demo, SENTENCES[:20], **OPTIONS)
+    assert capfd.readouterr().err == ""
+    monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))  # imported, but not running
     score_corpus(*demo, SENTENCES[:20], **OPTIONS)
     assert capfd.readouterr().err == ""
     score_corpus(*demo, SENTENCES[:20], progress=True, **OPTIONS)

@@ -231,9 +231,15 @@ def _bar(total: int | None, done: int, progress: bool | None) -> Iterator[Any]:
     if total is not None:
         done = min(done, total)  # the last window may be shorter
     if progress is None:
-        progress = sys.stderr.isatty() or "ipykernel" in sys.modules
+        progress = sys.stderr.isatty() or _in_notebook()
     with tqdm(total=total, initial=done, unit=" sentences", disable=not progress, smoothing=0.1) as bar:
         yield bar
+
+
+def _in_notebook() -> bool:
+    """Whether a kernel runs this process. A script may import ipykernel too."""
+    interactive = sys.modules.get("IPython")
+    return interactive is not None and hasattr(interactive.get_ipython(), "kernel")
 
 
 def _report(info: dict[str, Any], progress: bool | None) -> None:
