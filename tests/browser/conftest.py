@@ -43,8 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def chromium() -> Iterator[Browser]:
     """One headless Chromium for each file; each test gets its own profile with `page` or `new_page`.
 
-    While it is open, playwright's synchronous interface keeps an event loop running in this thread, which tests of other
-    files should not meet.
+    While it is open, playwright's synchronous interface keeps an event loop running in this thread, which tests of
+    other files should not meet.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_or_fail(), headless=True, args=FLAGS)

@@ -279,7 +279,7 @@ class Score:
         return (getattr(self.function, "__module__", None) or "").startswith("xattn_widget.")
 
     def code_identity(self) -> list[Any]:
-        """What counts of it in the hash of a function that calls it, see ``xattn_widget.scores.signatures.code_hash``."""
+        """What counts of it in the hash of a function that calls it, see ``scores.signatures.code_hash``."""
         code = [self.name] if self.is_builtin else [self.function, self.batched, self.numpy]
         return [*code, self.version]
 
