@@ -43,7 +43,7 @@ lab: $(VENV)/.installed js ## open the quickstart notebook in JupyterLab
 # such as a model or a Ray cluster, is made once. One thread each: more threads than cores slow each other down.
 test: lint chromium ## run all checks and tests: Python, front end, types, lint, notebooks, browser
 	cd js && npm run --silent test
-	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.installed js ## run only the Python unit tests: no notebooks, browser or packaging
 	$(PY) -m pytest -m "not browser and not notebook and not packaging" $(PYTEST_ARGS)

@@ -153,6 +153,7 @@ def test_the_panel_tells_of_a_restarted_kernel_and_works_again(open_notebook: Op
     notebook.run_all()
     panel = page.locator(".xattn")
     expect(token(panel, "target", "y")).to_be_visible()
+    expect(head(panel, 0, 1)).to_be_visible()  # with its score, which comes later
     notebook.restart_kernel()
     # What the page holds still works; what it has to ask for is told not to be there.
     token(panel, "target", "y").hover()
