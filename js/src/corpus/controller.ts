@@ -39,10 +39,8 @@ export function mountCorpus(model: HostedModel, host: HTMLElement): () => void {
   const { theme, size } = followLooks(root, store, frames, signal);
   const errands = createErrands(signal);
 
-  const quantity = computed(() => {
-    const name = store.get("score_name");
-    return store.get("info").quantities.find((entry) => entry.name === name);
-  });
+  const findQuantity = (name: string) => store.get("info").quantities.find((entry) => entry.name === name);
+  const quantity = computed(() => findQuantity(store.get("score_name")));
   const head = computed(() => (quantity.value?.per_head ? store.get("head") : null));
   const query = computed<Query>(() => ({
     score_name: store.get("score_name"),
@@ -184,9 +182,8 @@ export function mountCorpus(model: HostedModel, host: HTMLElement): () => void {
     const found = opened();
     if (!rows.value || !found) return "";
     const { score_name, head } = rows.value.query;
-    const isScore = store.get("info").quantities.some((entry) => entry.name === score_name && entry.per_head);
-    const name = visibleText(score_name);
-    return `${isScore ? `${name}, ${rankedName(head)}` : name}: ${formatValue(found.value)}`;
+    const by = findQuantity(score_name)?.per_head ? `, ${rankedName(head)}` : "";
+    return `${visibleText(score_name)}${by}: ${formatValue(found.value)}`;
   }
   frames.draw(() => {
     void size.value;
