@@ -16,7 +16,7 @@ from xattn_widget.widget import cells
 @pytest.fixture
 def shell(monkeypatch):
     shell = Shell()
-    monkeypatch.setattr(cells, "_shell", lambda: shell)
+    monkeypatch.setattr(cells, "running_shell", lambda: shell)
     return shell
 
 

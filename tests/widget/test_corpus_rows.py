@@ -150,7 +150,7 @@ def test_an_error_of_the_model_is_raised_for_python_and_shown_for_the_page(demo,
 
 def test_a_cell_that_runs_again_frees_the_view_and_its_sentence(demo, table, monkeypatch):
     shell = Shell()
-    monkeypatch.setattr(cells, "_shell", lambda: shell)
+    monkeypatch.setattr(cells, "running_shell", lambda: shell)
     held = []
 
     def work():
@@ -169,7 +169,7 @@ def test_a_cell_that_runs_again_frees_the_view_and_its_sentence(demo, table, mon
 
 def test_a_view_of_the_users_comes_back_with_its_sentence(demo, table, monkeypatch):
     shell = Shell()
-    monkeypatch.setattr(cells, "_shell", lambda: shell)
+    monkeypatch.setattr(cells, "running_shell", lambda: shell)
     mine = show_corpus(table, *demo)
     mine.row = 2
     shell.run("cell", lambda: mine)

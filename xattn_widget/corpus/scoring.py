@@ -34,6 +34,7 @@ from xattn_widget.corpus.store.tables import corpus_info, make_schema
 from xattn_widget.inputs.text.checks import refuse_pair
 from xattn_widget.inputs.text.sides import pair_model
 from xattn_widget.messages.mistakes import with_checked_arguments
+from xattn_widget.messages.shell import running_shell
 from xattn_widget.record.special import Special
 
 logger = logging.getLogger("xattn_widget")
@@ -231,15 +232,10 @@ def _bar(total: int | None, done: int, progress: bool | None) -> Iterator[Any]:
     if total is not None:
         done = min(done, total)  # the last window may be shorter
     if progress is None:
-        progress = sys.stderr.isatty() or _in_notebook()
+        # A shell with a kernel shows the bar in its cell. A script may import ipykernel too.
+        progress = sys.stderr.isatty() or hasattr(running_shell(), "kernel")
     with tqdm(total=total, initial=done, unit=" sentences", disable=not progress, smoothing=0.1) as bar:
         yield bar
-
-
-def _in_notebook() -> bool:
-    """Whether a kernel runs this process. A script may import ipykernel too."""
-    interactive = sys.modules.get("IPython")
-    return interactive is not None and hasattr(interactive.get_ipython(), "kernel")
 
 
 def _report(info: dict[str, Any], progress: bool | None) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
+
+from xattn_widget.messages.shell import running_shell
 
 # The entries of a schema's metadata that mark a table as one of this package: a scored one, or one made from it.
 SCORED, RESULT = b"xattn_widget", b"xattn_widget_result"
@@ -23,8 +24,7 @@ def show_tables(html: Write, text: Write) -> None:
         html: writes a table as HTML.
         text: writes a table as plain text.
     """
-    interactive = sys.modules.get("IPython")
-    shell = interactive.get_ipython() if interactive is not None else None
+    shell = running_shell()
     if shell is None:
         return
     formatters = shell.display_formatter.formatters

@@ -12,6 +12,7 @@ import weakref
 from typing import Any, Protocol
 
 from xattn_widget._compat import forget_results, open_widgets, parent_message
+from xattn_widget.messages.shell import running_shell
 
 # The place of widgets that are shown outside a known cell, such as in an Output widget: they are never closed here.
 ELSEWHERE = ""
@@ -31,7 +32,7 @@ _watched: weakref.WeakSet[Any] = weakref.WeakSet()
 
 def note_shown(widget: Shown) -> None:
     """Note that the running cell shows ``widget``. Outside IPython this does nothing."""
-    shell = _shell()
+    shell = running_shell()
     if shell is None:
         return
     if shell not in _watched:
@@ -89,11 +90,3 @@ def _is_captured(execution: str) -> bool:
 
     widgets = list(open_widgets().values())
     return any(isinstance(widget, Output) and widget.msg_id == execution != "" for widget in widgets)
-
-
-def _shell() -> Any:
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return None
-    return get_ipython()
