@@ -30,7 +30,7 @@ class ClickOptions(SphinxDirective):
         name = self.arguments[0]
         command = cli.commands.get(name)
         if command is None:
-            raise self.error(f"there is no command {name!r}; the commands are {', '.join(cli.commands)}")
+            raise self.error(f"unknown command {name!r}; use one of {', '.join(cli.commands)}")
         context = click.Context(command, info_name=name, help_option_names=["-h", "--help"])
         options = [option for option in command.get_params(context) if isinstance(option, click.Option)]
         records = [option.get_help_record(context) for option in options]

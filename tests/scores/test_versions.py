@@ -128,7 +128,7 @@ def test_a_score_that_calls_another_has_one_signature_before_and_after_its_first
     before = score(doubled).signature()
     assert entropy.parameters == {}
     assert score(doubled).signature() == before
-    # The wording of a description is no part of the code, the version is.
+    # A new description does not change the signature. A new version does.
     entropy = scores.Score(scores.entropy.function, "entropy", batched=True, description="How scattered it is.")
     assert score(doubled).signature() == before
     entropy = scores.Score(scores.entropy.function, "entropy", batched=True, version="2")
