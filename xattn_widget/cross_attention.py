@@ -42,8 +42,13 @@ class CrossAttention(AttentionData):
         importance: ``[layers, heads]`` by method: how much the loss on this target depends on each head (see
             :func:`head_importance`); empty if it was not requested.
         steps: the changes made to the attention since it was captured, in order, as named in signatures: ``"words"``,
-            ``"drop"``, ``"renormalize"``, ``"contributions"``.
+            ``"drop"``, ``"renormalize"``, ``"crop"``, ``"contributions"``.
         arguments: further arguments of the model's forward for this sentence, by name; not saved.
+        sound: the sound that the source axis was made from, or None for other sources.
+        outside: ``[layers, heads, target]`` share of each row's weight on positions after the end of the sound, as
+            captured; None for other sources.
+        end_row: ``[layers, heads, source]`` weights of the decoder state that has read the end of the target and whose
+            prediction is not part of it; None if it was not read. Word times need it to equal openai-whisper's.
 
     Raises:
         ValueError: the shapes of weights and axes do not match.
@@ -88,11 +93,13 @@ class CrossAttention(AttentionData):
         *,
         special: str | None = None,
         reduce: GridAxis | None = None,
+        crop: bool = True,
         **parameters: Any,
     ) -> ScoreGrid:
         """A score of every head, a ``[layers, heads]`` float tensor; NaN where it is undefined.
 
-        Its ``signature`` says what was computed, see :class:`xattn_widget.scores.ScoreGrid`.
+        Its ``signature`` says what was computed, see :class:`xattn_widget.scores.ScoreGrid`. The attention over sound
+        is scored without the positions after its end (see :meth:`cropped`), and the signature says so.
 
         Args:
             score: the name of a built-in score, a score made with ``@score``, or a plain function
@@ -100,6 +107,7 @@ class CrossAttention(AttentionData):
             special: ``"keep"``, ``"drop"`` or ``"renormalize"`` special tokens (see ``xattn_widget.scores``).
             reduce: return the mean over ``"layers"`` (``[heads]``) or ``"heads"`` (``[layers]``); NaN where one of the
                 values is NaN. Heads with the same number in two layers have nothing in common.
+            crop: with False, score attention over sound as it was captured, with the positions after its end.
             parameters: the score's own parameters.
 
         Raises:
@@ -107,7 +115,7 @@ class CrossAttention(AttentionData):
                 function that returns another shape.
             TypeError: a parameter that the score does not have.
         """
-        return find_score(score).of_record(self, special=special, reduce=reduce, **parameters)
+        return find_score(score).of_record(self, special=special, reduce=reduce, crop=crop, **parameters)
 
     def align(
         self,

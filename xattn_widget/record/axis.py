@@ -110,6 +110,11 @@ class Axis:
         first: AxisKind = self.kinds[0] if self.kinds else "text"
         return first if all(kind == first for kind in self.kinds) else None
 
+    @property
+    def outside(self) -> tuple[bool, ...]:
+        """True at audio positions after the end of the sound, and at others that hear none of it."""
+        return tuple(special and kind == "audio" for special, kind in zip(self.special, self.kinds, strict=True))
+
     def known_places(self) -> list[list[float] | None] | None:
         """The places for JSON, which has no NaN: None for each position without a place."""
         if self.places is None:

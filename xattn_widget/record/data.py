@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, TypeVar, get_args
 import torch
 
 from xattn_widget.record.axis import Axis, Word
+from xattn_widget.record.sound import Sound
 from xattn_widget.record.special import Special, cut
 
 Reading = Literal["output", "input"]
@@ -38,6 +39,9 @@ class AttentionData:
     importance: Mapping[str, torch.Tensor] = field(default_factory=dict)
     steps: tuple[str, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    sound: Sound | None = None
+    outside: torch.Tensor | None = None
+    end_row: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.weights.dim() != 4 or self.weights.numel() == 0:
@@ -66,7 +70,15 @@ class AttentionData:
                     f"importance by {method!r} must be [layers, heads] = {list(self.weights.shape[:2])}, got "
                     f"{list(grid.shape)}"
                 )
+        for name, shape in (("outside", self.weights.shape[:3]), ("end_row", self._row_shape())):
+            value = getattr(self, name)
+            if value is not None and value.shape != shape:
+                axes = "target" if name == "outside" else "source"
+                raise ValueError(f"{name} must be [layers, heads, {axes}] = {list(shape)}, got {list(value.shape)}")
         object.__setattr__(self, "weights", self.weights.detach().to("cpu", torch.float32))
+
+    def _row_shape(self) -> torch.Size:
+        return torch.Size([*self.weights.shape[:2], self.weights.shape[3]])
 
     def __repr__(self) -> str:
         texts = " -> ".join(repr(axis.preview()) for axis in (self.source, self.target))
@@ -179,6 +191,15 @@ class AttentionData:
         policy: Special = "renormalize" if renormalize else "drop"
         return self.changed(lambda data: _drop_special(data, policy))
 
+    def cropped(self) -> Self:
+        """The record over the sound alone: without the positions after its end, each row divided by its sum.
+
+        A model that pads sound, such as Whisper to 30 s, also attends to the padding. What is cut stays readable as
+        :attr:`outside`. A row whose weight is all outside becomes NaN (undefined). A record without such positions is
+        returned as it is.
+        """
+        return self.changed(_crop)
+
     def contributions(self) -> Self:
         """The record with value norms instead of attention weights, each row divided by its sum.
 
@@ -244,8 +265,15 @@ def _merge_words(data: Data) -> Data:
         targets={data.reading: data.target.merge_words()},
         logprobs=logprobs,
         value_norms=None if data.value_norms is None else merged(data.value_norms),
+        outside=None if data.outside is None else _mean_of_rows(data.outside, target_units),
+        end_row=None if data.end_row is None else _added(data.end_row, source_units, -1),
         steps=(*data.steps, "words"),
     )
+
+
+def _mean_of_rows(values: torch.Tensor, units: Sequence[Sequence[int]]) -> torch.Tensor:
+    """The mean of ``[..., target]`` over the positions of each unit."""
+    return _added(values, units, -1) / torch.tensor([len(unit) for unit in units], dtype=values.dtype)
 
 
 def _added(matrices: torch.Tensor, units: Sequence[Sequence[int]], axis: int) -> torch.Tensor:
@@ -270,7 +298,27 @@ def _drop_special(data: Data, policy: Special) -> Data:
         logprobs=None if data.logprobs is None else data.logprobs[rows],
         # Norms are not distributions.
         value_norms=None if data.value_norms is None else cut(data.value_norms, rows, columns, "drop"),
+        outside=None if data.outside is None else data.outside[..., rows],
+        end_row=None if data.end_row is None else cut(data.end_row[:, :, None], [0], columns, policy)[:, :, 0],
         steps=(*data.steps, policy),
+    )
+
+
+def _crop(data: Data) -> Data:
+    columns = [position for position, outside in enumerate(data.source.outside) if not outside]
+    if len(columns) == len(data.source):
+        return data
+    if not columns:
+        raise ValueError("the whole source is outside the sound: nothing would be left")
+    end_row = None if data.end_row is None else cut(data.end_row[:, :, None], [0], columns, "renormalize")[:, :, 0]
+    rows = range(data.weights.shape[2])
+    return replace(
+        data,
+        weights=cut(data.weights, rows, columns, "renormalize"),
+        source=data.source.select(columns),
+        value_norms=None if data.value_norms is None else cut(data.value_norms, rows, columns, "drop"),
+        end_row=end_row,
+        steps=(*data.steps, "crop"),
     )
 
 

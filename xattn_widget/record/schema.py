@@ -12,12 +12,13 @@ import torch
 from xattn_widget.messages.characters import brief
 from xattn_widget.record.axis import NO_WORD, Axis, AxisKind
 from xattn_widget.record.data import AttentionData, Reading
+from xattn_widget.record.sound import Sound
 
 # Sums of rows that were given in half precision differ from 1 by at most this much.
 _TOLERANCE = 0.01
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 # The steps after which a row sums to 1, or is NaN because its sum was 0.
-_NORMALIZING = ("renormalize", "contributions")
+_NORMALIZING = ("renormalize", "contributions", "crop")
 _STEPS = ("words", "drop", *_NORMALIZING)
 Data = TypeVar("Data", bound=AttentionData)
 
@@ -85,6 +86,10 @@ _AXIS = {
     ),
     "places": _Field("a list of lists of numbers and null, or null", _optional(_list_of(_is_place)), required=False),
 }
+_SOUND = {
+    "rate": _Field("a whole number above 0", lambda value: _is_whole(value) and value > 0),
+    "offset": _Field("a number that is not negative", lambda value: _is_number(value) and value >= 0),
+}
 _RECORD = {
     "source": _Field("an axis", _is_object),
     "targets": _Field(
@@ -102,6 +107,7 @@ _RECORD = {
     ),
     "steps": _Field(f"a list of {', '.join(_STEPS)}", _list_of(lambda value: value in _STEPS), required=False),
     "whole_rows": _Field("true or false", _is_flag, required=False),
+    "sound": _Field("an object, or null", _optional(_is_object), required=False),
 }
 
 
@@ -175,6 +181,12 @@ def check_values(record: AttentionData, whole_rows: bool = False) -> None:
     for method, grid in record.importance.items():
         if not grid.isfinite().all():
             raise ValueError(f"importance by {method!r} must be finite")
+    for name in ("outside", "end_row"):
+        shares = getattr(record, name)
+        if shares is not None and not ((shares >= 0) & (shares <= 1 + _TOLERANCE) | shares.isnan()).all():
+            raise ValueError(f"{name} must be from 0 to 1")
+    if record.sound is not None and not record.sound.samples.isfinite().all():
+        raise ValueError("the samples of the sound must be finite")
 
 
 def has_whole_rows(record: AttentionData) -> bool:
@@ -215,12 +227,24 @@ def _read_record(fields: Any, remaining: dict[str, torch.Tensor], index: int, re
                 if (grid := take(f"importance.{method}", True)) is not None
             },
             steps=steps,
+            sound=_read_sound(fields.get("sound"), take),
+            outside=take("outside", False),
+            end_row=take("end_row", False),
         )
         last = next((step for step in reversed(steps) if step != "words"), None)
         check_values(record, fields.get("whole_rows", False) or last in _NORMALIZING)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     return record
+
+
+def _read_sound(fields: Any, take: Callable[[str, bool], torch.Tensor | None]) -> Sound | None:
+    if fields is None:
+        return None
+    _check_fields(fields, _SOUND, "the sound")
+    samples = take("sound.samples", True)
+    assert samples is not None
+    return Sound(samples, fields["rate"], take("sound.features", False), float(fields["offset"]))
 
 
 def _read_axis(fields: Any, name: str) -> Axis:

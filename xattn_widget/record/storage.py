@@ -40,8 +40,18 @@ def save(record: AttentionData, path: str | Path) -> Path:
             tensors[f"{index}.value_norms"] = item.value_norms.contiguous()
         for method, grid in item.importance.items():
             tensors[f"{index}.importance.{method}"] = grid.contiguous()
+        for name in ("outside", "end_row"):
+            if (shares := getattr(item, name)) is not None:
+                tensors[f"{index}.{name}"] = shares.contiguous()
+        sound = item.sound
+        if sound is not None:
+            tensors[f"{index}.sound.samples"] = sound.samples.contiguous()
+            if sound.features is not None:
+                tensors[f"{index}.sound.features"] = sound.features.contiguous()
+        fields: dict[str, Any] = {} if sound is None else {"sound": {"rate": sound.rate, "offset": sound.offset}}
         described.append(
-            {
+            fields
+            | {
                 "source": axis_fields(item.source),
                 "targets": {reading: axis_fields(axis) for reading, axis in item.targets.items()},
                 "reading": item.reading,

@@ -21,7 +21,9 @@ from xattn_widget.scores.signatures import code_hash, code_line, printed
 Scope = Literal["head", "layer", "model"]
 
 MASK_ARGUMENTS = ("attention", "source_mask", "target_mask")
-RESERVED = ("special", "target_special", "reduce")
+_SETTINGS = ("special", "target_special", "reduce")
+# The names that no parameter of a score may have; those of records have a meaning only there.
+RESERVED = (*_SETTINGS, "crop")
 # The version of each score that names none. Raise it if something around the functions gives other numbers, such as a
 # policy for special tokens or the merging of subwords; scores that name a version are then raised one by one.
 DEFAULT_VERSION = "1"
@@ -127,10 +129,17 @@ class Score:
         return self._grid(values, self.signature(special=special, reduce=reduce, **parameters), reduce)
 
     def of_record(
-        self, record: AttentionData, *, special: str | None = None, reduce: GridAxis | None = None, **parameters: Any
+        self,
+        record: AttentionData,
+        *,
+        special: str | None = None,
+        reduce: GridAxis | None = None,
+        crop: bool = True,
+        **parameters: Any,
     ) -> ScoreGrid:
         """The score of each head of a record; see :meth:`CrossAttention.score`."""
         self._check(special, reduce, parameters)  # before they are merged with the record's inputs
+        record = record.cropped() if crop else record
         signature = self.signature(
             special=special, reading=record.reading, steps=record.steps, reduce=reduce, **parameters
         )
@@ -341,7 +350,7 @@ _NUMPY_NOTE = ", a torch tensor; if the function is written in numpy, say @score
 
 def _split(inputs_and_parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Separate the inputs from the score's own parameters."""
-    inputs = {name: value for name, value in inputs_and_parameters.items() if name in INPUTS or name in RESERVED}
+    inputs = {name: value for name, value in inputs_and_parameters.items() if name in INPUTS or name in _SETTINGS}
     return inputs, {name: value for name, value in inputs_and_parameters.items() if name not in inputs}
 
 
