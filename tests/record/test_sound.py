@@ -60,12 +60,12 @@ def test_scores_are_those_of_the_sound_and_their_signature_says_so():
     record = record_of_sound()
     grid = record.score("entropy")
     expected = record.cropped().weights
-    entropy = -(expected * expected.log2()).sum(-1).mean(-1)
+    entropy = -(expected * expected.log()).sum(-1).mean(-1) / math.log(HEARD)
     torch.testing.assert_close(torch.as_tensor(grid), entropy, check_dtype=False, rtol=1e-4, atol=1e-5)
     assert "record:crop" in grid.signature
     captured = record.score("entropy", crop=False)
     assert "crop" not in captured.signature
-    entropy = -(record.weights * record.weights.log2()).sum(-1).mean(-1)
+    entropy = -(record.weights * record.weights.log()).sum(-1).mean(-1) / math.log(COLUMNS)
     torch.testing.assert_close(torch.as_tensor(captured), entropy, check_dtype=False, rtol=1e-4, atol=1e-5)
 
 
