@@ -34,8 +34,8 @@ from xattn_widget.corpus.engine.worker import Worker
 from xattn_widget.corpus.job import make_job
 from xattn_widget.corpus.scoring import DEFAULT_SCORES
 from xattn_widget.corpus.sources.rows import cut_windows, open_rows
+from xattn_widget.inputs.paired import pair_model
 from xattn_widget.inputs.pairs import force, forward_inputs
-from xattn_widget.inputs.text.sides import pair_model
 
 Pair = tuple[str, str]
 BATCH_TOKENS, WINDOW = 4096, 4096
@@ -98,9 +98,9 @@ def notebook_loop(model: Any, tokenizer: Any, pairs: list[Pair]) -> torch.Tensor
 
 def corpus_batches(model: Any, tokenizer: Any, pairs: list[Pair]) -> list[dict[str, torch.Tensor]]:
     """The inputs of all forwards that ``score_corpus`` runs."""
-    text_model = pair_model(model, tokenizer)
+    paired = pair_model(model, tokenizer)
     job = make_job(
-        text_model,
+        paired,
         DEFAULT_SCORES,
         statistics=(),
         special="keep",
@@ -112,7 +112,7 @@ def corpus_batches(model: Any, tokenizer: Any, pairs: list[Pair]) -> list[dict[s
         stop_on_error=False,
         with_ids=False,
     )
-    worker = Worker(text_model, job)
+    worker = Worker(paired, job)
     sources, targets = zip(*pairs, strict=True)
     prepared = [worker.prepare(window) for window in cut_windows(open_rows(sources, targets).read(), WINDOW)]
     return [

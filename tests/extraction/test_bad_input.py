@@ -49,8 +49,8 @@ def test_a_model_of_relative_positions_reads_a_long_sentence(pairs):
 
 BAD_CALLS = {
     "fewer targets": ((["a", "b"], ["c"]), {}, ValueError, r"list of 2.*list of 1"),
-    "one target for a list": ((["a"], "c"), {}, ValueError, r"list of 1.*one string"),
-    "a list of targets for one string": (("a", ["c"]), {}, ValueError, r"one string.*list of 1"),
+    "one target for a list": ((["a"], "c"), {}, ValueError, r"list of 1.*one target"),
+    "a list of targets for one string": (("a", ["c"]), {}, ValueError, r"one source.*list of 1"),
     "targets beside generation": (("a", "b"), {"generation": {"num_beams": 2}}, ValueError, "generation.*target"),
     "a number in the list": ((["a", 3],), {}, TypeError, r"source\[1\].*int"),
     "None in the list": ((["a", None],), {}, TypeError, r"source\[1\].*NoneType"),

@@ -12,9 +12,10 @@ from xattn_widget.extraction.extraction import read_pairs
 from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.extras import Extras
 from xattn_widget.inputs.generating import generate
+from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.inputs.pairs import force
 from xattn_widget.inputs.sources import Source
-from xattn_widget.inputs.text.sides import Side, TextModel
+from xattn_widget.inputs.text.sides import Side
 from xattn_widget.record.axis import Axis
 
 SECONDS = 0.02  # per position
@@ -68,7 +69,7 @@ def speech():
     recordings = [
         Recording(torch.randn(model.config.num_mel_bins, frames, generator=random), sounding) for sounding in (3, 5)
     ]
-    return TextModel(model, None, Side("target", tokenizer, {0, 1, 2}, 64, len(tokenizer))), recordings
+    return PairedModel(model, None, Side("target", tokenizer, {0, 1, 2}, 64, len(tokenizer))), recordings
 
 
 def test_a_batch_of_recordings_gives_records_of_frames(speech):

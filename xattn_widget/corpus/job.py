@@ -19,8 +19,10 @@ from xattn_widget.corpus.fingerprints import (
 from xattn_widget.inputs.columns import ColumnLayout, find_layout
 from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.extras import Extras, check_shared, make_extras, with_greedy
+from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.inputs.pairs import Pair, forward_inputs
-from xattn_widget.inputs.text.sides import Side, TextModel
+from xattn_widget.inputs.sources import SourceSide
+from xattn_widget.inputs.text.sides import Side
 from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.messages.mistakes import check_generation
 from xattn_widget.scores import Score, find_score
@@ -74,7 +76,7 @@ class Job:
 
 
 def make_job(
-    text_model: TextModel,
+    paired: PairedModel,
     scores: Sequence[ScoreLike] | ScoreLike,
     *,
     statistics: Sequence[str] | str,
@@ -88,7 +90,7 @@ def make_job(
     with_ids: bool,
 ) -> Job:
     """Check everything that can be checked without the corpus; see :func:`xattn_widget.score_corpus`."""
-    model = text_model.model
+    model = paired.model
     given = [scores] if isinstance(scores, str) or callable(scores) else list(scores)
     resolved = tuple(find_score(name_or_function) for name_or_function in given)
     names = [score.name for score in resolved]
@@ -110,7 +112,7 @@ def make_job(
     check_positive(batch_tokens, "batch_tokens")
     if max_length is not None:
         check_positive(max_length, "max_length")
-    shape, layout = probe_model(text_model, extras)
+    shape, layout = probe_model(paired, extras)
     layered = tuple(_check_score(score, special, shape[1]) for score in resolved)
     return Job(
         resolved,
@@ -121,7 +123,7 @@ def make_job(
         dict(forward or {}),
         extras,
         layout,
-        (_limit(text_model.source, max_length), _limit(text_model.target, max_length)),
+        (_limit(paired.source, max_length), _limit(paired.target, max_length)),
         batch_tokens,
         shape,
         stop_on_error,
@@ -129,9 +131,9 @@ def make_job(
     )
 
 
-def describe_job(job: Job, text_model: TextModel, window: int) -> dict[str, Any]:
+def describe_job(job: Job, paired: PairedModel, window: int) -> dict[str, Any]:
     """Everything that must be equal for two runs to give the same numbers, as plain values to compare and store."""
-    model, source, target = text_model.model, text_model.source.tokenizer, text_model.target.tokenizer
+    model, source, target = paired.model, paired.source.reader, paired.target.tokenizer
     how = attention_implementation(model.config)
     # Sampled targets depend on the other sentences of their batch.
     batches = {"tokens a batch": job.batch_tokens} if _samples(model, job.generation) else {}
@@ -168,21 +170,19 @@ def check_positive(value: Any, name: str) -> None:
         raise ValueError(f"{name} must be a positive whole number, got {value!r}")
 
 
-def _limit(side: Side, max_length: int | None) -> int | None:
-    known = [side.limit, max_length]
-    if known == [None, None] and side.tokenizer.model_max_length < 10**9:  # tokenizers without a limit say 10**30
-        known.append(int(side.tokenizer.model_max_length))
-    return min((limit for limit in known if limit is not None), default=None)
+def _limit(side: Side | SourceSide, max_length: int | None) -> int | None:
+    known = [limit for limit in (side.limit, max_length) if limit is not None]
+    return min(known) if known else side.usual_limit
 
 
-def probe_model(text_model: TextModel, extras: Extras) -> tuple[tuple[int, int], ColumnLayout]:
+def probe_model(paired: PairedModel, extras: Extras) -> tuple[tuple[int, int], ColumnLayout]:
     """``(layers, heads)`` of the cross-attention, and the layout of its columns, by a forward over a few tokens."""
-    model = text_model.model
+    model = paired.model
     seen: list[torch.Tensor] = []
 
     def run(values: dict[str, Any]) -> Pair:
         seen.clear()
-        pair = _probe(text_model, replace(extras, values=values))
+        pair = _probe(paired, replace(extras, values=values))
         with listening(model, lambda call: seen.append(call.weights)):
             model(**forward_inputs(model, [pair]), use_cache=False)
         return pair
@@ -211,10 +211,10 @@ def probe_model(text_model: TextModel, extras: Extras) -> tuple[tuple[int, int],
     return (len(seen), heads.pop()), layout
 
 
-def _probe(text_model: TextModel, extras: Extras) -> Pair:
+def _probe(paired: PairedModel, extras: Extras) -> Pair:
     """A pair to try a model with, as short as possible: a target of one token."""
-    source, target = text_model.source.trial(), text_model.target.tokenizer.eos_token_id or 0
-    [arguments] = extras.by_sentence(text_model.model, [source], text_model.padding_sides, [[target]])
+    source, target = paired.source.trial(), paired.target.tokenizer.eos_token_id or 0
+    [arguments] = extras.by_sentence(paired.model, [source], paired.padding_sides, [[target]])
     return Pair(source, [target], [target], arguments=arguments)
 
 

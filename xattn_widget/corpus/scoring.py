@@ -31,8 +31,8 @@ from xattn_widget.corpus.store.shards import (
     rows_digest,
 )
 from xattn_widget.corpus.store.tables import corpus_info, make_schema
+from xattn_widget.inputs.paired import pair_model
 from xattn_widget.inputs.text.checks import refuse_pair
-from xattn_widget.inputs.text.sides import pair_model
 from xattn_widget.messages.mistakes import with_checked_arguments
 from xattn_widget.messages.shell import running_shell
 from xattn_widget.record.special import Special
@@ -168,9 +168,9 @@ def score_corpus(
         id_column=id_column,
         max_record_bytes=max_record_bytes,
     )
-    text_model = pair_model(model, tokenizer, target_tokenizer)
+    paired = pair_model(model, tokenizer, target_tokenizer)
     job = make_job(
-        text_model,
+        paired,
         scores,
         statistics=statistics,
         special=special,
@@ -193,7 +193,7 @@ def score_corpus(
                 rows = stack.enter_context(spooled(rows))
             run = partial(cluster.run_on_ray, workers=workers, gpus=gpus, address=address)
         known = None if rows.once else survey(rows, window)
-        description = describe_job(job, text_model, window)
+        description = describe_job(job, paired, window)
         description["data"] = "an iterator" if once or known is None else f"{known.rows} rows {known.digest}"
 
         def finished() -> bool:
@@ -221,7 +221,7 @@ def score_corpus(
                 for part in cut_windows(rows.read(), window):
                     store.has(part)
         with _bar(known and known.rows, len(store.done) * window, progress) as bar:
-            counted = run(text_model, job, rows, window, store, bar.update)
+            counted = run(paired, job, rows, window, store, bar.update)
         result = store.finish(counted if known is None else known.windows)
     _report(corpus_info(result), progress)
     return result

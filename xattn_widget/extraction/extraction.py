@@ -16,8 +16,8 @@ from xattn_widget.extraction.importance import check_method, importance_sums
 from xattn_widget.inputs.batches import paired_batches
 from xattn_widget.inputs.columns import ColumnLayout, check_share, find_layout
 from xattn_widget.inputs.evaluating import evaluating
+from xattn_widget.inputs.paired import PairedModel, pair_model
 from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
-from xattn_widget.inputs.text.sides import TextModel, pair_model
 from xattn_widget.messages.mistakes import with_checked_arguments
 from xattn_widget.record.data import Reading
 from xattn_widget.scores.inputs import ImportanceMethod
@@ -118,8 +118,8 @@ def extract(
     """
     if importance is not None:
         check_method(importance)
-    text_model = pair_model(model, tokenizer, target_tokenizer)
-    batches = paired_batches(text_model, source, target, generation, forward, batch_size, truncation)
+    paired = pair_model(model, tokenizer, target_tokenizer)
+    batches, single = paired_batches(paired, source, target, generation, forward, batch_size, truncation)
     records: list[CrossAttention] = []
     with evaluating(model), torch.no_grad():
         for pairs, hypotheses in batches:
@@ -127,7 +127,7 @@ def extract(
             # With n hypotheses per sentence there are n times the rows: keep the size of the forward as requested.
             for start in range(0, len(pairs), batch_size):
                 portion = pairs[start : start + batch_size]
-                made = read_pairs(text_model, portion, target is None, value_norms)
+                made = read_pairs(paired, portion, target is None, value_norms)
                 if importance is not None:
                     sums = importance_sums(model, portion, importance)
                     made = [
@@ -140,12 +140,12 @@ def extract(
                 alternatives = tuple(found[first : first + hypotheses])
                 best = alternatives[0]
                 records.append(best if hypotheses == 1 else replace(best, hypotheses=alternatives))
-    return records[0] if isinstance(source, str) else records
+    return records[0] if single else records
 
 
-def read_pairs(text_model: TextModel, pairs: list[Pair], generated: bool, value_norms: bool) -> list[CrossAttention]:
+def read_pairs(paired: PairedModel, pairs: list[Pair], generated: bool, value_norms: bool) -> list[CrossAttention]:
     """Run one captured forward over the pairs, and make a record of each."""
-    model = text_model.model
+    model = paired.model
     inputs = forward_inputs(model, pairs)
     with capture_here(model, value_norms=value_norms) as captured:
         logits = model(**inputs, use_cache=False).logits
@@ -171,8 +171,8 @@ def read_pairs(text_model: TextModel, pairs: list[Pair], generated: bool, value_
                 weights=weights,
                 source=layout.around(pair.source.axis()),
                 targets={
-                    "output": text_model.target.axis(pair.predicted, pair.target_text),
-                    "input": text_model.target.axis(pair.read, pair.target_text),
+                    "output": paired.target.axis(pair.predicted, pair.target_text),
+                    "input": paired.target.axis(pair.read, pair.target_text),
                 },
                 logprobs=predicted_logprobs(logits[row], pair).cpu(),
                 generated=generated,

@@ -16,8 +16,8 @@ from xattn_widget.capturing.intercepting import intercept
 from xattn_widget.capturing.threads import CallingThread, Scope
 from xattn_widget.inputs.batches import paired_batches
 from xattn_widget.inputs.evaluating import evaluating
+from xattn_widget.inputs.paired import pair_model
 from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
-from xattn_widget.inputs.text.sides import pair_model
 from xattn_widget.messages.mistakes import with_checked_arguments
 from xattn_widget.scores import ScoreGrid, importance
 from xattn_widget.scores.inputs import ImportanceMethod
@@ -63,8 +63,8 @@ def head_importance(
         ValueError: an unknown method, and what :func:`xattn_widget.extract` raises.
     """
     check_method(method)
-    text_model = pair_model(model, tokenizer, target_tokenizer)
-    batches = paired_batches(text_model, source, target, generation, forward, batch_size, truncation)
+    paired = pair_model(model, tokenizer, target_tokenizer)
+    batches, _ = paired_batches(paired, source, target, generation, forward, batch_size, truncation)
     total: torch.Tensor | None = None
     positions = 0
     with evaluating(model), torch.no_grad():

@@ -8,35 +8,36 @@ from typing import Any
 
 from xattn_widget.inputs.extras import make_extras
 from xattn_widget.inputs.generating import generate
+from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.inputs.pairs import Pair, force
 from xattn_widget.inputs.text.checks import check_sentences, check_targets, refuse_pair
-from xattn_widget.inputs.text.sides import TextModel
 from xattn_widget.messages.mistakes import check_generation
 
 
 def paired_batches(
-    text_model: TextModel,
+    paired: PairedModel,
     source: str | Sequence[str],
     target: str | Sequence[str] | None,
     generation: Mapping[str, Any] | None,
     forward: Mapping[str, Any] | None,
     batch_size: int,
     truncation: bool,
-) -> Iterator[tuple[list[Pair], int]]:
+) -> tuple[Iterator[tuple[list[Pair], int]], bool]:
     """Check everything at once, then make each batch of pairs on demand.
 
     The arguments and errors are those of :func:`xattn_widget.extract`. Targets are generated while iterating: keep the
     model in the mode that it should generate in.
 
-    Yields:
-        The pairs, and how many hypotheses each source has among them.
+    Returns:
+        The batches, each with its pairs and how many hypotheses each source has among them; and whether one source was
+        passed instead of a list.
     """
-    model = text_model.model
+    model = paired.model
     refuse_pair(source, target)
-    sentences = check_sentences(source, "source")
+    items, single = paired.source.collect(source)
     targets = None if target is None else check_sentences(target, "target")
     if targets is not None:
-        check_targets(source, target)
+        check_targets(len(items), single, target)
         if generation is not None:
             raise ValueError(
                 "generation has no use with a given target: leave out one of them (forward={...} passes arguments to "
@@ -46,13 +47,13 @@ def paired_batches(
     if not (isinstance(batch_size, int) and batch_size > 0):  # type: ignore[redundant-expr]
         raise ValueError(f"batch_size must be a positive whole number, got {batch_size!r}")
     extras = make_extras(model, generation, forward)
-    sources = text_model.source.read(sentences, truncation)
+    sources = paired.source.read(items, truncation)
     pairs = None
     if targets is not None:
-        forced = force(model, sources, text_model.target.encode(targets, truncation))
+        forced = force(model, sources, paired.target.encode(targets, truncation))
         pairs = [replace(pair, target_text=text) for pair, text in zip(forced, targets, strict=True)]
     reads = None if pairs is None else [pair.read for pair in pairs]
-    arguments = extras.by_sentence(model, sources, text_model.padding_sides, reads)
+    arguments = extras.by_sentence(model, sources, paired.padding_sides, reads)
     if pairs is not None:
         pairs = [replace(pair, arguments=given) for pair, given in zip(pairs, arguments, strict=True)]
 
@@ -60,8 +61,8 @@ def paired_batches(
         for start in range(0, len(sources), batch_size):
             batch = slice(start, start + batch_size)
             if pairs is None:
-                yield generate(text_model, sources[batch], arguments[batch], extras)
+                yield generate(paired, sources[batch], arguments[batch], extras)
             else:
                 yield pairs[batch], 1
 
-    return batches()
+    return batches(), single

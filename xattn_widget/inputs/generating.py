@@ -10,16 +10,16 @@ import torch
 from xattn_widget.capturing.checks import unknown
 from xattn_widget.inputs.arguments import Arguments, collated, continued, prefix_length
 from xattn_widget.inputs.extras import Extras
+from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.inputs.pairs import Pair
 from xattn_widget.inputs.sources import Source, source_inputs
-from xattn_widget.inputs.text.sides import TextModel
 
 
 def generate(
-    text_model: TextModel, sources: Sequence[Source], arguments: Sequence[Arguments], extras: Extras
+    paired: PairedModel, sources: Sequence[Source], arguments: Sequence[Arguments], extras: Extras
 ) -> tuple[list[Pair], int]:
     """Pairs with generated targets, and the number of hypotheses for each source."""
-    model, generation = text_model.model, extras.settings
+    model, generation = paired.model, extras.settings
     config = generation.get("generation_config") or model.generation_config
     if (generation.get("num_return_sequences") or config.num_return_sequences or 1) > 1:
         # The scores of an n-best list are returned with those of every step, or not at all.
@@ -29,7 +29,7 @@ def generate(
     try:
         result = model.generate(**inputs, **generation)
     except IndexError as error:
-        limit = text_model.target.limit
+        limit = paired.target.limit
         if limit is None:
             raise
         raise ValueError(
@@ -42,7 +42,7 @@ def generate(
     ranked_by = getattr(result, "sequences_scores", None)
     scores = [None] * len(sequences) if ranked_by is None else ranked_by.tolist()
     ends = end_ids(model, extras)
-    padding = _first(generation.get("pad_token_id"), config.pad_token_id, text_model.target.tokenizer.pad_token_id)
+    padding = _first(generation.get("pad_token_id"), config.pad_token_id, paired.target.tokenizer.pad_token_id)
     pairs = []
     for index, sequence in enumerate(sequences.tolist()):
         given = arguments[index // hypotheses]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 from xattn_widget.record.axis import Axis
+from xattn_widget.record.data import AttentionData
+from xattn_widget.record.sound import Sound
 
 SideName = Literal["source", "target"]
 
@@ -31,6 +33,11 @@ class Source(ABC):
     def axis(self) -> Axis:
         """The axis of its positions."""
 
+    @property
+    def sound(self) -> Sound | None:
+        """What can be heard of it; None for sources that are not sound."""
+        return None
+
     @classmethod
     @abstractmethod
     def inputs(cls, model: Any, sources: Sequence[Self]) -> dict[str, Any]:
@@ -40,6 +47,63 @@ class Source(ABC):
     @abstractmethod
     def hide(inputs: dict[str, Any], row: int, position: int) -> None:
         """Change a batch's inputs so that the decoder cannot attend to a position of the source in a row."""
+
+
+class SourceSide(ABC):
+    """The side of a model's encoder, which turns what users pass into sources."""
+
+    limit: int | None  # the most positions of a source, or None without a limit
+
+    @property
+    @abstractmethod
+    def reader(self) -> Any:
+        """The tokenizer or feature extractor that makes the model's inputs."""
+
+    @property
+    @abstractmethod
+    def usual_limit(self) -> int | None:
+        """The most positions that the reader expects a source to have, for models without a limit of their own."""
+
+    @property
+    @abstractmethod
+    def padding_side(self) -> str:
+        """Where the user's own arrays for a batch are padded: ``"left"`` or ``"right"``."""
+
+    @abstractmethod
+    def collect(self, given: Any) -> tuple[list[Any], bool]:
+        """What a user passed as a list of items, and whether it was one item instead of a list.
+
+        Raises:
+            TypeError: something that this side does not read.
+        """
+
+    @abstractmethod
+    def read(self, items: Sequence[Any], truncation: bool = False) -> Sequence[Source]:
+        """The source of each item.
+
+        Args:
+            items: what :meth:`collect` returned.
+            truncation: cut items that are too long for the model instead of raising an error.
+
+        Raises:
+            ValueError: an item that the model cannot read.
+        """
+
+    @abstractmethod
+    def try_read(self, items: Sequence[Any], limit: int | None) -> Sequence[Source | str]:
+        """For each item its source, or the reason why it cannot be run, such as more positions than ``limit``."""
+
+    @abstractmethod
+    def trial(self) -> Source:
+        """A short source to try the model with."""
+
+    @abstractmethod
+    def read_again(self, record: AttentionData) -> Source:
+        """The source that a record was made from.
+
+        Raises:
+            ValueError: the record does not hold what is needed.
+        """
 
 
 def source_inputs(model: Any, sources: Sequence[Source]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from xattn_widget.corpus.job import probe_model
 from xattn_widget.corpus.quantities import Ranking
 from xattn_widget.corpus.store.tables import METADATA, corpus_info, grids, score_names
 from xattn_widget.inputs.extras import Extras
-from xattn_widget.inputs.text.sides import TextModel
+from xattn_widget.inputs.paired import PairedModel
 
 logger = logging.getLogger("xattn_widget")
 
@@ -25,14 +25,14 @@ def check_columns(table: pa.Table, ranking: Ranking) -> None:
             raise ValueError(f"the table has no column {name!r}, whose texts the view lists: keep it in the table")
 
 
-def check_pair(table: pa.Table, text_model: TextModel, extras: Extras) -> tuple[tuple[int, int], str]:
+def check_pair(table: pa.Table, paired: PairedModel, extras: Extras) -> tuple[tuple[int, int], str]:
     """Detect the table of another model: a clicked sentence would show what was not scored, or fail.
 
     Returns:
         The model's layers and heads, and a sentence for the reader if the models differ in other respects.
     """
-    model = text_model.model
-    shape, _ = probe_model(text_model, extras)
+    model = paired.model
+    shape, _ = probe_model(paired, extras)
     kind = type(model).__name__
     for name in score_names(table):
         scored = grids(table.slice(0, 0), name).shape[1:]

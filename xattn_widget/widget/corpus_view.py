@@ -18,7 +18,7 @@ from xattn_widget.corpus.quantities import Ranked, Ranking
 from xattn_widget.corpus.store.parquet import read_table
 from xattn_widget.corpus.store.tables import count_errors
 from xattn_widget.inputs.extras import make_extras
-from xattn_widget.inputs.text.sides import pair_model
+from xattn_widget.inputs.paired import pair_model
 from xattn_widget.messages.characters import visible, well_formed
 from xattn_widget.panel.front_end import built_file
 from xattn_widget.panel.json_values import error_text
@@ -92,8 +92,8 @@ class CorpusView(anywidget.AnyWidget):
         self._ranking = Ranking(table)
         self._given = {score.name: score for score in map(find_score, scores)}
         check_columns(table, self._ranking)
-        text_model = pair_model(model, tokenizer, target_tokenizer)
-        self._shape, notice = check_pair(table, text_model, make_extras(model, None, forward))
+        paired = pair_model(model, tokenizer, target_tokenizer)
+        self._shape, notice = check_pair(table, paired, make_extras(model, None, forward))
         self._count = count
         self._probability = next((name for name in _PROBABILITIES if name in self._ranking.quantities), None)
         self._columns = [

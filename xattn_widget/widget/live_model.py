@@ -22,9 +22,9 @@ from xattn_widget.inputs.arguments import PREFIX, START, Argument, Arguments, co
 from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.extras import make_extras
 from xattn_widget.inputs.generating import end_ids, generate
+from xattn_widget.inputs.paired import pair_model
 from xattn_widget.inputs.pairs import Pair, force, forward_inputs
 from xattn_widget.inputs.sources import Source
-from xattn_widget.inputs.text.sides import pair_model
 from xattn_widget.inputs.text.tokens import token_ids
 from xattn_widget.widget.jobs import Call
 
@@ -74,7 +74,7 @@ class LiveModel:
         *,
         target_tokenizer: Any = None,
     ) -> None:
-        self._text_model = pair_model(model, tokenizer, target_tokenizer)
+        self._paired = pair_model(model, tokenizer, target_tokenizer)
         self.model = model
         extras = make_extras(model, generation, None)
         # Only the best hypothesis, whatever the search.
@@ -86,7 +86,7 @@ class LiveModel:
 
     def text(self, record: CrossAttention) -> str:
         """The record's target as a string, without special tokens."""
-        return self._text_model.target.decode(token_ids(record.targets["output"]))
+        return self._paired.target.decode(token_ids(record.targets["output"]))
 
     def token_id(self, token: Any) -> int:
         """The id of a target token, given as an id or as spelled in the vocabulary.
@@ -95,7 +95,7 @@ class LiveModel:
             TypeError: something other than a string or a whole number.
             ValueError: the vocabulary has no such token; the message says what may have been meant.
         """
-        tokenizer = self._text_model.target.tokenizer
+        tokenizer = self._paired.target.tokenizer
         if isinstance(token, str):
             known_id = tokenizer.convert_tokens_to_ids(token)
             if known_id is None or (known_id == tokenizer.unk_token_id and token != tokenizer.unk_token):
@@ -118,7 +118,7 @@ class LiveModel:
         """
         if not isinstance(target, str):
             raise TypeError(f"target must be a string, got {type(target).__name__}: {target!r:.60}")
-        ids = self._text_model.target.encode([target])
+        ids = self._paired.target.encode([target])
         call.tell("Reading the target")
         [pair] = force(self.model, [self._source(record)], ids)
         arguments = _arguments_for_any_target(record)
@@ -161,7 +161,7 @@ class LiveModel:
             logits = self.model(**forward_inputs(self.model, [pair]), use_cache=False).logits
         logprobs = logits[0, : len(pair.predicted)].float().log_softmax(-1)
         best = logprobs.topk(min(count, logprobs.shape[-1]), dim=-1)
-        labels = [self._text_model.target.axis(row).labels for row in best.indices.tolist()]
+        labels = [self._paired.target.axis(row).labels for row in best.indices.tolist()]
         return [
             [Choice(*fields) for fields in zip(ids, shown, values, strict=True)]
             for ids, shown, values in zip(best.indices.tolist(), labels, best.values.tolist(), strict=True)
@@ -186,7 +186,7 @@ class LiveModel:
     def _records(self, like: CrossAttention, pairs: list[Pair], generated: bool) -> CrossAttention:
         value_norms = like.value_norms is not None
         with evaluating(self.model), torch.no_grad():
-            record = read_pairs(self._text_model, pairs, generated, value_norms)[0]
+            record = read_pairs(self._paired, pairs, generated, value_norms)[0]
         # Keep the axis object of the same source, so that the page keeps what it has cached for it.
         return replace(record.read_as(like.reading), source=like.source)
 
@@ -194,12 +194,12 @@ class LiveModel:
         criteria = StoppingCriteriaList([*self._extras.settings.get("stopping_criteria", []), call])
         extras = replace(self._extras, settings=self._extras.settings | {"stopping_criteria": criteria})
         with evaluating(self.model), torch.no_grad():
-            pairs, _ = generate(self._text_model, [source], [arguments], extras)
+            pairs, _ = generate(self._paired, [source], [arguments], extras)
         call.check()  # tokens generated before a stop are not a translation
         return pairs
 
     def _source(self, record: CrossAttention) -> Source:
-        return self._text_model.source.read_again(record.source)
+        return self._paired.source.read_again(record)
 
     def _pair(self, record: CrossAttention) -> Pair:
         read, predicted = token_ids(record.targets["input"]), token_ids(record.targets["output"])

@@ -25,7 +25,7 @@ from xattn_widget.corpus.job import Job, check_positive
 from xattn_widget.corpus.memory import give_back_memory, keep_fewer_kernels
 from xattn_widget.corpus.sources.rows import Rows, cut_windows
 from xattn_widget.corpus.store.shards import Store
-from xattn_widget.inputs.text.sides import TextModel
+from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.messages.quiet import quiet_logger
 
 # When this many workers have died on one window, the job ends with an error. Machines do go away, and Ray would restart
@@ -40,7 +40,7 @@ def check_installed() -> None:
 
 
 def run_on_ray(
-    text_model: TextModel,
+    paired: PairedModel,
     job: Job,
     rows: Rows,
     size: int,
@@ -65,9 +65,9 @@ def run_on_ray(
         check_positive(workers, "workers")
     with _connected(address, workers), _quiet():
         count, with_gpu = _plan(ray.cluster_resources(), workers, gpus)  # type: ignore[no-untyped-call]
-        with _on_cpu(text_model.model):  # a worker may not have the model's device
+        with _on_cpu(paired.model):  # a worker may not have the model's device
             # Passed by reference and kept alive here, because a restarted worker fetches it again.
-            shared = ray.put((text_model, job))
+            shared = ray.put((paired, job))
         reading = ray.put(rows)
         here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}  # where the files are
         attempts = ray.remote(num_cpus=0, label_selector=here)(Attempts).remote()
@@ -111,13 +111,13 @@ class RemoteWorker:
         import ray
 
         keep_fewer_kernels()
-        text_model, job = ray.get(shared[0])
+        paired, job = ray.get(shared[0])
         if not with_gpu:
             torch.set_num_threads(1)  # it has one CPU
         self._attempts = attempts
         if with_gpu:
-            text_model.model.to("cuda")
-        self._worker = Worker(text_model, job)
+            paired.model.to("cuda")
+        self._worker = Worker(paired, job)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Score one window: pickled rows in, an Arrow stream out. Errors are returned, because Ray would try again."""

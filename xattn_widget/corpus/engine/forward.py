@@ -15,8 +15,8 @@ from xattn_widget.capturing.intercepting import intercept
 from xattn_widget.capturing.recorder import ROW_SUM_TOLERANCE
 from xattn_widget.capturing.threads import CallingThread, Scope
 from xattn_widget.corpus.job import Job
+from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
-from xattn_widget.inputs.text.sides import TextModel
 from xattn_widget.scores import Score
 from xattn_widget.scores.inputs import INPUTS
 
@@ -54,8 +54,8 @@ class _HeadReachedError(Exception):
 class Forward:
     """Runs forwards of a model and listens to its cross-attention, in the thread that calls :meth:`listen`."""
 
-    def __init__(self, text_model: TextModel, job: Job) -> None:
-        self._text_model, self._model, self._job = text_model, text_model.model, job
+    def __init__(self, paired: PairedModel, job: Job) -> None:
+        self._paired, self._model, self._job = paired, paired.model, job
         self._masks: _Masks | None = None  # of the running forward
         self._grids: list[torch.Tensor] = []
         self._whole: list[_Layers] = []  # where a score needs all layers
@@ -93,7 +93,7 @@ class Forward:
     def _make_masks(self, pairs: list[Pair]) -> _Masks:
         layout = self._job.layout
         source, source_special = _padded([pair.source.special() for pair in pairs])
-        target, target_special = _padded([self._text_model.target.special(pair.predicted) for pair in pairs])
+        target, target_special = _padded([self._paired.target.special(pair.predicted) for pair in pairs])
         lists = layout.mask(source, True), target, layout.mask(source_special, True), target_special
         return _Masks(*(torch.tensor(flags, device=self._model.device) for flags in lists))
 

@@ -11,13 +11,13 @@ from xattn_widget.corpus.job import Job
 from xattn_widget.corpus.memory import give_back_memory
 from xattn_widget.corpus.sources.rows import Rows, Window, cut_windows
 from xattn_widget.corpus.store.shards import Store
-from xattn_widget.inputs.text.sides import TextModel
+from xattn_widget.inputs.paired import PairedModel
 
 Item = TypeVar("Item")
 
 
 def run_locally(
-    text_model: TextModel, job: Job, rows: Rows, size: int, store: Store, advance: Callable[[int], object]
+    paired: PairedModel, job: Job, rows: Rows, size: int, store: Store, advance: Callable[[int], object]
 ) -> int:
     """Score the windows that the store lacks. Returns how many windows the rows have."""
     windows = 0
@@ -29,7 +29,7 @@ def run_locally(
             if not store.has(window):
                 yield window
 
-    with ThreadPoolExecutor(1) as pool, Worker(text_model, job) as worker:
+    with ThreadPoolExecutor(1) as pool, Worker(paired, job) as worker:
         writing: Future[None] | None = None
         for prepared in ahead(worker.prepare(window) for window in missing()):
             table = worker.score(prepared, advance)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -20,9 +20,9 @@ from xattn_widget.corpus.sources.rows import Window
 from xattn_widget.corpus.store.tables import window_table
 from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.generating import generate
+from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.inputs.pairs import force
 from xattn_widget.inputs.sources import Source
-from xattn_widget.inputs.text.sides import TextModel
 
 # When all sentences at the beginning of the first window fail alike, the job stops after this many.
 _ENOUGH = 64
@@ -55,10 +55,10 @@ class Prepared:
 class Worker(Block["Worker"]):
     """Scores windows with one model, inside a ``with`` block, in the thread that enters it."""
 
-    def __init__(self, text_model: TextModel, job: Job) -> None:
+    def __init__(self, paired: PairedModel, job: Job) -> None:
         super().__init__(self._begin)
-        self._text_model, self._model, self._job = text_model, text_model.model, job
-        self._forward = Forward(text_model, job)
+        self._paired, self._model, self._job = paired, paired.model, job
+        self._forward = Forward(paired, job)
 
     def _begin(self, cleanup: Cleanup) -> Self:
         evaluating(self._model).begin(cleanup)
@@ -70,7 +70,7 @@ class Worker(Block["Worker"]):
         """Encode a window and cut it into batches. Does not touch the model, so another thread may run it meanwhile."""
         errors = [row.error for row in window.rows]
         lengths = np.full((len(window.rows), 2), -1, dtype=np.int32)
-        model, (source_limit, target_limit) = self._text_model, self._job.limits
+        model, (source_limit, target_limit) = self._paired, self._job.limits
         read_sources = partial(model.source.try_read, limit=source_limit)
         sources = _read([row.source for row in window.rows], "source", read_sources, errors)
         targets = {}
@@ -154,20 +154,20 @@ class Worker(Block["Worker"]):
 
     def _run(self, batch: list[Sentence], prepared: Prepared, grids: Any, statistics: Any) -> None:
         sources = [sentence.source for sentence in batch]
-        sides = self._text_model.padding_sides
+        sides = self._paired.padding_sides
         if self._job.generation is None:
             pairs = force(self._model, sources, [sentence.target or [] for sentence in batch])
             by_sentence = self._job.extras.by_sentence(self._model, sources, sides, [pair.read for pair in pairs])
             pairs = [replace(pair, arguments=arguments) for pair, arguments in zip(pairs, by_sentence, strict=True)]
         else:
             by_sentence = self._job.extras.by_sentence(self._model, sources, sides)
-            hypotheses_of_all, hypotheses = generate(self._text_model, sources, by_sentence, self._job.extras)
+            hypotheses_of_all, hypotheses = generate(self._paired, sources, by_sentence, self._job.extras)
             pairs = hypotheses_of_all[::hypotheses]
         results = self._forward.run(pairs)
         for row, (sentence, pair) in enumerate(zip(batch, pairs, strict=True)):
             prepared.errors[sentence.place] = results.problems[row]
             if self._job.generation is not None:
-                prepared.targets[sentence.place] = self._text_model.target.decode(pair.predicted)
+                prepared.targets[sentence.place] = self._paired.target.decode(pair.predicted)
                 prepared.lengths[sentence.place, 1] = len(pair.predicted)
         places = [sentence.place for sentence in batch]
         grids[:, places] = results.grids.numpy()
@@ -187,7 +187,7 @@ class Worker(Block["Worker"]):
 
 
 def _read(
-    texts: list[str | None], side: str, read: Callable[[list[str]], list[Item | str]], errors: list[str | None]
+    texts: list[str | None], side: str, read: Callable[[list[str]], Sequence[Item | str]], errors: list[str | None]
 ) -> dict[int, Item]:
     """The results of ``read`` for the texts, by place; for a text that it cannot read, ``errors`` gets the reason."""
     items = {}

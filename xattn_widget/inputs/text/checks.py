@@ -39,19 +39,21 @@ def check_model(model: Any) -> None:
         )
 
 
-def check_targets(source: str | Sequence[str], target: str | Sequence[str] | None) -> None:
-    """Raise a ValueError unless there is one target for each source."""
-    if isinstance(source, str) != isinstance(target, str) or (
-        not isinstance(source, str) and len(source) != len(target or ())
-    ):
+def check_targets(count: int, single: bool, target: Any) -> None:
+    """Raise a ValueError unless there is one target for each source.
+
+    Args:
+        count: how many sources there are.
+        single: whether one source was passed instead of a list.
+        target: the target, or the list of targets.
+    """
+    if single != isinstance(target, str) or (not single and count != len(target)):
+        sources = "one source" if single else f"a list of {count} sources"
+        targets = "one target string" if isinstance(target, str) else f"a list of {len(target)} targets"
         raise ValueError(
-            f"target must match source: source is {_describe(source)}, target is {_describe(target)}. "
-            "Give one target string for one source string, or lists of the same length"
+            f"target must match source: got {sources} and {targets}. Give one target string for one source, or lists "
+            "of the same length"
         )
-
-
-def _describe(sentences: Any) -> str:
-    return "one string" if isinstance(sentences, str) else f"a list of {len(sentences)}"
 
 
 def refuse_pair(source: Any, target: Any) -> None:

@@ -1,4 +1,4 @@
-"""A model that reads and writes text, with its two sides and the tokenizer of each, checked against the model."""
+"""The sides of a model that read and write text, with the tokenizer of each, checked against the model."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from xattn_widget.inputs.sources import SideName, Source
-from xattn_widget.inputs.text.checks import check_is_tokenizer, check_model, check_tokenizer
+from xattn_widget.inputs.sources import SideName, Source, SourceSide
+from xattn_widget.inputs.text.checks import check_is_tokenizer, check_sentences, check_tokenizer
 from xattn_widget.inputs.text.encoding import (
     embedded_ids,
     encode,
@@ -19,6 +19,7 @@ from xattn_widget.inputs.text.encoding import (
 from xattn_widget.inputs.text.tokens import special_ids, text_axis, token_ids
 from xattn_widget.inputs.text.vocabularies import split_tokenizer
 from xattn_widget.record.axis import Axis
+from xattn_widget.record.data import AttentionData
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,12 @@ class Side:
     special_ids: set[int]
     limit: int | None
     embedded: int
+
+    @property
+    def usual_limit(self) -> int | None:
+        """The most tokens that the tokenizer expects, or None if it does not say."""
+        length = int(self.tokenizer.model_max_length)
+        return length if length < 10**9 else None  # tokenizers without a limit say 10**30
 
     def encode(self, sentences: list[str], truncation: bool = False) -> list[list[int]]:
         """Ids of each sentence, without padding.
@@ -65,33 +72,51 @@ class Side:
         return str(self.tokenizer.decode(known, skip_special_tokens=True))
 
 
-class SourceSide(Side):
-    """The side of the encoder, which turns sentences into sources."""
+class TextSide(Side, SourceSide):
+    """The side of an encoder that reads text."""
 
-    def read(self, sentences: list[str], truncation: bool = False) -> list[TextSource]:
+    @property
+    def reader(self) -> Any:
+        """The tokenizer."""
+        return self.tokenizer
+
+    @property
+    def padding_side(self) -> str:
+        """Where the tokenizer pads."""
+        return str(self.tokenizer.padding_side)
+
+    def collect(self, given: Any) -> tuple[list[str], bool]:
+        """The sentences.
+
+        Raises:
+            TypeError: something other than a string or a list of strings.
+        """
+        return check_sentences(given, "source"), isinstance(given, str)
+
+    def read(self, items: Sequence[str], truncation: bool = False) -> list[TextSource]:
         """The source of each sentence.
 
         Raises:
             ValueError: what :meth:`encode` raises.
         """
-        rows = self.encode(sentences, truncation)
-        return [TextSource(self, ids, sentence) for ids, sentence in zip(rows, sentences, strict=True)]
+        rows = self.encode(list(items), truncation)
+        return [TextSource(self, ids, sentence) for ids, sentence in zip(rows, items, strict=True)]
 
-    def try_read(self, sentences: list[str], limit: int | None) -> list[TextSource | str]:
+    def try_read(self, items: Sequence[str], limit: int | None) -> list[TextSource | str]:
         """For each sentence its source, or the reason why it cannot be run."""
-        rows = self.try_encode(sentences, limit)
+        rows = self.try_encode(list(items), limit)
         return [
             ids if isinstance(ids, str) else TextSource(self, ids, sentence)
-            for ids, sentence in zip(rows, sentences, strict=True)
+            for ids, sentence in zip(rows, items, strict=True)
         ]
 
-    def read_again(self, axis: Axis) -> TextSource:
-        """The source that a record's axis was made from.
+    def read_again(self, record: AttentionData) -> TextSource:
+        """The source that a record was made from.
 
         Raises:
-            ValueError: the axis has no token ids.
+            ValueError: its source axis has no token ids.
         """
-        return TextSource(self, token_ids(axis))
+        return TextSource(self, token_ids(record.source))
 
     def trial(self) -> TextSource:
         """A short source to try the model with: 3 tokens."""
@@ -141,29 +166,8 @@ class TextSource(Source):
         inputs["attention_mask"][row, position] = 0
 
 
-@dataclass(frozen=True)
-class TextModel:
-    """A model with its two sides."""
-
-    model: Any
-    source: SourceSide
-    target: Side
-
-    @property
-    def padding_sides(self) -> tuple[str, str]:
-        """Where the tokenizers of source and target pad: ``"left"`` or ``"right"``."""
-        return self.source.tokenizer.padding_side, self.target.tokenizer.padding_side
-
-
-def pair_model(model: Any, tokenizer: Any, target_tokenizer: Any = None) -> TextModel:
-    """Pair a model with its tokenizer, or with those of its two sides.
-
-    Raises:
-        TypeError: not a model or a tokenizer of transformers.
-        ValueError: a model that cannot be read with text, a tokenizer of another model, or one tokenizer for a model
-            whose sides have different vocabularies.
-    """
-    check_model(model)
+def text_sides(model: Any, tokenizer: Any, target_tokenizer: Any = None) -> tuple[TextSide, Side]:
+    """The source and target sides of a model that reads text; see :func:`xattn_widget.inputs.paired.pair_model`."""
     check_is_tokenizer(tokenizer)
     source, target = split_tokenizer(tokenizer)
     if target_tokenizer is None and source is target:
@@ -177,9 +181,8 @@ def pair_model(model: Any, tokenizer: Any, target_tokenizer: Any = None) -> Text
         check_tokenizer(model, target, "target")
     # With two vocabularies, the ids in the model's configuration are those that it generates, the target's.
     source_special = special_ids(source, model.config if source is target else None)
-    return TextModel(
-        model,
-        SourceSide("source", source, source_special, position_limit(model, "source"), embedded_ids(model, "source")),
+    return (
+        TextSide("source", source, source_special, position_limit(model, "source"), embedded_ids(model, "source")),
         Side(
             "target",
             target,
