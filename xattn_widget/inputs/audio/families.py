@@ -82,7 +82,8 @@ def _moonshine_streaming(config: Any, extractor: Any) -> SpeechFamily:
     # Causal convolutions. They move the mask of a padded sound by up to two positions, which are then attended to.
     causal = Convolution(5, 2, left=4)
     geometry = Geometry([Convolution(frame, frame), causal, causal], 1 / extractor.sampling_rate)
-    return _of_samples(config, extractor, geometry, batches=False, multiple=frame)
+    window = config.max_position_embeddings * geometry.stride  # its decoder embeds the positions of the encoder
+    return _of_samples(config, extractor, geometry, window=window, batches=False, multiple=frame)
 
 
 def _speech_to_text(config: Any, extractor: Any) -> SpeechFamily:

@@ -114,7 +114,7 @@ class SpeechFamily:
 
     def sounding(self, features: Features) -> int:
         """How many of the positions hear the sound; those after them hear padding."""
-        return self.geometry.count(features.valid)
+        return self.geometry.count(features.valid + -features.valid % self.multiple)
 
     def places(self, count: int) -> list[tuple[float, float]]:
         """Start and end in seconds of the first positions: a step around the center of what each hears."""
