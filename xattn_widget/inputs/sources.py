@@ -43,10 +43,9 @@ class Source(ABC):
     def inputs(cls, model: Any, sources: Sequence[Self]) -> dict[str, Any]:
         """The encoder's arguments for a batch, padded on the right to the longest source, on the model's device."""
 
-    @staticmethod
     @abstractmethod
-    def hide(inputs: dict[str, Any], row: int, position: int) -> None:
-        """Change a batch's inputs so that the decoder cannot attend to a position of the source in a row."""
+    def hide(self, inputs: dict[str, Any], row: int, position: int) -> None:
+        """Change a batch's inputs so that the decoder cannot attend to a position of this source in a row."""
 
 
 class SourceSide(ABC):

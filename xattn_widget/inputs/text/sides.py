@@ -160,8 +160,7 @@ class TextSource(Source):
         mask = pad_ids([[1] * len(source) for source in sources], 0, model.device)
         return {"input_ids": ids, "attention_mask": mask}
 
-    @staticmethod
-    def hide(inputs: dict[str, Any], row: int, position: int) -> None:
+    def hide(self, inputs: dict[str, Any], row: int, position: int) -> None:
         """Mask a token."""
         inputs["attention_mask"][row, position] = 0
 
