@@ -75,6 +75,8 @@ def _time_first(values: npt.NDArray[np.generic], label: str) -> npt.NDArray[np.g
             "recordings as a list"
         )
     rows, columns = values.shape
+    if not values.size:
+        return values.reshape(0, 1)
     if 1 in (rows, columns):
         return values.T if rows == 1 else values
     if rows > _MOST_CHANNELS and columns > _MOST_CHANNELS:

@@ -142,7 +142,7 @@ def _stored_samples(audio: Any, rate: int, label: str) -> tuple[Samples, str]:
         return array_samples(channels.float().mean(0), _checked_rate(decoded.sample_rate, label), label), ""
     if isinstance(audio, list | array | torch.Tensor) or hasattr(audio, "__array__"):
         return array_samples(audio, rate, label), ""
-    raise TypeError(f"{label} is a {type(audio).__name__}, expected {_EXPECTED}")
+    raise TypeError(f"{label} has type {type(audio).__name__}, expected {_EXPECTED}")
 
 
 def _samples_of_dictionary(audio: Mapping[Any, Any], rate: int, label: str) -> tuple[Samples, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import re
+import threading
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,30 +23,36 @@ _PREROLL = {"OGG": 8192, "MP3": 8192}
 _LAST_PAGE = {"OGG": 255 * 4096}
 # WAV files that were written to a pipe have a size near one of these limits, because their writer did not know it.
 _UNKNOWN_SIZE = (1 << 31) - (1 << 16)
+# The MP3 file that a thread read last, which it keeps open: a newly opened one is searched from its beginning for each
+# seek, which takes .7 s at the end of an hour.
+_last_mp3 = threading.local()
 
 
 @dataclass(frozen=True, eq=False)
 class FileSamples(Samples):
     """Samples in a file, of which only what is asked for is decoded.
 
-    The file is opened for each read, so that recordings can be kept, pickled and used in several threads.
+    Recordings keep no file open, so that there can be many of them and they can be pickled and used in several threads.
 
     Attributes:
-        file: the path, or the content.
+        file: the absolute path, or the content.
+        format: what libsndfile calls its format, such as ``"WAV"``.
     """
 
     file: str | bytes
+    format: str
 
     def read(self, start: int, stop: int) -> npt.NDArray[np.float32]:  # noqa: D102
         import soundfile
 
-        with _open(self.file, self.label) as sound:
-            begin = max(0, min(start - _PREROLL.get(sound.format, 0), self.length - _LAST_PAGE.get(sound.format, 0)))
-            begin = min(begin, start)
+        begin = min(start - _PREROLL.get(self.format, 0), self.length - _LAST_PAGE.get(self.format, 0))
+        begin = min(max(0, begin), start)
+        with self._decoder() as sound:
             try:
                 sound.seek(begin)
                 block = sound.read(stop - begin, dtype="float32", always_2d=True)
             except soundfile.SoundFileError as error:
+                _last_mp3.__dict__.clear()
                 raise ValueError(
                     f"{self.label} is damaged or truncated: it cannot be decoded at {start / self.rate:.6g} s ({error})"
                 ) from error
@@ -55,6 +63,17 @@ class FileSamples(Samples):
                 f"is no sample at {missing:.6g} s"
             )
         return mix_down(block[start - begin :], self.label, start / self.rate, self.rate)
+
+    def _decoder(self) -> AbstractContextManager[Any]:
+        """The open file."""
+        if self.format != "MP3" or isinstance(self.file, bytes):
+            return _open(self.file, self.label)
+        status = os.stat(self.file)
+        # A forked process shares the position in a file with its parent, so it has to open its own.
+        key = (self.file, status.st_ino, status.st_mtime_ns, status.st_size, os.getpid())
+        if getattr(_last_mp3, "key", None) != key:
+            _last_mp3.sound, _last_mp3.key = _open(self.file, self.label), key
+        return nullcontext(_last_mp3.sound)
 
 
 def file_samples(file: str | bytes, label: str) -> FileSamples:
@@ -72,8 +91,9 @@ def file_samples(file: str | bytes, label: str) -> FileSamples:
     """
     if isinstance(file, str):
         _check_path(file, label)
+        file = os.path.abspath(file)  # it is read later, perhaps from another working directory
     with _open(file, label) as sound:
-        rate, length, header = sound.samplerate, sound.frames, sound.extra_info
+        rate, length, file_format, header = sound.samplerate, sound.frames, sound.format, sound.extra_info
     if length >= 1 << 62:
         raise ValueError(
             f"{label} does not say how long it is, as files do that were written to a pipe: convert it, for example "
@@ -85,7 +105,7 @@ def file_samples(file: str | bytes, label: str) -> FileSamples:
             f"{label} is truncated: its header promises {int(sizes[1]):,} bytes of samples, and there are "
             f"{int(sizes[2]):,}"
         )
-    samples = FileSamples(label, rate, length, file)
+    samples = FileSamples(label, rate, length, file, file_format)
     if length:
         samples.read(length - 1, length)  # the end is missing from truncated files
     return samples
@@ -100,7 +120,7 @@ def _check_path(path: str, label: str) -> None:
         raise FileNotFoundError(f"{label} does not exist (the working directory is {os.getcwd()})")
 
 
-def _open(file: str | bytes, label: str) -> Any:
+def _open(file: str | bytes, label: str) -> AbstractContextManager[Any]:
     """A ``soundfile.SoundFile``."""
     try:
         import soundfile
@@ -120,7 +140,7 @@ def _open(file: str | bytes, label: str) -> Any:
     if not content:
         raise ValueError(f"{label} is an empty file")
     try:
-        return soundfile.SoundFile(io.BytesIO(file) if isinstance(file, bytes) else file)
+        sound: AbstractContextManager[Any] = soundfile.SoundFile(io.BytesIO(file) if isinstance(file, bytes) else file)
     except (TypeError, soundfile.SoundFileError) as error:  # a TypeError: the name ends in .raw
         if "MP3" not in soundfile.available_formats() and _looks_like_mp3(file, content):
             raise ValueError(
@@ -131,6 +151,7 @@ def _open(file: str | bytes, label: str) -> Any:
             f"{label} is not a sound file that can be read: pass WAV, FLAC, OGG or MP3, converted for example with "
             "ffmpeg -i in.m4a out.wav, or (samples, rate)"
         ) from error
+    return sound
 
 
 def _looks_like_mp3(file: str | bytes, content: bytes) -> bool:
