@@ -21,7 +21,7 @@ class HeadAlignment(NamedTuple):
     Attributes:
         layer: counted from 0.
         head: counted from 0.
-        reading: whether its rows are labeled by the token predicted (``"output"``) or read (``"input"``).
+        reading: whether its rows are labeled by the token written (``"output"``) or read (``"input"``).
         value: the value that it was ranked by.
         measure: what the value is: ``"aer"``, ``"one_to_one"`` or the name of a score.
     """

@@ -105,8 +105,8 @@ def score_corpus(
             the best one is scored.
         statistics: statistics of the model's output distribution over the target, in nats: ``"logprob_sum"``,
             ``"logprob_mean"`` and ``"logprob_min"`` of the target's tokens; ``"margin"``, the mean difference between
-            the probabilities of the two most probable tokens; ``"output_entropy"``, the mean entropy. They need the
-            vocabulary head, half the cost of a forward in small models, which is skipped otherwise.
+            the probabilities of the two most probable tokens; ``"output_entropy"``, the mean entropy. They need the LM
+            head, half the cost of a forward in small models, which is skipped otherwise.
         special: whether to ``"keep"``, ``"drop"`` or ``"renormalize"`` special tokens (see ``xattn_widget.scores``).
         max_length: the most tokens on either side; by default, as many as the model has positions for.
         batch_tokens: the most tokens in a forward, including padding. Sentences of similar length share a batch. If a

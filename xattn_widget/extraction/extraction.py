@@ -92,7 +92,7 @@ def extract(
             the teacher-forced forward; ``decoder_input_ids`` are the first tokens of the target and label its first
             rows.
         batch_size: sentences per forward; it affects the result only by float noise.
-        reading: label rows by the token predicted (``"output"``) or the token read (``"input"``).
+        reading: label rows by the token written (``"output"``) or the token read (``"input"``).
         truncation: cut sentences that are longer than the model's positions instead of raising an error.
         value_norms: also keep the norms of the weighted values (see :attr:`Capture.value_norms`), for the score
             ``value_norm`` and for ``record.contributions()``. This doubles the memory.
