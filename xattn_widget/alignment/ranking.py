@@ -52,6 +52,14 @@ def best_alignment_heads(
     ``examples/alignment``, on which it was chosen, its rank correlation with the error rate is .62 and its first two
     heads are the best two. It assumes languages with mostly the same word order.
 
+    Example:
+        >>> from xattn_widget import best_alignment_heads, extract, load_demo
+        >>> model, tokenizer = load_demo()
+        >>> records = extract(model, tokenizer, ["Ich habe das Buch gelesen.", "Wann stehst du morgen auf?"])
+        >>> best = best_alignment_heads(records)[0]
+        >>> records[0].read_as(best.reading).align((best.layer, best.head))  # source and target words
+        [(0, 0), (1, 1), (2, 2), (3, 3), (5, 4)]
+
     Args:
         records: records of one model. For gold, the targets must be the gold targets (teacher forcing), with the words
             that gold counts (see ``record.with_words``).

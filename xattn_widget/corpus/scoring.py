@@ -84,6 +84,14 @@ def score_corpus(
     ``ONEDNN_PRIMITIVE_CACHE_CAPACITY`` is set to 128 unless it is set: oneDNN compiles a kernel for each shape of a
     batch and would keep 1,024 of them.
 
+    Example:
+        >>> from xattn_widget import load_demo, score_corpus
+        >>> model, tokenizer = load_demo()
+        >>> sentences = ["Ich habe das Buch gelesen.", "Wann stehst du morgen auf?"]
+        >>> table = score_corpus(model, tokenizer, sentences, scores=["coverage_penalty", "entropy"])
+        >>> table.column_names
+        ['id', 'source', 'target', 'source_length', 'target_length', 'coverage_penalty', 'entropy', 'error']
+
     Args:
         model: an encoder-decoder model of transformers, used on its device and with its number type.
         tokenizer: the model's tokenizer.
