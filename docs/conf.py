@@ -51,6 +51,11 @@ napoleon_use_rtype = False
 # One argument per line in long signatures.
 python_maximum_signature_line_length = 88
 
+# A copy button leaves out prompts and outputs.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_line_continuation_character = "\\"
+
 # docs/_ext/notebooks.py has copied the notebooks with their outputs.
 nb_execution_mode = "off"
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import inspect
 import re
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 import transformers
 
+import xattn_widget
 from xattn_widget import load_demo
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +34,20 @@ def test_the_code_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         # The block starts at its line in the document, which a traceback then names.
         line = text.count("\n", 0, found.start(1))
         exec(compile("\n" * line + found[1], str(path), "exec"), names)
+
+
+EXAMPLES = [name for name in xattn_widget.__all__ if ">>> " in (inspect.getdoc(getattr(xattn_widget, name)) or "")]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_example_of_a_docstring_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of a public function runs by itself, and gives the output that it shows."""
+    monkeypatch.chdir(tmp_path)
+    text = inspect.getdoc(getattr(xattn_widget, name)) or ""
+    problems: list[str] = []
+    example = doctest.DocTestParser().get_doctest(text, {}, name, None, 0)
+    doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS).run(example, out=problems.append)
+    assert problems == []
 
 
 @pytest.mark.notebook

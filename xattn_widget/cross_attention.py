@@ -30,7 +30,7 @@ class CrossAttention(AttentionData):
         targets: the axis of target positions by reading. Row ``i`` belongs to one decoder state: under ``"output"``
             it is labeled by the token that this state predicts, under ``"input"`` by the token that it has just read.
         reading: the reading that currently labels the rows.
-        logprobs: ``[target]`` natural-log probabilities of the predicted tokens, or None.
+        logprobs: ``[target]`` natural-log probabilities of the target tokens, or None.
         generated: True if the model generated the target, False if it was given (teacher forcing).
         sequence_score: the score by which beam search ranked the target in an n-best list (log-probability divided by
             length to the power of the length penalty, as in ``generate``), or None.

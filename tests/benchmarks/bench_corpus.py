@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_corpus.py [PAIRS.tsv] [--pairs N] [--repeats N] [--rows N [N ...]] [--write]
 
-Speed: (a) a notebook loop: batches of 8 in arrival order, eager attention with ``output_attentions``, the whole
-vocabulary head, one coverage function; (b) plain ``model(**batch)`` without capture, on the batches of
+Speed: (a) a notebook loop: batches of 8 in arrival order, eager attention with ``output_attentions``, the whole LM
+head, one coverage function; (b) plain ``model(**batch)`` without capture, on the batches of
 ``score_corpus``; (c) ``score_corpus`` with six scores, including reading, encoding and writing; (d) the same with the
 model in bfloat16; (e) like (c), but with generated greedy targets of ten tokens. The model has opus-mt's size (d_model
 512, 6+6 layers of 8 heads, vocabulary 65,001) and random weights. PAIRS.tsv has one source and one target per line.

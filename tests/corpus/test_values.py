@@ -164,7 +164,7 @@ def test_many_sentences_in_small_batches_equal_one_by_one(demo):
 
 
 def test_another_thread_may_run_the_model_meanwhile(demo):
-    """Two jobs of one model, one of which needs the logits and the other not even the vocabulary head."""
+    """Two jobs of one model, one of which needs the logits and the other not even the LM head."""
     sources = targets = made_up(60)
     found = {}
 

@@ -19,7 +19,7 @@ class Reference:
 
     Attributes:
         gold: the sure links (source, target), and the possible ones.
-        words: True if links are between words; False if they are between token positions (target tokens as predicted).
+        words: True if links are between words; False if they are between token positions (target tokens as written).
     """
 
     gold: GoldAlignment

@@ -21,7 +21,7 @@ class HeadAlignment(NamedTuple):
     Attributes:
         layer: counted from 0.
         head: counted from 0.
-        reading: whether its rows are labeled by the token predicted (``"output"``) or read (``"input"``).
+        reading: whether its rows are labeled by the token written (``"output"``) or read (``"input"``).
         value: the value that it was ranked by.
         measure: what the value is: ``"aer"``, ``"one_to_one"`` or the name of a score.
     """
@@ -51,6 +51,14 @@ def best_alignment_heads(
     from the diagonal shows which. This is a guess: on the demo model and the 50 sentence pairs of
     ``examples/alignment``, on which it was chosen, its rank correlation with the error rate is .62 and its first two
     heads are the best two. It assumes languages with mostly the same word order.
+
+    Example:
+        >>> from xattn_widget import best_alignment_heads, extract, load_demo
+        >>> model, tokenizer = load_demo()
+        >>> records = extract(model, tokenizer, ["Ich habe das Buch gelesen.", "Wann stehst du morgen auf?"])
+        >>> best = best_alignment_heads(records)[0]
+        >>> records[0].read_as(best.reading).align((best.layer, best.head))  # source and target words
+        [(0, 0), (1, 1), (2, 2), (3, 3), (5, 4)]
 
     Args:
         records: records of one model. For gold, the targets must be the gold targets (teacher forcing), with the words

@@ -29,6 +29,16 @@ def ablate(model: nn.Module, heads: Sequence[tuple[int, int]]) -> AbstractContex
     It affects the forwards of the block's own thread and of threads that this thread starts inside the block, see
     :func:`capture`.
 
+    Example:
+        >>> from xattn_widget import ablate, load_demo
+        >>> model, tokenizer = load_demo()
+        >>> inputs = tokenizer("Ich bedaure, dir nicht helfen zu können.", return_tensors="pt")
+        >>> tokenizer.decode(model.generate(**inputs)[0], skip_special_tokens=True)
+        "I'm sorry to be able to help you."
+        >>> with ablate(model, [(2, 4)]):
+        ...     tokenizer.decode(model.generate(**inputs)[0], skip_special_tokens=True)
+        "I'm sorry not to help you."
+
     Args:
         model: an encoder-decoder model of transformers, as loaded.
         heads: (layer, head) pairs, counted from 0 over the layers that have cross-attention.

@@ -144,6 +144,15 @@ def capture(
     with the same model at the same time. A thread of a pool counts if it was started inside the block, regardless of
     who gives it work; a call by ``asyncio.to_thread`` inside the block counts too.
 
+    Example:
+        >>> from xattn_widget import capture, load_demo
+        >>> model, tokenizer = load_demo()
+        >>> inputs = tokenizer("Ich habe das Buch gelesen.", return_tensors="pt")
+        >>> with capture(model) as captured:
+        ...     ids = model.generate(**inputs)
+        >>> len(captured.forwards), captured.cross_attentions[0].shape  # steps; batch, heads, target, source
+        (6, torch.Size([1, 8, 1, 7]))
+
     Args:
         model: an encoder-decoder model of transformers (or any part of it that contains its decoder), as loaded.
         reduce: what to keep of each layer instead of its weights: a function of ``[batch, heads, target, source]``

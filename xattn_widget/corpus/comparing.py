@@ -30,6 +30,14 @@ def compare(
     ``sqrt((1 + rho^2 / 2) / (rows - 3))``. The best of hundreds of heads looks better than it is, because it was picked
     as the best: test it on other sentences.
 
+    Example:
+        >>> from xattn_widget import compare, load_demo, score_corpus
+        >>> model, tokenizer = load_demo()
+        >>> sentences = ["Ich habe das Buch gelesen.", "Wann stehst du morgen auf?", "Er kommt.", "Ich habe Zeit."]
+        >>> table = score_corpus(model, tokenizer, sentences, scores=["entropy"])
+        >>> compare(table, metric=[0.9, 0.7, 1.0, 0.8]).num_rows  # such as human ratings; one row per head
+        24
+
     Args:
         table: the table that ``score_corpus`` returned, or the path of the Parquet file that it wrote.
         gold: reference translations to compare the targets with, one per row: any sequence, or an Arrow, pandas or

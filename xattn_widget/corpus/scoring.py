@@ -84,6 +84,14 @@ def score_corpus(
     ``ONEDNN_PRIMITIVE_CACHE_CAPACITY`` is set to 128 unless it is set: oneDNN compiles a kernel for each shape of a
     batch and would keep 1,024 of them.
 
+    Example:
+        >>> from xattn_widget import load_demo, score_corpus
+        >>> model, tokenizer = load_demo()
+        >>> sentences = ["Ich habe das Buch gelesen.", "Wann stehst du morgen auf?"]
+        >>> table = score_corpus(model, tokenizer, sentences, scores=["coverage_penalty", "entropy"])
+        >>> table.column_names
+        ['id', 'source', 'target', 'source_length', 'target_length', 'coverage_penalty', 'entropy', 'error']
+
     Args:
         model: an encoder-decoder model of transformers, used on its device and with its number type.
         tokenizer: the model's tokenizer.
@@ -105,8 +113,8 @@ def score_corpus(
             the best one is scored.
         statistics: statistics of the model's output distribution over the target, in nats: ``"logprob_sum"``,
             ``"logprob_mean"`` and ``"logprob_min"`` of the target's tokens; ``"margin"``, the mean difference between
-            the probabilities of the two most probable tokens; ``"output_entropy"``, the mean entropy. They need the
-            vocabulary head, half the cost of a forward in small models, which is skipped otherwise.
+            the probabilities of the two most probable tokens; ``"output_entropy"``, the mean entropy. They need the LM
+            head, half the cost of a forward in small models, which is skipped otherwise.
         special: whether to ``"keep"``, ``"drop"`` or ``"renormalize"`` special tokens (see ``xattn_widget.scores``).
         max_length: the most tokens on either side; by default, as many as the model has positions for.
         batch_tokens: the most tokens in a forward, including padding. Sentences of similar length share a batch. If a

@@ -53,6 +53,14 @@ def select(
     attention beats likelihood, or random choice: compare with both, and with random sentences of the same lengths
     (``match``), over several seeds.
 
+    Example:
+        >>> from xattn_widget import load_demo, score_corpus, select
+        >>> model, tokenizer = load_demo()
+        >>> sentences = ["Ich habe das Buch gelesen.", "Wann stehst du morgen auf?", "Er kommt."]
+        >>> table = score_corpus(model, tokenizer, sentences, scores=["coverage_penalty"])
+        >>> select(table, by="coverage_penalty.layer2", budget=1)["source"].to_pylist()
+        ['Wann stehst du morgen auf?']
+
     Args:
         table: the table that ``score_corpus`` returned, or the path of the Parquet file that it wrote.
         by: what to choose by: a column of numbers (``"logprob_mean"``) or a score. ``"coverage_penalty"`` is the mean

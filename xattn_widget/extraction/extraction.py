@@ -80,6 +80,13 @@ def extract(
     The weights come from one teacher-forced forward over the final target and equal those of the decoding steps (with
     beams: along the returned hypothesis). The model runs in evaluation mode without gradient and is left as it was.
 
+    Example:
+        >>> from xattn_widget import extract, load_demo
+        >>> model, tokenizer = load_demo()
+        >>> record = extract(model, tokenizer, "Ich habe das Buch gelesen.")
+        >>> record.weights.shape  # layers, heads, target, source
+        torch.Size([3, 8, 6, 7])
+
     Args:
         model: an encoder-decoder model of transformers, as loaded, with any attention implementation.
         tokenizer: the model's tokenizer, with its source and target languages set if it has such settings. A tokenizer
@@ -92,7 +99,7 @@ def extract(
             the teacher-forced forward; ``decoder_input_ids`` are the first tokens of the target and label its first
             rows.
         batch_size: sentences per forward; it affects the result only by float noise.
-        reading: label rows by the token predicted (``"output"``) or the token read (``"input"``).
+        reading: label rows by the token written (``"output"``) or the token read (``"input"``).
         truncation: cut sentences that are longer than the model's positions instead of raising an error.
         value_norms: also keep the norms of the weighted values (see :attr:`Capture.value_norms`), for the score
             ``value_norm`` and for ``record.contributions()``. This doubles the memory.

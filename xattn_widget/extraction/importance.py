@@ -41,6 +41,13 @@ def head_importance(
 
     The loss of a sentence is the sum over its target tokens of their negative log-probability, read by teacher forcing.
 
+    Example:
+        >>> from xattn_widget import head_importance, load_demo
+        >>> model, tokenizer = load_demo()
+        >>> grid = head_importance(model, tokenizer, ["Ich habe das Buch gelesen.", "Wann stehst du morgen auf?"])
+        >>> divmod(int(grid.argmax()), grid.shape[1])  # the layer and head with the largest value
+        (2, 1)
+
     Args:
         model: an encoder-decoder model of transformers, as loaded. Its parameters get no gradients.
         tokenizer: the model's tokenizer.

@@ -83,6 +83,6 @@ def forward_inputs(model: Any, pairs: Sequence[Pair]) -> dict[str, Any]:
 
 
 def predicted_logprobs(logits: torch.Tensor, pair: Pair) -> torch.Tensor:
-    """``[target]`` log-probabilities of a pair's predicted tokens, from its row ``[padded target, vocabulary]``."""
+    """``[target]`` log-probabilities of a pair's target tokens, from its row ``[padded target, vocabulary]``."""
     predicted = torch.tensor(pair.predicted, device=logits.device)
     return logits[: len(predicted)].float().log_softmax(-1).gather(-1, predicted[:, None])[:, 0]

@@ -87,7 +87,7 @@ class View:
         "that have a policy of their own keep it.",
     ] = False
     reading: Annotated[
-        Reading, Choice(get_args(Reading)), 'Rows are labeled by the token predicted ("output") or read ("input").'
+        Reading, Choice(get_args(Reading)), 'Rows are labeled by the token written ("output") or read ("input").'
     ] = "output"
     orientation: Annotated[
         str, Choice(("columns", "rows")), 'Source and target are laid out in "columns" or "rows".'

@@ -252,7 +252,7 @@ class PanelState:
             if guess:
                 opening = {"heads": guess.heads, "reading": guess.reading} | opening
             else:
-                # It most resembles an alignment if rows are labeled by the token predicted.
+                # It most resembles an alignment if rows are labeled by the token written.
                 opening["heads"] = last_layer(record)
             opening = {"combined": True} | opening
         elif "heads" not in view:

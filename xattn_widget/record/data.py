@@ -156,7 +156,7 @@ class AttentionData:
         return self.target.word_spans()
 
     def read_as(self, reading: Reading) -> Self:
-        """The record with its rows labeled by the token predicted (``"output"``) or read (``"input"``).
+        """The record with its rows labeled by the token written (``"output"``) or read (``"input"``).
 
         Raises:
             ValueError: an unknown reading, or a record whose rows were merged into words under the other reading.

@@ -42,6 +42,14 @@ def check_score(score: Score | Callable[..., Any], *, seed: int = 0, **parameter
     including one row and one column; it returns the same numbers again; it leaves its input unchanged; the value of a
     head depends only on its ``scope``; and a sentence has the same value, to 1e-6, alone and padded in a batch.
 
+    Example:
+        >>> from xattn_widget import check_score, score
+        >>> @score(direction="higher")
+        ... def peak(attention, source_mask, target_mask):
+        ...     return attention.amax(-1).mean(-1)
+        >>> holds = check_score(peak)
+        peak passes all 5 checks: one number per head, ...
+
     Args:
         score: a score, or a plain function.
         seed: the seed of the random attention.

@@ -44,7 +44,7 @@ def reference_marginals(records: Sequence[AttentionData], *, special: str = "kee
     """The source marginals of records, as the reference set of ``marginal_divergence``.
 
     Args:
-        records: some hundred records of one model, on sentences that it translates well.
+        records: a few hundred records of one model, on sentences that it translates well.
         special: ``"keep"``, ``"drop"`` or ``"renormalize"``; use the same in the score.
 
     Raises:

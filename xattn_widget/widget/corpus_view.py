@@ -322,6 +322,13 @@ def show_corpus(
     scores: the panel shows exactly the table's numbers, also for scores of your own. An experiment in the panel makes
     another target, whose scores are computed; for your own score this takes its function.
 
+    Example:
+        >>> from xattn_widget import load_demo, score_corpus, show_corpus
+        >>> model, tokenizer = load_demo()
+        >>> table = score_corpus(model, tokenizer, ["Ich habe das Buch gelesen.", "Wann stehst du morgen auf?"])
+        >>> view = show_corpus(table, model, tokenizer)
+        >>> view.row = 1  # opens this row in the panel below the list
+
     Args:
         table: the result of ``score_corpus``, or the path of the Parquet file that it wrote.
         model: the model that the table was scored with. Logs a warning if its weights, configuration or number type

@@ -36,6 +36,12 @@ def show_cross_attention(
     which they do: by the calibration saved with the model (see :func:`save_calibration`) and by all sentences of this
     model that were shown before. Where they say too little, it opens with the mean of the last layer.
 
+    Example:
+        >>> from xattn_widget import load_demo, show_cross_attention
+        >>> model, tokenizer = load_demo()
+        >>> widget = show_cross_attention(model, tokenizer, "Ich habe das Buch gelesen.", words=True)
+        >>> widget.heads = [(2, 6)]  # the panel that a cell shows follows
+
     Args:
         model: an encoder-decoder model of transformers, as loaded.
         tokenizer: the model's tokenizer.

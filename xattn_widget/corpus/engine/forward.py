@@ -44,7 +44,7 @@ class _Layers(NamedTuple):
 
 
 class _HeadReachedError(Exception):
-    """Ends a forward before the vocabulary head, when everything that is needed has run."""
+    """Ends a forward before the LM head, when everything that is needed has run."""
 
     def __init__(self, states: torch.Tensor) -> None:
         super().__init__()
@@ -221,7 +221,7 @@ def _padded(rows: list[list[bool]]) -> tuple[list[list[bool]], list[list[bool]]]
 
 
 def _vocabulary_heads(model: Any) -> list[torch.nn.Module]:
-    """The modules that share the vocabulary head's weight: FSMT does not say which of them is the head."""
+    """The modules that share the weight of the LM head: FSMT does not say which of them is the head."""
     head = model.get_output_embeddings()
     if head is None:
         return []
