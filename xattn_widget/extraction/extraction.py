@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, overload
 
@@ -13,7 +13,10 @@ from xattn_widget.capturing.checks import unknown
 from xattn_widget.capturing.recorder import capture_here
 from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.extraction.importance import check_method, importance_sums
-from xattn_widget.inputs.batches import paired_batches
+from xattn_widget.extraction.windows import window_records
+from xattn_widget.inputs.arguments import continued
+from xattn_widget.inputs.audio.speech_family import MelPadding
+from xattn_widget.inputs.batches import Inputs, check_inputs, paired_batches
 from xattn_widget.inputs.columns import ColumnLayout, check_share, find_layout
 from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.paired import PairedModel, pair_model
@@ -38,6 +41,7 @@ def extract(
     importance: ImportanceMethod | None = None,
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
+    mel_padding: MelPadding | None = None,
 ) -> CrossAttention: ...
 
 
@@ -56,14 +60,15 @@ def extract(
     importance: ImportanceMethod | None = None,
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
+    mel_padding: MelPadding | None = None,
 ) -> list[CrossAttention]: ...
 
 
-@with_checked_arguments
+@overload
 def extract(
     model: PreTrainedModel,
     tokenizer: Any,
-    source: str | Sequence[str],
+    source: Any,
     target: str | Sequence[str] | None = None,
     *,
     generation: Mapping[str, Any] | None = None,
@@ -74,8 +79,28 @@ def extract(
     importance: ImportanceMethod | None = None,
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
-) -> CrossAttention | list[CrossAttention]:
-    """Cross-attention of every layer and head for sentences, with generated or given targets.
+    mel_padding: MelPadding | None = None,
+) -> Any: ...
+
+
+@with_checked_arguments
+def extract(
+    model: PreTrainedModel,
+    tokenizer: Any,
+    source: Any,
+    target: str | Sequence[str] | None = None,
+    *,
+    generation: Mapping[str, Any] | None = None,
+    batch_size: int = 16,
+    reading: Reading = "output",
+    truncation: bool = False,
+    value_norms: bool = False,
+    importance: ImportanceMethod | None = None,
+    target_tokenizer: Any = None,
+    forward: Mapping[str, Any] | None = None,
+    mel_padding: MelPadding | None = None,
+) -> Any:
+    """Cross-attention of every layer and head for sentences or sounds, with generated or given targets.
 
     The weights come from one teacher-forced forward over the final target and equal those of the decoding steps (with
     beams: along the returned hypothesis). The model runs in evaluation mode without gradient and is left as it was.
@@ -90,9 +115,15 @@ def extract(
     Args:
         model: an encoder-decoder model of transformers, as loaded, with any attention implementation.
         tokenizer: the model's tokenizer, with its source and target languages set if it has such settings. A tokenizer
-            with two vocabularies (FSMT's, Marian's with ``separate_vocabs``) reads each side with the right one.
-        source: a sentence, or a list of them.
-        target: None to let the model generate, or a sentence (a list as long as ``source``) for teacher forcing.
+            with two vocabularies (FSMT's, Marian's with ``separate_vocabs``) reads each side with the right one. For a
+            speech model, its processor.
+        source: a sentence, or a list of them. For a speech model, a recording or a list of them: the path or the bytes
+            of a WAV, FLAC, OGG or MP3 file (which needs ``pip install 'xattn-widget[audio]'``), ``(samples, rate)``, a
+            dictionary of ``datasets``, samples at the model's rate, or what the processor returns. Stereo is mixed down
+            and other rates are resampled.
+        target: None to let the model generate, or a sentence (a list as long as ``source``) for teacher forcing. The
+            tokenizer of a speech model sets what comes before it, such as Whisper's language and task; if it names no
+            language, a multilingual Whisper detects it.
         generation: keyword arguments of ``model.generate``, such as ``{"num_beams": 4}``; greedy by default. With
             ``num_return_sequences`` above 1 a record is the best hypothesis and has all of them in ``.hypotheses``.
             Arguments that the model's forward takes too, such as LED's ``global_attention_mask``, are also passed to
@@ -100,7 +131,8 @@ def extract(
             rows.
         batch_size: sentences per forward; it affects the result only by float noise.
         reading: label rows by the token written (``"output"``) or the token read (``"input"``).
-        truncation: cut sentences that are longer than the model's positions instead of raising an error.
+        truncation: cut sentences that are longer than the model's positions instead of raising an error, and recordings
+            to what one forward reads.
         value_norms: also keep the norms of the weighted values (see :attr:`Capture.value_norms`), for the score
             ``value_norm`` and for ``record.contributions()``. This doubles the memory.
         importance: measure how much the loss on each sentence depends on each head, by ``"gradient"`` or ``"ablation"``
@@ -111,49 +143,76 @@ def extract(
             source (as ``tokenizer(sources, padding=True)`` returns it, padded on either side); a list with an array for
             each source, as long as its tokens; or a function of a source's token ids that returns such an array.
             Arguments called ``decoder_...`` follow the tokens that the decoder reads.
+        mel_padding: how features of sound are padded to Whisper's 30 s: ``"model"`` (the default), as its feature
+            extractor does, or ``"zeros"``, as openai-whisper does.
 
     Returns:
-        A :class:`CrossAttention` for a string, a list of them for a list. Columns that are not tokens of the source,
+        A :class:`CrossAttention` for one source, a list of them for a list. Columns that are not tokens of the source,
         such as the prompts of MVP or of PEFT's prompt tuning, are special positions called ``[prompt 0]`` and so on.
 
+        The positions of a sound have their times in ``record.source.places``, in seconds. Those after its end are
+        special, and scores leave them out (see :meth:`CrossAttention.cropped`). A recording that is longer than the
+        30 s of Whisper's forward gives a sequence of records, one for each window, that are made when they are asked
+        for (:class:`WindowRecords`), and ``record.sound.offset`` says where the window begins.
+
     Raises:
-        TypeError: the model is not a model of transformers, a sentence is not a string, or an argument does not exist.
-        ValueError: a decoder-only or speech model, a tokenizer of another model, one tokenizer for two vocabularies, a
-            sentence that is empty or longer than the model's positions, targets that do not match the sources,
+        TypeError: the model is not a model of transformers, a sentence is not a string, something that is not a
+            recording, or an argument does not exist.
+        ValueError: a decoder-only model or one that reads something else, a tokenizer of another model, one tokenizer
+            for two vocabularies, a sentence that is empty or longer than the model's positions, a recording that is
+            empty, damaged, not finite, or too long for a given target, targets that do not match the sources,
             ``generation`` together with a given target, an argument that the forward does not take or that cannot be
             carried over, columns that cannot be distinguished from the source's tokens.
     """
     if importance is not None:
         check_method(importance)
-    paired = pair_model(model, tokenizer, target_tokenizer)
-    batches, single = paired_batches(paired, source, target, generation, forward, batch_size, truncation)
+    paired = pair_model(model, tokenizer, target_tokenizer, mel_padding)
+    inputs = check_inputs(paired, source, target, generation, forward, batch_size)
+
+    def make(pairs: list[Pair]) -> list[CrossAttention]:
+        made = read_pairs(paired, pairs, target is None, value_norms)
+        if importance is not None:
+            made = [
+                replace(record, importance={importance: (total / record.weights.shape[2]).float()})
+                for record, total in zip(made, importance_sums(model, pairs, importance), strict=True)
+            ]
+        return [record.read_as(reading) for record in made]
+
+    # A long recording whose target must be generated is transcribed window by window.
+    in_windows = [target is None and not truncation and paired.source.is_long(item) for item in inputs.items]
+    whole = [item for item, long in zip(inputs.items, in_windows, strict=True) if not long]
+    records = _records(paired, inputs._replace(items=whole), truncation, make)
+    found = [
+        window_records(paired, item, inputs.extras, make) if long else next(records)
+        for item, long in zip(inputs.items, in_windows, strict=True)
+    ]
+    return found[0] if inputs.single else found
+
+
+def _records(
+    paired: PairedModel, inputs: Inputs, truncation: bool, make: Callable[[list[Pair]], list[CrossAttention]]
+) -> Iterator[CrossAttention]:
+    """The records of all inputs, made at once; each of several hypotheses is in the record of the best."""
     records: list[CrossAttention] = []
-    with evaluating(model), torch.no_grad():
-        for pairs, hypotheses in batches:
-            found = []
+    with evaluating(paired.model), torch.no_grad():
+        for pairs, hypotheses in paired_batches(paired, inputs, truncation):
+            found: list[CrossAttention] = []
             # With n hypotheses per sentence there are n times the rows: keep the size of the forward as requested.
-            for start in range(0, len(pairs), batch_size):
-                portion = pairs[start : start + batch_size]
-                made = read_pairs(paired, portion, target is None, value_norms)
-                if importance is not None:
-                    sums = importance_sums(model, portion, importance)
-                    made = [
-                        replace(record, importance={importance: (total / record.weights.shape[2]).float()})
-                        for record, total in zip(made, sums, strict=True)
-                    ]
-                found += made
-            found = [record.read_as(reading) for record in found]
+            for start in range(0, len(pairs), inputs.batch_size):
+                found += make(pairs[start : start + inputs.batch_size])
             for first in range(0, len(found), hypotheses):
                 alternatives = tuple(found[first : first + hypotheses])
                 best = alternatives[0]
                 records.append(best if hypotheses == 1 else replace(best, hypotheses=alternatives))
-    return records[0] if single else records
+    return iter(records)
 
 
 def read_pairs(paired: PairedModel, pairs: list[Pair], generated: bool, value_norms: bool) -> list[CrossAttention]:
     """Run one captured forward over the pairs, and make a record of each."""
     model = paired.model
-    inputs = forward_inputs(model, pairs)
+    axes = [pair.source.axis() for pair in pairs]
+    hears = "audio" in axes[0].kinds
+    inputs = forward_inputs(model, [_with_end(pair, paired) for pair in pairs] if hears else pairs)
     with capture_here(model, value_norms=value_norms) as captured:
         logits = model(**inputs, use_cache=False).logits
     layers = captured.cross_attentions
@@ -173,13 +232,19 @@ def read_pairs(paired: PairedModel, pairs: list[Pair], generated: bool, value_no
         columns = layout.columns(len(pair.source), layers[0].shape[3])
         weights = torch.stack([layer[row, :, target, columns].cpu() for layer in layers])
         check_share(weights, torch.stack([layer[row, :, target].sum(-1).cpu() for layer in layers]))
+        source = layout.around(axes[row])
+        outside = end_row = None
+        if hears:
+            outside = weights[..., list(source.outside)].sum(-1)
+            if rows > len(pair.predicted):
+                end_row = torch.stack([layer[row, :, len(pair.predicted), columns].cpu() for layer in layers])
         records.append(
             CrossAttention(
                 weights=weights,
-                source=layout.around(pair.source.axis()),
+                source=source,
                 targets={
-                    "output": paired.target.axis(pair.predicted, pair.target_text),
-                    "input": paired.target.axis(pair.read, pair.target_text),
+                    "output": paired.target.axis(pair.predicted, pair.target_text, pair.prompt),
+                    "input": paired.target.axis(pair.read, pair.target_text, pair.prompt and pair.prompt + 1),
                 },
                 logprobs=predicted_logprobs(logits[row], pair).cpu(),
                 generated=generated,
@@ -189,9 +254,21 @@ def read_pairs(paired: PairedModel, pairs: list[Pair], generated: bool, value_no
                 if norms is None
                 else torch.stack([layer[row, :, target, columns].cpu() for layer in norms]),
                 arguments=pair.arguments,
+                sound=pair.source.sound,
+                outside=outside,
+                end_row=end_row,
             )
         )
     return records
+
+
+def _with_end(pair: Pair, paired: PairedModel) -> Pair:
+    """The pair with a row more, in which the decoder has read the whole target, if the model has a position for it."""
+    read = [*pair.read, pair.predicted[-1]]
+    limit = paired.target.limit
+    if limit is not None and len(read) > limit:
+        return pair
+    return replace(pair, read=read, arguments=continued(pair.arguments, len(read)))
 
 
 def _layout(model: Any, pairs: list[Pair], layers: Sequence[torch.Tensor]) -> ColumnLayout:

@@ -14,7 +14,7 @@ from xattn_widget.capturing.blocks import Block, Cleanup
 from xattn_widget.capturing.hooks import altering
 from xattn_widget.capturing.intercepting import intercept
 from xattn_widget.capturing.threads import CallingThread, Scope
-from xattn_widget.inputs.batches import paired_batches
+from xattn_widget.inputs.batches import check_inputs, paired_batches
 from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.paired import pair_model
 from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
@@ -71,13 +71,14 @@ def head_importance(
     """
     check_method(method)
     paired = pair_model(model, tokenizer, target_tokenizer)
-    batches, _ = paired_batches(paired, source, target, generation, forward, batch_size, truncation)
+    inputs = check_inputs(paired, source, target, generation, forward, batch_size)
+    batches = paired_batches(paired, inputs, truncation)
     total: torch.Tensor | None = None
     positions = 0
     with evaluating(model), torch.no_grad():
         for pairs, _ in batches:
-            for start in range(0, len(pairs), batch_size):
-                part = pairs[start : start + batch_size]
+            for start in range(0, len(pairs), inputs.batch_size):
+                part = pairs[start : start + inputs.batch_size]
                 summed = importance_sums(model, part, method).sum(0)
                 total = summed if total is None else total + summed
                 positions += sum(len(pair.predicted) for pair in part)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from xattn_widget.inputs.extras import make_extras
+from xattn_widget.inputs.extras import Extras, make_extras
 from xattn_widget.inputs.generating import generate
 from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.inputs.pairs import Pair, force
@@ -14,25 +14,33 @@ from xattn_widget.inputs.text.checks import check_sentences, check_targets, refu
 from xattn_widget.messages.mistakes import check_generation
 
 
-def paired_batches(
+class Inputs(NamedTuple):
+    """What a user passed, checked.
+
+    Attributes:
+        items: the sources as :meth:`SourceSide.collect` lists them.
+        targets: a target for each, or None if the model is to generate them.
+        single: whether one source was passed instead of a list.
+        extras: the further arguments.
+        batch_size: sources per forward.
+    """
+
+    items: list[Any]
+    targets: list[str] | None
+    single: bool
+    extras: Extras
+    batch_size: int
+
+
+def check_inputs(
     paired: PairedModel,
-    source: str | Sequence[str],
+    source: Any,
     target: str | Sequence[str] | None,
     generation: Mapping[str, Any] | None,
     forward: Mapping[str, Any] | None,
     batch_size: int,
-    truncation: bool,
-) -> tuple[Iterator[tuple[list[Pair], int]], bool]:
-    """Check everything at once, then make each batch of pairs on demand.
-
-    The arguments and errors are those of :func:`xattn_widget.extract`. Targets are generated while iterating: keep the
-    model in the mode that it should generate in.
-
-    Returns:
-        The batches, each with its pairs and how many hypotheses each source has among them; and whether one source was
-        passed instead of a list.
-    """
-    model = paired.model
+) -> Inputs:
+    """Check what a user passed; the arguments and errors are those of :func:`xattn_widget.extract`."""
     refuse_pair(source, target)
     items, single = paired.source.collect(source)
     targets = None if target is None else check_sentences(target, "target")
@@ -46,11 +54,24 @@ def paired_batches(
     check_generation(generation)
     if not (isinstance(batch_size, int) and batch_size > 0):  # type: ignore[redundant-expr]
         raise ValueError(f"batch_size must be a positive whole number, got {batch_size!r}")
-    extras = make_extras(model, generation, forward)
+    size = batch_size if paired.source.batches else 1
+    return Inputs(items, targets, single, make_extras(paired.model, generation, forward), size)
+
+
+def paired_batches(paired: PairedModel, inputs: Inputs, truncation: bool) -> Iterator[tuple[list[Pair], int]]:
+    """Read all sources and given targets at once, then make each batch of pairs on demand.
+
+    Targets are generated while iterating: keep the model in the mode that it should generate in.
+
+    Yields:
+        The pairs, and how many hypotheses each source has among them.
+    """
+    model = paired.model
+    items, targets, _, extras, batch_size = inputs
     sources = paired.source.read(items, truncation)
     pairs = None
     if targets is not None:
-        forced = force(model, sources, paired.target.encode(targets, truncation))
+        forced = force(model, sources, paired.target.encode_for(sources, targets, truncation))
         pairs = [replace(pair, target_text=text) for pair, text in zip(forced, targets, strict=True)]
     reads = None if pairs is None else [pair.read for pair in pairs]
     arguments = extras.by_sentence(model, sources, paired.padding_sides, reads)
@@ -65,4 +86,4 @@ def paired_batches(
             else:
                 yield pairs[batch], 1
 
-    return batches(), single
+    return batches()

@@ -19,7 +19,7 @@ def generate(
     paired: PairedModel, sources: Sequence[Source], arguments: Sequence[Arguments], extras: Extras
 ) -> tuple[list[Pair], int]:
     """Pairs with generated targets, and the number of hypotheses for each source."""
-    model, generation = paired.model, extras.settings
+    model, generation = paired.model, extras.settings | paired.generation
     config = generation.get("generation_config") or model.generation_config
     if (generation.get("num_return_sequences") or config.num_return_sequences or 1) > 1:
         # The scores of an n-best list are returned with those of every step, or not at all.
@@ -37,7 +37,7 @@ def generate(
             'set generation={"max_new_tokens": ...} to less'
         ) from error
     sequences = result if isinstance(result, torch.Tensor) else result.sequences
-    _check_sequences(model, sequences, sources, generation | inputs)
+    start = _check_sequences(model, sequences, sources, generation | inputs)
     hypotheses = len(sequences) // len(sources)
     ranked_by = getattr(result, "sequences_scores", None)
     scores = [None] * len(sequences) if ranked_by is None else ranked_by.tolist()
@@ -48,7 +48,9 @@ def generate(
         given = arguments[index // hypotheses]
         ids = _without_padding(sequence, ends, padding, prefix_length(given))
         given = continued(given, len(ids) - 1)
-        pairs.append(Pair(sources[index // hypotheses], ids[:-1], ids[1:], scores[index], given))
+        # Whisper's prompt may begin with earlier text, before the start token.
+        prompt = ids.index(start) if isinstance(start, int) and start in ids else 0
+        pairs.append(Pair(sources[index // hypotheses], ids[:-1], ids[1:], scores[index], given, prompt=prompt))
     return pairs, hypotheses
 
 
@@ -59,16 +61,25 @@ def end_ids(model: Any, extras: Extras) -> set[int]:
     return set(end if isinstance(end, list | tuple) else [end]) - {None}
 
 
-def _check_sequences(model: Any, sequences: torch.Tensor, sources: Sequence[Any], given: dict[str, Any]) -> None:
-    """Raise unless each source has the same number of sequences, all of which begin with the decoder's start token."""
+def _check_sequences(model: Any, sequences: torch.Tensor, sources: Sequence[Any], given: dict[str, Any]) -> Any:
+    """Raise unless each source has the same number of sequences, all of which begin with the decoder's start token.
+
+    Whisper puts the text of ``prompt_ids`` before it.
+
+    Returns:
+        The start token.
+    """
     config = given.get("generation_config") or model.generation_config
     start = given.get("decoder_start_token_id", config.decoder_start_token_id)
     if sequences.dim() != 2 or len(sequences) % len(sources):
         raise unknown(
             f"generates sequences of shape {list(sequences.shape)} for {len(sources)} sources", model, model.config
         )
-    if isinstance(start, int) and "decoder_input_ids" not in given and bool((sequences[:, 0] != start).any()):
-        raise unknown("generates sequences that do not begin with its decoder's start token", model, model.config)
+    if isinstance(start, int) and "decoder_input_ids" not in given:
+        begins = (sequences == start).any(-1) if given.get("prompt_ids") is not None else sequences[:, 0] == start
+        if not bool(begins.all()):
+            raise unknown("generates sequences that do not begin with its decoder's start token", model, model.config)
+    return start
 
 
 def _first(*values: Any) -> Any:

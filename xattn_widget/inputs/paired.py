@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from xattn_widget.inputs.audio.families import reads_sound, speech_family
+from xattn_widget.inputs.audio.sound_side import SoundSide
+from xattn_widget.inputs.audio.speech_family import MelPadding
+from xattn_widget.inputs.audio.speech_target import speech_target
 from xattn_widget.inputs.sources import SourceSide
-from xattn_widget.inputs.text.checks import check_model
+from xattn_widget.inputs.text.checks import check_is_tokenizer, check_model, check_tokenizer
 from xattn_widget.inputs.text.sides import Side, text_sides
 
 
 @dataclass(frozen=True)
 class PairedModel:
-    """A model with its two sides."""
+    """A model with its two sides.
+
+    Attributes:
+        model: the model.
+        source: the side of its encoder.
+        target: the side of its decoder.
+        generation: settings without which its ``generate`` would not return all tokens that the decoder reads.
+    """
 
     model: Any
     source: SourceSide
     target: Side
+    generation: dict[str, Any] = field(default_factory=dict)
 
     @property
     def padding_sides(self) -> tuple[str, str]:
@@ -24,8 +36,16 @@ class PairedModel:
         return self.source.padding_side, str(self.target.tokenizer.padding_side)
 
 
-def pair_model(model: Any, tokenizer: Any, target_tokenizer: Any = None) -> PairedModel:
+def pair_model(
+    model: Any, tokenizer: Any, target_tokenizer: Any = None, mel_padding: MelPadding | None = None
+) -> PairedModel:
     """Pair a model with its tokenizer or processor, or with the tokenizers of its two sides.
+
+    Args:
+        model: an encoder-decoder model of transformers.
+        tokenizer: its tokenizer, or the processor of a model that reads sound.
+        target_tokenizer: the tokenizer of the targets if it is a different one.
+        mel_padding: how the features of sound are padded; None for models that read text.
 
     Raises:
         TypeError: not a model or a tokenizer of transformers.
@@ -33,4 +53,37 @@ def pair_model(model: Any, tokenizer: Any, target_tokenizer: Any = None) -> Pair
             tokenizer for a model whose sides have different vocabularies.
     """
     check_model(model)
+    if reads_sound(model):
+        return _pair_speech(model, tokenizer, target_tokenizer, mel_padding or "model")
+    if mel_padding is not None:
+        raise ValueError(
+            f"mel_padding={mel_padding!r} is for models that read sound, and {type(model).__name__} does not"
+        )
+    if model.main_input_name != "input_ids":
+        raise ValueError(
+            f"{type(model).__name__} reads {model.main_input_name}, neither text nor sound: run it yourself inside "
+            "'with capture(model)'"
+        )
     return PairedModel(model, *text_sides(model, tokenizer, target_tokenizer))
+
+
+def _pair_speech(model: Any, processor: Any, target_tokenizer: Any, mel_padding: MelPadding) -> PairedModel:
+    """A speech model with its processor, or with its feature extractor and its tokenizer."""
+    family = speech_family(model, processor)
+    tokenizer = getattr(processor, "tokenizer", None) if target_tokenizer is None else target_tokenizer
+    if tokenizer is None:
+        raise TypeError(
+            f"{type(processor).__name__} has no tokenizer to read targets with: pass the model's processor, as "
+            "AutoProcessor.from_pretrained(name) loads it, or the tokenizer as target_tokenizer="
+        )
+    check_is_tokenizer(tokenizer, "target_tokenizer")
+    check_tokenizer(model, tokenizer, "target")
+    # By itself, Whisper's generate returns targets without their prompt, and reads the rest of a sound again after the
+    # last timestamp.
+    whisper = {"return_dict_in_generate": True, "force_unique_generate_call": True}
+    return PairedModel(
+        model,
+        SoundSide(family, mel_padding),
+        speech_target(model, tokenizer),
+        whisper if family.name == "whisper" else {},
+    )

@@ -26,6 +26,7 @@ class Pair:
         score: the score by which beam search ranked the target in an n-best list, or None.
         arguments: further arguments of the forward.
         target_text: the text of the target, or None if the model generated it.
+        prompt: how many of the ids in ``predicted``, at the beginning, are not part of the target's text.
     """
 
     source: Source
@@ -34,6 +35,7 @@ class Pair:
     score: float | None = None
     arguments: Arguments = field(default_factory=dict)
     target_text: str | None = None
+    prompt: int = 0
 
 
 def force(model: Any, sources: Sequence[Source], targets: Sequence[list[int]]) -> list[Pair]:

@@ -52,6 +52,7 @@ class SourceSide(ABC):
     """The side of a model's encoder, which turns what users pass into sources."""
 
     limit: int | None  # the most positions of a source, or None without a limit
+    batches: bool = True  # whether sources of different lengths give the same weights in a batch as one at a time
 
     @property
     @abstractmethod
@@ -75,6 +76,10 @@ class SourceSide(ABC):
         Raises:
             TypeError: something that this side does not read.
         """
+
+    def is_long(self, item: Any) -> bool:
+        """Whether an item is too long for one forward and is read in several windows."""
+        return False
 
     @abstractmethod
     def read(self, items: Sequence[Any], truncation: bool = False) -> Sequence[Source]:

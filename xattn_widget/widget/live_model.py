@@ -118,9 +118,9 @@ class LiveModel:
         """
         if not isinstance(target, str):
             raise TypeError(f"target must be a string, got {type(target).__name__}: {target!r:.60}")
-        ids = self._paired.target.encode([target])
         call.tell("Reading the target")
-        [pair] = force(self.model, [self._source(record)], ids)
+        sources = [self._source(record)]
+        [pair] = force(self.model, sources, self._paired.target.encode_for(sources, [target]))
         arguments = _arguments_for_any_target(record)
         start = arguments[START].value if START in arguments else self._extras.settings.get(START)
         read = pair.read if start is None else [int(start), *pair.predicted[:-1]]

@@ -18,15 +18,17 @@ _SILENCE = 1e-10  # the extractor raises powers below this
 
 
 class Readable(Protocol):
-    """A recording of one channel, of which any part can be read.
+    """A recording of one channel, of which any part can be read."""
 
-    Attributes:
-        rate: samples per second.
-        length: the number of samples.
-    """
+    @property
+    def rate(self) -> int:
+        """Samples per second."""
+        ...
 
-    rate: int
-    length: int
+    @property
+    def length(self) -> int:
+        """The number of samples."""
+        ...
 
     def read(self, start: int, stop: int) -> npt.NDArray[np.float32]:
         """The samples from ``start`` up to ``stop``, from -1 to 1."""

@@ -13,7 +13,7 @@ from xattn_widget.messages.mistakes import model_hint, sentences_hint, tokenizer
 
 
 def check_model(model: Any) -> None:
-    """Raise unless ``model`` is an encoder-decoder model that reads and writes text."""
+    """Raise unless ``model`` is an encoder-decoder model that writes text."""
     check_prompts(model)
     # PEFT's wrapper is accepted because it adds the prompts.
     if not isinstance(model, PreTrainedModel) and prompt_config(model) is None:
@@ -31,11 +31,6 @@ def check_model(model: Any) -> None:
         raise ValueError(
             f"{name} has no language-model head to read or generate a target with: load the model for generation, "
             "e.g. with AutoModelForSeq2SeqLM (capture(model) takes a bare model too)"
-        )
-    if model.main_input_name != "input_ids":
-        raise ValueError(
-            f"{name} reads {model.main_input_name}, not text: run it yourself inside 'with capture(model)', "
-            "because extract takes models that read text"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from xattn_widget.inputs.sources import SideName, Source, SourceSide
@@ -54,6 +54,14 @@ class Side:
         """
         return encode(self.tokenizer, sentences, self.name, self.limit, truncation, self.embedded)
 
+    def encode_for(self, sources: Sequence[Source], sentences: list[str], truncation: bool = False) -> list[list[int]]:
+        """Ids of the target of each source; the ids may depend on the source.
+
+        Raises:
+            ValueError: what :meth:`encode` raises.
+        """
+        return self.encode(sentences, truncation)
+
     def try_encode(self, sentences: list[str], limit: int | None) -> list[list[int] | str]:
         """For each sentence its ids, without padding, or the reason why it cannot be run."""
         return try_encode(self.tokenizer, sentences, self.name, limit, self.embedded)
@@ -62,9 +70,20 @@ class Side:
         """For each id whether it is special."""
         return [index in self.special_ids for index in ids]
 
-    def axis(self, ids: Sequence[int], text: str | None = None) -> Axis:
-        """The axis of a text of this side; the text is decoded from the ids if it is left out."""
-        return text_axis(self.tokenizer, ids, self.special_ids, target=self.name == "target", text=text)
+    def axis(self, ids: Sequence[int], text: str | None = None, prompt: int = 0) -> Axis:
+        """The axis of a text of this side.
+
+        Args:
+            ids: its token ids.
+            text: the text that they were made from; decoded from them if it is left out.
+            prompt: how many of the ids, at the beginning, are not part of the text. They are special.
+        """
+        special = {index for index, flag in zip(ids, self.special(ids), strict=True) if flag}
+        axis = text_axis(self.tokenizer, ids[prompt:], special, target=self.name == "target", text=text)
+        if not prompt:
+            return axis
+        labels = text_axis(self.tokenizer, ids[:prompt], special, target=self.name == "target").labels
+        return replace(axis.surround(labels, ()), ids=tuple(ids))
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, without special tokens. A model may embed, and generate, more ids than there are tokens."""

@@ -172,6 +172,12 @@ def _parts(before: _Atom, after: _Atom, text: str) -> bool:
     return bool(_DIVIDER.sub("", after.text[divider.end() :]))
 
 
+def is_unspaced(text: str) -> bool:
+    """Whether a text begins with a character of a script that is written without spaces between words."""
+    first = next((text[slice(*span)] for span in clusters(text)), "")
+    return bool(_UNSPACED.search(unicodedata.normalize("NFKC", first)))
+
+
 @lru_cache(maxsize=8192)
 def _stands_alone(cluster: str) -> bool:
     # UAX 14 treats fullwidth Latin letters as ideographs; their compatibility forms are ordinary letters.

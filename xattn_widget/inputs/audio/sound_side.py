@@ -1,0 +1,146 @@
+"""The side of an encoder that hears sound: what users pass as audio becomes sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from xattn_widget.inputs.audio.recordings import Recording, recordings
+from xattn_widget.inputs.audio.sound_source import SoundSource
+from xattn_widget.inputs.audio.speech_family import MelPadding, SpeechFamily, WhisperFamily
+from xattn_widget.inputs.audio.windows import WhisperWindows
+from xattn_widget.inputs.sources import SourceSide
+from xattn_widget.record.data import AttentionData
+
+# A second of silence is enough for a position of every encoder.
+_TRIAL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class SoundSide(SourceSide):
+    """The side of an encoder that hears sound.
+
+    Attributes:
+        family: how the model reads sound.
+        mel_padding: how its features are padded, see :meth:`SpeechFamily.features`.
+        limit: None; a sound that is too long for one forward has its own error.
+    """
+
+    family: SpeechFamily
+    mel_padding: MelPadding = "model"
+    limit: int | None = None
+
+    @property
+    def reader(self) -> Any:
+        """The feature extractor."""
+        return self.family.extractor
+
+    @property
+    def usual_limit(self) -> int | None:
+        """None: feature extractors expect no limit of positions."""
+        return None
+
+    @property
+    def padding_side(self) -> str:
+        """Sounds are padded after their end."""
+        return "right"
+
+    @property
+    def batches(self) -> bool:  # type: ignore[override]
+        """Whether sounds of different lengths can share a batch."""
+        return self.family.batches
+
+    def collect(self, given: Any) -> tuple[list[Recording | SoundSource], bool]:
+        """The recordings, or the sounds of a processor's output.
+
+        A processor's output for one sound counts as one sound.
+        """
+        if isinstance(given, Mapping) and self.family.argument in given:
+            sources = SoundSource.from_features(self.family, given)
+            return list(sources), len(sources) == 1
+        found, single = recordings(given, self.family.rate)
+        return list(found), single
+
+    def is_long(self, item: Recording | SoundSource) -> bool:
+        """Whether an item is too long for one forward."""
+        window = self.family.window
+        return window is not None and isinstance(item, Recording) and item.length > window
+
+    def windows(self, item: Recording) -> WhisperWindows:
+        """The windows of a long recording."""
+        assert isinstance(self.family, WhisperFamily)
+        return WhisperWindows(self.family, item, mel_padding=self.mel_padding)
+
+    def read(self, items: Sequence[Recording | SoundSource], truncation: bool = False) -> list[SoundSource]:
+        """The source of each recording.
+
+        Raises:
+            ValueError: a recording that is too short, too long for one forward, or that cannot be read.
+        """
+        sources = []
+        for index, item in enumerate(items):
+            try:
+                sources.append(self._source(item, truncation))
+            except ValueError as error:
+                if len(items) > 1:
+                    error.add_note(f"This is about audio[{index}].")
+                raise
+        return sources
+
+    def try_read(self, items: Sequence[Any], limit: int | None) -> list[SoundSource | str]:
+        """For each recording, as users pass one, its source, or the reason why it cannot be run."""
+        found: list[SoundSource | str] = []
+        for item in items:
+            try:
+                [opened], _ = self.collect(item)
+                source = self._source(opened, truncation=False)
+            except (OSError, TypeError, ValueError, ImportError) as error:
+                found.append(f"cannot be read: {error}")
+                continue
+            too_long = limit is not None and len(source) > limit
+            found.append(f"has {len(source)} positions, the limit is {limit}" if too_long else source)
+        return found
+
+    def read_again(self, record: AttentionData) -> SoundSource:
+        """The source that a record was made from.
+
+        Raises:
+            ValueError: the record does not hold the sound.
+        """
+        sound = record.sound
+        if sound is None:
+            raise ValueError(
+                "this record does not hold the sound that it was made from: it was made from a processor's output"
+            )
+        samples, features = sound.samples.numpy(), sound.features
+        if isinstance(self.family, WhisperFamily) and features is not None and sound.offset > 0:
+            # A window of a long recording, whose features depend on the loudest part of the whole recording.
+            frames = features.shape[1]
+            return SoundSource(self.family, self.family.window_features(features, frames), samples, sound.offset)
+        return SoundSource.from_samples(self.family, samples, mel_padding=self.mel_padding, offset=sound.offset)
+
+    def trial(self) -> SoundSource:
+        """A second of quiet noise."""
+        generator = torch.Generator().manual_seed(0)
+        samples = 0.01 * torch.randn(round(_TRIAL_SECONDS * self.family.rate), generator=generator)
+        return SoundSource.from_samples(self.family, samples.numpy())
+
+    def _source(self, item: Recording | SoundSource, truncation: bool) -> SoundSource:
+        if isinstance(item, SoundSource):
+            return item
+        length = item.length
+        if self.is_long(item):
+            window = self.family.window
+            assert window is not None
+            if not truncation:
+                name, most = (f" {item.name!r}" if item.name else ""), window / self.family.rate
+                raise ValueError(
+                    f"the recording{name} has {item.seconds:.1f} s, and one forward of this model ({self.family.name}) "
+                    f"reads at most {most:g} s. Without a target, extract reads it window by window. With a target, "
+                    f"cut the recording into parts, or pass truncation=True to read its first {most:g} s alone"
+                )
+            length = window
+        return SoundSource.from_samples(self.family, item.read(0, length), mel_padding=self.mel_padding)
