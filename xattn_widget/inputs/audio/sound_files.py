@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from xattn_widget.inputs.audio.samples import Samples, mix_down
 
-# Decoding begins this many samples early in compressed files, because libsndfile's first Vorbis block after a seek can
-# be wrong (https://github.com/libsndfile/libsndfile/issues/885) and blocks have at most 8,192 samples.
+# Decoding begins this many samples early in these files, because what follows a seek can be wrong: frames of MP3 need
+# bits of earlier frames, and libsndfile can misplace the first Vorbis block, which has at most 8,192 samples
+# (https://github.com/libsndfile/libsndfile/issues/885).
 _PREROLL = {"OGG": 8192, "MP3": 8192}
 # A seek into an OGG file's last page is off by the samples that the end cuts from the page. A page has at most 255
 # packets of at most 4,096 samples.
@@ -32,7 +33,7 @@ _last_mp3 = threading.local()
 class FileSamples(Samples):
     """Samples in a file, of which only what is asked for is decoded.
 
-    Recordings keep no file open, so that there can be many of them and they can be pickled and used in several threads.
+    It keeps no file open, so that there can be many recordings, which can be pickled and used in several threads.
 
     Attributes:
         file: the absolute path, or the content.
