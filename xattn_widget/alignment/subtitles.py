@@ -114,8 +114,9 @@ def _grouped(spoken: list[_Word]) -> list[list[_Word]]:
         elif _fits([*group, word]):
             group.append(word)
         else:
-            # A full cue ends with the last clause of its second half, so that the next one does not start in mid-clause.
-            clauses = [place for place in range(len(group) // 2, len(group)) if _CLAUSE.search(group[place - 1].text)]
+            # A full cue ends with the last clause in its second half, so that the next one does not start inside it.
+            second_half = range(max(1, len(group) // 2), len(group) + 1)
+            clauses = [place for place in second_half if _CLAUSE.search(group[place - 1].text)]
             place = clauses[-1] if clauses and _fits([*group[clauses[-1] :], word]) else len(group)
             groups.append([*group[place:], word])
             del group[place:]

@@ -36,7 +36,7 @@ def parse_textgrid(text: str, name: str, tier: str | None) -> list[WordTime]:
     Raises:
         ValueError: not a TextGrid in text format, or no such tier.
     """
-    tiers = _Reader(text.replace("\r\n", "\n").replace("\r", "\n"), name).tiers()
+    tiers = _Reader(text.replace("\r\n", "\n").replace("\r", "\n").rstrip(), name).tiers()
     return [time for time in _chosen(tiers, name, tier) if time.word.casefold() not in _SILENT]
 
 
