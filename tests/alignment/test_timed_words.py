@@ -104,7 +104,7 @@ Object class = "TextGrid"
 1
 "yes"
 '''
-GOLD = [WordTime('say "hü! 1 <x>"', 0.1, 0.5, math.nan), WordTime("yes", 0.75, 1.0, math.nan)]
+GOLD = [WordTime('say "hü! 1 <x>"', 0.1, 0.5, None), WordTime("yes", 0.75, 1.0, None)]
 HOSTILE = 'a"b\n\n2\n00:00:01,000 --> 00:00:02.000 <v X>&\r\x00\u202e\u2028\ud800{\\an8}'
 
 
@@ -121,7 +121,7 @@ def test_text_grids_of_praat_are_read(text, end, encoding, tmp_path):
     path = write(tmp_path, "gold.TextGrid", text.replace("\n", end), encoding)
     assert read_word_times(path) == GOLD
     assert read_word_times(path, tier="Word") == GOLD
-    assert read_word_times(path, "phones") == [WordTime("x", 0, 1, math.nan)]
+    assert read_word_times(path, "phones") == [WordTime("x", 0, 1, None)]
     assert read_word_times(write(tmp_path, "gold", text), format="TextGrid") == GOLD
 
 
@@ -168,12 +168,12 @@ def test_malformed_text_grids_are_named_by_line(old, new, message, tmp_path):
 
 def test_ctm_files_are_read(tmp_path):
     path = write(tmp_path, "a.ctm", ";; by hand\nrec 1 0.50 0.25 b 0.5\nrec 1 0.25 0.25 a\n\nrec 1 .75 0 <eps> 1\n")
-    assert read_word_times(path) == [WordTime("a", 0.25, 0.5, math.nan), WordTime("b", 0.5, 0.75, 0.5)]
+    assert read_word_times(path) == [WordTime("a", 0.25, 0.5, None), WordTime("b", 0.5, 0.75, 0.5)]
     assert read_word_times(path, recording="rec") == read_word_times(path)
     several = "r1 A 0 1 a NA\nr1 B 0 1 b NA\nr2 1 0 1 c 0.5 lex mary\n"
     path = write(tmp_path, "b.ctm", several.replace("\n", "\r\n"))
     assert read_word_times(path, recording="r2") == [WordTime("c", 0, 1, 0.5)]
-    assert read_word_times(path, recording="r1 B") == [WordTime("b", 0, 1, math.nan)]
+    assert read_word_times(path, recording="r1 B") == [WordTime("b", 0, 1, None)]
     with pytest.raises(ValueError, match="3 recordings: pass recording=, one of 'r2', 'r1 A', 'r1 B'"):
         read_word_times(path)
     with pytest.raises(ValueError, match="no recording 'r1'"):
@@ -244,7 +244,7 @@ def test_a_text_grid_has_the_words_and_fills_the_gaps(tmp_path):
     intervals = re.findall(r'xmin = (\S+) \n +xmax = (\S+) \n +text = "(.*)" \n', path.read_text(encoding="utf-8"))
     expected = [("0.0", "0.1", ""), ("0.1", "0.5", 'say ""hi""'), ("0.5", "0.75", "yes"), ("0.75", "1.0", "")]
     assert intervals == expected
-    assert read_word_times(path) == [time._replace(confidence=math.nan) for time in times]
+    assert read_word_times(path) == [time._replace(confidence=None) for time in times]
     path = write_word_times([], tmp_path / "empty", "TextGrid", duration=2.5)
     assert read_word_times(path, format="textgrid") == []
 
@@ -261,10 +261,11 @@ def test_words_that_are_empty_or_overlap_become_intervals_in_order(tmp_path):
 
 
 def test_json_keeps_everything(tmp_path):
-    times = [WordTime(HOSTILE + "\ufeff", 0.1, 0.1 + 0.2, math.nan), WordTime("", 0, 0, 0.5)]
+    times = [WordTime(HOSTILE + "\ufeff", 0.1, 0.1 + 0.2, None), WordTime("", 0, 0, 0.5)]
     path = write_word_times(times, tmp_path / "a.json")
     assert read_word_times(path) == times
     assert json.loads(path.read_text(encoding="utf-8"))[0]["confidence"] is None
+    assert read_word_times(write_word_times([times[1]._replace(confidence=math.nan)], path))[0].confidence is None
     assert read_word_times(write_word_times([], path)) == []
     numbers = [WordTime("a", np.float32(0.5), np.float64(1), np.float32(0.25))]
     assert read_word_times(write_word_times(numbers, path)) == [WordTime("a", 0.5, 1.0, 0.25)]
@@ -277,7 +278,7 @@ TIMES = st.floats(0, 1e5) | st.sampled_from([0.0, 1.0, 59.9996, 3599.9999])
 
 @st.composite
 def word_times(draw, text=TEXT | SURROGATES):
-    rows = draw(st.lists(st.tuples(text, TIMES, TIMES, st.floats(0, 1) | st.just(math.nan)), max_size=12))
+    rows = draw(st.lists(st.tuples(text, TIMES, TIMES, st.floats(0, 1) | st.just(None)), max_size=12))
     return [WordTime(word, min(a, b), max(a, b), c) for word, a, b, c in rows]
 
 
@@ -295,9 +296,24 @@ def test_a_text_grid_survives_a_round_trip(tmp_path_factory, rows):
     starts = sorted(start for _, start in rows)
     ends = [(a + b) / 2 for a, b in zip(starts, [*starts[1:], 2e5], strict=False)]
     times = [
-        WordTime(" ".join(word.split()), start, end, math.nan)
+        WordTime(" ".join(word.split()), start, end, None)
         for (word, _), start, end in zip(rows, starts, ends, strict=True)
         if word.strip() and start < end
     ]
     path = write_word_times(times, tmp_path_factory.mktemp("grid") / "a.TextGrid", duration=3e5)
     assert read_word_times(path) == times
+
+
+@given(
+    st.sampled_from([".TextGrid", ".ctm", ".json"]), st.integers(0, 1000), st.text('"0.<>!-[]{}:, \n\\e', max_size=6)
+)
+def test_damaged_files_give_words_or_an_error_and_nothing_else(tmp_path_factory, suffix, place, text):
+    texts = {".TextGrid": SHORT, ".ctm": "r 1 0 1 a 0.5\n" * 4, ".json": '[{"word": "a", "start": 0, "end": 1}]'}
+    place %= len(texts[suffix])
+    damaged = texts[suffix][:place] + text + texts[suffix][place + len(text) // 2 :]
+    path = write(tmp_path_factory.mktemp("damaged"), f"a{suffix}", damaged)
+    try:
+        times = read_word_times(path)
+    except ValueError:
+        return
+    assert all(time.start <= time.end < math.inf for time in times)

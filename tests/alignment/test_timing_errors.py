@@ -12,7 +12,7 @@ def said(text, step=0.4, start=0.0):
 
 
 def test_errors_follow_their_definition():
-    gold = [WordTime("The", 0, 1, math.nan), WordTime("cat", 1, 2, math.nan), WordTime("sat", 2, 3, math.nan)]
+    gold = [WordTime("The", 0, 1, None), WordTime("cat", 1, 2, None), WordTime("sat", 2, 3, None)]
     rows = [(" the,", 0.05, 1.1), ("—", 1, 1), ("CAT", 0.7, 2), ("x", 2, 3)]
     predicted = [WordTime(*row, 1) for row in rows]
     errors = word_time_errors(predicted, gold)

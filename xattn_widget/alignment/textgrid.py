@@ -81,7 +81,7 @@ class _Reader:
         start, end = self._number(), self._number()
         if not start <= end:
             self._fail(f"has an interval that ends at {end} s, before its start at {start} s")
-        return WordTime(" ".join(self._next("string").split()), start, end, math.nan)
+        return WordTime(" ".join(self._next("string").split()), start, end, None)
 
     def _count(self) -> int:
         number = self._number()

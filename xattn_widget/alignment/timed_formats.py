@@ -35,7 +35,8 @@ def write_word_times(
     milliseconds. SRT cannot escape ``<``, ``>``, ``{`` and ``}`` and has ``‹``, ``›``, ``(`` and ``)`` instead.
 
     A TextGrid has one interval tier, ``words``, whose empty intervals are the gaps. JSON is a list of objects with
-    ``word``, ``start``, ``end`` and ``confidence`` (null for NaN), and keeps every word and number exactly.
+    ``word``, ``start``, ``end`` and ``confidence`` (null where it is None or NaN), and keeps every word and number
+    exactly.
 
     In all formats but JSON the words are sorted by start. A word ends when the next one begins, at the latest, and has
     at least a millisecond. Words that are only white space are left out, and control characters, direction overrides
@@ -90,13 +91,13 @@ def _checked(time: Any, index: int) -> WordTime:
             f"{_LATEST:.0e} s"
         )
     # numpy's numbers have another repr, and JSON has none for them.
-    return WordTime(str(word), float(start), float(end), float(confidence))
+    return WordTime(str(word), float(start), float(end), None if confidence is None else float(confidence))
 
 
 def _format_json(times: Sequence[WordTime]) -> str:
-    items = [
-        json_text({**time._asdict(), "confidence": time.confidence if math.isfinite(time.confidence) else None})
-        for time in times
-    ]
+    items = []
+    for time in times:
+        known = time.confidence is not None and math.isfinite(time.confidence)
+        items.append(json_text(time._replace(confidence=time.confidence if known else None)._asdict()))
     # Readers take a byte-order mark inside a file for a leftover of joined files.
     return ("[\n" + ",\n".join(items) + "\n]\n").replace("\ufeff", "\\ufeff")

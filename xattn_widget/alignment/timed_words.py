@@ -42,7 +42,7 @@ def read_word_times(
         format: ``"textgrid"``, ``"ctm"`` or ``"json"``; by default the suffix of ``path`` says which.
 
     Returns:
-        The words in the order of the file, those of a CTM file sorted by start. The confidence is NaN where the file
+        The words in the order of the file, those of a CTM file sorted by start. The confidence is None where the file
         has none.
 
     Raises:
@@ -94,7 +94,7 @@ def _parse_ctm(text: str, name: str, recording: str | None) -> list[WordTime]:
         file, channel, start, duration, word = fields[:5]
         begin, length = _number(start, where, "start"), _number(duration, where, "duration")
         known = len(fields) > 5 and fields[5].upper() != "NA"
-        confidence = _number(fields[5], where, "confidence") if known else math.nan
+        confidence = _number(fields[5], where, "confidence") if known else None
         times = found.setdefault(file, {}).setdefault(channel, [])
         if word not in _SILENT:
             times.append(_checked(word, begin, begin + length, confidence, where))
@@ -135,18 +135,16 @@ def _from_json(item: Any, where: str) -> WordTime:
     if not isinstance(item, dict) or not isinstance(item.get("word"), str):
         raise ValueError(f"{where} is {item!r:.60}, expected an object with word (a text), start and end")
     numbers = []
-    for key in ("start", "end", "confidence"):
+    known = item.get("confidence") is not None
+    for key in ("start", "end", "confidence")[: 2 + known]:
         value = item.get(key)
-        if value is None and key == "confidence":
-            value = math.nan
         if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _LARGEST:
             raise ValueError(f"{where} has the {key} {value!r:.40}, expected a number")
         numbers.append(float(value))
-    start, end, confidence = numbers
-    return _checked(item["word"], start, end, confidence, where)
+    return _checked(item["word"], numbers[0], numbers[1], numbers[2] if known else None, where)
 
 
-def _checked(word: str, start: float, end: float, confidence: float, where: str) -> WordTime:
+def _checked(word: str, start: float, end: float, confidence: float | None, where: str) -> WordTime:
     if not (abs(start) < math.inf and start <= end < math.inf):
         raise ValueError(f"{where} goes from {start!r:.40} s to {end!r:.40} s, expected two finite times in order")
     return WordTime(word, start, end, confidence)

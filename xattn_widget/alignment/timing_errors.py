@@ -129,7 +129,7 @@ def _recordings(words: Words, name: str) -> list[list[WordTime]]:
                 raise TypeError(f"{name} must have WordTime(word, start, end, confidence), got {item!r:.60}")
             word = _compared(item[0])
             if word:
-                times.append(WordTime(word, item[1], item[2], math.nan))
+                times.append(WordTime(word, item[1], item[2], None))
         recordings.append(times)
     return recordings
 
@@ -144,6 +144,6 @@ def _compared(word: str) -> str:
 
 
 def _matched(predicted: list[WordTime], gold: list[WordTime]) -> list[tuple[WordTime, WordTime]]:
-    answers, truths = [time.word for time in predicted], [time.word for time in gold]
-    blocks = difflib.SequenceMatcher(None, answers, truths, autojunk=False).get_matching_blocks()
-    return [(predicted[block.a + offset], gold[block.b + offset]) for block in blocks for offset in range(block.size)]
+    truths, answers = [time.word for time in gold], [time.word for time in predicted]
+    blocks = difflib.SequenceMatcher(None, truths, answers, autojunk=False).get_matching_blocks()
+    return [(predicted[block.b + place], gold[block.a + place]) for block in blocks for place in range(block.size)]

@@ -12,10 +12,10 @@ class WordTime(NamedTuple):
         word: the word.
         start: when it begins, in seconds from the beginning of the recording.
         end: when it ends, in the same unit.
-        confidence: how sure its source is of the word, in [0, 1]; NaN where it does not say.
+        confidence: how sure its source is of the word, in [0, 1]; None where it does not say.
     """
 
     word: str
     start: float
     end: float
-    confidence: float
+    confidence: float | None
