@@ -1,12 +1,16 @@
 from . import scores as scores
 from ._version import __version__ as __version__
 from .alignment import GoldAlignment as GoldAlignment
+from .alignment import WordTime as WordTime
 from .alignment import alignment_error_rate as alignment_error_rate
 from .alignment import alignment_scores as alignment_scores
 from .alignment import best_alignment_heads as best_alignment_heads
 from .alignment import monotone_path as monotone_path
 from .alignment import read_pharaoh as read_pharaoh
+from .alignment import read_word_times as read_word_times
+from .alignment import word_time_errors as word_time_errors
 from .alignment import write_pharaoh as write_pharaoh
+from .alignment import write_word_times as write_word_times
 from .capturing.ablation import ablate as ablate
 from .capturing.recorder import capture as capture
 from .corpus import compare as compare

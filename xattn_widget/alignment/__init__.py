@@ -1,21 +1,30 @@
-"""Word alignments: read off attention, compared with gold, read and written in Pharaoh format."""
+"""Alignments of words with words and with times: read off attention, compared with gold, read and written as files."""
 
 from xattn_widget.alignment.aer import AlignmentScores, alignment_error_rate, alignment_scores
 from xattn_widget.alignment.dtw import monotone_path
 from xattn_widget.alignment.links import Method, align_weights
 from xattn_widget.alignment.pharaoh import GoldAlignment, read_pharaoh, write_pharaoh
 from xattn_widget.alignment.ranking import HeadAlignment, best_alignment_heads
+from xattn_widget.alignment.timed_formats import write_word_times
+from xattn_widget.alignment.timed_words import read_word_times
+from xattn_widget.alignment.timing_errors import WordTimeErrors, word_time_errors
+from xattn_widget.alignment.word_time import WordTime
 
 __all__ = [
     "AlignmentScores",
     "GoldAlignment",
     "HeadAlignment",
     "Method",
+    "WordTime",
+    "WordTimeErrors",
     "align_weights",
     "alignment_error_rate",
     "alignment_scores",
     "best_alignment_heads",
     "monotone_path",
     "read_pharaoh",
+    "read_word_times",
+    "word_time_errors",
     "write_pharaoh",
+    "write_word_times",
 ]

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from xattn_widget.files.reading import read_text
 from xattn_widget.files.writing import whole_file
 
 Link = tuple[int, int]  # (source word, target word), counted from 0
 
 _LINK = re.compile(r"(\d+)([-p])(\d+)")
-
-# A byte-order mark of UTF-32 begins with one of UTF-16.
-_MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 
 
 class GoldAlignment(NamedTuple):
@@ -76,18 +67,7 @@ def _lines(path: Path) -> list[str]:
 
     In a file without any line feed a carriage return ends a line (classic Mac OS).
     """
-    data = path.read_bytes()
-    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
-    try:
-        text = data.decode(encoding)
-        problem = "it has NUL characters, like UTF-16 without a byte-order mark" if "\0" in text else ""
-    except UnicodeDecodeError as error:
-        problem = str(error)
-    if problem:
-        raise ValueError(
-            f"{path} cannot be read as {encoding.removesuffix('-sig').upper()} ({problem}): save it as UTF-8"
-        )
-    text = text.replace("\ufeff", "")  # concatenated files have byte-order marks inside
+    text = read_text(path)
     lines = text.split("\n" if "\n" in text else "\r")
     return lines if lines[-1] else lines[:-1]
 

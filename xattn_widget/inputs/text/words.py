@@ -22,9 +22,7 @@ _GAP = regex.compile(r"(?<!\s)\s++(?=\p{M})")
 _MARK = regex.compile(r"\p{M}")
 # Scripts written without spaces, according to the rules for line breaks (UAX 14): complex context (Thai, Lao, Khmer,
 # Myanmar, Tai Tham), ideographs (with kana and Yi), and scripts that break between syllables (Javanese, Balinese).
-_UNSPACED = regex.compile(
-    r"[\p{lb=SA}\p{lb=ID}\p{lb=CJ}\p{lb=AK}\p{lb=AP}\p{lb=AS}]|[\p{L}&&\p{lb=NS}]", regex.VERSION1
-)
+UNSPACED = regex.compile(r"[\p{lb=SA}\p{lb=ID}\p{lb=CJ}\p{lb=AK}\p{lb=AP}\p{lb=AS}]|[\p{L}&&\p{lb=NS}]", regex.VERSION1)
 _EMOJI = regex.compile(r"[\p{Emoji_Presentation}\p{Regional_Indicator}\ufe0f\u20e3]")
 # Signs that end a word without a space: dandas, the Ethiopic word space, the tsheg between Tibetan syllables. The tsheg
 # is part of the spelling; the others are punctuation.
@@ -181,7 +179,7 @@ def is_unspaced(text: str) -> bool:
 @lru_cache(maxsize=8192)
 def _stands_alone(cluster: str) -> bool:
     # UAX 14 treats fullwidth Latin letters as ideographs; their compatibility forms are ordinary letters.
-    return bool(_EMOJI.search(cluster) or _UNSPACED.search(unicodedata.normalize("NFKC", cluster)))
+    return bool(_EMOJI.search(cluster) or UNSPACED.search(unicodedata.normalize("NFKC", cluster)))
 
 
 def _split_punctuation(word: list[_Atom]) -> Iterator[list[_Atom]]:
