@@ -59,9 +59,7 @@ def monotone_path(weights: torch.Tensor) -> torch.Tensor:
     return torch.tensor([(row, column) for row, through in enumerate(columns) for column in through])
 
 
-def row_spans(
-    weights: np.ndarray[Any, np.dtype[np.floating[Any]]], *, like_whisper: bool = False
-) -> RowSpans:
+def row_spans(weights: np.ndarray[Any, np.dtype[np.floating[Any]]], *, like_whisper: bool = False) -> RowSpans:
     """The monotone paths of several matrices of one size; see :func:`monotone_path`.
 
     Args:
