@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from xattn_widget.alignment.links import Method, align_record
-from xattn_widget.alignment.word_times import TimingMethod, WordTime, word_times
+from xattn_widget.alignment.word_time import WordTime
+from xattn_widget.alignment.word_times import TimingMethod, word_times
 from xattn_widget.inputs.text.assigning import assign_words
 from xattn_widget.record import storage
 from xattn_widget.record.data import Aggregate, AttentionData
@@ -160,12 +161,12 @@ class CrossAttention(AttentionData):
     ) -> list[WordTime]:
         """When each target word was said, for a record of sound.
 
-        Weights are cropped to the sound; each becomes a z-score of its column over all decoder rows; these pass a median
-        filter of 7 positions along time; and the mean over the heads is walked by a monotone path. A word begins where
-        the row of its first token begins, and ends where the row after its last token begins: that of the next token or
-        of the end. This is openai-whisper's ``find_alignment``, with the same results for its heads, spectrogram and
-        rows (``end_row`` among them). Rows are read as ``"output"``, whatever the current reading. Special tokens, such
-        as those of timestamps, are in no word. An n-best list gives the times of its first hypothesis.
+        The attention is cropped to the sound. Each weight becomes a z-score within its column over all decoder rows, a
+        median filter of 7 positions runs along time, and a monotone path is found through the mean over the heads. A
+        word begins where the row of its first token begins. It ends where the row after its last token begins. With the
+        heads, spectrogram and rows (including ``end_row``) of openai-whisper, the results equal those of its
+        ``find_alignment``. Rows are read as ``"output"``, whatever the current reading. Special tokens, such as
+        timestamps, are in no word. An n-best list gives the times of its first hypothesis.
 
         Args:
             heads: (layer, head) pairs. By default those of :attr:`timing`: the calibrated set, else the ones that the

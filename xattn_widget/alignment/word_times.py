@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
 from xattn_widget.alignment.time_path import boundaries, sound_alone, timed_rows
 from xattn_widget.alignment.timing_heads import guessed_timing
+from xattn_widget.alignment.word_time import WordTime
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.heads import check_heads, head_pairs
 
 TimingMethod = Literal["dtw"]
-
-
-class WordTime(NamedTuple):
-    """When a word was said.
-
-    Attributes:
-        word: its text.
-        start: seconds from the beginning of the recording.
-        end: seconds from the beginning of the recording.
-        confidence: the mean probability of its tokens, from 0 to 1; None if the record has no log-probabilities.
-    """
-
-    word: str
-    start: float
-    end: float
-    confidence: float | None
 
 
 def word_times(

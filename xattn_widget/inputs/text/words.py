@@ -173,7 +173,7 @@ def _parts(before: _Atom, after: _Atom, text: str) -> bool:
 def is_unspaced(text: str) -> bool:
     """Whether a text begins with a character of a script that is written without spaces between words."""
     first = next((text[slice(*span)] for span in clusters(text)), "")
-    return bool(_UNSPACED.search(unicodedata.normalize("NFKC", first)))
+    return bool(UNSPACED.search(unicodedata.normalize("NFKC", first)))
 
 
 @lru_cache(maxsize=8192)
