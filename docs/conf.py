@@ -53,6 +53,8 @@ python_maximum_signature_line_length = 88
 
 # docs/_ext/notebooks.py has copied the notebooks with their outputs.
 nb_execution_mode = "off"
+# With the default, commonmark, tables in outputs stay text.
+nb_render_markdown_format = "myst"
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
