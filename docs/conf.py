@@ -58,6 +58,8 @@ copybutton_line_continuation_character = "\\"
 
 # docs/_ext/notebooks.py has copied the notebooks with their outputs.
 nb_execution_mode = "off"
+# With the default, commonmark, tables in outputs stay text.
+nb_render_markdown_format = "myst"
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
