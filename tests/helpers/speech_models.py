@@ -175,7 +175,7 @@ def _seamless_v2(vocab_size: int, **settings: Any) -> Speech:
 def _speech_encoder_decoder(encoder: Callable[..., Any], extractor: Callable[[], Any], **sizes: Any) -> Any:
     def make(vocab_size: int, **settings: Any) -> Speech:
         config = tf.SpeechEncoderDecoderConfig.from_encoder_decoder_configs(
-            encoder(**sizes, **settings),
+            encoder(**sizes | settings),
             tf.BertConfig(**BERT | {"vocab_size": vocab_size, "max_position_embeddings": 64}),
         )
         config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 0, 1, 2
@@ -214,7 +214,6 @@ SPEECH: dict[str, Callable[..., Speech]] = {
     ),
     "wav2vec2 with adapters": _speech_encoder_decoder(tf.Wav2Vec2Config, _masking, **_WAV2VEC2 | _ADAPTER),
     "hubert": _speech_encoder_decoder(tf.HubertConfig, _masking, **_WAV2VEC2),
-    "wavlm": _speech_encoder_decoder(tf.WavLMConfig, _masking, **_WAV2VEC2),
     "wav2vec2_bert": _speech_encoder_decoder(tf.Wav2Vec2BertConfig, tf.SeamlessM4TFeatureExtractor, **_BERT_ENCODER),
     "wav2vec2_bert with adapters": _speech_encoder_decoder(
         tf.Wav2Vec2BertConfig, tf.SeamlessM4TFeatureExtractor, **_BERT_ENCODER | _ADAPTER

@@ -33,8 +33,10 @@ class Geometry:
     def count(self, units: int) -> int:
         """The number of positions that an input of this length gets; 0 if it is too short for any."""
         for kernel, stride, left, right in self.convolutions:
-            units = max(0, (units + left + right - kernel) // stride + 1)
-        return units
+            if units < 1:
+                return 0
+            units = (units + left + right - kernel) // stride + 1
+        return max(0, units)
 
     @property
     def shortest(self) -> int:
