@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -106,7 +107,7 @@ def test_words_begin_and_end_where_openai_whisper_has_them(heard, padding, seed,
     first = [GROUPS.index(word) for word in range(len(WORDS))] + [len(GROUPS)]
     times = record.word_times(heads)
     assert [time.word for time in times] == list(WORDS)
-    expected = [(begins[start], begins[stop]) for start, stop in zip(first[:-1], first[1:], strict=True)]
+    expected = [(begins[start], begins[stop]) for start, stop in itertools.pairwise(first)]
     np.testing.assert_allclose(spans(times), expected, atol=1e-9)
 
 
