@@ -72,9 +72,10 @@ def test_weights_are_those_of_the_processors_output(speech):
         assert weights(model, ours).shape[-1] == len(source) == len(source.axis())
 
 
-def test_a_batch_gives_the_weights_of_single_sounds(speech):
+def test_a_batch_gives_the_weights_of_single_sounds(speech, request):
     model, family, _ = speech
     sources = [SoundSource.from_samples(family, noise(length, length)) for length in LENGTHS]
+    assert family.batches == (request.node.callspec.params["speech"] not in CHANGED_BY_PADDING)
     if not family.batches:  # the next test has the reason
         with pytest.raises(ValueError, match=r"different lengths .* batch_size=1"):
             SoundSource.inputs(model, sources)
@@ -130,11 +131,6 @@ def test_half_precision_and_silence(speech):
             SoundSource.from_samples(family, silence)
     else:
         assert SoundSource.from_samples(family, silence).features.values.isfinite().all()
-
-
-def test_families_batch_where_padding_changes_nothing():
-    found = {name for name in SPEECH if not speech_family(*speech_model(name)).batches}
-    assert found == CHANGED_BY_PADDING
 
 
 def test_the_sound_is_kept_for_playback(speech):
