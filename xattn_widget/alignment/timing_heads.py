@@ -34,10 +34,10 @@ def weight_near_path(record: AttentionData) -> torch.Tensor:
     if all(record.target.special):
         return torch.full((layers, heads), torch.nan, dtype=torch.float64)
     rows = timed_rows(record)
-    spans = row_spans(rows.scores.flatten(0, 1).numpy(), like_whisper=True)
+    spans = row_spans(rows.scores[:, :, rows.lead :].flatten(0, 1).numpy(), like_whisper=True)
     step = (rows.starts[-1] - rows.starts[0]) / positions
     near = min(round(NEAR_SECONDS / step), positions - 1) if step > 0 else 0
-    weights = rows.weights.flatten(0, 1).double().nan_to_num(1 / positions)
+    weights = rows.weights[:, :, rows.lead :].flatten(0, 1).double().nan_to_num(1 / positions)
     before = torch.nn.functional.pad(weights.cumsum(-1), (1, 0))  # [heads, rows, positions + 1]
     columns = torch.arange(positions)
     around = before[..., (columns + near + 1).clamp(max=positions)] - before[..., (columns - near).clamp(min=0)]
@@ -55,4 +55,4 @@ def guessed_timing(records: Sequence[AttentionData]) -> Timing:
     """
     grid = torch.stack([weight_near_path(record) for record in records]).nanmean(0).nan_to_num(0.0)
     best = grid.flatten().argsort(descending=True, stable=True)[:GUESSED_HEADS]
-    return Timing(tuple(divmod(number, grid.shape[1]) for number in best.tolist()))
+    return Timing(tuple(divmod(number, grid.shape[1]) for number in best.tolist()), method="pauses")
