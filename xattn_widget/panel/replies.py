@@ -16,6 +16,8 @@ from xattn_widget.messages.characters import well_formed
 from xattn_widget.panel.entries import Entry
 from xattn_widget.panel.json_values import finite
 from xattn_widget.panel.score_entries import ScoreEntry
+from xattn_widget.panel.sound import features_picture, sound_file
+from xattn_widget.panel.word_times import describe_word_times
 from xattn_widget.record.axis import Axis
 from xattn_widget.record.data import AttentionData
 
@@ -53,6 +55,11 @@ def answer(
         reading = request["reading"] or record.reading
         read = record.read_as(reading) if reading in record.targets else record
         return reference_agreement(read, reference, request["heads"], request["aggregate"]), []
+    if kind == "word_times":
+        heads_or_none = request["heads"] and [(layer, head) for layer, head in request["heads"]]
+        return describe_word_times(record, heads_or_none, entry.gold_times), []
+    if kind in ("sound", "features"):
+        return _sound(record, kind)
     _, heads, rows, columns = record.weights.shape
     if kind == "layer":
         _check_size(heads * rows * columns)
@@ -66,6 +73,14 @@ def answer(
     layers, numbers = zip(*request["heads"], strict=True)
     matrices = record.weights if kind == "row" else record.weights.transpose(-1, -2)
     return {}, [_floats(matrices[list(layers), list(numbers), request["target" if kind == "row" else "source"]])]
+
+
+def _sound(record: AttentionData, kind: str) -> tuple[dict[str, Any], list[bytes]]:
+    if record.sound is None:
+        raise ValueError("this record holds no sound: records that extract(...) makes from audio hold theirs")
+    content, mime = sound_file(record.sound) if kind == "sound" else (features_picture(record.sound), "image/png")
+    _check_size(len(content))
+    return {"mime": mime}, [content]
 
 
 def requested_score(request: Mapping[str, Any], scores: Mapping[str, ScoreEntry]) -> ScoreEntry:
