@@ -13,7 +13,7 @@ from xattn_widget.files.writing import whole_file
 from xattn_widget.panel.front_end import built_file
 from xattn_widget.panel.json_values import error_text
 from xattn_widget.panel.markup import element, source_element
-from xattn_widget.panel.replies import quantize
+from xattn_widget.panel.replies import outside_shares, quantize
 from xattn_widget.panel.rules import fit_heads
 from xattn_widget.panel.state import PanelState
 from xattn_widget.panel.summary import rank_heads
@@ -323,6 +323,7 @@ class _Sentence:
         layers = [
             {"shape": shape}
             | ({"missing": missing} if missing else {})
+            | outside_shares(self.record, layer)
             | {"heads": [self.heads.get((layer, head)) for head in range(shape[0])]}
             for layer, missing in enumerate(self.missing)
         ]

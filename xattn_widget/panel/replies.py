@@ -64,7 +64,7 @@ def answer(
     if kind == "layer":
         _check_size(heads * rows * columns)
         weights = record.weights[request["layer"]]
-        return {"shape": list(weights.shape)}, [quantize(weights).tobytes()]
+        return {"shape": list(weights.shape)} | outside_shares(record, request["layer"]), [quantize(weights).tobytes()]
     if kind == "head":
         _check_size(4 * rows * columns)
         return {}, [_floats(record.weights[request["layer"], request["head"]])]
@@ -100,6 +100,13 @@ def _floats(weights: torch.Tensor) -> bytes:
     return np.ascontiguousarray(weights.numpy(), dtype="<f4").tobytes()
 
 
+def outside_shares(record: AttentionData, layer: int) -> dict[str, Any]:
+    """Under "outside", the ``[heads][target]`` shares of a layer's rows outside the sound; empty for other sources."""
+    if record.outside is None:
+        return {}
+    return {"outside": [[round(share, 4) for share in row] for row in record.outside[layer].nan_to_num(0.0).tolist()]}
+
+
 def quantize(weights: torch.Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Weights as bytes on a square-root scale, ``(byte / 255) ** 2``: at most 0.0040 off, small weights kept.
 
@@ -133,7 +140,10 @@ def _whole(entry: Entry, scores: Mapping[str, ScoreEntry], *, layers: bool) -> t
         if outcome is not None and outcome.grid is not None:
             known[name] = outcome.reply()
     buffers = [quantize(weights).tobytes() for weights in record.weights] if layers else []
-    return {"sentence": _sentence(entry), "scores": known, "shape": [heads, rows, columns]}, buffers
+    reply = {"sentence": _sentence(entry), "scores": known, "shape": [heads, rows, columns]}
+    if layers and record.outside is not None:
+        reply["outside"] = [outside_shares(record, layer)["outside"] for layer in range(record.layers)]
+    return reply, buffers
 
 
 def _sentence(entry: Entry) -> dict[str, Any]:

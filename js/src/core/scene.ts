@@ -116,7 +116,7 @@ export async function buildScene(
     if (layer?.missing?.includes(head[1])) throw new Error(leftOut(head));
     const matrix = layer ? decodeHead(layer.bytes, head[1], size) : await data.head(spec.sentence, ...head);
     signal.throwIfAborted();
-    const weights = project(matrix, target, source, spec.drop);
+    const weights = project(matrix, target, source, renormalizes(spec, source));
     accumulate(total, weights, spec.aggregate);
     if (!aggregated) sets[index] = weights;
   }
@@ -125,6 +125,11 @@ export async function buildScene(
   const scene = { spec, reply, source, target, sets, aggregate: total, aggregated, top: maximum(total) };
   if (!exact) known.set(key, scene, total.byteLength * (1 + sets.length));
   return scene;
+}
+
+/** Whether rows are divided by their sum over the shown columns: others are dropped, or lie outside the sound. */
+export function renormalizes({ drop }: Pick<SceneSpec, "drop">, source: Units): boolean {
+  return drop || source.assign.includes(-1);
 }
 
 /** Whether several heads are drawn as one set of lines. */
@@ -168,7 +173,7 @@ export async function exactWeightsOf(
   unit: number,
 ): Promise<Float32Array | null> {
   const { spec, source, target } = scene;
-  if (side === "source" && spec.drop) return null;
+  if (side === "source" && renormalizes(spec, source)) return null;
   const positions = unitsOf(scene, side).positions[unit] ?? [];
   const perPosition = await Promise.all(
     positions.map((position) =>
@@ -183,7 +188,7 @@ export async function exactWeightsOf(
     const one = oneUnit(parts.length);
     const weights =
       side === "target"
-        ? project(stackRows(parts), one, source, spec.drop)
+        ? project(stackRows(parts), one, source, renormalizes(spec, source))
         : project(stackColumns(parts), target, one, false);
     accumulate(total, weights, spec.aggregate);
   });

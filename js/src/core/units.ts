@@ -30,7 +30,9 @@ export function makeUnits(axis: Axis, options: { words: boolean; drop: boolean }
   const unitOfWord = new Map<number, number>();
   axis.labels.forEach((label, position) => {
     const special = axis.special[position] ?? false;
-    if (special && options.drop) return;
+    const kind = kindAt(axis, position);
+    // What lies after the end of a sound is never shown among what was heard.
+    if (special && (options.drop || kind === "audio")) return;
     const word = axis.groups[position] ?? -1;
     const text = axis.texts?.[position] ?? null;
     const merges = options.words && word >= 0;
@@ -40,7 +42,7 @@ export function makeUnits(axis: Axis, options: { words: boolean; drop: boolean }
       units.labels.push(merges ? (axis.words[word] ?? label) : label);
       units.asides.push(null);
       units.special.push(special);
-      units.kinds.push(kindAt(axis, position));
+      units.kinds.push(kind);
       units.places.push(placeAt(axis, position));
       units.positions.push([]);
       if (merges) unitOfWord.set(word, unit);
