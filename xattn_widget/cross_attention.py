@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from xattn_widget.alignment.links import Method, align_record
+from xattn_widget.alignment.word_times import TimingMethod, WordTime, word_times
 from xattn_widget.inputs.text.assigning import assign_words
 from xattn_widget.record import storage
 from xattn_widget.record.data import Aggregate, AttentionData
@@ -49,6 +50,8 @@ class CrossAttention(AttentionData):
             captured; None for other sources.
         end_row: ``[layers, heads, source]`` weights of the decoder state that has read the end of the target and whose
             prediction is not part of it; None if it was not read. Word times need it to equal openai-whisper's.
+        timing: the heads that time the words of this model and their lag, or None if the model is unknown; see
+            :meth:`word_times`.
 
     Raises:
         ValueError: the shapes of weights and axes do not match.
@@ -148,6 +151,41 @@ class CrossAttention(AttentionData):
         return align_record(
             self, heads, method=method, words=words, special=special, aggregate=aggregate, at_least=at_least
         )
+
+    def word_times(
+        self,
+        heads: Sequence[tuple[int, int]] | None = None,
+        lag: float | None = None,
+        method: TimingMethod = "dtw",
+    ) -> list[WordTime]:
+        """When each target word was said, for a record of sound.
+
+        Weights are cropped to the sound; each becomes a z-score of its column over all decoder rows; these pass a median
+        filter of 7 positions along time; and the mean over the heads is walked by a monotone path. A word begins where
+        the row of its first token begins, and ends where the row after its last token begins: that of the next token or
+        of the end. This is openai-whisper's ``find_alignment``, with the same results for its heads, spectrogram and
+        rows (``end_row`` among them). Rows are read as ``"output"``, whatever the current reading. Special tokens, such
+        as those of timestamps, are in no word. An n-best list gives the times of its first hypothesis.
+
+        Args:
+            heads: (layer, head) pairs. By default those of :attr:`timing`: the calibrated set, else the ones that the
+                model's generation config names. A record without them uses its six heads with the most weight near
+                their paths (see :func:`best_alignment_heads`).
+            lag: seconds to subtract from all times, which then stay within the sound. By default the lag of
+                :attr:`timing` if its heads are used, otherwise 0.
+            method: ``"dtw"``, dynamic time warping.
+
+        Returns:
+            A ``(word, start, end, confidence)`` for each target word, in seconds from the beginning of the recording
+            (``sound.offset`` is added). The confidence is the mean of the probabilities of the word's tokens, or None
+            without ``logprobs``. openai-whisper takes these probabilities among text tokens alone, so that its are a
+            little higher.
+
+        Raises:
+            ValueError: the source is not sound, positions have no seconds, rows were merged or dropped, a head that
+                does not exist, a lag that is not finite, or an unknown method.
+        """
+        return word_times(self, heads, lag, method)
 
     def plot(
         self,

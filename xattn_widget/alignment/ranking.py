@@ -11,6 +11,7 @@ import torch
 from xattn_widget.alignment.aer import Corpus, alignment_error_rate
 from xattn_widget.alignment.evidence import one_to_one
 from xattn_widget.alignment.links import Method, align_record
+from xattn_widget.alignment.timing_heads import weight_near_path
 from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.scores import Score, find_score
 
@@ -23,7 +24,7 @@ class HeadAlignment(NamedTuple):
         head: counted from 0.
         reading: whether its rows are labeled by the token predicted (``"output"``) or read (``"input"``).
         value: the value that it was ranked by.
-        measure: what the value is: ``"aer"``, ``"one_to_one"`` or the name of a score.
+        measure: what the value is: ``"aer"``, ``"one_to_one"``, ``"weight_near_path"`` or the name of a score.
     """
 
     layer: int
@@ -52,6 +53,10 @@ def best_alignment_heads(
     ``examples/alignment``, on which it was chosen, its rank correlation with the error rate is .62 and its first two
     heads are the best two. It assumes languages with mostly the same word order.
 
+    Heads over sound are ranked by the mean weight within 100 ms of their own monotone path, under the reading
+    ``"output"``, by which they time words. With Whisper tiny.en and base, its rank correlation with the error of word
+    times is -.80 and -.92.
+
     Args:
         records: records of one model. For gold, the targets must be the gold targets (teacher forcing), with the words
             that gold counts (see ``record.with_words``).
@@ -79,6 +84,14 @@ def best_alignment_heads(
     if sure is not None and by is not None:
         raise ValueError("give gold (sure links) or a score to rank by, not both")
     layers, heads = grids.pop()
+    sounds = {record.source.kind == "audio" for record in records}
+    if len(sounds) > 1:
+        raise ValueError("some of the records are of sound and some are not: rank heads by one kind")
+    if sounds == {True}:
+        if sure is not None:
+            raise ValueError("gold links are about text; for records of sound use calibrate_heads with word times")
+        if by is None:
+            return _ranked_by_path(records)
     readings: list[Reading] = [
         reading for reading in records[0].targets if all(reading in record.targets for record in records)
     ]
@@ -109,3 +122,13 @@ def best_alignment_heads(
                 ranked.append((key, HeadAlignment(layer, head, reading, value, measure)))
     ranked.sort(key=lambda item: (math.isnan(item[0]), item[0]))
     return [entry for _, entry in ranked]
+
+
+def _ranked_by_path(records: Sequence[AttentionData]) -> list[HeadAlignment]:
+    grid = torch.stack([weight_near_path(record) for record in records]).nanmean(0)
+    entries = [
+        HeadAlignment(layer, head, "output", float(grid[layer, head]), "weight_near_path")
+        for layer in range(grid.shape[0])
+        for head in range(grid.shape[1])
+    ]
+    return sorted(entries, key=lambda entry: (math.isnan(entry.value), -entry.value))

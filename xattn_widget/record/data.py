@@ -9,8 +9,10 @@ from typing import Any, Literal, Self, TypeVar, get_args
 import torch
 
 from xattn_widget.record.axis import Axis, Word
+from xattn_widget.record.heads import check_heads
 from xattn_widget.record.sound import Sound
 from xattn_widget.record.special import Special, cut
+from xattn_widget.record.timing import Timing
 
 Reading = Literal["output", "input"]
 Aggregate = Literal["mean", "max"]
@@ -42,6 +44,7 @@ class AttentionData:
     sound: Sound | None = None
     outside: torch.Tensor | None = None
     end_row: torch.Tensor | None = None
+    timing: Timing | None = None
 
     def __post_init__(self) -> None:
         if self.weights.dim() != 4 or self.weights.numel() == 0:
@@ -75,6 +78,8 @@ class AttentionData:
             if value is not None and value.shape != shape:
                 axes = "target" if name == "outside" else "source"
                 raise ValueError(f"{name} must be [layers, heads, {axes}] = {list(shape)}, got {list(value.shape)}")
+        if self.timing is not None:
+            check_heads(self.timing.heads, self.layers, self.heads)
         object.__setattr__(self, "weights", self.weights.detach().to("cpu", torch.float32))
 
     def _row_shape(self) -> torch.Size:

@@ -13,6 +13,7 @@ from xattn_widget.messages.characters import brief
 from xattn_widget.record.axis import NO_WORD, Axis, AxisKind
 from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.record.sound import Sound
+from xattn_widget.record.timing import Timing, TimingSource
 
 # Sums of rows that were given in half precision differ from 1 by at most this much.
 _TOLERANCE = 0.01
@@ -90,6 +91,11 @@ _SOUND = {
     "rate": _Field("a whole number above 0", lambda value: _is_whole(value) and value > 0),
     "offset": _Field("a number that is not negative", lambda value: _is_number(value) and value >= 0),
 }
+_TIMING = {
+    "heads": _Field("a list of [layer, head]", _list_of(_is_span)),
+    "lag": _Field("a number", _is_number),
+    "source": _Field(f"one of {', '.join(get_args(TimingSource))}", lambda value: value in get_args(TimingSource)),
+}
 _RECORD = {
     "source": _Field("an axis", _is_object),
     "targets": _Field(
@@ -108,6 +114,7 @@ _RECORD = {
     "steps": _Field(f"a list of {', '.join(_STEPS)}", _list_of(lambda value: value in _STEPS), required=False),
     "whole_rows": _Field("true or false", _is_flag, required=False),
     "sound": _Field("an object, or null", _optional(_is_object), required=False),
+    "timing": _Field("an object, or null", _optional(_is_object), required=False),
 }
 
 
@@ -230,6 +237,7 @@ def _read_record(fields: Any, remaining: dict[str, torch.Tensor], index: int, re
             sound=_read_sound(fields.get("sound"), take),
             outside=take("outside", False),
             end_row=take("end_row", False),
+            timing=_read_timing(fields.get("timing")),
         )
         last = next((step for step in reversed(steps) if step != "words"), None)
         check_values(record, fields.get("whole_rows", False) or last in _NORMALIZING)
@@ -245,6 +253,13 @@ def _read_sound(fields: Any, take: Callable[[str, bool], torch.Tensor | None]) -
     samples = take("sound.samples", True)
     assert samples is not None
     return Sound(samples, fields["rate"], take("sound.features", False), float(fields["offset"]))
+
+
+def _read_timing(fields: Any) -> Timing | None:
+    if fields is None:
+        return None
+    _check_fields(fields, _TIMING, "the timing")
+    return Timing(tuple((layer, head) for layer, head in fields["heads"]), fields["lag"], fields["source"])
 
 
 def _read_axis(fields: Any, name: str) -> Axis:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +49,8 @@ def save(record: AttentionData, path: str | Path) -> Path:
             if sound.features is not None:
                 tensors[f"{index}.sound.features"] = sound.features.contiguous()
         fields: dict[str, Any] = {} if sound is None else {"sound": {"rate": sound.rate, "offset": sound.offset}}
+        if item.timing is not None:
+            fields["timing"] = asdict(item.timing)
         described.append(
             fields
             | {

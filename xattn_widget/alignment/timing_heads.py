@@ -1,0 +1,58 @@
+"""Which heads of a speech model time words: chosen by recordings with known word times, or guessed without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from xattn_widget.alignment.dtw import row_spans
+from xattn_widget.alignment.time_path import sound_alone, timed_rows
+from xattn_widget.record.data import AttentionData
+from xattn_widget.record.timing import Timing
+
+# Weight this near to the path counts as on it.
+NEAR_SECONDS = 0.1
+# How many heads are guessed.
+GUESSED_HEADS = 6
+
+
+def weight_near_path(record: AttentionData) -> torch.Tensor:
+    """The mean weight within 100 ms of each head's own monotone path, a predictor of how well the head times words.
+
+    Args:
+        record: a record of sound.
+
+    Returns:
+        ``[layers, heads]`` float64 in 0 to 1; NaN without a token that is not special.
+
+    Raises:
+        ValueError: the record has no sound or lacks rows.
+    """
+    record = sound_alone(record)
+    layers, heads, _, positions = record.weights.shape
+    if all(record.target.special):
+        return torch.full((layers, heads), torch.nan, dtype=torch.float64)
+    rows = timed_rows(record)
+    spans = row_spans(rows.scores.flatten(0, 1).numpy(), like_whisper=True)
+    step = (rows.starts[-1] - rows.starts[0]) / positions
+    near = min(round(NEAR_SECONDS / step), positions - 1) if step > 0 else 0
+    weights = rows.weights.flatten(0, 1).double().nan_to_num(1 / positions)
+    before = torch.nn.functional.pad(weights.cumsum(-1), (1, 0))  # [heads, rows, positions + 1]
+    columns = torch.arange(positions)
+    around = before[..., (columns + near + 1).clamp(max=positions)] - before[..., (columns - near).clamp(min=0)]
+    totals = torch.nn.functional.pad(around.cumsum(-1), (1, 0))
+    first, last = (torch.from_numpy(part)[..., None] for part in spans)
+    on_path = (totals.gather(-1, last + 1) - totals.gather(-1, first))[..., 0].sum(-1)
+    return (on_path / (last - first + 1)[..., 0].sum(-1)).reshape(layers, heads)
+
+
+def guessed_timing(records: Sequence[AttentionData]) -> Timing:
+    """The heads with the most weight near their paths, without a lag: it takes known word times to measure it.
+
+    Args:
+        records: records of sound from one model.
+    """
+    grid = torch.stack([weight_near_path(record) for record in records]).nanmean(0).nan_to_num(0.0)
+    best = grid.flatten().argsort(descending=True, stable=True)[:GUESSED_HEADS]
+    return Timing(tuple(divmod(number, grid.shape[1]) for number in best.tolist()))
