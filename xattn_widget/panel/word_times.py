@@ -8,45 +8,62 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import torch
-
-from xattn_widget.alignment.dtw import monotone_path
+from xattn_widget.alignment.dtw import row_spans
+from xattn_widget.alignment.time_path import sound_alone, timed_rows
+from xattn_widget.alignment.timing_heads import guessed_timing
+from xattn_widget.alignment.word_times import word_times
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.record.data import AttentionData
+from xattn_widget.record.timing import Timing
 
-# A word of a reference with its start and end in seconds.
+# A word of a reference with its start and end in seconds of the recording.
 GoldWord = tuple[str, float, float]
 Head = tuple[int, int]
-_MEDIAN = 7
 
 
 def describe_word_times(
     record: AttentionData, heads: Sequence[Head] | None, gold: Sequence[GoldWord] | None
 ) -> dict[str, Any]:
-    """The times of the words of a record, in seconds from the beginning of its sound.
+    """The times of the words of a record, in seconds from the beginning of its own sound.
 
     Args:
         record: a record of sound.
-        heads: (layer, head) pairs to read the times from; None for those that are known to time words best.
-        gold: the true times of the words, or None.
+        heads: (layer, head) pairs to read the times from; None for those that are known or guessed to be the best.
+        gold: the true times of the words in the recording, or None.
 
     Returns:
         The words (text, start, end, confidence, and rows: the first target position and the one after the last), the
-        path (target position, start, end), the heads with the lag that was subtracted, what chose the heads, and the
-        words of the reference, each with the index of the word that it belongs to, or None.
+        path (target position, start, end) as the weights have it, the heads with the lag that was subtracted from the
+        words, what chose the heads, and the words of the reference, each with the index of the word that it belongs
+        to, or None.
 
     Raises:
-        ValueError: a record without words or without times of its positions.
+        ValueError: see :meth:`xattn_widget.CrossAttention.word_times`.
     """
-    words, path = _timed(record, heads or last_half(record))
+    record = sound_alone(record)
+    offset = 0.0 if record.sound is None else record.sound.offset
+    timing = record.timing or guessed_timing([record])
+    chosen = list(timing.heads if heads is None else heads)
+    is_known = set(chosen) == set(timing.heads)
+    lag = timing.lag if is_known else 0.0
+    times = word_times(record, chosen, lag)
+    words = [
+        {
+            "text": well_formed(word.text),
+            "start": time.start - offset,
+            "end": time.end - offset,
+            "confidence": time.confidence if time.confidence is not None and math.isfinite(time.confidence) else None,
+            "rows": [word.start, word.stop],
+        }
+        for word, time in zip(record.target.word_spans(), times, strict=True)
+    ]
     return {
         "words": words,
-        "path": path,
-        "heads": [list(head) for head in heads or last_half(record)],
-        "lag": 0.0,
-        "chosen": "picked" if heads else "guessed",
-        "gold": None if gold is None else match_gold(gold, [word["text"] for word in words]),
+        "path": _path(record, chosen) if words else [],
+        "heads": [list(head) for head in chosen],
+        "lag": lag,
+        "chosen": timing.source if is_known else "picked",
+        "gold": None if gold is None else match_gold(gold, [time.word for time in times], offset),
     }
 
 
@@ -56,11 +73,13 @@ def marked_heads(record: AttentionData) -> dict[str, list[list[int]]]:
     Returns:
         Lists of [layer, head] under ``"model"`` and ``"calibrated"``; empty where nothing is known.
     """
-    return {"model": [], "calibrated": []}
+    timing = record.timing or Timing(((0, 0),))
+    heads = [list(head) for head in timing.heads]
+    return {source: heads if timing.source == source else [] for source in ("model", "calibrated")}
 
 
-def match_gold(gold: Sequence[GoldWord], words: Sequence[str]) -> list[dict[str, Any]]:
-    """The words of a reference, each with the index of the same word of the record, or None.
+def match_gold(gold: Sequence[GoldWord], words: Sequence[str], offset: float = 0.0) -> list[dict[str, Any]]:
+    """The words of a reference, each with the index of the same word of the record, or None, ``offset`` seconds earlier.
 
     Words are compared in order, regardless of case and punctuation; a single word that is spelled differently between
     two that agree is the same one.
@@ -72,72 +91,40 @@ def match_gold(gold: Sequence[GoldWord], words: Sequence[str]) -> list[dict[str,
         if kind == "equal" or (kind == "replace" and stop - start == last - first):
             places[start:stop] = range(first, last)
     return [
-        {"text": well_formed(text), "start": start, "end": end, "word": word}
+        {"text": well_formed(text), "start": start - offset, "end": end - offset, "word": word}
         for (text, start, end), word in zip(gold, places, strict=True)
     ]
 
 
 def read_gold_times(value: Any) -> tuple[GoldWord, ...] | None:
-    """True word times, if that is what ``value`` is: (word, start, end) triples with times in seconds; None if not.
+    """True word times, if ``value`` lists (word, start, end) with times in seconds, as ``word_times`` does; None if not.
 
     Raises:
         ValueError: a word that ends before it starts, or a time that is not a number.
     """
     if isinstance(value, str) or not isinstance(value, Sequence) or not value:
         return None
-    if not all(isinstance(entry, Sequence) and len(entry) == 3 and isinstance(entry[0], str) for entry in value):
+    if not all(isinstance(entry, Sequence) and len(entry) in (3, 4) and isinstance(entry[0], str) for entry in value):
         return None
-    gold = tuple((text, float(start), float(end)) for text, start, end in value)
+    gold = tuple((text, float(start), float(end)) for text, start, end, *_ in value)
     for text, start, end in gold:
         if not (math.isfinite(start) and math.isfinite(end) and start <= end):
-            raise ValueError(f"the reference says that the word {text!r} lasts from {start} to {end} s: give start <= end")
+            raise ValueError(
+                f"the reference says that the word {text!r} lasts from {start} to {end} s: give start <= end"
+            )
     return gold
 
 
-def last_half(record: AttentionData) -> list[Head]:
-    """All heads of the last half of the layers."""
+def _path(record: AttentionData, heads: Sequence[Head]) -> list[list[float]]:
+    """(target position, start, end) of each row on the monotone path, in seconds of the record's own sound."""
+    rows = timed_rows(record, heads)
+    first, last = row_spans(rows.scores.mean(0)[None].numpy(), like_whisper=True)
+    spans = zip(first[0].tolist(), last[0].tolist(), strict=True)
     return [
-        (layer, head) for layer in range(record.layers // 2, record.layers) for head in range(record.heads)
+        [rows.first + row, float(rows.starts[start]), float(rows.starts[end + 1])]
+        for row, (start, end) in enumerate(spans)
     ]
 
 
 def _plain(word: str) -> str:
     return "".join(char for char in unicodedata.normalize("NFKC", word).casefold() if char.isalnum())
-
-
-def _timed(record: AttentionData, heads: Sequence[Head]) -> tuple[list[dict[str, Any]], list[list[float]]]:
-    cropped = record.read_as("output").cropped() if "output" in record.targets else record.cropped()
-    places = cropped.source.places
-    spans = cropped.target.word_spans()
-    if places is None or not spans:
-        raise ValueError("words have no times here: the record has no words, or its source positions have no times")
-    weights = torch.stack([cropped.weights[layer, head] for layer, head in heads])
-    if cropped.end_row is not None:
-        last = torch.stack([cropped.end_row[layer, head] for layer, head in heads])
-        weights = torch.cat([weights, last[:, None]], dim=1)
-    deviation, mean = torch.std_mean(weights, dim=-2, keepdim=True, unbiased=False)
-    scores = ((weights - mean) / deviation.clamp_min(1e-9)).nan_to_num(0.0)
-    if scores.shape[-1] > _MEDIAN // 2:
-        padded = torch.nn.functional.pad(scores, (_MEDIAN // 2,) * 2, mode="reflect")
-        scores = padded.unfold(-1, _MEDIAN, 1).median(-1).values
-    first, last_row = spans[0].start, len(cropped.target)
-    path = monotone_path(scores.mean(0)[first:last_row]).numpy()
-    rows = []
-    for row in range(last_row - first):
-        columns = path[path[:, 0] == row, 1]
-        rows.append([first + row, places[columns[0]][0], places[columns[-1]][1]])
-    logprobs = None if cropped.logprobs is None else cropped.logprobs.numpy()
-    words = []
-    for text, start, stop in spans:
-        confidence = None if logprobs is None else float(np.exp(logprobs[start:stop].mean()))
-        end = rows[stop - first][1] if stop - first < len(rows) else rows[-1][2]
-        words.append(
-            {
-                "text": well_formed(text),
-                "start": rows[start - first][1],
-                "end": max(end, rows[start - first][1]),
-                "confidence": confidence if confidence is not None and math.isfinite(confidence) else None,
-                "rows": [start, stop],
-            }
-        )
-    return words, rows
