@@ -105,8 +105,8 @@ def _document(title: str, state: str, summary: str) -> str:
     script = f"\n{built_file('page.js')}\n".replace("</script", "<\\/script")
     allowed = _hash(script)
     policy = (
-        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data: blob:; media-src blob:; base-uri 'none'; "
-        "form-action 'none'"
+        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data: blob:; media-src blob:; "
+        "base-uri 'none'; form-action 'none'"
     )
     head = element(
         "head",

@@ -109,7 +109,7 @@ class View:
     sound_weights: Annotated[
         str,
         Choice(("cropped", "raw", "zscored", "filtered")),
-        'The weights that panel="sound" shows: "cropped" to the sound, each row divided by its sum; "raw", as captured; '
+        'The weights of panel="sound": "cropped" to the sound, each row divided by its sum; "raw", as captured; '
         '"zscored", cropped and then standardized over the rows, as openai-whisper does before it times words; '
         '"filtered", the same after a median over seven positions.',
     ] = "cropped"

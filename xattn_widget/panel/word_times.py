@@ -109,9 +109,7 @@ def read_gold_times(value: Any) -> tuple[GoldWord, ...] | None:
     gold = tuple((text, float(start), float(end)) for text, start, end, *_ in value)
     for text, start, end in gold:
         if not (math.isfinite(start) and math.isfinite(end) and start <= end):
-            raise ValueError(
-                f"the reference says that the word {text!r} lasts from {start} to {end} s: give start <= end"
-            )
+            raise ValueError(f"a reference says that {text!r:.40} lasts from {start} to {end} s: give start <= end")
     return gold
 
 

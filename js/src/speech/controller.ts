@@ -342,6 +342,7 @@ export function mountSpeech(context: Context): SpeechMounted {
     source,
     title: "Sound, attention over time and words, to play",
     hint: "Point at a word to see where its row looks, click it to play it. Space plays, a drag selects, Ctrl + wheel zooms.",
+    readsOut: true,
     previews: true,
     combines: true,
     options: ["words", "special", "reading", "aggregate"],

@@ -18,7 +18,7 @@ export interface SoundMarks {
   selection: Span | null;
 }
 
-const VEIL = 0.78;
+const VEIL = 0.72;
 
 export function paintHeadMarks(
   surface: Surface,
@@ -63,8 +63,14 @@ export function paintRowMarks(
       { color: index === marks.row ? theme.foreground : theme.accent, width: index === marks.row ? 1.5 : 2 },
     );
     // Over the labels around it, which may be as close as a row.
-    surface.fill({ x: 0, y: y + row / 2 - 8, width: plot.x - 2, height: 16 }, theme.paper);
-    paintLabel(surface, content, layout, index, Math.max(8, Math.min(window.height - 8, y + row / 2)), true);
+    const middle = y + row / 2;
+    for (let near = index - Math.ceil(15 / row); near <= index + Math.ceil(15 / row); near++) {
+      const other = yOf(near) + row / 2;
+      if (Math.abs(other - middle) < 15 && row < 15)
+        surface.fill({ x: 0, y: other - 8, width: plot.x - 2, height: 16 }, theme.paper);
+    }
+    surface.fill({ x: 0, y: middle - 8, width: plot.x - 2, height: 16 }, theme.paper);
+    paintLabel(surface, content, layout, index, Math.max(8, Math.min(window.height - 8, middle)), true);
     const word = timing.words[timing.wordOfRow[index] ?? -1];
     if (word)
       surface.curves({ color: theme.foreground, width: 1.5 }, (curve) => {

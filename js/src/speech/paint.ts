@@ -123,6 +123,12 @@ function paintNames(surface: Surface, { theme, gray }: SoundContent, layout: Sou
     write(gray ? "model reads" : "", layout.picture.y + layout.picture.height / 2 + 7);
   }
   write("words", layout.words.y + layout.words.height / 2);
+  if (hasOutside(layout))
+    surface.text(
+      "outside",
+      { x: layout.width - 2, y: layout.height - 9 },
+      { color: theme.muted, size: 11, align: "right" },
+    );
   if (layout.gold.height > 0) write("reference", layout.gold.y + layout.gold.height / 2);
 }
 
@@ -133,7 +139,7 @@ function paintBoundaries(surface: Surface, content: SoundContent, layout: SoundL
   if (layout.plot.width < LEAST_APART * words.length) return;
   const bottom = layout.words.y;
   const inside = clip(layout);
-  const color = { color: theme.accent, width: 1, opacity: 0.45 };
+  const color = { color: theme.accent, width: 1, opacity: 0.28 };
   surface.inside(inside, { x: 0, y: 0 }, () =>
     surface.curves(color, (curve) => {
       for (const time of new Set(words.flatMap(({ start, end }) => [start, end]))) {
@@ -263,9 +269,14 @@ export function paintRows(
   paintOutsideZone(surface, content, layout, top, height);
   for (const index of shownLabels(units.labels.length, row, from, to))
     paintLabel(surface, content, layout, index, top + (index - from + 0.5) * row, false);
-  if (plot.x + plot.width + 10 < layout.width)
+  if (hasOutside(layout))
     for (let index = from; index < to; index++)
       paintOutside(surface, content, layout, index, top + (index - from) * row);
+}
+
+/** Whether there is a column for the shares of rows outside the sound. */
+function hasOutside({ plot, width }: SoundLayout): boolean {
+  return plot.x + plot.width + 10 < width;
 }
 
 export function paintLabel(
