@@ -16,6 +16,7 @@ import {
   oneUnit,
   project,
   rowOf,
+  type UnitOptions,
   type Units,
 } from "./units";
 
@@ -54,10 +55,10 @@ function keyOf({ heads, aggregate, combined, words, drop, reading }: SceneSpec):
 }
 
 /** The same object for the same choice: views keep their tokens, and the focus on them, as long as it is the same. */
-function unitsFor(axis: Axis, options: { words: boolean; drop: boolean }): Units {
+function unitsFor(axis: Axis, options: UnitOptions): Units {
   const known = unitsOfAxis.get(axis) ?? [];
   unitsOfAxis.set(axis, known);
-  const choice = Number(options.words) + 2 * Number(options.drop);
+  const choice = Number(options.words) + 2 * Number(options.drop) + 4 * Number(options.crop ?? false);
   known[choice] ??= makeUnits(axis, options);
   return known[choice];
 }
@@ -86,7 +87,8 @@ export async function buildScene(
   const before = exact ? undefined : known.get(key);
   if (before) return before;
   const options = { words: spec.words, drop: spec.drop };
-  const source = unitsFor(reply.source, options);
+  // Of a sound, what lies after its end is not shown among what was heard.
+  const source = unitsFor(reply.source, { ...options, crop: true });
   const target = unitsFor(reply.target[spec.reading], options);
   const aggregated = isAggregated(spec);
   const sets: Float32Array[] = [];

@@ -17,7 +17,17 @@ export interface Units {
   positions: number[][];
 }
 
-export function makeUnits(axis: Axis, options: { words: boolean; drop: boolean }): Units {
+/** What becomes of the positions of an axis. */
+export interface UnitOptions {
+  /** Merge subwords into words. */
+  words: boolean;
+  /** Leave out special tokens. */
+  drop: boolean;
+  /** Leave out what lies outside a sound: the positions after its end. */
+  crop?: boolean;
+}
+
+export function makeUnits(axis: Axis, options: UnitOptions): Units {
   const units: Units = {
     labels: [],
     asides: [],
@@ -31,8 +41,7 @@ export function makeUnits(axis: Axis, options: { words: boolean; drop: boolean }
   axis.labels.forEach((label, position) => {
     const special = axis.special[position] ?? false;
     const kind = kindAt(axis, position);
-    // What lies after the end of a sound is never shown among what was heard.
-    if (special && (options.drop || kind === "audio")) return;
+    if (special && (options.drop || (options.crop && kind === "audio"))) return;
     const word = axis.groups[position] ?? -1;
     const text = axis.texts?.[position] ?? null;
     const merges = options.words && word >= 0;

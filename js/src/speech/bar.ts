@@ -5,7 +5,6 @@ import { type Span, spanText, timeText } from "./timeline";
 
 export interface BarEvents {
   toggle(): void;
-  playSelection(): void;
   zoomToSelection(): void;
   clearSelection(): void;
   zoom(factor: number): void;
@@ -56,8 +55,7 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
     "span",
     { class: "xattn-selected-span", attrs: { role: "group", "aria-label": "Selection" } },
     chosen,
-    button("Play it", "Play the selection (Enter)", events.playSelection),
-    button("Zoom to it", "Show the selection alone (z)", events.zoomToSelection),
+    button("Zoom to it", "Show the selection alone (Z)", events.zoomToSelection),
     button("×", "Clear the selection (Escape)", events.clearSelection, "xattn-icon"),
   );
   const closer = button("+", "Zoom in (+, or Ctrl and the wheel)", () => events.zoom(1 / 2), "xattn-icon");
@@ -97,9 +95,9 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
     element,
     tick,
     show({ silence, playing, time, seconds, selection: span, isZoomed, weights: kind }) {
-      setText(play, playing ? "Pause" : "Play");
+      setText(play, playing ? "Pause" : span ? "Play selection" : "Play");
       play.disabled = silence !== "";
-      play.title = silence || "Play or pause (Space)";
+      play.title = silence || (span ? "Play the selection (Space)" : "Play or pause (Space)");
       tick(time, seconds);
       selection.hidden = span === null;
       if (span) setText(chosen, spanText(span));

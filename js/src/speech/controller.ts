@@ -73,7 +73,6 @@ export function mountSpeech(context: Context): SpeechMounted {
     {
       bar: {
         toggle,
-        playSelection: () => selection.value && playSpan(selection.value),
         zoomToSelection: () => selection.value && show(selection.value),
         clearSelection: () => {
           selection.value = null;
