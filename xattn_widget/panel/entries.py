@@ -96,13 +96,14 @@ class Entry:
         }
         if self.version is not None:
             described["version"] = self.version
-        if self.record.sound is not None:
+        if self._sound is not None:
             described["sound"] = self._sound
         return described
 
     @cached_property
-    def _sound(self) -> dict[str, Any]:
-        return describe_sound(self.record.sound) | {"marked": marked_heads(self.record)}
+    def _sound(self) -> dict[str, Any] | None:
+        sound = self.record.sound
+        return None if sound is None else describe_sound(sound) | {"marked": marked_heads(self.record)}
 
 
 def list_entries(records: Any, names: Sequence[str] | None, reference: Any, reference_words: bool) -> list[Entry]:

@@ -98,7 +98,7 @@ def _heads(least: int) -> Field:
 
 
 def _heads_or_none(value: Any, record: AttentionData, subject: Subject) -> list[list[int]] | None:
-    return None if value is None else _HEADS.read(value, record, subject)  # type: ignore[no-any-return]
+    return None if value is None else list(_HEADS.read(value, record, subject))
 
 
 def _text(value: Any, record: AttentionData, subject: Subject) -> str:

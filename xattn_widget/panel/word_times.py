@@ -79,7 +79,7 @@ def marked_heads(record: AttentionData) -> dict[str, list[list[int]]]:
 
 
 def match_gold(gold: Sequence[GoldWord], words: Sequence[str], offset: float = 0.0) -> list[dict[str, Any]]:
-    """The words of a reference, each with the index of the same word of the record, or None, ``offset`` seconds earlier.
+    """The words of a reference, ``offset`` seconds earlier, each with the index of the record's same word or None.
 
     Words are compared in order, regardless of case and punctuation; a single word that is spelled differently between
     two that agree is the same one.
@@ -97,7 +97,7 @@ def match_gold(gold: Sequence[GoldWord], words: Sequence[str], offset: float = 0
 
 
 def read_gold_times(value: Any) -> tuple[GoldWord, ...] | None:
-    """True word times, if ``value`` lists (word, start, end) with times in seconds, as ``word_times`` does; None if not.
+    """True word times, if ``value`` lists (word, start, end) in seconds, as ``word_times`` does; None if not.
 
     Raises:
         ValueError: a word that ends before it starts, or a time that is not a number.
