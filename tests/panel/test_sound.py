@@ -25,9 +25,6 @@ from xattn_widget.panel.page import page_bytes
 from xattn_widget.panel.state import PanelState
 from xattn_widget.panel.static_picture import summary_picture
 from xattn_widget.record.sound import Sound
-from xattn_widget.record.timing import Timing
-
-TIMING = Timing(((0, 1), (1, 2)), 0.05, "model")
 
 
 def with_samples(samples, rate=16_000):
@@ -118,7 +115,7 @@ def test_a_record_without_features_or_sound_says_so():
 
 def test_the_first_message_about_thirty_seconds_is_small():
     samples = np.random.default_rng(0).normal(0, 0.1, 480_000).clip(-1, 1)
-    state = PanelState(replace(with_samples(samples), timing=TIMING))
+    state = PanelState(with_samples(samples))
     assert len(json.dumps(state.describe_entries())) < 4000
 
 
@@ -127,8 +124,8 @@ def test_the_first_message_about_thirty_seconds_is_small():
 
 @pytest.mark.parametrize("offset", [0.0, 12.5])
 def test_word_times_are_those_of_the_record_counted_from_its_own_sound(offset):
-    sounding = replace(record_of_sound(offset=offset), timing=TIMING)
-    reply, _ = PanelState(sounding).answer({"kind": "word_times", "sentence": 0})
+    sounding = record_of_sound(offset=offset)
+    reply, _ = PanelState(sounding).answer({"kind": "word_times", "sentence": 0, "heads": []})
     expected = sounding.word_times()
     assert [word["text"] for word in reply["words"]] == ["one", "two", "three"]
     assert [word["rows"] for word in reply["words"]] == [[1, 2], [2, 3], [3, 4]]
@@ -139,7 +136,7 @@ def test_word_times_are_those_of_the_record_counted_from_its_own_sound(offset):
 
 
 def test_other_heads_time_words_without_the_lag():
-    sounding = replace(record_of_sound(), timing=TIMING)
+    sounding = record_of_sound()
     reply, _ = PanelState(sounding).answer({"kind": "word_times", "sentence": 0, "heads": [[1, 0]]})
     expected = sounding.word_times(heads=[(1, 0)])
     assert [word["start"] for word in reply["words"]] == pytest.approx([time.start for time in expected])
@@ -147,7 +144,7 @@ def test_other_heads_time_words_without_the_lag():
 
 
 def test_the_path_goes_through_every_row_from_the_first_word_and_never_back():
-    reply, _ = PanelState(record_of_sound()).answer({"kind": "word_times", "sentence": 0})
+    reply, _ = PanelState(record_of_sound(timing=None)).answer({"kind": "word_times", "sentence": 0, "heads": []})
     assert reply["chosen"] == "guessed"
     rows, starts, ends = zip(*reply["path"], strict=True)
     assert rows == (1, 2, 3, 4)
@@ -162,8 +159,8 @@ def test_the_path_goes_through_every_row_from_the_first_word_and_never_back():
 
 def test_a_reference_of_times_is_matched_by_words_in_order():
     gold = [("One,", 10.1, 10.2), ("extra", 10.2, 10.3), ("TWO", 10.3, 10.4), ("tree", 10.4, 10.6)]
-    state = PanelState(replace(record_of_sound(offset=10.0), timing=TIMING), reference=gold)
-    reply, _ = state.answer({"kind": "word_times", "sentence": 0})
+    state = PanelState(record_of_sound(offset=10.0), reference=gold)
+    reply, _ = state.answer({"kind": "word_times", "sentence": 0, "heads": []})
     assert [entry["word"] for entry in reply["gold"]] == [0, None, 1, 2]
     assert reply["gold"][0]["start"] == pytest.approx(0.1)
     assert state.entry.reference is None  # it is no alignment of words
@@ -174,9 +171,9 @@ def test_references_of_times_and_of_alignments_stand_side_by_side():
     state = PanelState([record(), record_of_sound(), record_of_sound(seed=1)], reference=["0-0", times, None])
     assert [entry.reference is not None for entry in state.entries] == [True, False, False]
     assert [entry.gold_times for entry in state.entries] == [None, (("one", 0.0, 0.2),), None]
-    own = state.answer({"kind": "word_times", "sentence": 1})[0]["words"]
+    own = state.answer({"kind": "word_times", "sentence": 1, "heads": []})[0]["words"]
     again = PanelState(record_of_sound(), reference=record_of_sound().word_times())
-    reply, _ = again.answer({"kind": "word_times", "sentence": 0})
+    reply, _ = again.answer({"kind": "word_times", "sentence": 0, "heads": []})
     assert [entry["start"] for entry in reply["gold"]] == pytest.approx([word["start"] for word in own])
 
 
@@ -187,11 +184,11 @@ def test_impossible_times_are_refused(times):
 
 
 def test_a_widget_answers_word_times_later_and_other_errors_as_text():
-    widget = CrossAttentionWidget(replace(record_of_sound(), timing=TIMING))
-    content, _ = ask(widget, {"id": "1", "kind": "word_times", "sentence": 0})
+    widget = CrossAttentionWidget(record_of_sound())
+    content, _ = ask(widget, {"id": "1", "kind": "word_times", "sentence": 0, "heads": []})
     assert len(content["words"]) == 3
-    merged = CrossAttentionWidget(replace(record_of_sound(), timing=TIMING).words())
-    content, _ = ask(merged, {"id": "1", "kind": "word_times", "sentence": 0})
+    merged = CrossAttentionWidget(record_of_sound().words())
+    content, _ = ask(merged, {"id": "1", "kind": "word_times", "sentence": 0, "heads": []})
     assert "before words()" in content["error"]
 
 
@@ -199,7 +196,7 @@ def test_a_widget_answers_word_times_later_and_other_errors_as_text():
 
 
 def test_records_of_sound_open_with_their_own_view_and_the_known_heads():
-    state = PanelState(replace(record_of_sound(), timing=TIMING))
+    state = PanelState(record_of_sound())
     assert (state.view.panel, state.view.heads) == ("sound", [[0, 1], [1, 2]])
     assert state.describe_entries()["sentences"][0]["sound"]["marked"] == {"model": [[0, 1], [1, 2]], "calibrated": []}
     assert PanelState(record_of_sound(), panel="all", layer=0).view.panel == "all"
@@ -225,7 +222,7 @@ def test_a_layer_comes_with_its_shares_outside_the_sound():
 
 
 def test_a_page_holds_the_sound_the_picture_and_the_times():
-    sounding = replace(record_of_sound(), timing=TIMING)
+    sounding = record_of_sound()
     state = PanelState(sounding, heads=[(1, 0)])
     page = page_bytes(state)
     assert b"media-src blob:" in page
@@ -233,14 +230,14 @@ def test_a_page_holds_the_sound_the_picture_and_the_times():
     for kind in ("sound", "features"):
         reply, (content,) = state.answer({"kind": kind, "sentence": 0})
         assert saved[kind] == reply | {"buffer": base64.b64encode(content).decode()}
-    assert [entry["heads"] for entry in saved["word_times"]] == [None, [[1, 0]]]
-    assert saved["word_times"][0]["reply"] == state.answer({"kind": "word_times", "sentence": 0})[0]
+    assert [entry["heads"] for entry in saved["word_times"]] == [[], [[1, 0]]]
+    assert saved["word_times"][0]["reply"] == state.answer({"kind": "word_times", "sentence": 0, "heads": []})[0]
     np.testing.assert_allclose(saved["layers"][1]["outside"], sounding.outside[1].numpy(), atol=5e-5)
 
 
 def test_a_page_of_limited_size_leaves_out_heads_and_then_the_sound():
     noise = torch.rand(40_000, generator=torch.Generator().manual_seed(1)) - 0.5
-    sounding = replace(record_of_sound(), timing=TIMING, sound=Sound(noise, 16_000))
+    sounding = replace(record_of_sound(), sound=Sound(noise, 16_000))
     state = PanelState(sounding)
     whole = page_bytes(state)
     sound = len(page_state(whole)["sentences"][0]["sound"]["buffer"])
@@ -263,7 +260,9 @@ def test_the_static_picture_shows_the_attention_along_the_sound():
     weights = torch.zeros(1, 1, 5, 50)
     for row in range(5):
         weights[0, 0, row, 8 * row : 8 * row + 4] = 0.25
-    sounding = replace(record_of_sound(layers=1, heads=1), weights=weights, outside=None, end_row=None, logprobs=None)
+    sounding = replace(
+        record_of_sound(layers=1, heads=1, timing=None), weights=weights, outside=None, end_row=None, logprobs=None
+    )
     picture = np.asarray(Image.open(io.BytesIO(summary_picture(PanelState(sounding)))).convert("RGB")).astype(int)
     # Blue cells, rows downward, each further to the right than the one before.
     blue = (picture[..., 2] - picture[..., 0] > 40) & (np.arange(picture.shape[1]) < 0.65 * picture.shape[1])
@@ -274,7 +273,7 @@ def test_the_static_picture_shows_the_attention_along_the_sound():
 
 
 def test_saved_weights_are_stored_once():
-    state = PanelState(replace(record_of_sound(), timing=TIMING))
+    state = PanelState(record_of_sound())
     (saved,) = page_state(page_bytes(state))["sentences"]
     bytes_of_head = zlib.decompress(base64.b64decode(saved["layers"][0]["heads"][0]))
     assert len(bytes_of_head) == 5 * 50

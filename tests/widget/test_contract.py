@@ -1,6 +1,5 @@
 """The contract of kernel and front end: js/src/core/contract.ts and the registry of views say what Python says."""
 
-import dataclasses
 import re
 import time
 from pathlib import Path
@@ -12,14 +11,10 @@ from xattn_widget import CrossAttentionWidget, show_cross_attention
 from xattn_widget.panel.protocol import ACTIONS, REQUESTS
 from xattn_widget.panel.setting_kinds import Choice, Flag, Heads, Share, Text, Whole
 from xattn_widget.panel.settings import SETTINGS, VIEW_SETTINGS
-from xattn_widget.record.timing import Timing
 
 SOURCES = Path(__file__).parents[2] / "js" / "src"
 CONTRACT = (SOURCES / "core" / "contract.ts").read_text(encoding="utf-8")
 VIEWS = (SOURCES / "views.ts").read_text(encoding="utf-8")
-
-
-TIMING = Timing(((0, 1), (1, 2)), 0.05, "model")
 
 
 def interface(name):
@@ -153,7 +148,7 @@ def test_a_reply_has_the_same_fields(widget, kind):
     fields, name, count = REPLIES[kind]
     if kind in ("sound", "features", "word_times"):
         times = [("one", 0.1, 0.2)]
-        widget = CrossAttentionWidget(dataclasses.replace(record_of_sound(), timing=TIMING), reference=times)
+        widget = CrossAttentionWidget(record_of_sound(), reference=times)
     content, buffers = ask(widget, {"id": "1", "kind": kind, "sentence": 0, **fields})
     content.pop("id")
     assert len(buffers) == count

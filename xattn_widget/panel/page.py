@@ -308,10 +308,10 @@ class _Sentence:
         """Whether the sound did not fit."""
         return self.record.sound is not None and "sound" not in self.sound
 
-    def _timed_heads(self) -> list[list[list[int]] | None]:
+    def _timed_heads(self) -> list[list[list[int]]]:
         """The heads by which the page knows word times: the best ones, and the picked ones."""
         picked = self.state.view.heads
-        return [None, fit_heads(picked, self.record)]
+        return [[], fit_heads(picked, self.record)]
 
     def largest(self) -> int:
         """The size in bytes of the first head to keep."""

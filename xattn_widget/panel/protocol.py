@@ -97,10 +97,6 @@ def _heads(least: int) -> Field:
     return Field(read)
 
 
-def _heads_or_none(value: Any, record: AttentionData, subject: Subject) -> list[list[int]] | None:
-    return None if value is None else list(_HEADS.read(value, record, subject))
-
-
 def _text(value: Any, record: AttentionData, subject: Subject) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
         length = f" of {len(value):,} characters" if isinstance(value, str) else ""
@@ -147,8 +143,8 @@ REQUESTS: dict[str, dict[str, Field]] = {
     "column": _SENTENCE | {"heads": _HEADS, "source": _COLUMN},
     "sound": _SENTENCE,
     "features": _SENTENCE,
-    # Without heads: by those that are known to time words best.
-    "word_times": _SENTENCE | {"heads": Field(_heads_or_none, None)},
+    # With an empty list: by the heads that are known to time words best.
+    "word_times": _SENTENCE | {"heads": _heads(least=0)},
 }
 # Requests for an experiment: those of kind "live", by their action. They are about the shown sentence unless they name
 # one. The model's thread checks whether a token exists.

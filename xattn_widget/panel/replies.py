@@ -56,8 +56,8 @@ def answer(
         read = record.read_as(reading) if reading in record.targets else record
         return reference_agreement(read, reference, request["heads"], request["aggregate"]), []
     if kind == "word_times":
-        heads_or_none = request["heads"] and [(layer, head) for layer, head in request["heads"]]
-        return describe_word_times(record, heads_or_none, entry.gold_times), []
+        chosen = [(layer, head) for layer, head in request["heads"]]
+        return describe_word_times(record, chosen, entry.gold_times), []
     if kind in ("sound", "features"):
         return _sound(record, kind)
     _, heads, rows, columns = record.weights.shape

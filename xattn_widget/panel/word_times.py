@@ -22,13 +22,13 @@ Head = tuple[int, int]
 
 
 def describe_word_times(
-    record: AttentionData, heads: Sequence[Head] | None, gold: Sequence[GoldWord] | None
+    record: AttentionData, heads: Sequence[Head], gold: Sequence[GoldWord] | None
 ) -> dict[str, Any]:
     """The times of the words of a record, in seconds from the beginning of its own sound.
 
     Args:
         record: a record of sound.
-        heads: (layer, head) pairs to read the times from; None for those that are known or guessed to be the best.
+        heads: (layer, head) pairs to read the times from; none for those that are known or guessed to be the best.
         gold: the true times of the words in the recording, or None.
 
     Returns:
@@ -43,7 +43,7 @@ def describe_word_times(
     record = sound_alone(record)
     offset = 0.0 if record.sound is None else record.sound.offset
     timing = record.timing or guessed_timing([record])
-    chosen = list(timing.heads if heads is None else heads)
+    chosen = list(heads or timing.heads)
     is_known = set(chosen) == set(timing.heads)
     lag = timing.lag if is_known else 0.0
     times = word_times(record, chosen, lag)

@@ -285,7 +285,7 @@ export interface ChoicesReply {
   choices: TokenChoice[];
 }
 
-/** Requests for numbers. "as_shown" asks for the score of the rows shown under a reading without special tokens. "head", "row" and "column" are answered by a buffer of float32 alone. Word times without heads come from those known to be the best. */
+/** Requests for numbers. "as_shown" asks for the score of the rows shown under a reading without special tokens. "head", "row" and "column" are answered by a buffer of float32 alone. Word times by an empty list of heads are those by the heads known to be the best. */
 export type DataRequest =
   | { kind: "sentence"; sentence: number }
   | { kind: "layer"; sentence: number; layer: number }
@@ -297,7 +297,7 @@ export type DataRequest =
   | { kind: "column"; sentence: number; heads: Head[]; source: number }
   | { kind: "sound"; sentence: number }
   | { kind: "features"; sentence: number }
-  | { kind: "word_times"; sentence: number; heads: Head[] | null };
+  | { kind: "word_times"; sentence: number; heads: Head[] };
 
 /** Requests for experiments with the model. */
 export type ExperimentRequest =

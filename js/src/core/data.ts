@@ -48,8 +48,8 @@ export interface Data {
   sound(sentence: number): Promise<SoundFile>;
   /** What the encoder read, as a gray picture. */
   features(sentence: number): Promise<SoundFile>;
-  /** The times of the words by these heads; by those known to be the best without any. */
-  wordTimes(sentence: number, heads: Head[] | null): Promise<WordTimesReply>;
+  /** The times of the words by these heads; by those known to be the best where there are none. */
+  wordTimes(sentence: number, heads: Head[]): Promise<WordTimesReply>;
   /**
    * Loads a sentence ahead of any need, with its scores and, if `layers`, all its weights: the requests above are then
    * answered without a kernel. It has time: requests that someone waits for go first.

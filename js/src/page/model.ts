@@ -39,7 +39,7 @@ export interface SavedSentence {
   /** The sound and the picture of its features, in base64; left out where they did not fit. */
   sound?: FileReply & { buffer: string };
   features?: FileReply & { buffer: string };
-  word_times?: { heads: Head[] | null; reply: Saved<WordTimesReply> }[];
+  word_times?: { heads: Head[]; reply: Saved<WordTimesReply> }[];
 }
 
 export interface StaticState {

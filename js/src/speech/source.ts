@@ -145,7 +145,7 @@ export function createSoundSource(context: Context, isOpen: () => boolean): Soun
       times.value = null;
     },
     async (sentence, run) => {
-      const reply = await data.wordTimes(sentence, null);
+      const reply = await data.wordTimes(sentence, []);
       if (!run.aborted) times.value = reply;
     },
   );
