@@ -18,6 +18,8 @@ export interface BarProps {
   playing: boolean;
   time: number;
   seconds: number;
+  /** Where the sound begins in the recording: `time` and `seconds` count from the beginning of that. */
+  offset: number;
   selection: Span | null;
   isZoomed: boolean;
   weights: SoundWeights;
@@ -31,10 +33,10 @@ export interface Bar {
 }
 
 const WEIGHTS: [SoundWeights, string][] = [
-  ["cropped", "cropped to the sound"],
-  ["raw", "raw, as captured"],
-  ["zscored", "z-scored over rows"],
-  ["filtered", "z-scored, median-filtered"],
+  ["cropped", "cropped"],
+  ["raw", "raw"],
+  ["zscored", "z-scored"],
+  ["filtered", "z-scored, median"],
 ];
 
 export function createBar(events: BarEvents, signal: AbortSignal): Bar {
@@ -55,7 +57,7 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
     "span",
     { class: "xattn-selected-span", attrs: { role: "group", "aria-label": "Selection" } },
     chosen,
-    button("Zoom to it", "Show the selection alone (Z)", events.zoomToSelection),
+    button("Zoom", "Show the selection alone (Z)", events.zoomToSelection),
     button("×", "Clear the selection (Escape)", events.clearSelection, "xattn-icon"),
   );
   const closer = button("+", "Zoom in (+, or Ctrl and the wheel)", () => events.zoom(1 / 2), "xattn-icon");
@@ -94,13 +96,13 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
   return {
     element,
     tick,
-    show({ silence, playing, time, seconds, selection: span, isZoomed, weights: kind }) {
+    show({ silence, playing, time, seconds, offset, selection: span, isZoomed, weights: kind }) {
       setText(play, playing ? "Pause" : span ? "Play selection" : "Play");
       play.disabled = silence !== "";
       play.title = silence || (span ? "Play the selection (Space)" : "Play or pause (Space)");
       tick(time, seconds);
       selection.hidden = span === null;
-      if (span) setText(chosen, spanText(span));
+      if (span) setText(chosen, spanText(span, offset));
       whole.disabled = !isZoomed;
       farther.disabled = !isZoomed;
       select.value = kind;

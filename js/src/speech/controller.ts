@@ -3,9 +3,9 @@ import { computed, signal } from "@preact/signals-core";
 import { type Context, tell } from "../core/context";
 import { claim } from "../core/keyboard";
 import type { View } from "../core/view";
+import { contentOf } from "./content";
 import { cursorStep, soundMove } from "./keys";
 import { isIn, timeAt } from "./layout";
-import type { SoundContent } from "./paint";
 import { peakAmplitudes } from "./pictures";
 import { createPlayer } from "./player";
 import { followAxis } from "./pointer";
@@ -220,7 +220,7 @@ export function mountSpeech(context: Context): SpeechMounted {
     point(next);
     pane.reveal(next);
     const weights = source.weights.value;
-    if (weights) spoken.value = rowText(next, weights, source.timing.value);
+    if (weights) spoken.value = rowText(next, weights, source.timing.value, offset.value);
   }
 
   function moveCursor(by: number, selects: boolean): void {
@@ -234,7 +234,7 @@ export function mountSpeech(context: Context): SpeechMounted {
     }
     seek(to);
     show(pageTo(span.value, whole.value, to));
-    spoken.value = `${to.toFixed(2)} seconds`;
+    spoken.value = `${(to + offset.value).toFixed(2)} seconds`;
   }
 
   function leave(): void {
@@ -327,7 +327,7 @@ export function mountSpeech(context: Context): SpeechMounted {
     overview.mark(marks.time === null ? null : marks.time + offset.value);
     words.mark(marks.current, source.timing.value.wordOfRow[row.value] ?? -1);
     const weights = source.weights.value;
-    view.say(weights ? rowText(row.value, weights, source.timing.value) : "");
+    view.say(weights ? rowText(row.value, weights, source.timing.value, offset.value) : "");
   });
 
   /** Where the recording ends. */
@@ -354,11 +354,12 @@ export function mountSpeech(context: Context): SpeechMounted {
         playing: player.playing.value,
         time: time + offset.value,
         seconds: endOf(),
+        offset: offset.value,
         selection: selection.value,
         isZoomed: zoom.value !== null,
         weights: store.get("sound_weights"),
       });
-      words.show(source.timing.value.words);
+      words.show(source.timing.value.words, offset.value);
       const isPart = zoom.value !== null || windows.value.length > 1;
       view.zoomed(isPart);
       if (isPart) showOverview();
@@ -402,31 +403,6 @@ export function mountSpeech(context: Context): SpeechMounted {
       theme: theme.value,
     });
   }
-}
-
-/** What is drawn, on the screen and into files. */
-export function contentOf(
-  source: SoundSource,
-  weights: Weights,
-  span: Span,
-  fade: boolean,
-  theme: SoundContent["theme"],
-): SoundContent {
-  const info = source.info.value;
-  return {
-    span,
-    seconds: secondsOf(weights.scene, info),
-    offset: info?.offset ?? 0,
-    amplitudes: source.amplitudes.value,
-    gray: source.gray.value,
-    units: weights.scene.target,
-    heard: weights.heard,
-    places: weights.places,
-    linear: weights.kind === "zscored" || weights.kind === "filtered",
-    timing: source.timing.value,
-    fade,
-    theme,
-  };
 }
 
 function middleOf({ start, end }: Span): number {

@@ -5,7 +5,8 @@ import type { Drawing, Style } from "../core/markup";
 import { sceneTitle } from "../core/saved";
 import { svgSurface } from "../core/surface";
 import type { Saved } from "../core/view";
-import { contentOf, type SpeechMounted } from "./controller";
+import { contentOf } from "./content";
+import type { SpeechMounted } from "./controller";
 import { READABLE_ROW, soundLayout } from "./layout";
 import { paintHead, paintRows } from "./paint";
 import type { ShownWord } from "./rows";
@@ -44,12 +45,22 @@ export function saveSpeech(view: SpeechMounted, context: Context): Saved {
     numbers: (format) =>
       format === "json"
         ? null
-        : wordTable(source.timing.value.words, weights.heard.outside, format === "spreadsheet"),
+        : wordTable(
+            source.timing.value.words,
+            weights.heard.outside,
+            source.info.value?.offset ?? 0,
+            format === "spreadsheet",
+          ),
   };
 }
 
-/** One line for each word; times are in seconds. */
-export function wordTable(words: readonly ShownWord[], outside: Float32Array, spreadsheet: boolean): string {
+/** One line for each word; times are in seconds of the recording, in which the sound begins at `offset`. */
+export function wordTable(
+  words: readonly ShownWord[],
+  outside: Float32Array,
+  offset: number,
+  spreadsheet: boolean,
+): string {
   const hasGold = words.some(({ gold }) => gold);
   const rows: Cells[] = [
     [
@@ -64,11 +75,11 @@ export function wordTable(words: readonly ShownWord[], outside: Float32Array, sp
   for (const { text, start, end, confidence, row, gold } of words)
     rows.push([
       text,
-      start,
-      end,
+      start + offset,
+      end + offset,
       confidence ?? "",
       row >= 0 ? (outside[row] ?? 0) : "",
-      ...(hasGold ? [gold?.start ?? "", gold?.end ?? ""] : []),
+      ...(hasGold ? [gold ? gold.start + offset : "", gold ? gold.end + offset : ""] : []),
     ]);
   return csv(rows, spreadsheet);
 }

@@ -1,8 +1,7 @@
 // What the view says in words: which weights it shows, where the times of the words come from, and what is known of a
 // row.
 import type { SoundWeights, WordTimesReply } from "../core/contract";
-import { formatProbability, headName, tokenText } from "../core/format";
-import type { Scene } from "../core/scene";
+import { formatProbability, tokenText } from "../core/format";
 import { errorsOf, type Timing } from "./rows";
 import type { Weights } from "./source";
 import { errorText, spanText } from "./timeline";
@@ -12,6 +11,14 @@ const WEIGHTS: Record<SoundWeights, string> = {
   raw: "weights as captured, also after the end of the sound",
   zscored: "weights inside the sound, z-scored over the rows",
   filtered: "weights inside the sound, z-scored over the rows, median of seven positions",
+};
+
+/** The same in two words, for the title of a file. */
+export const WEIGHTS_TITLE: Record<SoundWeights, string> = {
+  cropped: "cropped weights",
+  raw: "raw weights",
+  zscored: "z-scored weights",
+  filtered: "z-scored weights, median-filtered",
 };
 
 /** Up to so many heads are named. */
@@ -41,27 +48,19 @@ export function timesText({ heads, lag, chosen }: WordTimesReply, { words }: Tim
   return `Word times by ${CHOSEN[chosen]} (${named})${moved}${checked}`;
 }
 
-/** What is known of a row; "" for none. */
-export function rowText(row: number, { scene, heard }: Weights, timing: Timing): string {
+/** What is known of a row; "" for none. `offset` is where the sound begins in the recording. */
+export function rowText(row: number, { scene, heard }: Weights, timing: Timing, offset: number): string {
   const label = scene.target.labels[row];
   if (label === undefined) return "";
   const word = timing.words[timing.wordOfRow[row] ?? -1];
   const parts = [`\u2068${tokenText(label)}\u2069`];
-  if (word) parts.push(spanText(word));
+  if (word) parts.push(spanText(word, offset));
   if (word && word.confidence !== null) parts.push(`confidence ${formatProbability(word.confidence)}`);
   const outside = heard.outside[row] ?? 0;
   if (outside >= 0.005) parts.push(`${Math.round(100 * outside)}% of its weight is outside the sound`);
   if (word?.gold) {
     const [start, end] = [errorText(word.start - word.gold.start), errorText(word.end - word.gold.end)];
-    parts.push(`reference ${spanText(word.gold)} (start ${start}, end ${end})`);
+    parts.push(`reference ${spanText(word.gold, offset)} (start ${start}, end ${end})`);
   }
   return parts.join(" · ");
-}
-
-/** The heads of a scene in words. */
-export function headsText({ spec }: Scene): string {
-  const [first] = spec.heads;
-  return spec.heads.length === 1 && first
-    ? headName(...first)
-    : `${spec.aggregate} of ${spec.heads.length} heads`;
 }

@@ -70,9 +70,10 @@ export function timeText(seconds: number, step = 0.01): string {
   return `${minutes}:${rest.padStart(decimals > 0 ? decimals + 3 : 2, "0")}`;
 }
 
-/** From when to when, as 3.42–3.80 s. */
-export function spanText({ start, end }: Span): string {
-  return end < 60 ? `${start.toFixed(2)}–${end.toFixed(2)} s` : `${timeText(start)}–${timeText(end)}`;
+/** From when to when, as 3.42–3.80 s; `offset` is added to both. */
+export function spanText({ start, end }: Span, offset = 0): string {
+  const [from, to] = [start + offset, end + offset];
+  return to < 60 ? `${from.toFixed(2)}–${to.toFixed(2)} s` : `${timeText(from)}–${timeText(to)}`;
 }
 
 /** A difference of times in milliseconds, always with its sign. */

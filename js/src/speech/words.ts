@@ -13,7 +13,8 @@ export interface WordsEvents {
 
 export interface WordList {
   element: HTMLElement;
-  show(words: readonly ShownWord[]): void;
+  /** `offset` is where the sound begins in the recording. */
+  show(words: readonly ShownWord[], offset: number): void;
   /** Marks the word that is spoken and the one that is pointed at elsewhere; -1 for none. */
   mark(current: number, pointed: number): void;
 }
@@ -96,25 +97,25 @@ export function createWords(events: WordsEvents, signal: AbortSignal): WordList 
     for (const [i, button] of buttons.entries()) button.tabIndex = i === index ? 0 : -1;
   }
 
-  function button(word: ShownWord, index: number): HTMLButtonElement {
+  function button(word: ShownWord, index: number, offset: number): HTMLButtonElement {
     const made = h("button", {
       class: "xattn-spoken-word",
       attrs: { type: "button", "data-word": String(index), dir: "auto" },
     });
     setText(made, tokenText(word.text));
-    const from = `${word.start.toFixed(2)} to ${word.end.toFixed(2)} seconds`;
+    const from = `${(word.start + offset).toFixed(2)} to ${(word.end + offset).toFixed(2)} seconds`;
     made.setAttribute("aria-label", `${tokenText(word.text)}, ${from}`);
-    made.title = `${spanText(word)} · click plays it`;
+    made.title = `${spanText(word, offset)} · click plays it`;
     return made;
   }
 
   return {
     element,
-    show(words) {
+    show(words, offset) {
       if (words === shown) return;
       const keep = buttons.findIndex((other) => other.matches(":focus"));
       shown = words;
-      buttons = words.map(button);
+      buttons = words.map((word, index) => button(word, index, offset));
       element.replaceChildren(...buttons.flatMap((one) => [one, " "]));
       element.hidden = buttons.length === 0;
       [current, pointed] = [-1, -1];
