@@ -13,6 +13,7 @@ from xattn_widget.capturing.checks import unknown
 from xattn_widget.capturing.recorder import capture_here
 from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.extraction.importance import check_method, importance_sums
+from xattn_widget.extraction.model_timing import model_timing
 from xattn_widget.extraction.windows import window_records
 from xattn_widget.inputs.arguments import continued
 from xattn_widget.inputs.audio.speech_family import MelPadding
@@ -226,6 +227,7 @@ def read_pairs(paired: PairedModel, pairs: list[Pair], generated: bool, value_no
             model.config,
         )
     layout = _layout(model, pairs, layers)
+    timing = model_timing(model, len(layers), layers[0].shape[1]) if hears else None
     records = []
     for row, pair in enumerate(pairs):
         target = slice(len(pair.predicted))
@@ -257,6 +259,7 @@ def read_pairs(paired: PairedModel, pairs: list[Pair], generated: bool, value_no
                 sound=pair.source.sound,
                 outside=outside,
                 end_row=end_row,
+                timing=timing,
             )
         )
     return records

@@ -1,4 +1,4 @@
-"""The heads that time the words of a speech model: measured on recordings, saved with the model, and found again."""
+"""The heads that time the words of a speech model: measured on recordings, and saved with the model."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ import torch
 
 from xattn_widget.alignment.timing_choice import GoldTimes, choose_timing
 from xattn_widget.extraction.extraction import extract
-from xattn_widget.extraction.saved_hints import save_hints, saved_hints, warn_of_hints
+from xattn_widget.extraction.saved_hints import save_hints
 from xattn_widget.files.csv_json import json_text
 from xattn_widget.files.writing import whole_file
-from xattn_widget.record.heads import check_heads, head_pairs
 from xattn_widget.record.timing import Timing, TimingMethod
 
 _GENERATION_CONFIG = "generation_config.json"
@@ -112,32 +111,6 @@ def calibrate_heads(
     ]
     timing, error = choose_timing(records, times, method=method)
     return HeadCalibration(timing, error, model)
-
-
-def model_timing(model: Any, layers: int, heads: int) -> Timing | None:
-    """The timing of a model's records: that of the file saved next to it, else of its generation config, else None.
-
-    Args:
-        model: the model.
-        layers: how many layers its records have.
-        heads: how many heads each layer has.
-    """
-    try:
-        content = saved_hints(model)
-        if content is not None and "timing" in content:
-            fields = {name: value for name, value in content["timing"].items() if name != "error"}
-            timing = Timing(**fields, source="calibrated")
-            check_heads(timing.heads, layers, heads)
-            return timing
-    except Exception as error:  # whatever is wrong with a file of hints, the words must have times
-        warn_of_hints(model, "the heads of the generation config time words", error)
-    pairs = getattr(getattr(model, "generation_config", None), "alignment_heads", None)
-    try:
-        timing = Timing(tuple(head_pairs(pairs or ())), 0.0, "model")
-        check_heads(timing.heads, layers, heads)
-    except ValueError:
-        return None
-    return timing
 
 
 def _write_alignment_heads(model: Any, folder: Path, heads: Sequence[tuple[int, int]]) -> None:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from traitlets import TraitError
 
 from xattn_widget.alignment.evidence import Evidence, gather_evidence
+from xattn_widget.alignment.timing_heads import guessed_timing
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.panel.entries import Entry, list_entries
@@ -253,6 +254,8 @@ class PanelState:
             marked = marked_heads(record)
             if known := marked["calibrated"] or marked["model"]:
                 opening["heads"] = known
+            elif "audio" in record.source.kinds:
+                opening["heads"] = [list(head) for head in guessed_timing([record]).heads]
             elif guess:
                 opening = {"heads": guess.heads, "reading": guess.reading} | opening
             else:
