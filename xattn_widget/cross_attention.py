@@ -171,8 +171,8 @@ class CrossAttention(AttentionData):
 
         Args:
             heads: (layer, head) pairs. By default those of :attr:`timing`: the calibrated set, else the one that the
-                model's generation config names. A record without them uses its six heads with the most weight near
-                their paths (see :func:`best_alignment_heads`).
+                model's generation config names. A record without them uses the half of its heads with the most
+                weight near their paths (see :func:`best_alignment_heads`).
             lag: seconds to subtract from all times, which then stay within the sound. By default the lag of
                 :attr:`timing` if its heads are used, otherwise 0.
             method: ``"dtw"`` is openai-whisper's ``find_alignment``, with the same results for its heads, spectrogram

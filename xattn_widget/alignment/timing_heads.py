@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -13,8 +14,10 @@ from xattn_widget.record.timing import Timing
 
 # Weight this near to the path counts as on it.
 NEAR_SECONDS = 0.1
-# How many heads are guessed.
-GUESSED_HEADS = 6
+# The share of heads that are guessed. Nothing tells the lag of a few heads without known times; that of many is small.
+# Mean absolute errors of Whisper tiny.en on espeak-ng and on human recordings, by the best of its 24
+# heads: 6 heads 145 and 219 ms, 12 heads 62 and 110 ms, all 24 heads 60 and 101 ms.
+GUESSED_SHARE = 0.5
 
 
 def weight_near_path(record: AttentionData) -> torch.Tensor:
@@ -48,11 +51,11 @@ def weight_near_path(record: AttentionData) -> torch.Tensor:
 
 
 def guessed_timing(records: Sequence[AttentionData]) -> Timing:
-    """The heads with the most weight near their paths, without a lag: it takes known word times to measure it.
+    """The half of the heads with the most weight near their paths, without a lag, which only known times can tell.
 
     Args:
         records: records of sound from one model.
     """
     grid = torch.stack([weight_near_path(record) for record in records]).nanmean(0).nan_to_num(0.0)
-    best = grid.flatten().argsort(descending=True, stable=True)[:GUESSED_HEADS]
+    best = grid.flatten().argsort(descending=True, stable=True)[: math.ceil(grid.numel() * GUESSED_SHARE)]
     return Timing(tuple(divmod(number, grid.shape[1]) for number in best.tolist()), method="pauses")

@@ -120,6 +120,7 @@ def _write_alignment_heads(model: Any, folder: Path, heads: Sequence[tuple[int, 
         config = copy.deepcopy(getattr(model, "generation_config", None))
         if config is not None:
             config.alignment_heads = pairs
+            config._from_model_config = False  # see below
             config.save_pretrained(folder)
         return
     try:
@@ -127,5 +128,6 @@ def _write_alignment_heads(model: Any, folder: Path, heads: Sequence[tuple[int, 
     except ValueError as error:
         raise ValueError(f"{path} is not JSON, so that it cannot get these alignment_heads: {error}") from error
     content["alignment_heads"] = pairs
+    content.pop("_from_model_config", None)  # with it, transformers makes the config anew and forgets these heads
     with whole_file(path) as file:
         file.write(f"{json_text(content)}\n".encode())
