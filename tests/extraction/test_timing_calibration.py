@@ -10,7 +10,8 @@ import pytest
 import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from xattn_widget.extraction.timing_calibration import HeadCalibration, calibrate_heads, model_timing
+from xattn_widget.extraction.model_timing import model_timing
+from xattn_widget.extraction.timing_calibration import HeadCalibration, calibrate_heads
 from xattn_widget.record.timing import Timing
 
 LAYERS, HEADS = 2, 2
