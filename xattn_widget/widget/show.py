@@ -99,7 +99,7 @@ def show_cross_attention(
     )
 
 
-def _all_windows(found: Any) -> CrossAttention | list[CrossAttention]:
+def _all_windows(found: Any) -> Any:
     """What extract returned, with the windows of long recordings as records.
 
     Raises:
@@ -107,18 +107,20 @@ def _all_windows(found: Any) -> CrossAttention | list[CrossAttention]:
     """
     if isinstance(found, CrossAttention):
         return found
-    if not isinstance(found, WindowRecords):
-        return [
-            record for item in found for record in ([item] if isinstance(item, CrossAttention) else _all_windows(item))
-        ]
+    if isinstance(found, WindowRecords):
+        return _windows(found)
+    return [record for item in found for record in (_windows(item) if isinstance(item, WindowRecords) else [item])]
+
+
+def _windows(recording: WindowRecords) -> list[CrossAttention]:
     records: list[CrossAttention] = []
-    for record in found:
+    for record in recording:
         records.append(record)
         size = sum(window.weights.nbytes for window in records)
         if size > _MOST_BYTES:
             raise ValueError(
-                f"the attention of the first {record.sound.offset if record.sound else 0:.0f} s of this recording "
-                f"({found.seconds:.0f} s) takes {size / 2**30:.1f} GiB: show some of its windows, such as "
+                f"the attention of the first {len(records)} windows of this recording of {recording.seconds:.0f} s takes "
+                f"{size / 2**30:.1f} GiB: show some of its windows, such as "
                 "CrossAttentionWidget(extract(model, processor, audio)[:10]), or a part of the recording"
             )
     return records
