@@ -119,8 +119,8 @@ def _windows(recording: WindowRecords) -> list[CrossAttention]:
         size = sum(window.weights.nbytes for window in records)
         if size > _MOST_BYTES:
             raise ValueError(
-                f"the attention of the first {len(records)} windows of this recording of {recording.seconds:.0f} s takes "
-                f"{size / 2**30:.1f} GiB: show some of its windows, such as "
+                f"the attention of the first {len(records)} windows of this recording of {recording.seconds:.0f} s "
+                f"takes {size / 2**30:.1f} GiB: show some of its windows, such as "
                 "CrossAttentionWidget(extract(model, processor, audio)[:10]), or a part of the recording"
             )
     return records
