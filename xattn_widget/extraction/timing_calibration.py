@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -117,12 +116,10 @@ def _write_alignment_heads(model: Any, folder: Path, heads: Sequence[tuple[int, 
     path = folder / _GENERATION_CONFIG
     pairs = [list(pair) for pair in heads]
     if not path.is_file():
-        config = copy.deepcopy(getattr(model, "generation_config", None))
-        if config is not None:
-            config.alignment_heads = pairs
-            config._from_model_config = False  # see below
-            config.save_pretrained(folder)
-        return
+        config = getattr(model, "generation_config", None)
+        if config is None:
+            return
+        config.save_pretrained(folder)
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:
