@@ -11,7 +11,7 @@ import { createPlayer } from "./player";
 import { followAxis } from "./pointer";
 import { windowsOf } from "./recording";
 import { rowText, timesText, weightsText } from "./says";
-import { createSoundSource, type SoundSource, secondsOf, type Weights } from "./source";
+import { createSoundSource, type SoundSource, secondsOf } from "./source";
 import { fitSpan, indexAt, isZoomed, lengthOf, pageTo, panSpan, type Span, zoomSpan } from "./timeline";
 import { createSpeech } from "./view";
 

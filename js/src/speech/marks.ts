@@ -1,7 +1,7 @@
 // Draws what moves over the sound and the rows: the cursor, the selection, the current word and the attention of the
 // row that is pointed at.
 import { parseColor } from "../core/scales";
-import type { Curve, Surface } from "../core/surface";
+import type { CellPicture, Curve, Surface } from "../core/surface";
 import { type SoundLayout, xOf } from "./layout";
 import { drawPicture, goldColor, paintLabel, type SoundContent, straight } from "./paint";
 import { columnsOf, peaksOf } from "./resample";
@@ -80,37 +80,61 @@ export function paintRowMarks(
   paintCursor(surface, content, layout, marks.time, 0, window.height);
 }
 
-/** The row's attention: the sound is veiled where it has little, and a curve shows how much. */
-function paintAttention(surface: Surface, content: SoundContent, layout: SoundLayout, row: number): void {
+/** A row's attention over the shown part of the axis, by columns of pixels. */
+interface RowAttention {
+  /** Relative to the largest weight of the whole row, so that it stays the same while the axis is moved. */
+  shares: Float32Array;
+  /** The color of the background, as opaque as there is little attention. */
+  veil: CellPicture;
+}
+
+/** The cursor draws the same row in every frame. */
+const attentions = new WeakMap<SoundContent, Map<number, RowAttention | null>>();
+
+function attentionOf(content: SoundContent, row: number, pixels: number): RowAttention | null {
+  const known = attentions.get(content) ?? new Map<number, RowAttention | null>();
+  attentions.set(content, known);
+  let attention = known.get(row);
+  if (attention === undefined) {
+    attention = computeAttention(content, row, pixels);
+    known.set(row, attention);
+  }
+  return attention;
+}
+
+function computeAttention(content: SoundContent, row: number, pixels: number): RowAttention | null {
   const { heard, places, span, theme, linear } = content;
-  const { plot, wave, picture } = layout;
-  const band = picture.height > 0 ? picture : wave;
-  const columns = columnsOf(places, span, plot.width);
-  const peaks = new Float32Array(plot.width);
-  peaksOf(heard.values, row * heard.columns, columns, peaks);
-  // Relative to the whole row, so that it stays the same while the axis is moved.
+  const shares = new Float32Array(pixels);
+  peaksOf(heard.values, row * heard.columns, columnsOf(places, span, pixels), shares);
   let top = 0;
   for (let i = row * heard.columns; i < (row + 1) * heard.columns; i++)
     top = Math.max(top, heard.values[i] ?? 0);
-  if (top <= 0) return;
-  const pixels = new Uint32Array(plot.width);
-  const bytes = new Uint8ClampedArray(pixels.buffer);
-  peaks.forEach((peak, x) => {
-    const share = linear ? peak / top : Math.sqrt(peak / top);
-    bytes.set([...theme.background, 255 * VEIL * (1 - share)], 4 * x);
-  });
-  drawPicture(
-    surface,
-    { pixels, rows: 1, columns: plot.width },
-    { x: plot.x, y: band.y },
-    plot.width,
-    band.height,
-  );
+  if (top <= 0) return null;
+  const [red, green, blue] = theme.background;
+  const bytes = new Uint8ClampedArray(4 * pixels);
+  for (let x = 0; x < pixels; x++) {
+    const share = (shares[x] as number) / top;
+    shares[x] = share;
+    bytes[4 * x] = red;
+    bytes[4 * x + 1] = green;
+    bytes[4 * x + 2] = blue;
+    bytes[4 * x + 3] = 255 * VEIL * (1 - (linear ? share : Math.sqrt(share)));
+  }
+  return { shares, veil: { pixels: new Uint32Array(bytes.buffer), rows: 1, columns: pixels } };
+}
+
+/** The row's attention: the sound is veiled where it has little, and a curve shows how much. */
+function paintAttention(surface: Surface, content: SoundContent, layout: SoundLayout, row: number): void {
+  const { plot, wave, picture } = layout;
+  const band = picture.height > 0 ? picture : wave;
+  const attention = attentionOf(content, row, plot.width);
+  if (!attention) return;
+  drawPicture(surface, attention.veil, { x: plot.x, y: band.y }, plot.width, band.height);
   const bottom = band.y + band.height - 1;
-  surface.curves({ color: theme.accent, width: 1.5 }, (curve) => {
+  surface.curves({ color: content.theme.accent, width: 1.5 }, (curve) => {
     let before = bottom;
-    peaks.forEach((peak, x) => {
-      const y = bottom - (peak / top) * (band.height - 6);
+    attention.shares.forEach((share, x) => {
+      const y = bottom - share * (band.height - 6);
       straight(curve, plot.x + x - 0.5, before, plot.x + x + 0.5, y);
       before = y;
     });

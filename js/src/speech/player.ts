@@ -35,8 +35,9 @@ export function createPlayer(
 
   function release(): void {
     cancelAnimationFrame(frame);
+    if (!address) return;
     element.pause();
-    if (address) URL.revokeObjectURL(address);
+    URL.revokeObjectURL(address);
     address = "";
   }
   closing.addEventListener("abort", release, { once: true });
@@ -113,7 +114,7 @@ export function createPlayer(
     },
     pause() {
       stop = null;
-      element.pause();
+      if (!element.paused) element.pause();
     },
     seek(next) {
       stop = null;

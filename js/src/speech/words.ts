@@ -66,6 +66,8 @@ export function createWords(events: WordsEvents, signal: AbortSignal): WordList 
     ({ target }) => {
       const index = indexOf(target);
       focused = target instanceof Element && target.matches(":focus-visible") ? index : null;
+      // Whoever walks by keys has left the pointer where it was.
+      if (focused !== null) hovered = null;
       if (index !== null) setTabStop(index);
       tell();
     },
