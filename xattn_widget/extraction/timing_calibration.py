@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from xattn_widget._compat import FROM_MODEL_CONFIG
 from xattn_widget.alignment.timing_choice import GoldTimes, choose_timing
 from xattn_widget.extraction.extraction import extract
 from xattn_widget.extraction.saved_hints import save_hints
@@ -125,6 +126,6 @@ def _write_alignment_heads(model: Any, folder: Path, heads: Sequence[tuple[int, 
     except ValueError as error:
         raise ValueError(f"{path} is not JSON, so that it cannot get these alignment_heads: {error}") from error
     content["alignment_heads"] = pairs
-    content.pop("_from_model_config", None)  # with it, transformers makes the config anew and forgets these heads
+    content.pop(FROM_MODEL_CONFIG, None)
     with whole_file(path) as file:
         file.write(f"{json_text(content)}\n".encode())
