@@ -1,7 +1,7 @@
 """Processors for the tiny speech models, and short sounds in files.
 
-``speech_pair(name)`` makes a model of ``speech_models`` whose vocabulary is that of a small tokenizer, and the processor
-with which it transcribes.
+``speech_pair(name)`` makes a model of ``speech_models`` whose vocabulary is that of a small tokenizer, and the
+processor with which it transcribes.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def score_corpus(
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
 ) -> pa.Table | Path:
-    """Score every cross-attention head for each sentence or recording of a corpus; returns a table with a row per input.
+    """Score every cross-attention head for each sentence or recording of a corpus; returns a table with one row each.
 
     The values of a sentence do not depend on other sentences, the batches, the order or the engine (to 1e-5 in
     float32). A sentence or recording that cannot be scored (empty, too long, not valid UTF-8, not a sound file, NaN in
@@ -155,9 +155,10 @@ def score_corpus(
 
     Returns:
         An Arrow table, or the output's path. Columns: ``id``, ``source``, ``target``, ``source_length`` and
-        ``target_length`` in tokens (for sound, in positions that hear it), a ``[layers, heads]`` fixed-shape tensor for each score (NaN where it is
-        undefined), the statistics, and ``error``. The schema's metadata contain the signatures, the model's fingerprint
-        and the numbers of rows and errors; see :func:`xattn_widget.corpus.corpus_info`.
+        ``target_length`` in tokens (for sound, in positions that hear it), a ``[layers, heads]`` fixed-shape tensor for
+        each score (NaN where it is undefined), the statistics, and ``error``. The schema's metadata contain the
+        signatures, the model's fingerprint and the numbers of rows and errors; see
+        :func:`xattn_widget.corpus.corpus_info`.
 
     Raises:
         TypeError: the model, the tokenizer or the sources have a wrong type.

@@ -35,6 +35,21 @@ def listing_folder(data: Any) -> str:
     return str(Path(data).absolute().parent) if is_file(data) else os.getcwd()
 
 
+def recording_path(name: str, folder: str) -> str:
+    """The path of a recording that a table names.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    path = os.path.join(folder, name)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"there is no file {path}: the recording was scored from memory, or its file was moved, so call "
+            "show_cross_attention with the recording itself"
+        )
+    return path
+
+
 def is_recording(item: Any) -> bool:
     """Whether a dictionary is one recording, as ``datasets`` writes it, and not a record with fields."""
     return isinstance(item, Mapping) and ("array" in item or "bytes" in item) and not set(item) - _KEYS

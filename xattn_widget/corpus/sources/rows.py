@@ -115,7 +115,8 @@ def open_rows(
         sources = [sources]
     if hears and is_file(sources) and Path(sources).is_dir():
         raise IsADirectoryError(
-            f"{sources} is a folder: pass its recordings as a list, such as sorted(Path({str(sources)!r}).glob('*.wav'))"
+            f"{sources} is a folder: pass its recordings as a list, such as "
+            f"sorted(Path({str(sources)!r}).glob('*.wav'))"
         )
     folder = listing_folder(sources) if hears else None
     _check_lengths(sources, targets)

@@ -38,7 +38,7 @@ def spooled(rows: Rows) -> Iterator[Rows]:
                 ):  # each is as large as a window, which has few rows if they are long
                     columns = file.read_row_group(group, use_threads=False).columns
                     for cells in zip(*(column.to_pylist() for column in columns), strict=True):
-                        *texts, recording = cells
-                        yield Row(*texts, None if recording is None else pickle.loads(recording))
+                        row = Row(*cells)
+                        yield row if row.recording is None else row._replace(recording=pickle.loads(row.recording))
 
         yield replace(rows, read=read, once=False)

@@ -106,14 +106,15 @@ class SoundSide(SourceSide):
             opened, _ = self.collect(item)
             if len(opened) != 1:
                 return f"is {len(opened)} recordings, expected one: list each in a row of its own"
-            if self.is_long(opened[0]):
+            item = opened[0]
+            if isinstance(item, Recording) and self.is_long(item):
                 assert self.family.window is not None
                 most = f"{self.family.window / self.family.rate:g} s"
                 return (
-                    f"is too long: it has {opened[0].seconds:.1f} s, and one forward of this model "
+                    f"is too long: it has {item.seconds:.1f} s, and one forward of this model "
                     f"({self.family.name}) reads at most {most}. Cut it into parts of at most {most}"
                 )
-            source = self._source(opened[0], truncation=False)
+            source = self._source(item, truncation=False)
         except FileNotFoundError as error:
             return f"cannot be found: {error}"
         except (OSError, TypeError, ValueError) as error:
