@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import soundfile
-import torch
 import transformers
 from families import Pair, _bpe, unigram_tokenizer
 from speech_models import RATE, speech_model
@@ -62,18 +61,16 @@ def _whisper(language: str | None = "german", **settings: Any) -> Pair:
     end, start = ids["<|endoftext|>"], ids["<|startoftranscript|>"]
     special = {"eos_token_id": end, "bos_token_id": end, "pad_token_id": end, "decoder_start_token_id": start}
     model, extractor = speech_model("whisper", vocab_size=len(tokenizer), **special, **settings)
-    generation = model.generation_config
-    for key, value in special.items():
-        setattr(generation, key, value)
-    generation.is_multilingual = True
-    generation.lang_to_id = {token: ids[token] for token in LANGUAGES}
-    generation.task_to_id = {"transcribe": ids["<|transcribe|>"], "translate": ids["<|translate|>"]}
-    generation.no_timestamps_token_id = ids["<|notimestamps|>"]
-    generation.prev_sot_token_id = ids["<|startofprev|>"]
-    # Untrained models would write language codes and timestamps as text.
-    text = [index for token, index in ids.items() if token != "<|endoftext|>"]
-    generation.suppress_tokens = text
-    generation.begin_suppress_tokens = None
+    model.generation_config = transformers.GenerationConfig(
+        **special,
+        is_multilingual=True,
+        lang_to_id={token: ids[token] for token in LANGUAGES},
+        task_to_id={"transcribe": ids["<|transcribe|>"], "translate": ids["<|translate|>"]},
+        no_timestamps_token_id=ids["<|notimestamps|>"],
+        prev_sot_token_id=ids["<|startofprev|>"],
+        # Untrained models would write language codes and timestamps as text.
+        suppress_tokens=[index for token, index in ids.items() if token != "<|endoftext|>"],
+    )
     if language is not None:
         tokenizer.set_prefix_tokens(language=language, task="transcribe")
     return Pair(model, transformers.WhisperProcessor(extractor, tokenizer))
@@ -89,12 +86,7 @@ def sound(seconds: float, seed: int = 0) -> np.ndarray:
     return (0.05 * loudness * tones + 0.02 * random.standard_normal(count)).astype(np.float32)
 
 
-def write_sound(path: Path, seconds: float, seed: int = 0, rate: int = RATE) -> Path:
+def write_sound(path: Path, seconds: float, seed: int = 0) -> Path:
     """Write a sound as 16-bit samples in the format of the path's suffix; returns the path."""
-    samples = sound(seconds, seed)
-    if rate != RATE:
-        samples = torch.nn.functional.interpolate(torch.from_numpy(samples)[None, None], round(seconds * rate))[
-            0, 0
-        ].numpy()
-    soundfile.write(path, samples, rate)
+    soundfile.write(path, sound(seconds, seed), RATE)
     return path

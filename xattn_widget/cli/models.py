@@ -57,11 +57,10 @@ def _hears(config: Any) -> bool:
     """Whether a model reads sound and not text, or by its architecture if its family has models of both kinds."""
     from transformers import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING
 
-    kinds = MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING.get(type(config), ())
-    names = {kind.__name__ for kind in (kinds if isinstance(kinds, tuple | list) else (kinds,))}
-    if type(config) not in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING:
-        return bool(names)
-    return bool(names & set(config.architectures or ()))
+    kind: Any = MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING.get(type(config), None)
+    if kind is None or type(config) not in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING:
+        return kind is not None
+    return kind.__name__ in (config.architectures or ())
 
 
 @contextmanager
