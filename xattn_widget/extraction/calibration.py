@@ -88,7 +88,7 @@ def save_calibration(model: torch.nn.Module, records: Sequence[AttentionData], f
     evidence = gather_evidence(records, enough=math.inf)
     weights = _sample(model)
     if evidence is None:
-        raise ValueError("there is nothing to save: no record has words on both sides")
+        raise ValueError("there is nothing to save: no record keeps all heads and has words on both sides")
     if not weights:
         raise ValueError("the weights of this model are not in memory, so that the file could not name them")
     content = {

@@ -86,6 +86,8 @@ class Entry:
             "lengths": self.lengths,
             "bytes": self.record.weights.numel(),
         }
+        if self.record.kept is not None:
+            described["missing"] = self.record.kept.missing()
         return described if self.version is None else described | {"version": self.version}
 
 
