@@ -40,6 +40,12 @@ def test_the_module_inside_a_compiled_one():
         assert getattr(torch.compile(model), _compat.ORIGINAL_MODULE) is model
 
 
+def test_the_mark_of_a_generation_config_that_is_made_from_the_models():
+    with needed("_from_model_config of a saved generation config", "calibrate_heads(...).save(folder)", transformers):
+        config = transformers.GenerationConfig.from_model_config(transformers.WhisperConfig())
+        assert config.to_dict()[_compat.FROM_MODEL_CONFIG] is True
+
+
 def test_operations_on_the_plain_tensor_below_a_subclass():
     class Subclass(torch.Tensor):
         pass

@@ -126,6 +126,12 @@ def tensor_parts(tensor: Any) -> dict[str, Any] | None:
 
 # --- transformers.
 
+FROM_MODEL_CONFIG = "_from_model_config"
+"""The entry of a saved ``generation_config.json`` that makes transformers replace the file by the model's config.
+
+Heads that are written into such a file would be forgotten when it is loaded. Seen: transformers 5.0, 5.23.
+"""
+
 IMPLEMENTATION = "_attn_implementation"
 """Property of a config: the name of its attention function. Only the model has a public setter.
 

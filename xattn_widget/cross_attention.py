@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from xattn_widget.alignment.links import Method, align_record
 from xattn_widget.alignment.word_time import WordTime
-from xattn_widget.alignment.word_times import TimingMethod, word_times
+from xattn_widget.alignment.word_times import word_times
 from xattn_widget.inputs.text.assigning import assign_words
 from xattn_widget.record import storage
 from xattn_widget.record.data import Aggregate, AttentionData
+from xattn_widget.record.timing import TimingMethod
 from xattn_widget.scores import Score, ScoreGrid, find_score
 from xattn_widget.scores.grid import GridAxis
 
@@ -157,7 +158,7 @@ class CrossAttention(AttentionData):
         self,
         heads: Sequence[tuple[int, int]] | None = None,
         lag: float | None = None,
-        method: TimingMethod = "dtw",
+        method: TimingMethod | None = None,
     ) -> list[WordTime]:
         """When each target word was said, for a record of sound.
 
@@ -169,18 +170,22 @@ class CrossAttention(AttentionData):
         timestamps, are in no word. An n-best list gives the times of its first hypothesis.
 
         Args:
-            heads: (layer, head) pairs. By default those of :attr:`timing`: the calibrated set, else the ones that the
-                model's generation config names. A record without them uses its six heads with the most weight near
-                their paths (see :func:`best_alignment_heads`).
+            heads: (layer, head) pairs. By default those of :attr:`timing`: the calibrated set, else the one that the
+                model's generation config names. A record without them uses the half of its heads with the most
+                weight near their paths (see :func:`best_alignment_heads`).
             lag: seconds to subtract from all times, which then stay within the sound. By default the lag of
                 :attr:`timing` if its heads are used, otherwise 0.
-            method: ``"dtw"``, dynamic time warping.
+            method: ``"dtw"`` is openai-whisper's ``find_alignment``, with the same results for its heads, spectrogram
+                and rows. There each word lasts until the next one begins. With ``"pauses"`` the silence before the
+                first word and between words is part of no word: the path also passes the row before the first token,
+                and silent parts of the sound of 100 ms or more are cut off. By default the method of :attr:`timing` if
+                its heads are used, otherwise ``"dtw"``; guessed heads use ``"pauses"``.
 
         Returns:
             A ``(word, start, end, confidence)`` for each target word, in seconds from the beginning of the recording
             (``sound.offset`` is added). The confidence is the mean of the probabilities of the word's tokens, or None
-            without ``logprobs``. openai-whisper takes these probabilities among text tokens alone, so that its are a
-            little higher.
+            without ``logprobs``. openai-whisper computes these probabilities among text tokens alone, so that its
+            values are slightly higher.
 
         Raises:
             ValueError: the source is not sound, positions have no seconds, rows were merged or dropped, a head that

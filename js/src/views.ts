@@ -9,11 +9,14 @@ import { mountScores } from "./scores/controller";
 import { saveScores } from "./scores/export";
 import { mountSentences } from "./sentences/controller";
 import { saveSentences } from "./sentences/export";
+import { mountSpeech } from "./speech/controller";
+import { saveSpeech } from "./speech/export";
 
 export const VIEWS = [
-  view("lines", "Lines", { weights: true }, mountLines, saveLines),
-  view("matrix", "Matrix", { weights: true }, mountMatrix, saveMatrix),
-  view("sentences", "Sentences", { several: true }, mountSentences, saveSentences),
+  view("sound", "Sound", { weights: true, source: "audio" }, mountSpeech, saveSpeech),
+  view("lines", "Lines", { weights: true, without: "audio" }, mountLines, saveLines),
+  view("matrix", "Matrix", { weights: true, without: "audio" }, mountMatrix, saveMatrix),
+  view("sentences", "Sentences", { several: true, without: "audio" }, mountSentences, saveSentences),
   view("compare", "Compare", { weights: true }, mountCompare, saveCompare),
   view("scores", "Scores", {}, mountScores, saveScores),
   view("all", "All heads", {}, mountAllHeads, saveAllHeads),

@@ -51,6 +51,7 @@ export function traits(patch: Partial<Traits> = {}): Traits {
     second_score: "",
     zoom: false,
     table: false,
+    sound_weights: "cropped",
     sentence_order: "highest",
     theme: "light",
     muted: [],

@@ -9,10 +9,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from traitlets import TraitError
-from widget_messages import GOOD_REQUESTS, ask, listen, record
+from widget_messages import GOOD_REQUESTS, ask, listen, record, record_of_sound
 
 from xattn_widget import CrossAttentionWidget, show_cross_attention
 from xattn_widget.panel.protocol import ACTIONS, REQUESTS
+
+
+@pytest.fixture
+def hearing():
+    """A widget that answers every kind of request."""
+    return CrossAttentionWidget([record(), record(seed=1), record_of_sound()], reference=["0-0", None, None])
 
 
 @pytest.fixture
@@ -63,11 +69,11 @@ def malformed():
     yield from (("kind", value) for value in ({}, {"id": 1}))
 
 
-def test_every_malformed_request_is_answered_with_a_sentence_that_says_what_was_expected(widget):
-    sent = listen(widget)
+def test_every_malformed_request_is_answered_with_a_sentence_that_says_what_was_expected(hearing):
+    sent = listen(hearing)
     count = 0
     for name, request in malformed():
-        widget._handle_custom_msg({"id": "view-1", **request}, [])
+        hearing._handle_custom_msg({"id": "view-1", **request}, [])
         ((content, buffers),) = sent
         sent.clear()
         error = content["error"]
@@ -98,8 +104,8 @@ def test_a_request_without_an_id_and_what_is_no_request_are_answered_too(widget,
 
 
 @pytest.mark.parametrize("request_", [{"kind": kind, **fields} for kind, fields in GOOD_REQUESTS.items()])
-def test_what_keeps_to_the_contract_is_answered(widget, request_):
-    content, _ = ask(widget, {"id": 3, **request_})
+def test_what_keeps_to_the_contract_is_answered(hearing, request_):
+    content, _ = ask(hearing, {"id": 3, **request_})
     assert "error" not in content
     assert content["id"] == 3
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from widget_messages import ask, listen, record
+from widget_messages import ask, listen, record, record_of_sound
 
 from xattn_widget import CrossAttentionWidget, show_cross_attention
 from xattn_widget.panel.protocol import ACTIONS, REQUESTS
@@ -86,6 +86,17 @@ def test_what_the_kernel_tells_has_the_same_fields(widget):
 # Requests
 
 
+def test_what_is_told_of_a_sound_has_the_same_fields():
+    widget = CrossAttentionWidget(record_of_sound())
+    (entry,) = widget.info["sentences"]
+    assert_fields(entry, "SentenceInfo")
+    assert_fields(entry["sound"], "SoundInfo")
+    content, _ = ask(widget, {"id": "1", "kind": "layer", "sentence": 0, "layer": 0})
+    content.pop("id")
+    assert_fields(content, "LayerReply")
+    assert "outside" in content
+
+
 def test_the_requests_are_the_same():
     assert union("ExperimentRequest", "action") == {name: set(fields) for name, fields in ACTIONS.items()}
     data = union("DataRequest", "kind")
@@ -122,6 +133,9 @@ REPLIES = {
     "head": ({"layer": 1, "head": 2}, None, 1),
     "row": ({"heads": [[0, 1]], "target": 3}, None, 1),
     "column": ({"heads": [[0, 1]], "source": 4}, None, 1),
+    "sound": ({}, "FileReply", 1),
+    "features": ({}, "FileReply", 1),
+    "word_times": ({"heads": [[0, 1]]}, "WordTimesReply", 0),
 }
 
 
@@ -132,6 +146,9 @@ def test_every_request_for_numbers_is_compared_below():
 @pytest.mark.parametrize("kind", REPLIES)
 def test_a_reply_has_the_same_fields(widget, kind):
     fields, name, count = REPLIES[kind]
+    if kind in ("sound", "features", "word_times"):
+        times = [("one", 0.1, 0.2)]
+        widget = CrossAttentionWidget(record_of_sound(), reference=times)
     content, buffers = ask(widget, {"id": "1", "kind": kind, "sentence": 0, **fields})
     content.pop("id")
     assert len(buffers) == count
@@ -143,6 +160,9 @@ def test_a_reply_has_the_same_fields(widget, kind):
         for axis in (content["source"], content["target"]["output"], content["target"]["input"]):
             assert_fields(axis, "Axis")
         assert_fields(content["reference"], "Reference")
+    if kind == "word_times":
+        assert_fields(content["words"][0], "TimedWord")
+        assert_fields(content["gold"][0], "GoldWord")
     if kind == "whole":
         assert_fields(content["sentence"], "SentenceReply")
         for scores in content["scores"].values():

@@ -223,6 +223,8 @@ def gather_evidence(
     """
     seen = set() if seen is None else seen
     for record in records:
+        if "audio" in record.source.kinds:  # its positions are no words to align
+            continue
         if known is not None:
             fits = known.grid == (record.layers, record.heads) and known.linked.keys() <= record.targets.keys()
             if not fits or min(known.words.values()) >= enough:

@@ -92,7 +92,7 @@ def best_alignment_heads(
         raise ValueError(f"records must come from one model, got (layers, heads) = {sorted(grids)}")
     if sure is not None and by is not None:
         raise ValueError("give gold (sure links) or a score to rank by, not both")
-    pairs = [pair for pair in records[0].kept_heads if all(pair in set(record.kept_heads) for record in records[1:])]
+    pairs = sorted(set.intersection(*(set(record.kept_heads) for record in records)))
     if not pairs:
         raise ValueError("the records keep no head in common: extract them with the same layers or heads")
     sounds = {record.source.kind == "audio" for record in records}

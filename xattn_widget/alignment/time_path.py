@@ -10,8 +10,12 @@ import numpy as np
 import torch
 
 from xattn_widget.alignment.dtw import row_spans
+from xattn_widget.alignment.silence import silences
+from xattn_widget.record.axis import Word
 from xattn_widget.record.data import AttentionData
+from xattn_widget.record.timing import TimingMethod
 
+Seconds = np.ndarray[Any, np.dtype[np.float64]]
 # The width of openai-whisper's median filter, in positions.
 MEDIAN_WIDTH = 7
 # Steps after which the rows are no longer those of all tokens.
@@ -21,17 +25,24 @@ _WITHOUT_ROWS = ("words", "drop", "renormalize")
 class TimedRows(NamedTuple):
     """The rows of a record of sound that have a time, before heads are combined.
 
+    They are the rows from the first token that is not special to the last, the row after it, where the last word ends,
+    and before them the last row of the prompt, if there is one: see ``lead``.
+
     Attributes:
-        weights: ``[..., rows, positions]`` their weights over the sound.
-        scores: ``[..., rows, positions]`` z-scores of these weights, median-filtered along time.
-        first: which row of the record is the first of these.
+        weights: ``[..., lead + rows, positions]`` their weights over the sound.
+        scores: ``[..., lead + rows, positions]`` z-scores of these weights, median-filtered along time.
+        lead: how many of them are before the first token: 0 or 1.
+        first: which row of the record is that of the first token.
         starts: ``[positions + 1]`` the second at which each position begins, and at which the last one ends.
+        silences: the silent parts of the sound in seconds; none where the record has no sound.
     """
 
     weights: torch.Tensor
     scores: torch.Tensor
+    lead: int
     first: int
-    starts: np.ndarray[Any, np.dtype[np.float64]]
+    starts: Seconds
+    silences: list[tuple[float, float]]
 
 
 def z_scores(weights: torch.Tensor, end_row: torch.Tensor | None = None) -> torch.Tensor:
@@ -91,7 +102,7 @@ def sound_alone(record: AttentionData) -> AttentionData:
 
 
 def timed_rows(record: AttentionData, heads: Sequence[tuple[int, int]] | None = None) -> TimedRows:
-    """The rows from the first token that is not special to the last, and the row after it, where the last word ends.
+    """The rows of a record that have a time.
 
     Args:
         record: what :func:`sound_alone` returns, with at least one token that is not special.
@@ -105,25 +116,59 @@ def timed_rows(record: AttentionData, heads: Sequence[tuple[int, int]] | None = 
         end_row = end_row.flatten(0, 1)
         end_row = (end_row if heads is None else end_row[record.places_of(heads)]).float()
     content = [row for row, special in enumerate(record.target.special) if not special]
-    rows = slice(content[0], content[-1] + 2)
+    lead = min(1, content[0])
+    rows = slice(content[0] - lead, content[-1] + 2)
     places = np.array(record.source.places)
     return TimedRows(
         weights[..., rows, :],
         median_filter(z_scores(weights, end_row)[..., rows, :]),
+        lead,
         content[0],
         np.append(places[:, 0], places[-1, 1]),
+        [] if record.sound is None else silences(record.sound),
     )
 
 
-def boundaries(rows: TimedRows, scores: torch.Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """When each row begins, by the monotone path through the scores, and when the last one ends.
+def row_begins(rows: TimedRows, scores: torch.Tensor, method: TimingMethod) -> Seconds:
+    """When the row of each token begins, by the monotone path through the scores, and when the last one ends.
 
     Args:
         rows: where the scores come from.
-        scores: ``[stack, rows, positions]`` scores of several heads or sets of heads.
+        scores: ``[stack, lead + rows, positions]`` scores of several heads or sets of heads.
+        method: with ``"pauses"`` the path also passes the row before the first token, so that the silence before the
+            first word is not part of it.
 
     Returns:
-        ``[stack, rows + 1]`` seconds.
+        ``[stack, rows + 1]`` seconds from the beginning of the sound.
     """
-    first = row_spans(scores.numpy(), like_whisper=True).first
+    before = rows.lead if method == "pauses" else 0
+    first = row_spans(scores[:, rows.lead - before :].numpy(), like_whisper=True).first[:, before:]
     return rows.starts[np.pad(first, ((0, 0), (0, 1)), constant_values=len(rows.starts) - 1)]
+
+
+def word_limits(
+    rows: TimedRows, begins: Seconds, words: Sequence[Word], method: TimingMethod, lag: float | Seconds
+) -> tuple[Seconds, Seconds]:
+    """When each word begins and ends.
+
+    Args:
+        rows: where the times come from.
+        begins: ``[stack, rows + 1]`` what :func:`row_begins` returns.
+        words: the words with their rows in the record.
+        method: with ``"pauses"`` silences at the edges of words are cut off, and a word that surrounds a silence keeps
+            the longer part.
+        lag: the seconds to subtract, for all or ``[stack]``.
+
+    Returns:
+        ``[stack, words]`` starts and ends in seconds from the beginning of the sound, within it.
+    """
+    late = np.reshape(lag, (-1, 1))
+    starts = begins[:, [word.start - rows.first for word in words]] - late
+    ends = begins[:, [word.stop - rows.first for word in words]] - late
+    for begin, end in rows.silences if method == "pauses" else ():
+        around = (starts < begin) & (ends > end)
+        later = around & (begin - starts < ends - end)
+        starts_within = later | ((starts >= begin) & (starts < end) & (ends > end))
+        ends_within = (around & ~later) | ((ends > begin) & (ends <= end) & (starts < begin))
+        starts, ends = np.where(starts_within, end, starts), np.where(ends_within, begin, ends)
+    return np.clip(starts, rows.starts[0], rows.starts[-1]), np.clip(ends, rows.starts[0], rows.starts[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -13,8 +14,10 @@ from xattn_widget.record.timing import Timing
 
 # Weight this near to the path counts as on it.
 NEAR_SECONDS = 0.1
-# How many heads are guessed.
-GUESSED_HEADS = 6
+# The share of heads that are guessed. Nothing tells the lag of a few heads without known times; that of many is small.
+# Mean absolute errors of Whisper tiny.en on espeak-ng and on human recordings, by the best of its 24
+# heads: 6 heads 145 and 219 ms, 12 heads 62 and 110 ms, all 24 heads 60 and 101 ms.
+GUESSED_SHARE = 0.5
 
 
 def weight_near_path(record: AttentionData) -> torch.Tensor:
@@ -35,10 +38,10 @@ def weight_near_path(record: AttentionData) -> torch.Tensor:
     if all(record.target.special):
         return torch.full((record.layers, record.heads), torch.nan, dtype=torch.float64)
     rows = timed_rows(record)
-    spans = row_spans(rows.scores.numpy(), like_whisper=True)
+    spans = row_spans(rows.scores[:, rows.lead :].numpy(), like_whisper=True)
     step = (rows.starts[-1] - rows.starts[0]) / positions
     near = min(round(NEAR_SECONDS / step), positions - 1) if step > 0 else 0
-    weights = rows.weights.double().nan_to_num(1 / positions)
+    weights = rows.weights[:, rows.lead :].double().nan_to_num(1 / positions)
     before = torch.nn.functional.pad(weights.cumsum(-1), (1, 0))  # [heads, rows, positions + 1]
     columns = torch.arange(positions)
     around = before[..., (columns + near + 1).clamp(max=positions)] - before[..., (columns - near).clamp(min=0)]
@@ -49,7 +52,7 @@ def weight_near_path(record: AttentionData) -> torch.Tensor:
 
 
 def guessed_timing(records: Sequence[AttentionData]) -> Timing:
-    """The heads with the most weight near their paths, without a lag: it takes known word times to measure it.
+    """The half of the heads with the most weight near their paths, without a lag, which only known times can tell.
 
     Args:
         records: records of sound from one model, which keep the same heads.
@@ -57,5 +60,5 @@ def guessed_timing(records: Sequence[AttentionData]) -> Timing:
     grid = torch.stack([weight_near_path(record) for record in records]).nanmean(0).nan_to_num(0.0)
     kept = records[0].kept_heads
     values = torch.stack([grid[pair] for pair in kept])
-    best = values.argsort(descending=True, stable=True)[:GUESSED_HEADS]
-    return Timing(tuple(kept[place] for place in best.tolist()))
+    best = values.argsort(descending=True, stable=True)[: math.ceil(len(kept) * GUESSED_SHARE)]
+    return Timing(tuple(kept[place] for place in best.tolist()), method="pauses")

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import get_args
 
-import numpy as np
-
-from xattn_widget.alignment.time_path import boundaries, sound_alone, timed_rows
+from xattn_widget.alignment.time_path import row_begins, sound_alone, timed_rows, word_limits
 from xattn_widget.alignment.timing_heads import guessed_timing
 from xattn_widget.alignment.word_time import WordTime
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.heads import head_pairs
-
-TimingMethod = Literal["dtw"]
+from xattn_widget.record.timing import Timing, TimingMethod
 
 
 def word_times(
     record: AttentionData,
     heads: Sequence[tuple[int, int]] | None = None,
     lag: float | None = None,
-    method: TimingMethod = "dtw",
+    method: TimingMethod | None = None,
 ) -> list[WordTime]:
     """The times of a record's words; see :meth:`xattn_widget.CrossAttention.word_times`."""
-    if method not in get_args(TimingMethod):
-        raise ValueError(f"method must be {', '.join(map(repr, get_args(TimingMethod)))}, got {method!r:.80}")
+    if method is not None and method not in get_args(TimingMethod):
+        raise ValueError(f"method must be one of {', '.join(map(repr, get_args(TimingMethod)))}, got {method!r:.80}")
     if lag is not None and not math.isfinite(lag):
         raise ValueError(f"lag must be a finite number of seconds, got {lag!r}")
     record = sound_alone(record)
@@ -36,20 +33,26 @@ def word_times(
     words = record.target.word_spans()
     if not words:
         return []
-    timing = guessed_timing([record]) if record.timing is None and heads is None else record.timing
-    pairs = head_pairs(timing.heads if heads is None and timing is not None else heads)
-    if lag is None:
-        # A lag is that of a set of heads; other heads have another one.
-        lag = timing.lag if timing is not None and set(timing.heads) == set(pairs) else 0.0
-    rows = timed_rows(record, pairs)
+    timing = _timing(record, heads)
+    rows = timed_rows(record, timing.heads)
+    method, lag = method or timing.method, timing.lag if lag is None else lag
+    begins = row_begins(rows, rows.scores.mean(0)[None], method)
+    starts, ends = word_limits(rows, begins, words, method, lag)
     offset = 0.0 if record.sound is None else record.sound.offset
-    times = offset + np.clip(boundaries(rows, rows.scores.mean(0)[None])[0] - lag, rows.starts[0], rows.starts[-1])
     return [
         WordTime(
             word.text,
-            float(times[word.start - rows.first]),
-            float(times[word.stop - rows.first]),
+            float(start + offset),
+            float(end + offset),
             None if record.logprobs is None else float(record.logprobs[word.start : word.stop].exp().mean()),
         )
-        for word in words
+        for word, start, end in zip(words, starts[0], ends[0], strict=True)
     ]
+
+
+def _timing(record: AttentionData, heads: Sequence[tuple[int, int]] | None) -> Timing:
+    """The record's timing for these heads. Its lag and method are for its own heads: others have neither."""
+    if heads is None:
+        return record.timing or guessed_timing([record])
+    timing = Timing(tuple(head_pairs(heads)))
+    return record.timing if record.timing is not None and set(record.timing.heads) == set(timing.heads) else timing

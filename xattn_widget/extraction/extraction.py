@@ -13,6 +13,7 @@ from xattn_widget.capturing.checks import unknown
 from xattn_widget.capturing.recorder import capture_here
 from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.extraction.importance import check_method, importance_sums
+from xattn_widget.extraction.model_timing import model_timing
 from xattn_widget.extraction.windows import window_records
 from xattn_widget.inputs.arguments import continued
 from xattn_widget.inputs.audio.speech_family import MelPadding
@@ -240,7 +241,8 @@ def read_pairs(
     with capture_here(model, value_norms=value_norms, selection=selection) as captured:
         logits = model(**inputs, use_cache=False).logits
     layers = captured.cross_attentions
-    kept = selection.kept(*captured.grid())
+    grid = captured.grid()
+    kept = selection.kept(*grid)
     norms = captured.value_norms if value_norms else None
     rows = inputs["decoder_input_ids"].shape[1]
     if any(layer.shape[2] != rows for layer in layers) or logits.shape[1] != rows:
@@ -251,6 +253,7 @@ def read_pairs(
             model.config,
         )
     layout = _layout(model, pairs, layers)
+    timing = model_timing(model, *grid) if hears else None
     records = []
     for row, pair in enumerate(pairs):
         target = slice(len(pair.predicted))
@@ -275,6 +278,7 @@ def read_pairs(
             arguments=pair.arguments,
             sound=pair.source.sound,
             end_row=end_row,
+            timing=timing,
             kept=kept,
         )
         sums = [layer[row, :, target].sum(-1, dtype=torch.float32).cpu() for layer in layers]

@@ -46,10 +46,10 @@ def generate(
     pairs = []
     for index, sequence in enumerate(sequences.tolist()):
         given = arguments[index // hypotheses]
-        ids = _without_padding(sequence, ends, padding, prefix_length(given))
+        # Whisper's prompt begins with earlier text if the user gives some, and the start token follows it.
+        prompt = sequence.index(start) if generation.get("prompt_ids") is not None else 0
+        ids = _without_padding(sequence, ends, padding, prompt + prefix_length(given))
         given = continued(given, len(ids) - 1)
-        # Whisper's prompt may begin with earlier text, before the start token.
-        prompt = ids.index(start) if isinstance(start, int) and start in ids else 0
         pairs.append(Pair(sources[index // hypotheses], ids[:-1], ids[1:], scores[index], given, prompt=prompt))
     return pairs, hypotheses
 

@@ -62,6 +62,14 @@ class Canvas:
         right, bottom = round((x + width + pen) * self._scale) - 1, round((y + height + pen) * self._scale) - 1
         self._draw.rectangle((left, top, right, bottom), outline=color, width=max(1, round(pen * self._scale)))
 
+    def picture(
+        self, x: float, y: float, width: float, height: float, pixels: np.ndarray[Any, np.dtype[np.uint8]]
+    ) -> None:
+        """Stretch ``[rows, columns, 3]`` pixels over a box."""
+        size = (max(1, round(width * self._scale)), max(1, round(height * self._scale)))
+        picture = Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.NEAREST)
+        self._finished.paste(picture, (round(x * self._scale), round(y * self._scale)))
+
     def text(self, text: str, x: float, y: float, size: float, color: Color, align: Align = "left") -> None:
         """Write a line of text, centered at the height ``y``."""
         pieces = self._pieces(text, size)

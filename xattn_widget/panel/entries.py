@@ -11,6 +11,8 @@ from typing import Any
 
 from xattn_widget.alignment.gold import Reference, read_references
 from xattn_widget.messages.characters import well_formed
+from xattn_widget.panel.sound import describe_sound, heard_seconds
+from xattn_widget.panel.word_times import GoldWord, marked_heads, read_gold_times
 from xattn_widget.record.axis import Axis
 from xattn_widget.record.data import AttentionData
 
@@ -34,6 +36,7 @@ class Entry:
         rank: its place in an n-best list, from 1; None outside of one.
         hypotheses: the length of that list.
         reference: its reference alignment, or None.
+        gold_times: the true times of its words, or None.
         trial: how an experiment made it; None where it was given.
         version: distinguishes results of experiments that replaced each other; None where it was given.
     """
@@ -46,6 +49,7 @@ class Entry:
     reference: Reference | None = None
     trial: Trial | None = None
     version: int | None = None
+    gold_times: tuple[GoldWord, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -54,8 +58,12 @@ class Entry:
 
     @property
     def source(self) -> str:
-        """The source as text."""
-        return well_formed(self.record.source.preview())
+        """The source as text; of sound, how much there is and where it begins."""
+        record = self.record
+        if record.source.kind != "audio":
+            return well_formed(record.source.preview())
+        offset = 0.0 if record.sound is None else record.sound.offset
+        return f"{heard_seconds(record):.1f} s of sound{f' from {offset:.1f} s' if offset else ''}"
 
     @property
     def target(self) -> str:
@@ -88,7 +96,16 @@ class Entry:
         }
         if self.record.kept is not None:
             described["missing"] = self.record.kept.missing()
-        return described if self.version is None else described | {"version": self.version}
+        if self.version is not None:
+            described["version"] = self.version
+        if self._sound is not None:
+            described["sound"] = self._sound
+        return described
+
+    @cached_property
+    def _sound(self) -> dict[str, Any] | None:
+        sound = self.record.sound
+        return None if sound is None else describe_sound(sound) | {"marked": marked_heads(self.record)}
 
 
 def list_entries(records: Any, names: Sequence[str] | None, reference: Any, reference_words: bool) -> list[Entry]:
@@ -97,8 +114,8 @@ def list_entries(records: Any, names: Sequence[str] | None, reference: Any, refe
     Args:
         records: a record, or a list of them.
         names: a name for each record, or None.
-        reference: a word alignment for each record, see :func:`read_references`; of an n-best list it belongs to the
-            first hypothesis.
+        reference: a word alignment for each record, see :func:`read_references`, or for a record of sound the true
+            times of its words, (word, start, end) triples; of an n-best list it belongs to the first hypothesis.
         reference_words: whether its numbers count words, or else tokens.
 
     Raises:
@@ -122,9 +139,10 @@ def list_entries(records: Any, names: Sequence[str] | None, reference: Any, refe
         raise TypeError(f"names must be a list of strings, one for each record, got {names!r:.60}")
     if len(names) != len(listed):
         raise ValueError(f"there are {len(listed)} records and {len(names)} names: give one name for each record")
+    reference, times = _split_times(reference, listed, single)
     references = read_references(reference, listed, single, reference_words)
     entries = []
-    for group, (record, name, links) in enumerate(zip(listed, names, references, strict=True)):
+    for group, (record, name, links, gold) in enumerate(zip(listed, names, references, times, strict=True)):
         hypotheses = record.hypotheses or (record,)
         entries += [
             Entry(
@@ -134,10 +152,27 @@ def list_entries(records: Any, names: Sequence[str] | None, reference: Any, refe
                 rank if record.hypotheses else None,
                 len(hypotheses),
                 links if rank == 1 else None,
+                gold_times=gold if rank == 1 else None,
             )
             for rank, hypothesis in enumerate(hypotheses, start=1)
         ]
     return entries
+
+
+def _split_times(
+    reference: Any, records: Sequence[AttentionData], single: bool
+) -> tuple[Any, list[tuple[GoldWord, ...] | None]]:
+    """The references that are alignments, and the true word times of each record of sound."""
+    if single:
+        gold = read_gold_times(reference) if "audio" in records[0].source.kinds else None
+        return (reference, [None]) if gold is None else (None, [gold])
+    if isinstance(reference, str) or not isinstance(reference, Sequence) or len(reference) != len(records):
+        return reference, [None] * len(records)
+    times = [
+        read_gold_times(value) if "audio" in record.source.kinds else None
+        for value, record in zip(reference, records, strict=True)
+    ]
+    return [value if gold is None else None for value, gold in zip(reference, times, strict=True)], times
 
 
 def _length(axis: Axis) -> dict[str, int]:

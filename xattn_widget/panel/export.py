@@ -44,8 +44,10 @@ def export(state: PanelState, path: str | Path, spreadsheet: bool = False) -> Pa
 
 
 def _shown_record(state: PanelState) -> AttentionData:
-    """The record with the view's settings applied: reading, words, special tokens dropped."""
+    """The record with the view's settings applied: cropped to its sound, reading, words, special tokens dropped."""
     record = _read_record(state)
+    if state.view.sound_weights != "raw" and not all(record.source.outside):
+        record = record.cropped()
     if state.view.special == "drop":
         record = record.drop_special()
     return record.words() if state.view.words else record

@@ -13,7 +13,7 @@ from xattn_widget.files.writing import whole_file
 from xattn_widget.panel.front_end import built_file
 from xattn_widget.panel.json_values import error_text
 from xattn_widget.panel.markup import element, source_element
-from xattn_widget.panel.replies import quantize
+from xattn_widget.panel.replies import outside_shares, quantize
 from xattn_widget.panel.rules import fit_heads
 from xattn_widget.panel.state import PanelState
 from xattn_widget.panel.summary import rank_heads
@@ -105,8 +105,8 @@ def _document(title: str, state: str, summary: str) -> str:
     script = f"\n{built_file('page.js')}\n".replace("</script", "<\\/script")
     allowed = _hash(script)
     policy = (
-        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data: blob:; base-uri 'none'; "
-        "form-action 'none'"
+        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data: blob:; media-src blob:; "
+        "base-uri 'none'; form-action 'none'"
     )
     head = element(
         "head",
@@ -210,6 +210,9 @@ class _Budget:
             where = "the sentence" if total == 1 else f"{len(lacking)} sentence{'s' if len(lacking) > 1 else ''}"
             whole = missing + sum(len(sentence.heads) for sentence in lacking)
             parts.append(f"{missing} of {whole} heads of {where} (hatched in the grid)")
+        silent = sum(sentence.lacks_sound for sentence in sentences)
+        if silent:
+            parts.append("the sound" if total == 1 else f"the sound of {silent} sentence{'s' if silent > 1 else ''}")
         if not parts:
             return ""
         return f"This page was limited to {self.max_bytes:,} bytes: {' and '.join(parts)} were left out."
@@ -222,6 +225,8 @@ class _Sentence:
         self.state, self.index = state, index
         self.record = state.entries[index].record
         self.heads: dict[tuple[int, int], str] = {}
+        # The sound and its picture, as JSON; kept where they fit.
+        self.sound: dict[str, str] = {}
         replies: dict[str, Any] = {
             "sentence": self._reply({"kind": "sentence"}),
             "scores": {name: self._reply({"kind": "scores", "name": name}) for name in state.scores},
@@ -239,7 +244,12 @@ class _Sentence:
                 {"pick": pick, "reply": self._reply({"kind": "alignment"} | pick)}
                 for pick in _alignment_picks(state, index)
             ]
-        # Everything but the layers, without the closing brace.
+        if "audio" in self.record.source.kinds:
+            replies["word_times"] = [
+                {"heads": heads, "reply": self._reply({"kind": "word_times", "heads": heads})}
+                for heads in self._timed_heads()
+            ]
+        # Everything but the layers and the sound, without the closing brace.
         self._replies = _json(replies)[:-1]
         # The list of missing heads is longest while none is kept.
         listed = len(_json(self.described()).encode()) + 1
@@ -281,7 +291,32 @@ class _Sentence:
                 break
             self.heads[layer, head] = text
             room -= len(text)
+            if len(self.heads) == 1:  # without any head, the page would show nothing
+                room = self._take_sound(room)
         return room
+
+    def _take_sound(self, room: float) -> float:
+        """Keep the sound and its picture if they fit; returns the bytes that are left."""
+        sound = self.record.sound
+        kinds = [] if sound is None else ["sound"] if sound.features is None else ["sound", "features"]
+        for kind in kinds:
+            content, buffers = self.state.answer({"kind": kind, "sentence": self.index})
+            text = _json(content | {"buffer": base64.b64encode(buffers[0]).decode()})
+            size = len(text) + len(f',"{kind}":')
+            if size <= room:
+                self.sound[kind] = text
+                room -= size
+        return room
+
+    @property
+    def lacks_sound(self) -> bool:
+        """Whether the sound did not fit."""
+        return self.record.sound is not None and "sound" not in self.sound
+
+    def _timed_heads(self) -> list[list[list[int]]]:
+        """The heads by which the page knows word times: the best ones, and the picked ones."""
+        picked = self.state.view.heads
+        return [[], fit_heads(picked, self.record)]
 
     def largest(self) -> int:
         """The size in bytes of the first head to keep."""
@@ -293,10 +328,12 @@ class _Sentence:
         layers = [
             {"shape": shape}
             | ({"missing": missing} if missing else {})
+            | outside_shares(self.record, layer)
             | {"heads": [self.heads.get((layer, head)) for head in range(shape[0])]}
             for layer, missing in enumerate(self.missing)
         ]
-        return f'{self._replies},"layers":{_json(layers)}}}'
+        sound = "".join(f',"{kind}":{text}' for kind, text in self.sound.items())
+        return f'{self._replies},"layers":{_json(layers)}{sound}}}'
 
     def _reply(self, request: dict[str, Any]) -> dict[str, Any]:
         """The reply to a request; an error as text where one part of the page cannot be computed."""

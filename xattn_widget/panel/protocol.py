@@ -141,6 +141,10 @@ REQUESTS: dict[str, dict[str, Field]] = {
     "alignment": _SENTENCE | {"heads": _HEADS, "aggregate": _AGGREGATE, "reading": _READING},
     "row": _SENTENCE | {"heads": _HEADS, "target": _ROW},
     "column": _SENTENCE | {"heads": _HEADS, "source": _COLUMN},
+    "sound": _SENTENCE,
+    "features": _SENTENCE,
+    # With an empty list: by the heads that are known to time words best.
+    "word_times": _SENTENCE | {"heads": _heads(least=0)},
 }
 # Requests for an experiment: those of kind "live", by their action. They are about the shown sentence unless they name
 # one. The model's thread checks whether a token exists.

@@ -16,6 +16,8 @@ from xattn_widget.messages.characters import well_formed
 from xattn_widget.panel.entries import Entry
 from xattn_widget.panel.json_values import finite
 from xattn_widget.panel.score_entries import ScoreEntry
+from xattn_widget.panel.sound import features_picture, sound_file
+from xattn_widget.panel.word_times import describe_word_times
 from xattn_widget.record.axis import Axis
 from xattn_widget.record.data import AttentionData
 
@@ -53,6 +55,11 @@ def answer(
         reading = request["reading"] or record.reading
         read = record.read_as(reading) if reading in record.targets else record
         return reference_agreement(read, reference, request["heads"], request["aggregate"]), []
+    if kind == "word_times":
+        chosen = [(layer, head) for layer, head in request["heads"]]
+        return describe_word_times(record, chosen, entry.gold_times), []
+    if kind in ("sound", "features"):
+        return _sound(record, kind)
     *_, rows, columns = record.weights.shape
     if kind == "layer":
         _check_size(record.heads * rows * columns)
@@ -72,13 +79,21 @@ def _layer(record: AttentionData, layer: int) -> tuple[dict[str, Any], list[byte
     *_, rows, columns = record.weights.shape
     kept = [pair for pair in record.kept_heads if pair[0] == layer]
     quantized = quantize(record.head_weights(kept))
-    shape = {"shape": [record.heads, rows, columns]}
+    shape: dict[str, Any] = {"shape": [record.heads, rows, columns]} | outside_shares(record, layer)
     if len(kept) == record.heads:
         return shape, [quantized.tobytes()]
     content = np.zeros((record.heads, rows, columns), np.uint8)
     content[[head for _, head in kept]] = quantized
     missing = sorted(set(range(record.heads)) - {head for _, head in kept})
     return shape | {"missing": missing}, [content.tobytes()]
+
+
+def _sound(record: AttentionData, kind: str) -> tuple[dict[str, Any], list[bytes]]:
+    if record.sound is None:
+        raise ValueError("this record holds no sound: records that extract(...) makes from audio hold theirs")
+    content, mime = sound_file(record.sound) if kind == "sound" else (features_picture(record.sound), "image/png")
+    _check_size(len(content))
+    return {"mime": mime}, [content]
 
 
 def requested_score(request: Mapping[str, Any], scores: Mapping[str, ScoreEntry]) -> ScoreEntry:
@@ -96,6 +111,13 @@ def _check_size(count: int) -> None:
 
 def _floats(weights: torch.Tensor) -> bytes:
     return np.ascontiguousarray(weights.float().numpy(), dtype="<f4").tobytes()
+
+
+def outside_shares(record: AttentionData, layer: int) -> dict[str, Any]:
+    """Under "outside", the ``[heads][target]`` shares of a layer's rows outside the sound; empty for other sources."""
+    if record.outside is None:
+        return {}
+    return {"outside": [[round(share, 4) for share in row] for row in record.outside[layer].nan_to_num(0.0).tolist()]}
 
 
 def quantize(weights: torch.Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -133,7 +155,10 @@ def _whole(entry: Entry, scores: Mapping[str, ScoreEntry], *, layers: bool) -> t
         if outcome is not None and outcome.grid is not None:
             known[name] = outcome.reply()
     buffers = [quantize(weights.float()).tobytes() for weights in record.weights] if layers else []
-    return {"sentence": _sentence(entry), "scores": known, "shape": [record.heads, rows, columns]}, buffers
+    reply = {"sentence": _sentence(entry), "scores": known, "shape": [record.heads, rows, columns]}
+    if layers and record.outside is not None:
+        reply["outside"] = [outside_shares(record, layer)["outside"] for layer in range(record.layers)]
+    return reply, buffers
 
 
 def _sentence(entry: Entry) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from xattn_widget.panel.setting_kinds import HEADS_FORM, Anything, Choice, Flag,
 from xattn_widget.record.data import Aggregate, Reading
 
 # The tabs, in the order of the registry of views (js/src/views.ts).
-PANELS = ("lines", "matrix", "sentences", "compare", "scores", "all")
+PANELS = ("sound", "lines", "matrix", "sentences", "compare", "scores", "all")
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,13 @@ class View:
     ] = None
     zoom: Annotated[bool, Flag(), "Enlarge the cells of a large matrix until each has its label, and scroll."] = False
     table: Annotated[bool, Flag(), "Show the matrix as a table."] = False
+    sound_weights: Annotated[
+        str,
+        Choice(("cropped", "raw", "zscored", "filtered")),
+        'The weights of panel="sound": "cropped" to the sound, each row divided by its sum; "raw", as captured; '
+        '"zscored", cropped and then standardized over the rows, as openai-whisper does before it times words; '
+        '"filtered", the same after a median over seven positions.',
+    ] = "cropped"
     sentence_order: Annotated[
         str,
         Choice(("highest", "lowest", "given")),

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from traitlets import TraitError
 
 from xattn_widget.alignment.evidence import Evidence, gather_evidence
+from xattn_widget.alignment.timing_heads import guessed_timing
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.panel.entries import Entry, list_entries
@@ -29,6 +30,7 @@ from xattn_widget.panel.rules import (
 from xattn_widget.panel.score_entries import DEFAULT_SCORE, ScoreEntry, list_scores
 from xattn_widget.panel.settings import SETTINGS, View, check_view, setting_order
 from xattn_widget.panel.summary import summarize
+from xattn_widget.panel.word_times import marked_heads
 from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.record.heads import whole_number
 from xattn_widget.scores import Score, find_score
@@ -253,13 +255,20 @@ class PanelState:
 
     def _opening(self, view: Mapping[str, Any]) -> dict[str, Any]:
         """The settings of a new panel: ``view``, and what it leaves open."""
-        opening = dict(view)
+        record = self._record_at(whole_number(view.get("sentence", 0)))
+        opening = ({"panel": "sound"} if "audio" in record.source.kinds else {}) | dict(view)
         if not {"layer", "head", "heads"} & set(view):
-            record = self._record_at(whole_number(view.get("sentence", 0)))
             evidence = self.evidence
             fits = evidence is not None and evidence.grid == (record.layers, record.heads)
             guess = evidence.guess(view.get("reading")) if evidence is not None and fits else None
-            if guess and set(guess.heads) <= set(record.kept_heads):
+            marked = marked_heads(record)
+            kept = set(record.kept_heads)
+            known = [head for head in marked["calibrated"] or marked["model"] if tuple(head) in kept]
+            if known:
+                opening["heads"] = known
+            elif "audio" in record.source.kinds:
+                opening["heads"] = [list(head) for head in guessed_timing([record]).heads]
+            elif guess and set(guess.heads) <= kept:
                 opening = {"heads": guess.heads, "reading": guess.reading} | opening
             else:
                 # It most resembles an alignment if rows are labeled by the token written.

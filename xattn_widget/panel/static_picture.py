@@ -14,6 +14,7 @@ from xattn_widget.messages.characters import label_text
 from xattn_widget.panel.canvas import Canvas
 from xattn_widget.panel.picked import picked_weights
 from xattn_widget.panel.settings import View
+from xattn_widget.panel.sound_picture import draw_sound, sound_part
 from xattn_widget.panel.state import PanelState
 from xattn_widget.panel.white_ramp import color_of, white_ramp
 from xattn_widget.plot.palette import PALETTE, Color, rgb
@@ -72,19 +73,38 @@ def summary_picture(state: PanelState) -> bytes:
     It shows the first :data:`MOST_TOKENS` tokens of each side. A score that cannot be computed leaves the grid gray,
     and its title says so.
     """
+    if "audio" in state.record.source.kinds:
+        return _picture_of_sound(state)
     part = shown_part(state.view, state.record)
     rows = max(len(part.source), len(part.target))
     row = _ROW if rows <= _FEW else _SMALL_ROW
     top = 74
-    layers, heads = state.record.layers, state.record.heads
-    cell = max(3.0, min(_CELL, (_GRID - 18) / heads, max(400, row * rows) / layers))
+    layers = state.record.layers
+    cell = _cell(state.record, row * rows)
     legend = len(_legend(state.view, len(part.sets)))
     bottom = max(top + 22 + row * rows + (16 if _cut_note(part) else 0), top + 96 + cell * layers + 18 * legend)
     canvas = Canvas(WIDTH, bottom + _MARGIN, _SCALE)
     _draw_sentence(canvas, part, top + 22, row, state.view)
-    _draw_heading(canvas, state, part)
+    is_long = max(len(part.source), len(part.target)) > _FEW
+    _draw_heading(canvas, state, [f"the strongest line of each target {_unit(state.view)}"] if is_long else [])
     _draw_grid(canvas, state, WIDTH - _MARGIN - _GRID, top, cell, len(part.sets))
     return canvas.png()
+
+
+def _picture_of_sound(state: PanelState) -> bytes:
+    part, top = sound_part(state.view, state.record), 74
+    cell = _cell(state.record, part.height)
+    bottom = max(top + part.height, top + 96 + cell * state.record.layers + 18)
+    canvas = Canvas(WIDTH, bottom + _MARGIN, _SCALE)
+    draw_sound(canvas, part, _MARGIN, top, WIDTH - 2 * _MARGIN - _GRID - _GAP)
+    _draw_heading(canvas, state, ["weights inside the sound, each row divided by its sum"])
+    _draw_grid(canvas, state, WIDTH - _MARGIN - _GRID, top, cell, 1)
+    return canvas.png()
+
+
+def _cell(record: AttentionData, height: float) -> float:
+    """The size of a cell of the grid of heads beside something of this height."""
+    return max(3.0, min(_CELL, (_GRID - 18) / record.heads, max(400, height) / record.layers))
 
 
 def shown_part(view: View, record: AttentionData) -> Part:
@@ -195,7 +215,7 @@ def _row_name(view: View) -> str:
     return f"{_unit(view)} {'being written' if view.reading == 'output' else 'just read'}"
 
 
-def _draw_heading(canvas: Canvas, state: PanelState, part: Part) -> None:
+def _draw_heading(canvas: Canvas, state: PanelState, more: Sequence[str]) -> None:
     view, entries = state.view, state.entries
     record = state.record
     canvas.text(f"{heads_title(view, record)}, rows named by the {_row_name(view)}", _MARGIN, 24, 15, _INK)
@@ -209,9 +229,7 @@ def _draw_heading(canvas: Canvas, state: PanelState, part: Part) -> None:
         facts.append(label_text(state.entry.name, 40))
     if view.special == "drop":
         facts.append("special tokens dropped, rows renormalized")
-    if max(len(part.source), len(part.target)) > _FEW:
-        facts.append(f"the strongest line of each target {_unit(view)}")
-    canvas.text(" · ".join(facts), _MARGIN, 46, _SMALL, _MUTED)
+    canvas.text(" · ".join([*facts, *more]), _MARGIN, 46, _SMALL, _MUTED)
 
 
 def _count(number: int, noun: str) -> str:
@@ -238,7 +256,7 @@ def heads_title(view: View, record: AttentionData) -> str:
 def _legend(view: View, sets: int) -> list[tuple[str, Color]]:
     """The picked heads beside the colors of their lines."""
     if sets < len(view.heads):
-        return [(f"lines: {view.aggregate} of the {len(view.heads)} heads", _HEADS[0])]
+        return [(f"{view.aggregate} of the {len(view.heads)} heads", _HEADS[0])]
     return [(f"layer {layer}, head {head}", color) for (layer, head), color in zip(view.heads, _HEADS, strict=False)]
 
 

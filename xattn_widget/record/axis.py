@@ -122,7 +122,10 @@ class Axis:
         return [None if math.isnan(place[0]) else list(place) for place in self.places]
 
     def preview(self) -> str:
-        """The text of the axis in one short line."""
+        """The text of the axis in one short line; of sound, its length."""
+        if self.kind == "audio" and self.places is not None:
+            ends = [place[1] for place, outside in zip(self.places, self.outside, strict=True) if not outside]
+            return f"{max(ends, default=0.0):.1f} s of sound"
         text = _BEFORE_PUNCTUATION.sub("", " ".join(self.words) or " ".join(self.labels))
         return text if len(text) <= PREVIEW_LENGTH else text[: PREVIEW_LENGTH - 1] + "…"
 
@@ -244,7 +247,7 @@ class Axis:
             spans=None
             if self.spans is None or self.text is None
             else extended(self.spans, (0, 0), (len(self.text),) * 2),
-            kinds=extended(self.kinds, self.kinds[0], self.kinds[-1]),
+            kinds=extended(self.kinds, *((self.kinds[0], self.kinds[-1]) if self.kinds else ("text", "text"))),
             places=None if self.places is None else extended(self.places, nowhere, nowhere),
         )
 

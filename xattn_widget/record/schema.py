@@ -14,7 +14,7 @@ from xattn_widget.record.axis import NO_WORD, Axis, AxisKind
 from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.record.kept import KeptHeads
 from xattn_widget.record.sound import Sound
-from xattn_widget.record.timing import Timing, TimingSource
+from xattn_widget.record.timing import Timing, TimingMethod, TimingSource
 
 # Sums of rows that were given in half precision differ from 1 by at most this much.
 _TOLERANCE = 0.01
@@ -96,6 +96,7 @@ _TIMING = {
     "heads": _Field("a list of [layer, head]", _list_of(_is_span)),
     "lag": _Field("a number", _is_number),
     "source": _Field(f"one of {', '.join(get_args(TimingSource))}", lambda value: value in get_args(TimingSource)),
+    "method": _Field(f"one of {', '.join(get_args(TimingMethod))}", lambda value: value in get_args(TimingMethod)),
 }
 # More layers or heads than any model has; numbers without a limit would let a small file fill the memory.
 _MOST = 1024
@@ -276,7 +277,7 @@ def _read_timing(fields: Any) -> Timing | None:
     if fields is None:
         return None
     _check_fields(fields, _TIMING, "the timing")
-    return Timing(tuple((layer, head) for layer, head in fields["heads"]), fields["lag"], fields["source"])
+    return Timing(**fields | {"heads": tuple(map(tuple, fields["heads"]))})
 
 
 def _read_kept(fields: Any) -> KeptHeads | None:

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from xattn_widget.record.heads import head_pairs
 
 TimingSource = Literal["calibrated", "model", "guessed"]
+TimingMethod = Literal["dtw", "pauses"]
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,17 @@ class Timing:
             early.
         source: ``"calibrated"`` on recordings with known word times, named by the ``"model"`` in its generation config,
             or ``"guessed"``.
+        method: the method that these heads and this lag are for; see :meth:`xattn_widget.CrossAttention.word_times`.
 
     Raises:
-        ValueError: no heads, pairs that are not whole numbers from 0, a lag that is not finite, or another source.
+        ValueError: no heads, pairs that are not whole numbers from 0, a lag that is not finite, an unknown source or
+            method.
     """
 
     heads: tuple[tuple[int, int], ...]
     lag: float = 0.0
     source: TimingSource = "guessed"
+    method: TimingMethod = "dtw"
 
     def __post_init__(self) -> None:
         pairs = tuple(head_pairs(self.heads))
@@ -36,7 +40,8 @@ class Timing:
             raise ValueError(f"heads must be one or more (layer, head) pairs, counted from 0, got {self.heads!r:.80}")
         if isinstance(self.lag, bool) or not math.isfinite(self.lag):
             raise ValueError(f"lag must be a finite number of seconds, got {self.lag!r}")
-        if self.source not in get_args(TimingSource):
-            raise ValueError(f"source must be one of {', '.join(get_args(TimingSource))}, got {self.source!r}")
+        for name, known in (("source", get_args(TimingSource)), ("method", get_args(TimingMethod))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r:.80}")
         object.__setattr__(self, "heads", pairs)
         object.__setattr__(self, "lag", float(self.lag))

@@ -60,9 +60,9 @@ def receive(state: PanelState, answer_live: AnswerLive, request: Any, send: Send
             reply = answer_live(checked)
         elif checked["kind"] == "scores":
             reply = _scores(state, checked, send)
-        elif checked["kind"] == "whole":
+        elif checked["kind"] in ("whole", "word_times"):
             reply = None
-            _whole(state, checked, send)
+            _later(state, checked, send)
         else:
             reply, buffers = state.answer(request)
     except RequestError as error:
@@ -90,8 +90,8 @@ def _scores(state: PanelState, request: Mapping[str, Any], send: Send) -> dict[s
     return None
 
 
-def _whole(state: PanelState, request: Mapping[str, Any], send: Send) -> None:
-    """Send the reply later, from a thread for scores: nobody waits for it, and other requests go first."""
+def _later(state: PanelState, request: Mapping[str, Any], send: Send) -> None:
+    """Send the reply later, from a thread for scores: other requests go first, and guessing heads takes seconds."""
     entry, scores = state.entries[request["sentence"]], dict(state.scores)
 
     def reply_later() -> None:
@@ -102,4 +102,6 @@ def _whole(state: PanelState, request: Mapping[str, Any], send: Send) -> None:
             reply = {"error": error_text(error)}
         send({"id": request["id"], **reply}, buffers)
 
+    if request["kind"] == "word_times" and entry.record.timing is None:
+        send({"computing": request["id"]}, [])  # the page then waits as long as it takes
     run_later(reply_later)

@@ -8,17 +8,22 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.extraction.extraction import extract
+from xattn_widget.extraction.windows import WindowRecords
 from xattn_widget.panel.settings import VIEW_SETTINGS, check_view
 from xattn_widget.scores import Score
 from xattn_widget.widget.live_model import LiveModel
 from xattn_widget.widget.widget import CrossAttentionWidget
 
+# The most memory for the attention of a long recording, whose windows are all in the panel.
+_MOST_BYTES = 2**32
+
 
 def show_cross_attention(
     model: PreTrainedModel,
     tokenizer: Any,
-    source: str | Sequence[str],
+    source: Any,
     target: str | Sequence[str] | None = None,
     *,
     generation: Mapping[str, Any] | None = None,
@@ -30,7 +35,7 @@ def show_cross_attention(
     forward: Mapping[str, Any] | None = None,
     **view: Any,
 ) -> CrossAttentionWidget:
-    """Show the cross-attention of a model on sentences, in a notebook.
+    """Show the cross-attention of a model on sentences or sounds, in a notebook.
 
     Without ``heads``, ``layer`` or ``head`` it opens with the heads that are most likely to align, under the reading in
     which they do: by the calibration saved with the model (see :func:`save_calibration`) and by all sentences of this
@@ -44,8 +49,9 @@ def show_cross_attention(
 
     Args:
         model: an encoder-decoder model of transformers, as loaded.
-        tokenizer: the model's tokenizer.
-        source: a sentence, or a list of them.
+        tokenizer: the model's tokenizer; for a speech model, its processor.
+        source: a sentence, or a list of them; for a speech model, a recording or a list of them, as :func:`extract`
+            takes them.
         target: None to let the model generate; a sentence (or a list as long as ``source``) to read by teacher forcing.
         generation: keyword arguments of ``model.generate``; greedy when left out.
         scores: names of built-in scores, and your own scores; all built-in ones when left out.
@@ -70,7 +76,7 @@ def show_cross_attention(
             f"{name}={view[name]!r:.40}))"
         )
     check_view(view, inspect.signature(show_cross_attention).parameters)  # before the model runs
-    records = extract(
+    found = extract(
         model,
         tokenizer,
         source,
@@ -80,6 +86,7 @@ def show_cross_attention(
         target_tokenizer=target_tokenizer,
         forward=forward,
     )
+    records = _all_windows(found)
     live = LiveModel(model, tokenizer, generation, target_tokenizer=target_tokenizer)
     return CrossAttentionWidget(
         records,
@@ -90,3 +97,30 @@ def show_cross_attention(
         evidence=live.evidence(records),
         **view,
     )
+
+
+def _all_windows(found: Any) -> Any:
+    """What extract returned, with the windows of long recordings as records.
+
+    Raises:
+        ValueError: the attention of a recording takes too much memory.
+    """
+    if isinstance(found, CrossAttention):
+        return found
+    if isinstance(found, WindowRecords):
+        return _windows(found)
+    return [record for item in found for record in (_windows(item) if isinstance(item, WindowRecords) else [item])]
+
+
+def _windows(recording: WindowRecords) -> list[CrossAttention]:
+    records: list[CrossAttention] = []
+    for record in recording:
+        records.append(record)
+        size = sum(window.weights.nbytes for window in records)
+        if size > _MOST_BYTES:
+            raise ValueError(
+                f"the attention of the first {len(records)} windows of this recording of {recording.seconds:.0f} s "
+                f"takes {size / 2**30:.1f} GiB: show some of its windows, such as "
+                "CrossAttentionWidget(extract(model, processor, audio)[:10]), or a part of the recording"
+            )
+    return records

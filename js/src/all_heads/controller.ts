@@ -1,5 +1,7 @@
 // All heads as small pictures.
+import { kindAt } from "../core/axis";
 import type { Context } from "../core/context";
+import type { Axis } from "../core/contract";
 import { errorText } from "../core/errands";
 import { formatScore, headName } from "../core/format";
 import { tag, text } from "../core/markup";
@@ -15,7 +17,8 @@ export function mountAllHeads(context: Context): View {
     {
       pick: gestures.pick,
       point: loader.preview.point,
-      open: (head) => store.set({ ...pickPatch([head]), panel: "lines" }),
+      open: (head) =>
+        store.set({ ...pickPatch([head]), panel: isSound(loader.scene.value) ? "sound" : "lines" }),
       need: (layer) => need(layer),
     },
     signal,
@@ -74,9 +77,9 @@ function createLayerQueue(
       const layer = wanted.shift() ?? 0;
       const sentence = store.get("sentence");
       try {
-        const reply = await data.layer(sentence, layer);
+        const [reply, { source }] = await Promise.all([data.layer(sentence, layer), data.sentence(sentence)]);
         if (signal.aborted) break;
-        provide(sentence, layer, reply);
+        provide(sentence, layer, reply, heardLength(source));
         errand.settle(null);
       } catch (error) {
         lost = [layer, ...wanted.splice(0)];
@@ -93,6 +96,17 @@ function createLayerQueue(
   return need;
 }
 
+function isSound(scene: Scene | null): boolean {
+  return scene?.source.kinds.includes("audio") ?? false;
+}
+
+/** How many positions come before the part after the end of a sound, which is not drawn; all where there is none. */
+function heardLength(source: Axis): number {
+  let length = source.labels.length;
+  while (length > 1 && source.special[length - 1] && kindAt(source, length - 1) === "audio") length--;
+  return length;
+}
+
 const SIZE = 96;
 const GAP = 8;
 const CAPTION = 14;
@@ -104,6 +118,7 @@ export function saveAllHeads(_view: View, { store, data }: Context): Saved {
     title: ["all heads"],
     async drawing({ theme }) {
       let body = "";
+      const { source } = await data.sentence(sentence);
       // One layer after another: a large model has more than should be in memory at once.
       for (let layer = 0; layer < layers; layer++) {
         const weights = await data.layer(sentence, layer);
@@ -112,7 +127,7 @@ export function saveAllHeads(_view: View, { store, data }: Context): Saved {
           const box = { x, y, width: SIZE, height: SIZE };
           if (!weights.missing?.includes(head)) {
             const canvas = document.createElement("canvas");
-            drawThumbnail(canvas, weights, head, theme);
+            drawThumbnail(canvas, weights, head, theme, heardLength(source));
             body += tag("image", { ...box, href: canvas.toDataURL("image/png") });
           }
           body += tag("rect", { ...box, fill: "none", stroke: theme.muted, "stroke-width": 0.5 });

@@ -2,7 +2,7 @@
 import { h, prepareCanvas, setText } from "../core/dom";
 import { tokenText } from "../core/format";
 import { weightCells } from "../core/heat/cells";
-import { heatLayout } from "../core/heat/layout";
+import { heatLayout, narrowestColumn } from "../core/heat/layout";
 import { paintHeat } from "../core/heat/paint";
 import { PALETTE } from "../core/palette";
 import type { Scene } from "../core/scene";
@@ -48,7 +48,8 @@ export function createEnlarged(): Enlarged {
       leftLabels: labels(measuring, target.labels),
       topLabels: labels(measuring, source.labels),
     };
-    const layout = heatLayout(target.labels.length, source.labels.length, { ...SPACE, ...margins }, false);
+    const space = { ...SPACE, ...margins, narrowest: narrowestColumn(source.kinds) };
+    const layout = heatLayout(target.labels.length, source.labels.length, space, false);
     const { width, height } = layout;
     const prepared = prepareCanvas(canvas, width, height);
     if (!prepared) return;

@@ -23,7 +23,7 @@ export interface AllHeadsProps {
 
 export interface AllHeadsEvents {
   pick(head: Head, add: boolean): void;
-  /** Opens a head in the lines view. */
+  /** Opens a head in the first view. */
   open(head: Head): void;
   /** A head is pointed at; null for none. */
   point(head: Head | null): void;
@@ -34,7 +34,8 @@ export interface AllHeadsEvents {
 export interface AllHeadsView {
   element: HTMLElement;
   show(props: AllHeadsProps): void;
-  provide(sentence: number, layer: number, reply: LayerWeights): void;
+  /** The weights of a layer, of which the first `columns` positions are drawn. */
+  provide(sentence: number, layer: number, reply: LayerWeights, columns: number): void;
   /** Enlarges a head beside its thumbnail; null ends it. */
   enlarge(props: EnlargedProps | null): void;
 }
@@ -44,7 +45,7 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
   const scroller = h("div", { class: "xattn-multiples-scroll" }, grid);
   const note = h("div", {
     class: "xattn-small xattn-muted",
-    text: "Target tokens down, source tokens across, all positions. Color: square root of the weight, 0 to 1. Pointing at a head enlarges it, a click picks it, a double click (or Enter) opens it in Lines.",
+    text: "Target tokens down, source across, all positions; of sound, those inside it. Color: square root of the weight, 0 to 1. Pointing at a head enlarges it, a click picks it, a double click (or Enter) opens it in the first view.",
   });
   const enlarged = createEnlarged();
   const element = h("div", { class: "xattn-all" }, scroller, note, enlarged.element);
@@ -180,13 +181,13 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
         }
       ask();
     },
-    provide(sentence, layer, reply) {
+    provide(sentence, layer, reply, columns) {
       if (!props || props.sentence !== sentence || drawn.has(layer)) return;
       drawn.add(layer);
       cells[layer]?.forEach(({ button, canvas }, head) => {
         const absent = reply.missing?.includes(head) ?? false;
         button.classList.toggle("xattn-absent", absent);
-        if (props && !absent) drawThumbnail(canvas, reply, head, props.theme);
+        if (props && !absent) drawThumbnail(canvas, reply, head, props.theme, columns);
       });
     },
     enlarge(next) {

@@ -22,6 +22,12 @@ export type Rest = "generate" | "keep";
 /** What the positions of an axis stand for. */
 export type AxisKind = "text" | "audio" | "image";
 
+/**
+ * The weights that the view of sound shows: cropped to the sound and renormalized, as captured, standardized over the
+ * rows, or also filtered by a median over time.
+ */
+export type SoundWeights = "cropped" | "raw" | "zscored" | "filtered";
+
 /** How many positions a side has, how many units when words are merged, and how many of either are special. */
 export interface Length {
   positions: number;
@@ -51,6 +57,22 @@ export interface SentenceInfo {
   scored_readings?: Reading[];
   /** The bytes of all its layers, as they are sent; a page without a kernel needs no number. */
   bytes?: number;
+  /** The sound that the record was made from; left out for records without any. */
+  sound?: SoundInfo;
+}
+
+/** What is known of a sound before it is requested. Times are in seconds. */
+export interface SoundInfo {
+  seconds: number;
+  rate: number;
+  /** Where the sound begins in the recording. */
+  offset: number;
+  /** Bytes in base64: the largest amplitude of each of so many equal shares, relative to the largest of all. */
+  peaks: string;
+  /** What the encoder reads, such as a log-mel spectrogram; null for models that read samples. */
+  features: { bins: number; frames: number } | null;
+  /** The heads that are known to time words: those of the model's configuration, and the calibrated set. */
+  marked: { model: Head[]; calibrated: Head[] };
 }
 
 export interface Info {
@@ -143,6 +165,7 @@ export interface Traits {
   second_score: string;
   zoom: boolean;
   table: boolean;
+  sound_weights: SoundWeights;
   sentence_order: SentenceOrder;
   theme: ThemeName;
   muted: Head[];
@@ -202,6 +225,8 @@ export interface LayerReply {
   shape: readonly [heads: number, target: number, source: number];
   /** Heads whose bytes are unknown: a page of limited size was saved without them. */
   missing?: number[];
+  /** [heads][target] share of each row outside the sound, as captured; left out for other sources. */
+  outside?: number[][];
 }
 
 /**
@@ -212,6 +237,42 @@ export interface WholeReply {
   sentence: SentenceReply;
   scores: Record<string, ScoresReply>;
   shape: readonly [heads: number, target: number, source: number];
+  /** [layers][heads][target] share of each row outside the sound; left out for other sources. */
+  outside?: number[][][];
+}
+
+/** A file in the buffer of a reply: the sound, or a gray picture of the features, the first bin at the bottom. */
+export interface FileReply {
+  mime: string;
+}
+
+/** A word of the target with its time in seconds, and its rows [first, one after the last] by the token written. */
+export interface TimedWord {
+  text: string;
+  start: number;
+  end: number;
+  confidence: number | null;
+  rows: [first: number, stop: number];
+}
+
+/** A word of a reference of word times, and the index of the word that it belongs to. */
+export interface GoldWord {
+  text: string;
+  start: number;
+  end: number;
+  word: number | null;
+}
+
+export interface WordTimesReply {
+  words: TimedWord[];
+  /** The path that the times come from: for each row on it, from where to where it goes, in seconds. */
+  path: [row: number, start: number, end: number][];
+  heads: Head[];
+  /** What was subtracted from the path, in seconds. */
+  lag: number;
+  /** What chose the heads. */
+  chosen: "calibrated" | "model" | "guessed" | "picked";
+  gold: GoldWord[] | null;
 }
 
 /** The text of a target, to edit it. */
@@ -224,7 +285,7 @@ export interface ChoicesReply {
   choices: TokenChoice[];
 }
 
-/** Requests for numbers. "as_shown" asks for the score of the rows shown under a reading without special tokens. "head", "row" and "column" are answered by a buffer of float32 alone. */
+/** Requests for numbers. "as_shown" asks for the score of the rows shown under a reading without special tokens. "head", "row" and "column" are answered by a buffer of float32 alone. Word times by an empty list of heads are those by the heads known to be the best. */
 export type DataRequest =
   | { kind: "sentence"; sentence: number }
   | { kind: "layer"; sentence: number; layer: number }
@@ -233,7 +294,10 @@ export type DataRequest =
   | { kind: "head"; sentence: number; layer: number; head: number }
   | { kind: "alignment"; sentence: number; heads: Head[]; aggregate: Aggregate; reading: Reading }
   | { kind: "row"; sentence: number; heads: Head[]; target: number }
-  | { kind: "column"; sentence: number; heads: Head[]; source: number };
+  | { kind: "column"; sentence: number; heads: Head[]; source: number }
+  | { kind: "sound"; sentence: number }
+  | { kind: "features"; sentence: number }
+  | { kind: "word_times"; sentence: number; heads: Head[] };
 
 /** Requests for experiments with the model. */
 export type ExperimentRequest =

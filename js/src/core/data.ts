@@ -6,12 +6,14 @@ import type {
   Aggregate,
   AlignmentReply,
   DataRequest,
+  FileReply,
   Head,
   LayerReply,
   Reading,
   ScoresReply,
   SentenceReply,
   WholeReply,
+  WordTimesReply,
 } from "./contract";
 import type { Reply, Transport } from "./transport";
 
@@ -20,6 +22,11 @@ const CACHE_BYTES = 64 * 1024 * 1024;
 /** All heads of one layer: `bytes` is [heads, target, source], row-major, on a square-root scale. */
 export interface LayerWeights extends LayerReply {
   bytes: Uint8Array;
+}
+
+/** A file of the record. */
+export interface SoundFile extends FileReply {
+  bytes: Uint8Array<ArrayBuffer>;
 }
 
 export interface Data {
@@ -37,6 +44,12 @@ export interface Data {
   row(sentence: number, heads: Head[], target: number): Promise<Float32Array[]>;
   /** Exact weights of one source column, [heads][target]. */
   column(sentence: number, heads: Head[], source: number): Promise<Float32Array[]>;
+  /** The sound of a record. */
+  sound(sentence: number): Promise<SoundFile>;
+  /** What the encoder read, as a gray picture. */
+  features(sentence: number): Promise<SoundFile>;
+  /** The times of the words by these heads; by those known to be the best where there are none. */
+  wordTimes(sentence: number, heads: Head[]): Promise<WordTimesReply>;
   /**
    * Loads a sentence ahead of any need, with its scores and, if `layers`, all its weights: the requests above are then
    * answered without a kernel. It has time: requests that someone waits for go first.
@@ -130,6 +143,14 @@ export function createData(
         (reply) => splitRows(reply, heads.length),
         floatBytes,
       ),
+    sound: (sentence) => load({ kind: "sound", sentence }, decodeFile, (file) => file.bytes.byteLength),
+    features: (sentence) => load({ kind: "features", sentence }, decodeFile, (file) => file.bytes.byteLength),
+    wordTimes: (sentence, heads) =>
+      load(
+        { kind: "word_times", sentence, heads },
+        (reply) => reply.content as unknown as WordTimesReply,
+        ({ words, path }) => 160 * words.length + 40 * path.length,
+      ),
     async whole(sentence, layers) {
       const round = scoreRound.peek();
       const key = (asked: DataRequest) => keyOf(asked, asked.kind === "scores" ? round : 0);
@@ -146,7 +167,9 @@ export function createData(
       for (const [name, score] of Object.entries(reply.scores))
         keep({ kind: "scores", sentence, name }, score, scoreBytes(score));
       buffers.forEach((buffer, layer) => {
-        const weights = decodeLayer({ content: { shape: reply.shape }, buffers: [buffer] });
+        const outside = reply.outside?.[layer];
+        const content = { shape: reply.shape, ...(outside ? { outside } : {}) };
+        const weights = decodeLayer({ content, buffers: [buffer] });
         keep({ kind: "layer", sentence, layer }, weights, weights.bytes.byteLength);
       });
     },
@@ -179,7 +202,12 @@ function decodeLayer(reply: Reply): LayerWeights {
   if (bytes.length !== shape[0] * shape[1] * shape[2])
     throw new Error(`the kernel sent ${bytes.length} weights for a layer of ${shape.join(" x ")}`);
   const missing = reply.content.missing as number[] | undefined;
-  return missing ? { shape, bytes, missing } : { shape, bytes };
+  const outside = reply.content.outside as number[][] | undefined;
+  return { shape, bytes, ...(missing ? { missing } : {}), ...(outside ? { outside } : {}) };
+}
+
+function decodeFile(reply: Reply): SoundFile {
+  return { mime: reply.content.mime as string, bytes: toBytes(firstBuffer(reply)).slice() };
 }
 
 function splitRows(reply: Reply, heads: number): Float32Array[] {

@@ -9,6 +9,8 @@ export interface Needs {
   weights?: boolean;
   /** Is offered only where some position of the source is of this kind. */
   source?: AxisKind;
+  /** Is not offered where some position of the source is of this kind. */
+  without?: AxisKind;
   /** Is offered only where some position of the target is of this kind. */
   target?: AxisKind;
 }
@@ -20,10 +22,13 @@ export function isOffered(
   sentences: number,
 ): boolean {
   if (needs.several && sentences < 2) return false;
+  if (needs.without !== undefined && hasKind(axes?.source, needs.without)) return false;
   return (["source", "target"] as const).every((side) => {
     const kind = needs[side];
-    if (kind === undefined) return true;
-    const axis = axes?.[side];
-    return axis?.labels.some((_, position) => kindAt(axis, position) === kind) ?? false;
+    return kind === undefined || hasKind(axes?.[side], kind);
   });
+}
+
+function hasKind(axis: Axis | undefined, kind: AxisKind): boolean {
+  return axis?.labels.some((_, position) => kindAt(axis, position) === kind) ?? false;
 }

@@ -16,6 +16,7 @@ import {
   oneUnit,
   project,
   rowOf,
+  type UnitOptions,
   type Units,
 } from "./units";
 
@@ -54,10 +55,10 @@ function keyOf({ heads, aggregate, combined, words, drop, reading }: SceneSpec):
 }
 
 /** The same object for the same choice: views keep their tokens, and the focus on them, as long as it is the same. */
-function unitsFor(axis: Axis, options: { words: boolean; drop: boolean }): Units {
+function unitsFor(axis: Axis, options: UnitOptions): Units {
   const known = unitsOfAxis.get(axis) ?? [];
   unitsOfAxis.set(axis, known);
-  const choice = Number(options.words) + 2 * Number(options.drop);
+  const choice = Number(options.words) + 2 * Number(options.drop) + 4 * Number(options.crop ?? false);
   known[choice] ??= makeUnits(axis, options);
   return known[choice];
 }
@@ -86,7 +87,8 @@ export async function buildScene(
   const before = exact ? undefined : known.get(key);
   if (before) return before;
   const options = { words: spec.words, drop: spec.drop };
-  const source = unitsFor(reply.source, options);
+  // Of a sound, what lies after its end is not shown among what was heard.
+  const source = unitsFor(reply.source, { ...options, crop: true });
   const target = unitsFor(reply.target[spec.reading], options);
   const aggregated = isAggregated(spec);
   const sets: Float32Array[] = [];
@@ -116,7 +118,7 @@ export async function buildScene(
     if (layer?.missing?.includes(head[1])) throw new Error(leftOut(head));
     const matrix = layer ? decodeHead(layer.bytes, head[1], size) : await data.head(spec.sentence, ...head);
     signal.throwIfAborted();
-    const weights = project(matrix, target, source, spec.drop);
+    const weights = project(matrix, target, source, renormalizes(spec, source));
     accumulate(total, weights, spec.aggregate);
     if (!aggregated) sets[index] = weights;
   }
@@ -125,6 +127,11 @@ export async function buildScene(
   const scene = { spec, reply, source, target, sets, aggregate: total, aggregated, top: maximum(total) };
   if (!exact) known.set(key, scene, total.byteLength * (1 + sets.length));
   return scene;
+}
+
+/** Whether rows are divided by their sum over the shown columns: others are dropped, or lie outside the sound. */
+export function renormalizes({ drop }: Pick<SceneSpec, "drop">, source: Units): boolean {
+  return drop || source.assign.includes(-1);
 }
 
 /** Whether several heads are drawn as one set of lines. */
@@ -168,7 +175,7 @@ export async function exactWeightsOf(
   unit: number,
 ): Promise<Float32Array | null> {
   const { spec, source, target } = scene;
-  if (side === "source" && spec.drop) return null;
+  if (side === "source" && renormalizes(spec, source)) return null;
   const positions = unitsOf(scene, side).positions[unit] ?? [];
   const perPosition = await Promise.all(
     positions.map((position) =>
@@ -183,7 +190,7 @@ export async function exactWeightsOf(
     const one = oneUnit(parts.length);
     const weights =
       side === "target"
-        ? project(stackRows(parts), one, source, spec.drop)
+        ? project(stackRows(parts), one, source, renormalizes(spec, source))
         : project(stackColumns(parts), target, one, false);
     accumulate(total, weights, spec.aggregate);
   });

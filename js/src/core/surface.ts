@@ -135,7 +135,9 @@ export function canvasSurface(
     cells(picture, { left, right, top, bottom }, { width, height }) {
       const [wide, high] = [right - left, bottom - top];
       if (wide <= 0 || high <= 0) return;
-      context.imageSmoothingEnabled = false;
+      // Cells narrower than a pixel are averaged, so that none is left out.
+      context.imageSmoothingEnabled = width < 1;
+      context.imageSmoothingQuality = "high";
       context.drawImage(
         pictureCanvas(picture),
         ...([left, top, wide, high] as const),

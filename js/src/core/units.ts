@@ -17,7 +17,17 @@ export interface Units {
   positions: number[][];
 }
 
-export function makeUnits(axis: Axis, options: { words: boolean; drop: boolean }): Units {
+/** What becomes of the positions of an axis. */
+export interface UnitOptions {
+  /** Merge subwords into words. */
+  words: boolean;
+  /** Leave out special tokens. */
+  drop: boolean;
+  /** Leave out what lies outside a sound: the positions after its end. */
+  crop?: boolean;
+}
+
+export function makeUnits(axis: Axis, options: UnitOptions): Units {
   const units: Units = {
     labels: [],
     asides: [],
@@ -30,7 +40,8 @@ export function makeUnits(axis: Axis, options: { words: boolean; drop: boolean }
   const unitOfWord = new Map<number, number>();
   axis.labels.forEach((label, position) => {
     const special = axis.special[position] ?? false;
-    if (special && options.drop) return;
+    const kind = kindAt(axis, position);
+    if (special && (options.drop || (options.crop && kind === "audio"))) return;
     const word = axis.groups[position] ?? -1;
     const text = axis.texts?.[position] ?? null;
     const merges = options.words && word >= 0;
@@ -40,7 +51,7 @@ export function makeUnits(axis: Axis, options: { words: boolean; drop: boolean }
       units.labels.push(merges ? (axis.words[word] ?? label) : label);
       units.asides.push(null);
       units.special.push(special);
-      units.kinds.push(kindAt(axis, position));
+      units.kinds.push(kind);
       units.places.push(placeAt(axis, position));
       units.positions.push([]);
       if (merges) unitOfWord.set(word, unit);

@@ -22,6 +22,8 @@ export interface View {
   hint?: string;
   /** Whether the view shows every head itself, so that the panel hides the grid and the ranking of heads. */
   showsEveryHead?: boolean;
+  /** Whether it says itself what is known of a token, so that the readout is hidden. */
+  readsOut?: boolean;
   /** Whether it shows a head that is pointed at elsewhere. */
   previews?: boolean;
   /** Whether it draws several heads together, as their mean or maximum. */

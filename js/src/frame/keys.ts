@@ -19,6 +19,18 @@ export const KEYS: readonly { where: string; keys: readonly (readonly [keys: str
       ],
     },
     {
+      where: "Sound",
+      keys: [
+        ["Space", "Play or pause; with a selection, play it"],
+        ["↑ ↓", "Go from word to word"],
+        ["Enter", "Play the word"],
+        ["← →", "Move the cursor; with Shift, select"],
+        ["+ − 0", "Zoom in, zoom out, show everything"],
+        ["Z", "Show the selection alone"],
+        ["Esc", "Clear the selection, then unpin"],
+      ],
+    },
+    {
       where: "Matrix",
       keys: [
         ["← ↑ → ↓", "Go from cell to cell"],

@@ -53,6 +53,7 @@ export function createStage(
     for (const other of views) other.view.element.hidden = other.view !== view || !empty.hidden;
     element.setAttribute("aria-labelledby", `${id}-tab-${definition.name}`);
     root.classList.toggle("xattn-undetailed", view.hint === undefined);
+    root.classList.toggle("xattn-reads-out", view.readsOut ?? false);
     root.classList.toggle("xattn-every-head", view.showsEveryHead ?? false);
   });
   for (const { view } of views)

@@ -11,6 +11,7 @@ import { canScoreShown, countsDropped, shownRows } from "../core/scored_rows";
 import type { Opened } from "../core/view";
 import { createGrid } from "./grid";
 import { createLayers } from "./layers";
+import { createMarkLegend, markedHeads } from "./marked";
 import { createOver } from "./over";
 import { createRanking } from "./ranking";
 import { createScore } from "./score";
@@ -51,6 +52,8 @@ export function createHeads(
   const ranking = createRanking({ pick, point }, signal);
   const over = createOver({ over: (over) => store.set({ over }) }, signal);
   score.element.firstElementChild?.after(over.element);
+  const marks = createMarkLegend();
+  ranking.element.prepend(marks.element);
 
   const values = computed(() => survey.grid.value.values);
   const domain = computed(() => values.value && scoreDomain(values.value));
@@ -111,7 +114,9 @@ export function createHeads(
       theme: theme.value,
       missing: info.sentences[sentence]?.missing ?? [],
       muted: store.get("muted"),
+      marked: markedHeads(info.sentences[sentence]?.sound),
     });
+    marks.show(markedHeads(info.sentences[sentence]?.sound));
   });
   frames.draw(() => {
     const { layers: count } = shapeOf(store.get("info"), subject.pick().sentence);

@@ -8,6 +8,7 @@ import { followPointing } from "../core/pointing";
 import { countDefined, isFlat, type Ranked, rankText } from "../core/ranking";
 import { type Domain, shade } from "../core/scales";
 import type { Theme } from "../core/theme";
+import type { Marked } from "./marked";
 
 export interface GridProps {
   layers: number;
@@ -23,6 +24,8 @@ export interface GridProps {
   missing: readonly (readonly number[])[];
   /** Heads whose output is zero. */
   muted: readonly Head[];
+  /** What is known of heads: a kind of mark, in words, and the heads that have it. */
+  marked: readonly Marked[];
 }
 
 export interface GridEvents {
@@ -160,13 +163,15 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
   return {
     element,
     show(props) {
-      const { layers, heads, picked, outlines, scoreName, ranked, domain, theme, missing, muted } = props;
+      const { layers, heads, picked, outlines, scoreName, ranked, domain, theme, missing, muted, marked } =
+        props;
       if (size !== `${layers}x${heads}`) build(layers, heads);
       const entries = new Map(ranked?.map((entry) => [entry.head.join(), entry]));
       const places = new Map(picked.map((head, index) => [head.join(), index]));
       const count = countDefined(ranked ?? []);
       const isEqual = ranked !== null && isFlat(ranked);
       const silenced = new Set(muted.map((head) => head.join()));
+      const marks = new Map(marked.flatMap((mark) => mark.heads.map((head) => [head.join(), mark] as const)));
       for (const [layer, row] of buttons.entries())
         for (const [head, button] of row.entries()) {
           const key = `${layer},${head}`;
@@ -175,9 +180,12 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
           const value = entry?.value ?? null;
           const absent = missing[layer]?.includes(head) ?? false;
           const silent = silenced.has(key);
+          const mark = marks.get(key);
           const color = value !== null && domain ? theme.ramp.css(shade(value, domain)) : "";
           const outline = index >= 0 ? (outlines[index] ?? outlines[0] ?? "") : "";
-          const look = [String(entry?.value), color, outline, index >= 0, absent, silent].join(" ");
+          const look = [String(entry?.value), color, outline, index >= 0, absent, silent, mark?.kind].join(
+            " ",
+          );
           // A large model has hundreds of heads, and most of them do not change.
           if (looks.get(button) !== look) {
             looks.set(button, look);
@@ -187,10 +195,12 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
             button.setAttribute("aria-pressed", String(index >= 0));
             button.classList.toggle("xattn-absent", absent);
             button.classList.toggle("xattn-muted-head", silent);
+            button.classList.toggle("xattn-marked", mark !== undefined);
+            button.classList.toggle("xattn-marked-calibrated", mark?.kind === "calibrated");
           }
           const place = isEqual ? ", all heads are equal" : `, rank ${entry && rankText(entry)} of ${count}`;
           const rank = entry && value !== null ? place : "";
-          const name = `${headName(layer, head)}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}${absent ? ", not on this page" : ""}${silent ? ", muted" : ""}`;
+          const name = `${headName(layer, head)}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}${absent ? ", not on this page" : ""}${silent ? ", muted" : ""}${mark ? `, ${mark.name}` : ""}`;
           if (button.title !== name) {
             button.title = name;
             button.setAttribute("aria-label", name);

@@ -1,12 +1,15 @@
 // A model without a kernel: traits in memory, and replies that the page holds for each sentence.
 import type {
   AlignmentReply,
+  FileReply,
+  Head,
   LayerReply,
   Reading,
   Request,
   ScoresReply,
   SentenceReply,
   Traits,
+  WordTimesReply,
 } from "../core/contract";
 import { equal } from "../core/equal";
 import type { Model, ModelCallback } from "../core/model";
@@ -33,6 +36,10 @@ export interface SavedSentence {
   as_shown?: Partial<Record<Reading, Record<string, Saved<ScoresReply>>>>;
   layers: SavedLayer[];
   alignments?: SavedAlignment[];
+  /** The sound and the picture of its features, in base64; left out where they did not fit. */
+  sound?: FileReply & { buffer: string };
+  features?: FileReply & { buffer: string };
+  word_times?: { heads: Head[]; reply: Saved<WordTimesReply> }[];
 }
 
 export interface StaticState {
@@ -83,11 +90,21 @@ export function createStaticModel(state: StaticState): Model {
 
 async function answer({ sentences }: StaticState, request: Request): Promise<Answer> {
   const saved = request.kind === "live" ? undefined : sentences[request.sentence];
+  if (saved && (request.kind === "sound" || request.kind === "features"))
+    return savedFile(saved, request.kind);
   const content = saved && savedReply(saved, request);
   if (!content) throw new Error("this page was saved without these numbers");
-  if (!("heads" in content)) return { content, buffers: [] };
-  const { heads, ...reply } = content;
+  if (request.kind !== "layer") return { content, buffers: [] };
+  const { heads, ...reply } = content as SavedLayer;
   return { content: reply, buffers: [await layerBytes(heads, reply.shape)] };
+}
+
+function savedFile(saved: SavedSentence, kind: "sound" | "features"): Answer {
+  const file = saved[kind];
+  if (!file)
+    throw new Error(`this page was saved without ${kind === "sound" ? "sound" : "the picture of sound"}`);
+  const { buffer, ...content } = file;
+  return { content, buffers: [new DataView(fromBase64(buffer).buffer)] };
 }
 
 function savedReply(saved: SavedSentence, request: Request): object | SavedLayer | undefined {
@@ -102,6 +119,8 @@ function savedReply(saved: SavedSentence, request: Request): object | SavedLayer
       const { heads, aggregate, reading } = request;
       return saved.alignments?.find(({ pick }) => equal(pick, { heads, aggregate, reading }))?.reply;
     }
+    case "word_times":
+      return saved.word_times?.find(({ heads }) => equal(heads, request.heads))?.reply;
     default:
       return undefined;
   }

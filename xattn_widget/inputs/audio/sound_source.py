@@ -78,7 +78,7 @@ class SoundSource(Source):
         """What the model heard, for a record; None if only features are known."""
         if self.samples is None:
             return None
-        return Sound(torch.from_numpy(self.samples), self.family.rate, self.features.picture, self.offset)
+        return Sound(torch.tensor(self.samples), self.family.rate, self.features.picture, self.offset)
 
     def special(self) -> list[bool]:
         """For each position whether it comes after the end of the sound."""

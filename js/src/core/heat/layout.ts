@@ -1,4 +1,6 @@
 // Geometry of a heat map: margins, cell sizes, which cells a window shows and which labels fit.
+import type { AxisKind } from "../contract";
+
 export interface Cell {
   width: number;
   height: number;
@@ -19,6 +21,8 @@ export interface HeatSpace {
   height: number;
   leftLabels: number;
   topLabels: number;
+  /** The narrowest column, in pixels: 1 where it is left out, so that none is lost. */
+  narrowest?: number;
   /** The most rows of a map that stands beside this one: the rows of both are equally high. */
   rowsBeside?: number;
 }
@@ -34,13 +38,13 @@ export const WITH_NUMBER: Cell = { width: 34, height: 16 };
 
 export function heatLayout(rows: number, columns: number, space: HeatSpace, enlarged: boolean): HeatLayout {
   const margin = { left: space.leftLabels, top: space.topLabels };
-  const fitting = (length: number, count: number, largest: number) => {
-    const size = Math.max(1, Math.min(largest, length / Math.max(1, count)));
+  const fitting = (length: number, count: number, largest: number, least = 1) => {
+    const size = Math.max(least, Math.min(largest, length / Math.max(1, count)));
     // Whole pixels, where they fit, keep the cells equally wide.
     return size > 4 ? Math.floor(size) : size;
   };
   const cell = {
-    width: fitting(space.width - margin.left - 2, columns, LARGEST_CELL.width),
+    width: fitting(space.width - margin.left - 2, columns, LARGEST_CELL.width, space.narrowest),
     height: fitting(space.height - margin.top, Math.max(rows, space.rowsBeside ?? 0), LARGEST_CELL.height),
   };
   if (enlarged) {
@@ -55,6 +59,11 @@ export function heatLayout(rows: number, columns: number, space: HeatSpace, enla
     width: margin.left + cell.width * columns,
     height: margin.top + cell.height * rows,
   };
+}
+
+/** The narrowest column of a source: the hundreds of positions of a sound are seen as a whole. */
+export function narrowestColumn(kinds: readonly AxisKind[]): number {
+  return kinds.includes("audio") ? 0.1 : 1;
 }
 
 /** Whether enlarging would make anything larger. */

@@ -6,7 +6,7 @@ import { claim, gridMove } from "../keyboard";
 import { PALETTE } from "../palette";
 import { canvasSurface, type Font, type Surface } from "../surface";
 import type { Units } from "../units";
-import { cellAt, type HeatLayout, heatLayout, scrollTo } from "./layout";
+import { cellAt, type HeatLayout, heatLayout, narrowestColumn, scrollTo } from "./layout";
 import { type HeatContent, type HeatWindow, paintCross, paintHeat } from "./paint";
 
 export type At = readonly [target: number, source: number];
@@ -98,6 +98,7 @@ export function createHeatPane(
       height: tallest - 2,
       leftLabels: widest(props.target, Math.min(130, width / 4)),
       topLabels: most(all.map(({ source }) => widest(source, 110))),
+      narrowest: narrowestColumn(props.source.kinds),
       rowsBeside: most(all.map(({ target }) => target.labels.length)),
     };
     layout = heatLayout(props.target.labels.length, props.source.labels.length, space, props.enlarged);

@@ -1,0 +1,50 @@
+// The heads that are known to time the words of speech: marks in the grid, and what they mean.
+import type { Head, SoundInfo } from "../core/contract";
+import { h } from "../core/dom";
+
+export interface Marked {
+  kind: "model" | "calibrated";
+  /** What one of them is. */
+  name: string;
+  heads: readonly Head[];
+}
+
+/** A calibrated head comes last: where a head is of both kinds, that mark counts. */
+export function markedHeads(sound: SoundInfo | undefined): Marked[] {
+  const marks: Marked[] = [
+    { kind: "model", name: "alignment head of the model", heads: sound?.marked.model ?? [] },
+    { kind: "calibrated", name: "calibrated to time words", heads: sound?.marked.calibrated ?? [] },
+  ];
+  return marks.filter(({ heads }) => heads.length > 0);
+}
+
+const LEGEND = { model: "alignment heads of the model", calibrated: "calibrated to time words" };
+
+export interface MarkLegend {
+  element: HTMLElement;
+  show(marked: readonly Marked[]): void;
+}
+
+export function createMarkLegend(): MarkLegend {
+  const element = h("div", { class: "xattn-marks xattn-small xattn-muted" });
+  let shown = "";
+  return {
+    element,
+    show(marked) {
+      const kinds = marked.map(({ kind }) => kind).join();
+      if (kinds === shown && element.hidden === (kinds === "")) return;
+      shown = kinds;
+      element.hidden = kinds === "";
+      element.replaceChildren(
+        ...marked.map(({ kind }) =>
+          h(
+            "span",
+            {},
+            h("i", { class: `xattn-mark xattn-mark-${kind}`, attrs: { "aria-hidden": "true" } }),
+            LEGEND[kind],
+          ),
+        ),
+      );
+    },
+  };
+}

@@ -1,0 +1,147 @@
+// The words in order, as buttons with their times: to read along, to play, and for screen readers.
+import { h, setText } from "../core/dom";
+import { tokenText } from "../core/format";
+import { claim } from "../core/keyboard";
+import type { ShownWord } from "./rows";
+import { spanText } from "./timeline";
+
+export interface WordsEvents {
+  play(word: number): void;
+  /** A word is pointed at, by the pointer or the focus; null for none. */
+  point(word: number | null): void;
+}
+
+export interface WordList {
+  element: HTMLElement;
+  /** `offset` is where the sound begins in the recording. */
+  show(words: readonly ShownWord[], offset: number): void;
+  /** Marks the word that is spoken and the one that is pointed at elsewhere; -1 for none. */
+  mark(current: number, pointed: number): void;
+}
+
+export function createWords(events: WordsEvents, signal: AbortSignal): WordList {
+  const element = h("div", {
+    class: "xattn-spoken-words",
+    attrs: { role: "group", "aria-label": "Words in order; Enter plays one, arrow keys walk along" },
+  });
+  let shown: readonly ShownWord[] | null = null;
+  let buttons: HTMLButtonElement[] = [];
+  let [current, pointed] = [-1, -1];
+  let hovered: number | null = null;
+  let focused: number | null = null;
+
+  const indexOf = (target: EventTarget | null): number | null => {
+    const button = target instanceof Element ? target.closest("button") : null;
+    return button && element.contains(button) ? Number(button.dataset.word) : null;
+  };
+  const tell = () => events.point(hovered ?? focused);
+
+  element.addEventListener(
+    "click",
+    (event) => {
+      const index = indexOf(event.target);
+      if (index !== null) events.play(index);
+    },
+    { signal },
+  );
+  element.addEventListener(
+    "pointerover",
+    (event) => {
+      if (event.pointerType === "touch") return;
+      hovered = indexOf(event.target);
+      tell();
+    },
+    { signal },
+  );
+  element.addEventListener(
+    "pointerleave",
+    () => {
+      hovered = null;
+      tell();
+    },
+    { signal },
+  );
+  element.addEventListener(
+    "focusin",
+    ({ target }) => {
+      const index = indexOf(target);
+      focused = target instanceof Element && target.matches(":focus-visible") ? index : null;
+      // Whoever walks by keys has left the pointer where it was.
+      if (focused !== null) hovered = null;
+      if (index !== null) setTabStop(index);
+      tell();
+    },
+    { signal },
+  );
+  element.addEventListener(
+    "focusout",
+    () => {
+      focused = null;
+      tell();
+    },
+    { signal },
+  );
+  element.addEventListener(
+    "keydown",
+    (event) => {
+      const index = indexOf(event.target);
+      if (index === null || event.ctrlKey || event.metaKey || event.altKey) return;
+      const last = buttons.length - 1;
+      const next = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: last }[event.key];
+      if (next === undefined) return;
+      claim(event);
+      buttons[Math.max(0, Math.min(last, next))]?.focus();
+    },
+    { signal },
+  );
+
+  function setTabStop(index: number): void {
+    for (const [i, button] of buttons.entries()) button.tabIndex = i === index ? 0 : -1;
+  }
+
+  function button(word: ShownWord, index: number, offset: number): HTMLButtonElement {
+    const made = h("button", {
+      class: "xattn-spoken-word",
+      attrs: { type: "button", "data-word": String(index), dir: "auto" },
+    });
+    setText(made, tokenText(word.text));
+    const from = `${(word.start + offset).toFixed(2)} to ${(word.end + offset).toFixed(2)} seconds`;
+    made.setAttribute("aria-label", `${tokenText(word.text)}, ${from}`);
+    made.title = `${spanText(word, offset)} · click plays it`;
+    return made;
+  }
+
+  return {
+    element,
+    show(words, offset) {
+      if (words === shown) return;
+      const keep = buttons.findIndex((other) => other.matches(":focus"));
+      shown = words;
+      buttons = words.map((word, index) => button(word, index, offset));
+      element.replaceChildren(...buttons.flatMap((one) => [one, " "]));
+      element.hidden = buttons.length === 0;
+      [current, pointed] = [-1, -1];
+      setTabStop(Math.max(0, keep));
+      if (keep >= 0) buttons[keep]?.focus();
+    },
+    mark(nextCurrent, nextPointed) {
+      if (current !== nextCurrent) {
+        buttons[current]?.removeAttribute("aria-current");
+        buttons[nextCurrent]?.setAttribute("aria-current", "true");
+        current = nextCurrent;
+        const button = buttons[current];
+        // In a list that scrolls, the spoken word stays in sight; the page itself never scrolls.
+        if (button && element.scrollHeight > element.clientHeight) {
+          const top = button.offsetTop - element.offsetTop;
+          if (top < element.scrollTop || top + button.offsetHeight > element.scrollTop + element.clientHeight)
+            element.scrollTop = top - element.clientHeight / 3;
+        }
+      }
+      if (pointed !== nextPointed) {
+        buttons[pointed]?.classList.remove("xattn-pointed");
+        buttons[nextPointed]?.classList.add("xattn-pointed");
+        pointed = nextPointed;
+      }
+    },
+  };
+}
