@@ -19,6 +19,8 @@ from xattn_widget.record.special import Special
 InputAxis = Literal["layers", "heads", "target", "source"]
 Indices = Mapping[InputAxis, slice | torch.Tensor]
 ImportanceMethod = Literal["gradient", "ablation"]
+# What the value of a head depends on, see :class:`xattn_widget.scores.Score`.
+Scope = Literal["head", "layer", "model"]
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,11 @@ class ScoreInput:
     """One kind of input: a tensor, or tensors by key.
 
     Attributes:
-        axes: which axes of attention ``[..., layers, heads, target, source]`` it has, in this order.
+        axes: which axes of attention ``[..., layers, heads, target, source]`` it has, in this order; with ``"heads"``
+            it has ``"layers"`` too.
         missing: how to get it, for the error of a score that did not get it.
-        from_record: takes it from a record; returns None where the record does not hold it.
+        from_record: takes it from a record, with the layers and heads of the record's weights; returns None where the
+            record does not hold it.
         boolean: whether it holds flags.
         keys: the keys where it is a mapping of tensors.
         captured: whether the forward yields it layer by layer, as the attribute of ``CrossAttentionCall`` with the name
@@ -124,6 +128,11 @@ def map_tensors(function: Callable[..., Any], value: Any, *others: Any) -> Any:
     return function(value, *others)
 
 
+def _importance_of(record: AttentionData) -> dict[str, torch.Tensor]:
+    kept = record.kept
+    return {method: grid if kept is None else kept.cut(grid) for method, grid in record.importance.items()}
+
+
 INPUTS = {
     "source_special": ScoreInput(
         axes=("source",),
@@ -145,7 +154,7 @@ INPUTS = {
     "importance": ScoreInput(
         axes=("layers", "heads"),
         missing="use extract(..., importance='gradient'), or pass {'gradient': head_importance(...)}",
-        from_record=lambda record: record.importance or None,
+        from_record=lambda record: _importance_of(record) or None,
         keys=get_args(ImportanceMethod),
         outside_jobs="needs a backward pass, which a corpus job does not run: use head_importance",
         policies=("keep",),
