@@ -22,6 +22,14 @@ def test_a_widget_is_printed_with_its_sentence_and_heads():
     assert str(widget) == "CrossAttentionWidget(sentence 2 of 2: 'Nein' -> 'No', heads [(0, 0)])"
 
 
+def test_ranks_in_words_count_from_the_better_end():
+    weights = torch.full((1, 4, 2, 2), 0.5)
+    weights[0, 0] = torch.eye(2)
+    record = CrossAttention.from_tokens(weights, ["Ein", "Hund"], ["A", "dog"])
+    lines = CrossAttentionWidget(record, scores=["entropy"]).summary().split("\n")
+    assert lines[-1].startswith("lowest: layer 0 head 0 (0), 2= layer 0 head 3")
+
+
 def test_a_printed_widget_is_one_short_line_whatever_the_tokens():
     widget = CrossAttentionWidget(record_of(HOSTILE * 100, HOSTILE * 100))
     assert repr(widget).isprintable()
