@@ -68,7 +68,8 @@ def best_alignment_heads(
     Args:
         records: records of one model. For gold, the targets must be the gold targets (teacher forcing), with the words
             that gold counts (see ``record.with_words``).
-        sure: gold links for each record, as :func:`alignment_error_rate` takes them.
+        sure: gold links for each record: the result of :func:`read_pharaoh`, or a list of Pharaoh strings
+            (``"0-0 1p2"``) or of lists of (source word, target word) pairs.
         possible: further gold links.
         by: without gold, a score to rank by instead of the default, computed on the records' words. A score depends on
             the reading only through the special rows.
@@ -82,7 +83,8 @@ def best_alignment_heads(
 
     Raises:
         ValueError: no records, records of different models or without a head that all keep, gold with another number
-            of sentence pairs, or both gold and ``by``.
+            of sentence pairs, a string that is not in Pharaoh format, or both gold and ``by``.
+        TypeError: gold in another form.
     """
     records = list(records)
     if not records:

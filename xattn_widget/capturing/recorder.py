@@ -83,10 +83,11 @@ class Capture:
 
     @property
     def forwards(self) -> list[tuple[torch.Tensor, ...]]:
-        """One tuple per forward (with ``generate``: per step), with one tensor per decoder layer.
+        """The weights of every forward, a tuple for each with one tensor per decoder layer.
 
-        Tensors are ``[batch, heads, target, source]``, float32, on the model's device. With ``generate`` the batch
-        axis counts beams and the target axis has one row, as in the library's own ``cross_attentions``.
+        Every step of ``generate`` is a forward. Tensors are ``[batch, heads, target, source]``, float32, on the model's
+        device. With ``generate`` the batch axis counts beams and the target axis has one row, as in the library's own
+        ``cross_attentions``.
         Mllama's layers are only those with cross-attention. T5Gemma 2's rows sum to less than 1, because they share a
         softmax with its self-attention. ProphetNet's rows are those of the stream that predicts the next token.
 

@@ -285,6 +285,14 @@ class CorpusView(anywidget.AnyWidget):
             lines.append(f"{rank}. {order.values[row]:.4g}  {visible(text)}")
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        """The table's size and the column that it is ranked by, for ``print`` and logs."""
+        ranking = vars(self).get("_ranking")
+        if ranking is None:  # an error in the arguments: there is nothing to show yet
+            return f"{type(self).__name__}()"
+        order = "lowest" if self.lowest_first else "highest"
+        return f"{type(self).__name__}({ranking.table.num_rows} sentences by {self.score_name!r}, {order} first)"
+
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget, and a text and a picture for places where widgets do not run."""
         connect(self, self._own_layout)
