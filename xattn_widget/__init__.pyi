@@ -22,6 +22,7 @@ from .demo import load_demo as load_demo
 from .extraction.calibration import save_calibration as save_calibration
 from .extraction.extraction import extract as extract
 from .extraction.importance import head_importance as head_importance
+from .inputs.text.spelling import spell as spell
 from .plot import plot_distribution as plot_distribution
 from .scores import check_score as check_score
 from .scores import score as score

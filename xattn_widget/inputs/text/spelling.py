@@ -23,7 +23,8 @@ def spell(processor: Any) -> Any:
     as usual. Whisper reads at most 448 tokens, which is about 30 seconds of English in this form.
 
     Args:
-        processor: a processor, or a tokenizer, with a vocabulary of byte pairs (such as Whisper's); it is left as it is.
+        processor: a processor, or a tokenizer, with a vocabulary of byte pairs (such as Whisper's). It is left as it
+            is.
 
     Returns:
         The same kind of object.
@@ -35,12 +36,12 @@ def spell(processor: Any) -> Any:
     """
     tokenizer = getattr(processor, "tokenizer", processor)
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    state = None if backend is None else json.loads(backend.to_str())
-    if state is None or state["model"].get("type") != "BPE":
-        found = type(tokenizer).__name__ if state is None else f"{type(tokenizer).__name__}, {state['model'].get('type')}"
+    state: dict[str, Any] = {"model": {}} if backend is None else json.loads(backend.to_str())
+    if state["model"].get("type") != "BPE":
         raise ValueError(
-            f"spell takes the processor or tokenizer of a model with byte pairs (BPE), such as Whisper, got {found}: its "
-            "vocabulary need not have every character"
+            "spell takes the processor or tokenizer of a model with byte pairs (BPE), such as Whisper, because other "
+            f"vocabularies need not have every character; got {type(tokenizer).__name__} with "
+            f"{state['model'].get('type', 'no fast tokenizer')}"
         )
     # Without merges nothing is left of byte pairs but the bytes.
     state["model"]["merges"] = []
