@@ -35,7 +35,7 @@ def spell(processor: Any) -> Any:
     Source: Yeh et al. 2025, Whisper Has an Internal Word Aligner.
     """
     tokenizer = getattr(processor, "tokenizer", processor)
-    backend = getattr(tokenizer, "backend_tokenizer", None)
+    backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     state: dict[str, Any] = {"model": {}} if backend is None else json.loads(backend.to_str())
     if state["model"].get("type") != "BPE":
         raise ValueError(
@@ -46,7 +46,8 @@ def spell(processor: Any) -> Any:
     # Without merges nothing is left of byte pairs but the bytes.
     state["model"]["merges"] = []
     spelled = copy.deepcopy(tokenizer)
-    spelled.backend_tokenizer.model = type(backend).from_str(json.dumps(state)).model
+    fast: Any = type(backend)
+    spelled.backend_tokenizer.model = fast.from_str(json.dumps(state)).model
     if tokenizer is processor:
         return spelled
     result = copy.copy(processor)
