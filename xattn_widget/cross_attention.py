@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from xattn_widget.alignment.links import Method, align_record
+from xattn_widget.alignment.unsupported import WordSupport, unsupported_words
 from xattn_widget.alignment.word_time import WordTime
 from xattn_widget.alignment.word_times import word_times
 from xattn_widget.inputs.text.assigning import assign_words
@@ -199,6 +200,30 @@ class CrossAttention(AttentionData):
                 does not exist, a lag that is not finite, or an unknown method.
         """
         return word_times(self, heads, lag, method)
+
+    def unsupported_words(
+        self, heads: Sequence[tuple[int, int]] | None = None, *, below: float = 0.3
+    ) -> list[WordSupport]:
+        """The target words that no sound supports, such as words that the model made up, for a record of sound.
+
+        The support of a word is the mass of its attention on sound that no other word reads, see
+        :func:`xattn_widget.scores.unsupported_words`; it is the mean over the heads. Mass on silence, or on sound that
+        other words read as well, supports no word. Rows are read as ``"output"``, and words without letters and digits
+        are left out. Low support is a hint and no proof: a word that was said quickly next to others has little, too.
+
+        Args:
+            heads: (layer, head) pairs; by default those that :meth:`word_times` uses.
+            below: list words with less support; with 1 almost all words are listed.
+
+        Returns:
+            A ``(word, support, index)`` for each such word, in the order of the target; ``index`` is its index in
+            ``target_words`` under the reading ``"output"``.
+
+        Raises:
+            ValueError: the record holds no sound, positions have no seconds, rows were merged or dropped, or a head
+                that does not exist.
+        """
+        return unsupported_words(self, heads, below=below)
 
     def plot(
         self,

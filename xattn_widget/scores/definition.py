@@ -109,7 +109,9 @@ class Score:
                 - ``source_special``: ``[..., source]`` bool, True at special tokens;
                 - ``target_special``: ``[..., target]`` bool, True at special tokens, for policies;
                 - ``value_norms``: ``[..., layers, heads, target, source]``;
-                - ``importance``: a mapping from the method to ``[..., layers, heads]``.
+                - ``importance``: a mapping from the method to ``[..., layers, heads]``;
+                - for sound: ``source_loudness`` (decibels) and ``source_seconds``, ``[..., source]``; ``outside``,
+                  ``[..., layers, heads, target]``; ``spoken_words``, ``[..., target]`` numbers of words.
 
                 An input that the score does not need is ignored.
 
