@@ -95,7 +95,7 @@ def measure(record):
 
 def measure_words(record):
     """The badness of each word with letters: one minus its support by the timing heads, and by log-probability."""
-    supports = {word.index: word.support for word in record.unsupported_words(below=1)}
+    supports = {word.number: word.support for word in record.unsupported_words(below=1)}
     words = [(index, word) for index, word in enumerate(record.target_words) if any(map(str.isalnum, word.text))]
     return {
         "unsupported_words()": [1 - supports.get(index, 1.0) for index, _ in words],

@@ -330,7 +330,7 @@ def test_unsupported_words_are_listed_with_their_support():
     assert record.unsupported_words([(0, 1)]) == []
     assert record.unsupported_words([(0, 0), (0, 1)], below=0.6) == [("c", 0.5, 1)]
     [word] = record.unsupported_words([(0, 0)])
-    assert record.target_words[word.index].text == word.word
+    assert record.target_words[word.number].text == word.word
 
 
 @settings(max_examples=20, deadline=None)

@@ -21,12 +21,12 @@ class WordSupport(NamedTuple):
     Attributes:
         word: the word.
         support: the mass of its attention on sound that no other word reads, in 0 to 1.
-        index: its index in ``record.target_words``.
+        number: its number in ``record.target_words``, from 0.
     """
 
     word: str
     support: float
-    index: int
+    number: int
 
 
 def unsupported_words(
