@@ -53,8 +53,9 @@ class CrossAttention(AttentionData):
         sound: the sound that the source axis was made from, or None for other sources.
         outside: ``[layers, heads, target]`` share of each row's weight on positions after the end of the sound, as
             captured; None for other sources.
-        end_row: ``[layers, heads, source]`` (the first two as in ``weights``) weights of the decoder state that has read the end of the target and whose
-            prediction is not part of it; None if it was not read. Word times need it to equal openai-whisper's.
+        end_row: ``[layers, heads, source]`` weights, with the heads of ``weights``, of the decoder state that has read
+            the end of the target and whose prediction is not part of it; None if it was not read. Word times need it to
+            equal openai-whisper's.
         kept: which heads of the model ``weights`` holds, or None for all.
         timing: the heads that time the words of this model and their lag, or None if the model is unknown; see
             :meth:`word_times`.
