@@ -7,6 +7,9 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from families import byte_level_tokenizer
+from sounds import sound
+from speech_models import speech_model
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -88,6 +91,33 @@ def test_the_forward_holds_the_weights_of_one_layer_and_the_kept_heads(demo):
     half, stored = peak(heads=[(2, 6)], dtype=torch.bfloat16)
     assert stored == one / 2
     assert half <= 2 * layer + 2 * one
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, *HALF])
+def test_whisper_keeps_heads_in_bounded_memory(dtype):
+    tokenizer = byte_level_tokenizer()
+    model, extractor = speech_model("whisper", len(tokenizer), decoder_layers=6)
+    target = "ab cd ef gh"
+
+    def read(**bounds):
+        return extract(model, extractor, sound(1.0), target, target_tokenizer=tokenizer, **bounds)
+
+    full = read()
+    with LiveBytes(full.weights.shape[2] + 1, full.weights.shape[3]) as live:  # with the row after the end
+        record = read(heads=[(5, 1), (2, 0)], dtype=dtype)
+    heads, tolerance = [(2, 0), (5, 1)], 2 * torch.finfo(dtype).eps
+    assert record.kept_heads == heads
+    assert live.peak <= 2 * full.weights[0].nbytes * 1.2 + 2 * 2 * held(record)
+    assert live.peak < full.weights.nbytes
+    assert record.end_row.dtype == dtype
+    expected = torch.stack([full.end_row[pair] for pair in heads])
+    torch.testing.assert_close(record.end_row.flatten(0, 1).float(), expected, rtol=tolerance, atol=1e-6)
+    for pair in heads:
+        torch.testing.assert_close(record.outside[pair], full.outside[pair], rtol=tolerance, atol=1e-5)
+        if dtype == torch.float32:
+            assert record.word_times([pair]) == full.word_times([pair])
+    assert record.outside[0].isnan().all()
+    assert record.timing == full.timing
 
 
 @pytest.mark.parametrize(
