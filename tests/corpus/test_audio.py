@@ -295,7 +295,7 @@ def test_given_targets_need_a_language(paths):
     assert score_corpus(model, processor, paths, TEXTS, **GIVEN)["error"].null_count == len(paths)
 
 
-# --- Output and engines.
+# --- Output.
 
 
 def test_an_interrupted_job_continues_and_another_one_is_refused(whisper, paths, tmp_path, monkeypatch):
@@ -353,22 +353,6 @@ def test_sounds_are_read_one_window_at_a_time(whisper, paths, monkeypatch):
     scored = [count for count in seen if count]  # a score is tried before anything is read
     assert scored[0] <= 2  # the first window, and the next one that is prepared meanwhile
     assert scored[-1] == len(paths)
-
-
-def test_both_engines_give_the_same_table(whisper, clips, tmp_path):
-    ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    try:
-        sources, options = tsv(clips)
-        local = score_corpus(*whisper, sources, window=2, **options, **GIVEN)
-        assert_same_tables(
-            score_corpus(*whisper, sources, window=2, engine="ray", workers=1, **options, **GIVEN), local
-        )
-        bytes_of = ({"bytes": path.read_bytes(), "path": path.name} for path in sorted(clips.glob("*.wav")))
-        table = score_corpus(*whisper, bytes_of, iter(TEXTS), window=2, engine="ray", workers=1, **GIVEN)
-        assert_same_tables(table, local)
-    finally:
-        ray.shutdown()
 
 
 # --- After scoring.
