@@ -92,7 +92,7 @@ BAD_MODELS = {
         ValueError,
         "GPT2LMHeadModel is not an encoder-decoder",
     ),
-    "Whisper": (lambda: tiny("whisper"), ValueError, r"input_features, not text.*capture\(model\)"),
+    "Whisper": (lambda: tiny("whisper"), TypeError, r"processor.*got \w+Tokenizer.*AutoProcessor"),
     "without head": (lambda: tiny("bart", vocab_size=320).model, ValueError, "no language-model head.*Seq2SeqLM"),
     "a name": (lambda: "Helsinki-NLP/opus-mt-de-en", TypeError, "model must be a model of transformers.*str"),
 }

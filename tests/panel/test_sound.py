@@ -25,6 +25,7 @@ from xattn_widget.panel.page import page_bytes
 from xattn_widget.panel.state import PanelState
 from xattn_widget.panel.static_picture import summary_picture
 from xattn_widget.record.sound import Sound
+from xattn_widget.record.timing import Timing
 
 
 def with_samples(samples, rate=16_000):
@@ -143,18 +144,29 @@ def test_other_heads_time_words_without_the_lag():
     assert (reply["chosen"], reply["lag"], reply["heads"]) == ("picked", 0.0, [[1, 0]])
 
 
-def test_the_path_goes_through_every_row_from_the_first_word_and_never_back():
-    reply, _ = PanelState(record_of_sound(timing=None)).answer({"kind": "word_times", "sentence": 0, "heads": []})
-    assert reply["chosen"] == "guessed"
+@pytest.mark.parametrize("heads", [[], [[1, 0]]], ids=["guessed", "picked"])
+def test_the_path_goes_through_every_row_from_the_first_word_and_never_back(heads):
+    sounding = record_of_sound(timing=None)
+    reply, _ = PanelState(sounding).answer({"kind": "word_times", "sentence": 0, "heads": heads})
+    assert reply["chosen"] == ("picked" if heads else "guessed")
     rows, starts, ends = zip(*reply["path"], strict=True)
     assert rows == (1, 2, 3, 4)
-    assert starts[0] == 0
     assert ends[-1] == pytest.approx(0.8)
     assert list(starts) == sorted(starts)
-    for end, start in zip(ends[:-1], starts[1:], strict=True):
-        assert start - end == pytest.approx(0, abs=0.021)  # the next position, or the same one
-    # Without a lag a word begins where the path reaches its row.
-    assert [word["start"] for word in reply["words"]] == pytest.approx(starts[:-1])
+    assert starts[1:] == ends[:-1]
+    if heads:
+        assert starts[0] == 0
+        # Without a lag a word begins where the path reaches its row.
+        assert [word["start"] for word in reply["words"]] == pytest.approx(starts[:-1])
+
+
+def test_a_calibrated_method_is_that_of_the_words():
+    timing = Timing(((0, 1), (1, 2)), 0.05, "calibrated", "pauses")
+    sounding = record_of_sound(timing=timing)
+    reply, _ = PanelState(sounding).answer({"kind": "word_times", "sentence": 0, "heads": []})
+    expected = sounding.word_times(method="pauses")
+    assert [word["start"] for word in reply["words"]] == pytest.approx([time.start for time in expected])
+    assert [word["end"] for word in reply["words"]] == pytest.approx([time.end for time in expected])
 
 
 def test_a_reference_of_times_is_matched_by_words_in_order():

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import math
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from xattn_widget.alignment.dtw import row_spans
-from xattn_widget.alignment.time_path import sound_alone, timed_rows
+from xattn_widget.alignment.time_path import row_begins, sound_alone, timed_rows
 from xattn_widget.alignment.timing_heads import guessed_timing
 from xattn_widget.alignment.word_times import word_times
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.record.data import AttentionData
-from xattn_widget.record.timing import Timing
+from xattn_widget.record.timing import Timing, TimingMethod
 
 # A word of a reference with its start and end in seconds of the recording.
 GoldWord = tuple[str, float, float]
@@ -47,8 +47,8 @@ def describe_word_times(
         timing = guessed_timing([record])
     chosen = list(heads or timing.heads)
     is_known = set(chosen) == set(timing.heads)
-    lag = timing.lag if is_known else 0.0
-    times = word_times(record, chosen, lag)
+    lag, method = (timing.lag, timing.method) if is_known else (0.0, "dtw")
+    times = word_times(record, chosen, lag, method)
     words = [
         {
             "text": well_formed(word.text),
@@ -61,7 +61,7 @@ def describe_word_times(
     ]
     return {
         "words": words,
-        "path": _path(record, chosen) if words else [],
+        "path": _path(record, chosen, method) if words else [],
         "heads": [list(head) for head in chosen],
         "lag": lag,
         "chosen": timing.source if is_known else "picked",
@@ -115,15 +115,11 @@ def read_gold_times(value: Any) -> tuple[GoldWord, ...] | None:
     return gold
 
 
-def _path(record: AttentionData, heads: Sequence[Head]) -> list[list[float]]:
+def _path(record: AttentionData, heads: Sequence[Head], method: TimingMethod) -> list[list[float]]:
     """(target position, start, end) of each row on the monotone path, in seconds of the record's own sound."""
     rows = timed_rows(record, heads)
-    first, last = row_spans(rows.scores.mean(0)[None].numpy(), like_whisper=True)
-    spans = zip(first[0].tolist(), last[0].tolist(), strict=True)
-    return [
-        [rows.first + row, float(rows.starts[start]), float(rows.starts[end + 1])]
-        for row, (start, end) in enumerate(spans)
-    ]
+    begins = row_begins(rows, rows.scores.mean(0)[None], method)[0].tolist()
+    return [[rows.first + row, *span] for row, span in enumerate(itertools.pairwise(begins))]
 
 
 def _plain(word: str) -> str:
