@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from speech_processors import speech_pair, write_sound
 
 import xattn_widget
 from xattn_widget import load_demo
+from xattn_widget.capturing.recorder import Capture
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -62,6 +64,17 @@ def test_the_example_of_a_docstring_runs(name: str, tmp_path: Path, monkeypatch:
     example = doctest.DocTestParser().get_doctest(text, {}, name, None, 0)
     doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS).run(example, out=problems.append)
     assert problems == []
+
+
+DOCUMENTED = [getattr(xattn_widget, name) for name in xattn_widget.__all__] + [Capture]
+
+
+@pytest.mark.parametrize("documented", filter(inspect.isclass, DOCUMENTED), ids=lambda documented: documented.__name__)
+def test_no_property_begins_with_a_colon_in_its_text(documented: type) -> None:
+    """In the text of an attribute, Napoleon takes what is before a colon in the first line for its type."""
+    properties = inspect.getmembers(documented, lambda member: isinstance(member, property | cached_property))
+    texts = {name: (inspect.getdoc(member) or "").split("\n")[0] for name, member in properties if name[0] != "_"}
+    assert [name for name, text in texts.items() if re.search(r":(\s|$)", re.sub(r"`[^`]*`", "", text))] == []
 
 
 @pytest.mark.notebook

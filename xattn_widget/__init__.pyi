@@ -23,6 +23,7 @@ from .extraction.calibration import save_calibration as save_calibration
 from .extraction.extraction import extract as extract
 from .extraction.importance import head_importance as head_importance
 from .extraction.timing_calibration import calibrate_heads as calibrate_heads
+from .inputs.text.spelling import spell as spell
 from .plot import plot_distribution as plot_distribution
 from .scores import check_score as check_score
 from .scores import score as score

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from xattn_widget.alignment.links import Method, align_record
+from xattn_widget.alignment.unsupported import WordSupport, unsupported_words
 from xattn_widget.alignment.word_time import WordTime
 from xattn_widget.alignment.word_times import word_times
 from xattn_widget.inputs.text.assigning import assign_words
@@ -28,7 +29,10 @@ class CrossAttention(AttentionData):
     """Cross-attention of every layer and head over one sentence pair.
 
     Attributes:
-        weights: ``[layers, heads, target, source]`` float32 tensor on the CPU; each row is a distribution.
+        weights: ``[layers, heads, target, source]`` tensor on the CPU, float32 unless ``extract`` was called with
+            another ``dtype``; each row is a distribution. A record of some layers has those layers alone, and a record
+            of single heads is ``[kept heads, 1, target, source]``; :attr:`kept_heads` has their numbers in the model
+            and :meth:`head_weights` their weights.
         source: the axis of source positions.
         targets: the axis of target positions by reading. Row ``i`` belongs to one decoder state: under ``"output"``
             it is labeled by the token that this state predicts, under ``"input"`` by the token that it has just read.
@@ -41,7 +45,7 @@ class CrossAttention(AttentionData):
         hypotheses: the n-best list, best first, if more than one hypothesis was requested; otherwise empty. The first
             hypothesis is this record.
         value_norms: ``[layers, heads, target, source]`` norms of what each source position contributes (see
-            :attr:`Capture.value_norms`), or None if they were not requested.
+            :attr:`Capture.value_norms`), with the heads of ``weights``, or None if they were not requested.
         importance: ``[layers, heads]`` by method: how much the loss on this target depends on each head (see
             :func:`head_importance`); empty if it was not requested.
         steps: the changes made to the attention since it was captured, in order, as named in signatures: ``"words"``,
@@ -50,8 +54,9 @@ class CrossAttention(AttentionData):
         sound: the sound that the source axis was made from, or None for other sources.
         outside: ``[layers, heads, target]`` share of each row's weight on positions after the end of the sound, as
             captured; None for other sources.
-        end_row: ``[layers, heads, source]`` weights of the decoder state that has read the end of the target and whose
-            prediction is not part of it; None if it was not read. Word times need it to equal openai-whisper's.
+        end_row: ``[layers, heads, source]``, layers and heads as in ``weights``: the weights of the decoder state that
+            has read the end of the target, or None if it was not read. Word times need it to equal openai-whisper's.
+        kept: which heads of the model ``weights`` holds, or None for all.
         timing: the heads that time the words of this model and their lag, or None if the model is unknown; see
             :meth:`word_times`.
 
@@ -103,6 +108,9 @@ class CrossAttention(AttentionData):
     ) -> ScoreGrid:
         """A score of every head, a ``[layers, heads]`` float tensor; NaN where it is undefined.
 
+        It is undefined for heads that the record does not keep, and where a score compares heads of which one is not
+        kept.
+
         Its ``signature`` says what was computed, see :class:`xattn_widget.scores.ScoreGrid`. The attention over sound
         is scored without the positions after its end (see :meth:`cropped`), and the signature says so.
 
@@ -138,7 +146,7 @@ class CrossAttention(AttentionData):
         :meth:`read_as` and :func:`best_alignment_heads`). Special tokens are never linked.
 
         Args:
-            heads: a (layer, head) pair or a list of them; all heads by default.
+            heads: a (layer, head) pair or a list of them; all heads that the record keeps by default.
             method: ``"argmax"``, ``"mutual"``, ``"threshold"``, ``"mass"``, ``"assignment"`` or ``"monotone"``, see
                 :func:`xattn_widget.alignment.align_weights`.
             words: if True, link words (of ``source_words`` and ``target_words``); otherwise tokens by position.
@@ -148,7 +156,7 @@ class CrossAttention(AttentionData):
             at_least: leave out links with less weight, see :func:`xattn_widget.alignment.align_weights`.
 
         Raises:
-            ValueError: an unknown method, policy or aggregate, or a head that does not exist.
+            ValueError: an unknown method, policy or aggregate, or a head that does not exist or is not kept.
         """
         return align_record(
             self, heads, method=method, words=words, special=special, aggregate=aggregate, at_least=at_least
@@ -192,6 +200,30 @@ class CrossAttention(AttentionData):
                 does not exist, a lag that is not finite, or an unknown method.
         """
         return word_times(self, heads, lag, method)
+
+    def unsupported_words(
+        self, heads: Sequence[tuple[int, int]] | None = None, *, below: float = 0.3
+    ) -> list[WordSupport]:
+        """The target words that no sound supports, such as words that the model made up, for a record of sound.
+
+        The support of a word is the mass of its attention on sound that no other word reads, see
+        :func:`xattn_widget.scores.unsupported_words`; it is the mean over the heads. Mass on silence, or on sound that
+        other words read as well, supports no word. Rows are read as ``"output"``, and words without letters and digits
+        are left out. Low support is a hint and no proof: a word that was said quickly next to others has little, too.
+
+        Args:
+            heads: (layer, head) pairs; by default those that :meth:`word_times` uses.
+            below: list words with less support; with 1 almost all words are listed.
+
+        Returns:
+            A ``(word, support, index)`` for each such word, in the order of the target; ``index`` is its index in
+            ``target_words`` under the reading ``"output"``.
+
+        Raises:
+            ValueError: the record holds no sound, positions have no seconds, rows were merged or dropped, or a head
+                that does not exist.
+        """
+        return unsupported_words(self, heads, below=below)
 
     def plot(
         self,

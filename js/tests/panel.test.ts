@@ -21,7 +21,9 @@ describe("mounting", () => {
     );
     expect(all(".xattn-undefined")).toHaveLength(1);
     expect(first(".xattn-notes").textContent).toBe("a note");
-    expect(first(".xattn-ranked").getAttribute("aria-label")).toContain("layer 1, head 1, rank 1");
+    expect(first(".xattn-ranked").getAttribute("aria-label")).toContain("layer 1, head 1, rank 3");
+    // Lower is better, so that the last head of those with a value is the first in rank.
+    expect(all(".xattn-ranked").at(-4)?.getAttribute("aria-label")).toContain("rank 1");
   });
 
   it("leaves no listeners, observers, timers or nodes", async () => {

@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -167,12 +168,39 @@ def test_gold_that_does_not_match_is_reported():
         alignment_error_rate([PREDICTED, PREDICTED], [SURE])
     with pytest.raises(ValueError, match="1 sure and 2 possible"):
         alignment_error_rate([PREDICTED], [SURE], [SURE, SURE])
-    with pytest.raises(TypeError, match=r"links \(source word, target word\).*'0-0'"):
-        alignment_error_rate(["0-0"], [SURE])
+    for wrong in ([0.5], [(0, 1, 2)], [[(0, 1.5)]], [None], [["0-0"]]):
+        with pytest.raises(TypeError, match=r"predicted must be links: a Pharaoh string.*pairs; got"):
+            alignment_error_rate(wrong, [SURE])
+    with pytest.raises(ValueError, match=r"sure has '0:1', expected links such as 0-1"):
+        alignment_error_rate([PREDICTED], ["0-0 0:1"])
+
+
+def test_gold_counts_the_same_in_every_form():
+    """As a line, pairs, a set, an array, an alignment and an object of another library: alone and in a list."""
+    line, sure, possible = "0-0 1-1 2p1", {(0, 0), (1, 1)}, {(2, 1)}
+    alignment = GoldAlignment(frozenset(sure), frozenset(possible))  # sure links count as possible, listed or not
+    other = SimpleNamespace(sure=sorted(sure), possible=np.array(sorted(possible)))
+    predicted = [(0, 0), (2, 1), (3, 2)]
+    expected = alignment_scores(predicted, sure, possible)
+    assert expected.possible == 3
+    for form in (line, alignment, other):
+        assert alignment_scores(predicted, form) == expected
+        assert alignment_scores([predicted, "0-0 2-1 3-2"], [form, form]) == alignment_scores(
+            [predicted] * 2, [sure] * 2, [possible] * 2
+        )
+    for form in ("0-0 1-1", sorted(sure), np.array(sorted(sure))):
+        assert alignment_scores(predicted, form, "2-1") == expected
 
 
 links = st.frozensets(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=6)
 alignments = st.lists(st.builds(lambda sure, possible: GoldAlignment(sure, sure | possible), links, links))
+
+
+def test_heads_are_ranked_by_gold_lines():
+    record = extract(*load_demo(), "Ich habe das Buch gelesen.")
+    gold = "0-0 1p1 2-2"
+    ranked = best_alignment_heads([record, record], [gold, gold])
+    assert ranked == best_alignment_heads([record] * 2, [[(0, 0), (2, 2)]] * 2, [[(1, 1)]] * 2)
 
 
 @given(

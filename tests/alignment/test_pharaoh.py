@@ -2,7 +2,7 @@
 
 import pytest
 
-from xattn_widget import read_pharaoh
+from xattn_widget import read_pharaoh, write_pharaoh
 from xattn_widget.alignment import GoldAlignment
 
 GOLD = [GoldAlignment(frozenset({(0, 0)}), frozenset({(0, 0), (1, 2)})), GoldAlignment(frozenset(), frozenset())]
@@ -73,3 +73,21 @@ def test_gold_that_may_count_from_zero_gives_no_warning(text, tmp_path):
     path = tmp_path / "gold"
     path.write_text(text)
     assert len(read_pharaoh(path)) == text.count("\n")
+
+
+def test_lines_are_written_as_they_are_read(tmp_path):
+    lines = ["0-0 1p2", ""]
+    assert read_pharaoh(write_pharaoh(tmp_path / "gold", lines)) == GOLD
+    assert write_pharaoh(tmp_path / "gold", lines, first=1).read_text() == "1-1 2p3\n\n"
+    with pytest.raises(TypeError, match=r"takes a list of alignments, got '0-0': pass \[alignment\]"):
+        write_pharaoh(tmp_path / "gold", "0-0")
+
+
+@pytest.mark.parametrize("lines", [["0-0 1-1"], ("0-0",), None])
+def test_a_list_of_lines_is_no_path(lines):
+    with pytest.raises(TypeError, match=r"takes the path of a file, got .*need no reading: pass them as gold"):
+        read_pharaoh(lines)
+
+
+def test_an_alignment_is_printed_as_its_line():
+    assert repr(GOLD) == "[<GoldAlignment 0-0 1p2>, <GoldAlignment without links>]"

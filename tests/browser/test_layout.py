@@ -54,6 +54,59 @@ def test_the_open_view_comes_first(page: Page, tmp_path: Path, width: int) -> No
     assert panel.evaluate("(root) => root.scrollWidth <= root.clientWidth")
 
 
+@pytest.mark.parametrize("width", [318, 358, 700])
+@pytest.mark.parametrize("view", ["lines", "sentences", "scores"])
+def test_nothing_is_cut_on_a_phone(page: Page, tmp_path: Path, width: int, view: str) -> None:
+    """With every tab: all of them lie inside, and so do the numbers and the hint below the lines."""
+    page.set_viewport_size({"width": width + 32, "height": 900})
+    panel = shown(page, tmp_path, [record_of(target, SOURCE) for target in (TARGET, OTHER)], panel=view)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    expect(panel.get_by_role("tab", name="All heads")).to_be_visible()
+    right = panel.evaluate("(root) => root.clientWidth")
+    tabs = places(panel, ".xattn-tab")[0]
+    assert all(box[2] <= right for box in tabs)
+    assert len({round(box[3] - box[1]) for box in tabs}) == 1
+    if view == "lines":
+        numbers, [hint], [detail] = places(panel, ".xattn-least .xattn-number", ".xattn-hint", ".xattn-detail")
+        assert all(box[2] <= detail[2] for box in numbers)
+        assert hint[3] <= detail[3]
+        cut = "(all) => all.some((each) => each.scrollWidth > each.clientWidth)"
+        assert not panel.locator(".xattn-least .xattn-number").evaluate_all(cut)
+
+
+@pytest.mark.parametrize("width", [600, 898, 1248])
+def test_who_reads_a_word_has_room_for_a_word(page: Page, tmp_path: Path, width: int) -> None:
+    page.set_viewport_size({"width": width + 32, "height": 900})
+    panel = shown(page, tmp_path, record_of(TARGET, SOURCE))
+    room = "(all) => all.filter((e) => e.offsetWidth > 0).map((e) => [e.scrollWidth, e.clientWidth, e.textContent])"
+    shown_names = panel.locator(".xattn-most").evaluate_all(room)
+    assert len(shown_names) == 3
+    for needed, has, text in shown_names:
+        assert needed <= has, text
+
+
+@pytest.mark.parametrize("width", [636, 700, 1248])
+def test_every_column_of_a_comparison_has_its_label(page: Page, tmp_path: Path, width: int) -> None:
+    page.set_viewport_size({"width": width + 32, "height": 1000})
+    panel = shown(page, tmp_path, record_of([*TARGET, "<pad>"], [*SOURCE, "und", "</s>"]), panel="compare")
+    [frames] = places(panel, ".xattn-pane .xattn-heat-frame")
+    assert len(frames) == 3
+    for left, _, right, _ in frames:
+        assert right - left >= 15 * (len(SOURCE) + 2) + 50
+
+
+def test_no_column_of_the_scores_is_covered_in_part(page: Page, tmp_path: Path) -> None:
+    page.set_viewport_size({"width": 390, "height": 900})
+    panel = shown(page, tmp_path, record_of(TARGET, SOURCE), panel="scores", score_name="sink_mass")
+    for name in ("sink_mass", "entropy", "confidence"):
+        panel.get_by_role("columnheader", name=name).get_by_role("button").evaluate("(button) => button.click()")
+        expect(panel.locator(".xattn-sorted").first).to_be_visible()
+        page.wait_for_timeout(300)
+        heads, *_ = places(panel, ".xattn-score-table .xattn-heads-column")[0]
+        columns = places(panel, ".xattn-score-table th[aria-sort]")[0]
+        assert not [box for box in columns if box[0] < heads[2] - 1 < box[2] - 2], name
+
+
 def test_three_maps_share_their_rows(page: Page, tmp_path: Path) -> None:
     page.set_viewport_size({"width": 1085 + 32, "height": 1000})
     records = [record_of(TARGET, SOURCE), record_of([*OTHER, "I", "met"], [*SOURCE[:4], "Zusammenhang"])]

@@ -260,7 +260,7 @@ def test_a_page_of_limited_size_says_what_it_lacks(page: Page, page_errors: list
     expect(detail(panel).get_by_role("listitem")).to_have_count(5)
     absent = panel.get_by_role("button", name=re.compile("not on this page")).first
     absent.click()
-    expect(panel.get_by_role("alert")).to_contain_text("was left out to keep this page small")
+    expect(panel.get_by_role("alert")).to_contain_text("was left out to save space")
     panel.get_by_role("tab", name="All heads").click()
     expect(panel.locator(".xattn-multiple.xattn-absent").first).to_be_visible()
     panel.locator('.xattn-multiple[data-layer="2"][data-head="3"]').click()

@@ -10,6 +10,7 @@ import pytest
 import ray
 from corpus_pool import assert_same_tables, made_up
 from families import one_thread
+from speech_processors import speech_pair, write_sound
 
 from xattn_widget import score_corpus
 from xattn_widget.corpus.engine import cluster as cluster_module
@@ -112,3 +113,19 @@ def test_a_configured_address_does_not_prevent_a_local_cluster(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with cluster_module._connected(None, 1):
         assert ray.cluster_resources()["CPU"] >= 1
+
+
+def test_recordings_are_read_by_the_workers(cluster, tmp_path):
+    pair, texts = speech_pair("whisper"), ["Ich habe Zeit.", "I have time.", "No."]
+    paths = [write_sound(tmp_path / f"{number}.wav", 0.5 + number / 4, number) for number in range(3)]
+    (tmp_path / "list.txt").write_text("".join(f"{path.name}\n" for path in [*paths, tmp_path / "missing.wav"]))
+    options = {"scores": ["entropy"], "window": 2, "progress": False}
+    with one_thread():
+        expected = score_corpus(*pair, tmp_path / "list.txt", [*texts, "x"], **options)
+    assert expected["error"].null_count == 3
+    table = score_corpus(*pair, tmp_path / "list.txt", [*texts, "x"], engine="ray", workers=1, **options)
+    assert_same_tables(table, expected)
+    # From an iterator of sounds in memory, which are stored in a file first.
+    sounds = ({"bytes": path.read_bytes(), "path": path.name} for path in paths)
+    table = score_corpus(*pair, sounds, iter(texts), engine="ray", workers=1, **options)
+    assert_same_tables(table, expected.slice(0, 3))

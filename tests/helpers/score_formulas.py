@@ -11,8 +11,12 @@ from scipy.stats import kurtosis
 from xattn_widget import CrossAttention, scores
 from xattn_widget.record.axis import Axis
 
-# The scores that are computed from attention (and norms). Importance is measured with the model.
-NAMES = tuple(name for name, score in scores.BUILTIN.items() if "importance" not in score.needs)
+# The scores of sound, which test_sound_scores.py tests.
+SOUND_NAMES = ("sound_coverage", "silence_mass", "rereading", "outside_mass", "unsupported_words")
+# The other scores that are computed from attention (and norms). Importance is measured with the model.
+NAMES = tuple(
+    name for name, score in scores.BUILTIN.items() if "importance" not in score.needs and name not in SOUND_NAMES
+)
 
 
 class Head(NamedTuple):

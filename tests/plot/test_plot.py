@@ -14,7 +14,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from xattn_widget import CrossAttention, load_demo, plot_distribution, score, score_corpus
+from xattn_widget import CrossAttention, extract, load_demo, plot_distribution, score, score_corpus
 from xattn_widget.corpus import grids
 from xattn_widget.plot import labels
 from xattn_widget.plot.heatmap import COLORS
@@ -61,6 +61,20 @@ def texts_within(figure):
     assert box.x1 <= width + 0.01
     assert box.y1 <= height + 0.01
     return {text.get_text() for text in figure.findobj(Text) if text.get_visible()}
+
+
+@pytest.mark.parametrize("kind", ["heatmap", "lines"])
+def test_the_axis_of_the_target_says_what_its_rows_are(kind):
+    """In the words of the panel, whose axis has the title "Target · word written"."""
+    record = extract(*load_demo(), "Ich habe das Buch gelesen.")
+
+    def titles(record):
+        figure = record.plot(kind=kind, layer=0, head=0).figure
+        return [text.get_text() for text in figure.findobj(Text) if text.get_text().startswith("target")]
+
+    assert titles(record) == ["target · token written"]
+    assert titles(record.words()) == ["target · word written"]
+    assert titles(record.read_as("input").words()) == ["target · word read"]
 
 
 def test_every_cell_of_a_heatmap_has_the_color_of_its_weight():

@@ -19,8 +19,18 @@ def test_every_built_in_score_has_a_formula_here():
 
 
 def test_a_score_says_what_it_needs_and_which_policies_make_sense():
-    restricted = {"sink_mass": ("keep", "drop"), "value_norm": ("keep", "drop"), "importance": ("keep",)}
-    needs = {"sink_mass": ("source_special",), "value_norm": ("value_norms",), "importance": ("importance",)}
+    without_renormalizing = ("sink_mass", "value_norm", "outside_mass")
+    restricted = dict.fromkeys(without_renormalizing, ("keep", "drop")) | {"importance": ("keep",)}
+    needs = {
+        "sink_mass": ("source_special",),
+        "value_norm": ("value_norms",),
+        "importance": ("importance",),
+        "sound_coverage": ("source_seconds",),
+        "silence_mass": ("source_loudness",),
+        "rereading": ("source_seconds", "spoken_words"),
+        "outside_mass": ("outside",),
+        "unsupported_words": ("source_loudness", "spoken_words"),
+    }
     for name, built_in in scores.BUILTIN.items():
         assert built_in.policies == restricted.get(name, EVERY_POLICY)
         assert built_in.needs == needs.get(name, ())

@@ -6,12 +6,15 @@ is the weighted mean of all heads.
 """
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from xattn_widget import CrossAttention, score, scores
 from xattn_widget.record.axis import Axis
+from xattn_widget.record.sound import Sound
+from xattn_widget.scores.inputs import INPUTS
 from xattn_widget.scores.signatures import current_form
 
 LAYERS, HEADS, ROWS, COLUMNS = 2, 3, 5, 6
@@ -32,6 +35,11 @@ EXPECTED = {
     "alignment_norm": ("1", [1.120136, 1.013401, 1.211706, 1.105731]),
     "value_norm": ("1", [3.587754, 2.573129, None, 3.556570]),
     "importance": ("1", [0.191815, None, None, 0.191815]),
+    "sound_coverage": ("1", [0.992064, 0.849206, 0.849206, 0.952381]),
+    "silence_mass": ("1", [0.332656, 0.342160, 0.342160, 0.166714]),
+    "rereading": ("1", [0.128242, 0.128242, 0.128242, 0.185828]),
+    "outside_mass": ("1", [0.077229, 0.081564, None, 0.078090]),
+    "unsupported_words": ("1", [0.650135, 0.650135, 0.650135, 0.610757]),
     "own": ("1", [11.491473, 9.464324, 9.561468, 9.485696]),
     "overcoverage by length": ("1", [0.155884, 0.064146, 0.145756, 0.189956]),
     "marginal_divergence from a reference": ("1", [0.355638, 0.574339, 0.428872, 0.647419]),
@@ -65,6 +73,23 @@ def fixed_record(seed=7):
     )
 
 
+def fixed_record_of_sound():
+    """The same attention over 1.2 seconds of sound, loud and silent by turns."""
+    record = fixed_record()
+    return replace(
+        record,
+        source=Axis(
+            record.source.labels,
+            groups=record.source.groups,
+            words=record.source.words,
+            kinds=("audio",) * COLUMNS,
+            places=tuple((0.2 * column, 0.2 * (column + 1)) for column in range(COLUMNS)),
+        ),
+        sound=Sound(torch.tensor([0.5, 0.0, 0.25, 0.5, 0.0, 0.5]).repeat_interleave(200), 1000),
+        outside=record.weights[..., 0] / 2,
+    )
+
+
 def all_cases():
     """Each score with its parameters, by name."""
     reference = scores.reference_marginals([fixed_record(3), fixed_record(5)])
@@ -78,7 +103,8 @@ def all_cases():
 
 def numbers_of(name):
     scored, parameters = all_cases()[name]
-    record = fixed_record()
+    of_sound = any(INPUTS[need].of_sound for need in scored.needs)
+    record = fixed_record_of_sound() if of_sound else fixed_record()
     values = []
     for case in CASES:
         special = "keep" if case == "words" else case

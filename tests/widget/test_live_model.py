@@ -108,9 +108,17 @@ def test_muting_is_ablation_and_unmuting_restores(demo, widget):
     assert effect["forced_logprob"] == pytest.approx(float(forced.logprobs.sum()), abs=1e-4)
     assert effect["written_logprob"] == pytest.approx(float(written.logprobs.sum()), abs=1e-4)
     assert effect["same"] == (written.target_tokens == before.target_tokens)
+    shown = widget.effect
+    assert [shown.before, shown.forced, shown.written] == [
+        widget.records[effect[name]] for name in ("base", "forced", "written")
+    ]
+    logprobs = (shown.before_logprob, shown.forced_logprob, shown.written_logprob)
+    assert logprobs == (effect["before_logprob"], effect["forced_logprob"], effect["written_logprob"])
+    assert (shown.written_text, shown.same_target) == (effect["written_text"], effect["same"])
+    assert repr(shown).startswith(f"MutingEffect(before_logprob={logprobs[0]!r}, ")
     assert (widget.sentence, widget.target_index) == (effect["forced"], 2)
     widget.muted = []
-    assert (widget.sentence, widget.record, widget.live["effect"]) == (0, before, None)
+    assert (widget.sentence, widget.record, widget.live["effect"], widget.effect) == (0, before, None, None)
     assert len(widget.records) == 1
     assert torch.equal(extract(*demo, SOURCE).weights, before.weights)
 

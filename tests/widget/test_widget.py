@@ -72,7 +72,8 @@ def test_a_list_of_nothing_is_an_error(demo):
 def test_weights_are_in_no_trait(widget):
     layers = sum(len(str(value)) for value in widget.get_state().values()) - len(widget._code) - len(widget._css)
     assert layers < 10_000
-    assert not any("weights" in name for name in widget.traits(sync=True))
+    # One names the kind of weights that are shown.
+    assert [name for name in widget.traits(sync=True) if "weights" in name] == ["sound_weights"]
 
 
 def test_layer_and_head_follow_heads_and_the_other_way_round(widget):

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from xattn_widget.alignment.pharaoh import GoldAlignment, Link
+from xattn_widget.alignment.pharaoh import GoldAlignment, Link, to_alignment, to_link
 
 # The links of one sentence pair, or of a corpus.
-Links = GoldAlignment | Iterable[Link]
+Links = str | GoldAlignment | Iterable[Link]
 Corpus = Links | Sequence[Links]
 
 
@@ -44,17 +44,18 @@ def alignment_error_rate(predicted: Corpus, sure: Corpus, possible: Corpus | Non
     """Alignment error rate ``1 - (|A & S| + |A & P|) / (|A| + |S|)`` of one sentence pair or of a corpus.
 
     Args:
-        predicted: links (source word, target word) of a sentence pair, as returned by ``record.align()``, or a list of
-            them, one per sentence pair.
-        sure: the sure gold links in the same form, or the result of :func:`read_pharaoh`, which includes possible
-            links.
+        predicted: the links of a sentence pair, or a list with the links of each sentence pair. Links are (source
+            word, target word) pairs, as returned by ``record.align()``, or a string in Pharaoh format (``"0-0 1-2"``).
+        sure: the sure gold links in the same form, or the result of :func:`read_pharaoh`. Strings and files can include
+            possible links (``"0-0 1p2"``).
         possible: the possible gold links. Sure links always count as possible, listed or not.
 
     Returns:
         A number in [0, 1], lower is better; NaN if there are neither predicted nor sure links.
 
     Raises:
-        ValueError: predictions and gold have different numbers of sentence pairs.
+        ValueError: predictions and gold have different numbers of sentence pairs, or a string has something that is not
+            a link.
         TypeError: a link is not a pair of whole numbers.
 
     Source: Och & Ney 2003.
@@ -107,32 +108,12 @@ def _share(part: int, whole: int) -> float:
 
 def _corpus(links: Corpus, name: str) -> list[GoldAlignment]:
     """Links of one sentence pair or of many, as a list of alignments."""
-    if isinstance(links, GoldAlignment):
-        return [links]
+    if isinstance(links, str) or hasattr(links, "sure"):
+        return [to_alignment(links, name)]
     items: list[Any] = list(links)
     if not items and isinstance(links, list):
         # record.align() returns an empty list for a head that aligns nothing: one sentence pair without links.
         return [GoldAlignment(frozenset(), frozenset())]
-    if isinstance(links, set | frozenset) or (items and _is_link(items[0])):
-        return [_sentence(items, name)]
-    return [item if isinstance(item, GoldAlignment) else _sentence(_listed(item), name) for item in items]
-
-
-def _is_link(item: Any) -> bool:
-    return isinstance(item, tuple | list) and len(item) == 2 and all(hasattr(number, "__index__") for number in item)
-
-
-def _listed(links: Any) -> list[Any]:
-    # Anything else is passed on as it is, for the error message to show.
-    return list(links) if isinstance(links, Iterable) and not isinstance(links, str) else [links]
-
-
-def _sentence(items: list[Any], name: str) -> GoldAlignment:
-    for item in items:
-        if not _is_link(item):
-            raise TypeError(
-                f"{name} must be links (source word, target word), or lists of them, got {item!r:.60}; "
-                "read_pharaoh reads lines of text"
-            )
-    links = frozenset((int(source), int(target)) for source, target in items)
-    return GoldAlignment(links, links)
+    if isinstance(links, set | frozenset) or (items and to_link(items[0]) is not None):
+        return [to_alignment(items, name)]
+    return [to_alignment(item, name) for item in items]

@@ -165,7 +165,8 @@ def one_to_one(record: AttentionData, special: str = "renormalize", words: bool 
         words: link words, or else tokens.
 
     Returns:
-        ``[layers, heads]`` float64 sums of links, and the number of words (those of the shorter side).
+        ``[layers, heads]`` float64 sums of links (NaN for heads that the record does not keep), and the number of words
+        (those of the shorter side).
     """
     policy = checked_policy(special)
     record = record.words() if words else record
@@ -173,9 +174,9 @@ def one_to_one(record: AttentionData, special: str = "renormalize", words: bool 
     columns = numbered_positions(source.groups if words else range(len(source)), source.special)
     rows = numbered_positions(target.groups if words else range(len(target)), target.special)
     counts = [len(axis.word_spans()) if words else len(axis) for axis in (source, target)]
-    weights = record.weights
+    weights = record.head_weights()
     if not rows or not columns:
-        return torch.zeros(record.layers, record.heads, dtype=torch.float64), min(counts)
+        return record.on_grid(torch.zeros(len(weights), dtype=torch.float64)), min(counts)
     column_numbers, row_numbers = _numbers(columns, len(source)), _numbers(rows, len(target))
     if policy != "keep":
         weights = cut(weights, list(rows), list(columns), policy)
@@ -192,7 +193,7 @@ def one_to_one(record: AttentionData, special: str = "renormalize", words: bool 
     linked_columns = column_numbers[best]
     chosen &= (row_numbers >= 0) & (linked_columns >= 0)
     distance = (linked_columns + 0.5).double() / counts[0] - (row_numbers + 0.5).double() / counts[1]
-    return ((1 - distance.abs()).square() * chosen).sum(-1), min(counts)
+    return record.on_grid(((1 - distance.abs()).square() * chosen).sum(-1)), min(counts)
 
 
 def _numbers(numbered: Mapping[int, int], count: int) -> torch.Tensor:
@@ -211,8 +212,8 @@ def gather_evidence(
 ) -> Evidence | None:
     """The evidence of records of one model, added to what is known; None where they say nothing.
 
-    Records count until there are enough words, a source counts once, and records that are too large are left out (see
-    the constants above).
+    Records count until there are enough words, a source counts once, and records that are too large (see the constants
+    above) or do not keep all heads are left out.
 
     Args:
         records: the records.
@@ -238,7 +239,7 @@ def gather_evidence(
 
 
 def _evidence_of(record: AttentionData) -> Evidence | None:
-    if record.weights.numel() > MOST_WEIGHTS or not record.source.words:
+    if record.kept is not None or record.weights.numel() > MOST_WEIGHTS or not record.source.words:
         return None
     linked: dict[Reading, torch.Tensor] = {}
     words: dict[Reading, int] = {}

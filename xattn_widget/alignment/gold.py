@@ -9,7 +9,7 @@ from typing import Any
 
 from xattn_widget.alignment.aer import alignment_scores
 from xattn_widget.alignment.links import align_record
-from xattn_widget.alignment.pharaoh import GoldAlignment, Link, parse_pharaoh
+from xattn_widget.alignment.pharaoh import GoldAlignment, to_alignment
 from xattn_widget.record.data import Aggregate, AttentionData
 
 
@@ -64,32 +64,17 @@ def read_references(
 
 
 def _read(value: Any, record: AttentionData, words: bool) -> Reference:
-    if isinstance(value, str):
-        value = parse_pharaoh(value, "a reference")
-    if hasattr(value, "sure") and hasattr(value, "possible"):
-        sure = frozenset(_pairs(value.sure))
-        links = sure | frozenset(_pairs(value.possible))
-    else:
-        sure = links = frozenset(_pairs(value))
+    alignment = to_alignment(value, "a reference")
     sides = (record.source, record.targets.get("output", record.target))
     counts = [len(axis.words) if words else len(axis) for axis in sides]
-    for source, target in sorted(links):
+    for source, target in sorted(alignment.possible):
         if not (0 <= source < counts[0] and 0 <= target < counts[1]):
             unit = "words" if words else "tokens"
             raise ValueError(
                 f"a reference links {source}-{target}, but there are {counts[0]} source and {counts[1]} target {unit}, "
                 "counted from 0"
             )
-    return Reference(GoldAlignment(sure, links), words)
-
-
-def _pairs(value: Any) -> list[Link]:
-    try:
-        return [(int(source), int(target)) for source, target in value]
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"a reference must be a Pharaoh string such as '0-0 1-2' or (source, target) pairs, got {value!r:.60}"
-        ) from None
+    return Reference(alignment, words)
 
 
 def reference_agreement(

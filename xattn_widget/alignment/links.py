@@ -10,7 +10,7 @@ import torch
 from xattn_widget.alignment.dtw import monotone_path
 from xattn_widget.alignment.pharaoh import Link
 from xattn_widget.record.data import AttentionData, combined
-from xattn_widget.record.heads import check_heads, head_pairs, whole_numbers
+from xattn_widget.record.heads import head_pairs, whole_numbers
 from xattn_widget.record.special import checked_policy, cut
 
 Method = Literal["argmax", "mutual", "threshold", "mass", "assignment", "monotone"]
@@ -127,14 +127,11 @@ def numbered_positions(numbers: Sequence[int], special: Sequence[bool]) -> dict[
 
 def _picked(record: AttentionData, heads: Heads, aggregate: str) -> torch.Tensor:
     """``[target, source]`` weights of the heads combined."""
-    if heads is None:
-        stack = record.weights.flatten(0, 1)
-    else:
+    pairs = None
+    if heads is not None:
         pair = whole_numbers(heads)
         form = "a (layer, head) pair or a list of them"
         pairs = head_pairs([heads] if pair is not None and len(pair) == 2 else heads, form=form)
         if not pairs:
             raise ValueError(f"heads must be {form}, got {heads!r:.80}")
-        check_heads(pairs, record.layers, record.heads)
-        stack = torch.stack([record.weights[pair] for pair in pairs])
-    return combined(stack, aggregate)
+    return combined(record.head_weights(pairs), aggregate)

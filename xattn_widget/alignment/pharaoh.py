@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import warnings
 from collections.abc import Iterable, Sequence
+from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xattn_widget.files.reading import read_text
 from xattn_widget.files.writing import whole_file
@@ -19,6 +21,8 @@ _LINK = re.compile(r"(\d+)([-p])(\d+)")
 class GoldAlignment(NamedTuple):
     """The alignment of one sentence pair, links as (source word, target word) counted from 0.
 
+    It is printed as a line in Pharaoh format, such as ``<GoldAlignment 0-0 1p2>``.
+
     Attributes:
         sure: the links that an alignment must have.
         possible: the links that it may have, including the sure ones.
@@ -28,7 +32,7 @@ class GoldAlignment(NamedTuple):
     possible: frozenset[Link]
 
     def __repr__(self) -> str:
-        return f"GoldAlignment({format_pharaoh(self)!r})"
+        return f"<GoldAlignment {format_pharaoh(self) or 'without links'}>"
 
 
 def read_pharaoh(path: str | Path, *, first: int = 0) -> list[GoldAlignment]:
@@ -46,9 +50,15 @@ def read_pharaoh(path: str | Path, *, first: int = 0) -> list[GoldAlignment]:
         An alignment for each line.
 
     Raises:
+        TypeError: ``path`` is not a path, such as a list of lines, which needs no reading.
         ValueError: something that is not a link, a word number below ``first``, or another encoding.
     """
     _check_first(first)
+    if not isinstance(path, str | PathLike):
+        raise TypeError(
+            f"read_pharaoh takes the path of a file, got {path!r:.60}; lines such as '0-0 1p2' need no reading: pass "
+            "them as gold"
+        )
     alignments = [
         parse_pharaoh(line, f"line {number} of {path}", first=first)
         for number, line in enumerate(_lines(Path(path)), start=1)
@@ -104,18 +114,71 @@ def parse_pharaoh(line: str, name: str, *, first: int = 0) -> GoldAlignment:
     return GoldAlignment(frozenset(sure), frozenset(sure | possible))
 
 
-def write_pharaoh(path: str | Path, alignments: Sequence[GoldAlignment | Iterable[Link]], *, first: int = 0) -> Path:
+def to_alignment(value: Any, name: str) -> GoldAlignment:
+    """The alignment of one sentence pair in any form in which users pass it; ``name`` names it in errors.
+
+    Args:
+        value: a line in Pharaoh format, (source word, target word) pairs, or an object with ``sure`` and ``possible``
+            pairs, such as a :class:`GoldAlignment`.
+        name: what it is.
+
+    Raises:
+        TypeError: another form.
+        ValueError: a line with something that is not a link.
+    """
+    if isinstance(value, str):
+        return parse_pharaoh(value, name)
+    if hasattr(value, "sure") and hasattr(value, "possible"):
+        sure = _pairs(value.sure, name)
+        return GoldAlignment(sure, sure | _pairs(value.possible, name))
+    links = _pairs(value, name)
+    return GoldAlignment(links, links)
+
+
+def _pairs(value: Any, name: str) -> frozenset[Link]:
+    try:
+        items = list(value)
+    except TypeError:
+        items = [value]
+    links = [to_link(item) for item in items]
+    if None in links:
+        raise TypeError(
+            f"{name} must be links: a Pharaoh string such as '0-0 1-2', or (source word, target word) pairs; got "
+            f"{items[links.index(None)]!r:.60}"
+        )
+    return frozenset(link for link in links if link is not None)
+
+
+def to_link(item: Any) -> Link | None:
+    """A pair of whole numbers as a link; None for anything else."""
+    try:
+        source, target = map(operator.index, item)
+    except (TypeError, ValueError):
+        return None
+    return source, target
+
+
+def write_pharaoh(
+    path: str | Path, alignments: Sequence[str | GoldAlignment | Iterable[Link]], *, first: int = 0
+) -> Path:
     """Write alignments, one per line, links in order.
 
     Args:
         path: the file to write.
-        alignments: the links of each sentence pair, as returned by ``record.align()``, or a :class:`GoldAlignment`.
+        alignments: the links of each sentence pair, as returned by ``record.align()``, a :class:`GoldAlignment`, or a
+            line in Pharaoh format that counts from 0.
         first: the number of the first word, 0 or 1.
 
     Returns:
         The path written.
+
+    Raises:
+        TypeError: something that is not an alignment, or a single one instead of a list.
+        ValueError: a line with something that is not a link.
     """
     _check_first(first)
+    if isinstance(alignments, str | GoldAlignment):
+        raise TypeError(f"write_pharaoh takes a list of alignments, got {alignments!r:.60}: pass [alignment]")
     path = Path(path)
     lines = [format_pharaoh(alignment, first=first) + "\n" for alignment in alignments]
     with whole_file(path) as file:
@@ -123,12 +186,9 @@ def write_pharaoh(path: str | Path, alignments: Sequence[GoldAlignment | Iterabl
     return path
 
 
-def format_pharaoh(alignment: GoldAlignment | Iterable[Link], *, first: int = 0) -> str:
+def format_pharaoh(alignment: str | GoldAlignment | Iterable[Link], *, first: int = 0) -> str:
     """One alignment as a line, without a line break."""
-    if isinstance(alignment, GoldAlignment):
-        sure, links = alignment.sure, alignment.possible | alignment.sure
-    else:
-        links = sure = frozenset((int(source), int(target)) for source, target in alignment)
+    sure, links = to_alignment(alignment, "an alignment")
     return " ".join(
         f"{source + first}{'-' if (source, target) in sure else 'p'}{target + first}"
         for source, target in sorted(links)

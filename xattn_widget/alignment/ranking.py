@@ -68,7 +68,8 @@ def best_alignment_heads(
     Args:
         records: records of one model. For gold, the targets must be the gold targets (teacher forcing), with the words
             that gold counts (see ``record.with_words``).
-        sure: gold links for each record, as :func:`alignment_error_rate` takes them.
+        sure: gold links for each record: the result of :func:`read_pharaoh`, or a list of Pharaoh strings
+            (``"0-0 1p2"``) or of lists of (source word, target word) pairs.
         possible: further gold links.
         by: without gold, a score to rank by instead of the default, computed on the records' words. A score depends on
             the reading only through the special rows.
@@ -77,11 +78,13 @@ def best_alignment_heads(
         words: align words, or else tokens.
 
     Returns:
-        One entry per layer, head and reading that all records have; undefined values last.
+        One entry per layer, head and reading that all records have (heads that some record does not keep are left out);
+        undefined values last.
 
     Raises:
-        ValueError: no records, records of different models, gold with another number of sentence pairs, or both gold
-            and ``by``.
+        ValueError: no records, records of different models or without a head that all keep, gold with another number
+            of sentence pairs, a string that is not in Pharaoh format, or both gold and ``by``.
+        TypeError: gold in another form.
     """
     records = list(records)
     if not records:
@@ -91,7 +94,9 @@ def best_alignment_heads(
         raise ValueError(f"records must come from one model, got (layers, heads) = {sorted(grids)}")
     if sure is not None and by is not None:
         raise ValueError("give gold (sure links) or a score to rank by, not both")
-    layers, heads = grids.pop()
+    pairs = sorted(set.intersection(*(set(record.kept_heads) for record in records)))
+    if not pairs:
+        raise ValueError("the records keep no head in common: extract them with the same layers or heads")
     sounds = {record.source.kind == "audio" for record in records}
     if len(sounds) > 1:
         raise ValueError("some of the records are of sound and some are not: rank heads by one kind")
@@ -99,7 +104,7 @@ def best_alignment_heads(
         if sure is not None:
             raise ValueError("gold links are about text; for records of sound use calibrate_heads with word times")
         if by is None:
-            return _ranked_by_path(records)
+            return _ranked_by_path(records, pairs)
     readings: list[Reading] = [
         reading for reading in records[0].targets if all(reading in record.targets for record in records)
     ]
@@ -115,28 +120,22 @@ def best_alignment_heads(
         elif sure is None:
             parts = [one_to_one(record, special, words) for record in read]
             grid = torch.stack([linked for linked, _ in parts]).sum(0) / (sum(count for _, count in parts) or math.nan)
-        for layer in range(layers):
-            for head in range(heads):
-                pair = (layer, head)
-                if by is not None:
-                    value, measure, key = float(grid[pair]), score.name, sign * float(grid[pair])
-                elif sure is not None:
-                    links = [align_record(record, pair, method=method, special=special, words=words) for record in read]
-                    value, measure = alignment_error_rate(links, sure, possible), "aer"
-                    key = value
-                else:
-                    value, measure = float(grid[pair]), "one_to_one"
-                    key = -value
-                ranked.append((key, HeadAlignment(layer, head, reading, value, measure)))
+        for pair in pairs:
+            if by is not None:
+                value, measure, key = float(grid[pair]), score.name, sign * float(grid[pair])
+            elif sure is not None:
+                links = [align_record(record, pair, method=method, special=special, words=words) for record in read]
+                value, measure = alignment_error_rate(links, sure, possible), "aer"
+                key = value
+            else:
+                value, measure = float(grid[pair]), "one_to_one"
+                key = -value
+            ranked.append((key, HeadAlignment(*pair, reading, value, measure)))
     ranked.sort(key=lambda item: (math.isnan(item[0]), item[0]))
     return [entry for _, entry in ranked]
 
 
-def _ranked_by_path(records: Sequence[AttentionData]) -> list[HeadAlignment]:
+def _ranked_by_path(records: Sequence[AttentionData], pairs: Sequence[tuple[int, int]]) -> list[HeadAlignment]:
     grid = torch.stack([weight_near_path(record) for record in records]).nanmean(0)
-    entries = [
-        HeadAlignment(layer, head, "output", float(grid[layer, head]), "weight_near_path")
-        for layer in range(grid.shape[0])
-        for head in range(grid.shape[1])
-    ]
+    entries = [HeadAlignment(*pair, "output", float(grid[pair]), "weight_near_path") for pair in pairs]
     return sorted(entries, key=lambda entry: (math.isnan(entry.value), -entry.value))

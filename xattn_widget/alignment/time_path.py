@@ -106,12 +106,15 @@ def timed_rows(record: AttentionData, heads: Sequence[tuple[int, int]] | None = 
 
     Args:
         record: what :func:`sound_alone` returns, with at least one token that is not special.
-        heads: only these heads, ``[heads, rows, positions]``; by default all, ``[layers, heads, rows, positions]``.
+        heads: (layer, head) pairs; by default all that the record keeps.
+
+    Returns:
+        The rows of these heads, ``[heads, rows, positions]``.
     """
-    weights, end_row = record.weights, record.end_row
-    if heads is not None:
-        weights = torch.stack([weights[pair] for pair in heads])
-        end_row = None if end_row is None else torch.stack([end_row[pair] for pair in heads])
+    weights, end_row = record.head_weights(heads), record.end_row
+    if end_row is not None:
+        end_row = end_row.flatten(0, 1)
+        end_row = (end_row if heads is None else end_row[record.places_of(heads)]).float()
     content = [row for row, special in enumerate(record.target.special) if not special]
     lead = min(1, content[0])
     rows = slice(content[0] - lead, content[-1] + 2)

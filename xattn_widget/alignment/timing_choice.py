@@ -83,8 +83,9 @@ def choose_timing(
     ]
     if not recordings:
         raise ValueError("no record has a word with a known time")
-    layers, heads = grids.pop()
-    everything = [(layer, head) for layer in range(layers) for head in range(heads)]
+    everything = sorted(set.intersection(*(set(record.kept_heads) for record in records)))
+    if not everything:
+        raise ValueError("the records keep no head in common: extract them with the same layers or heads")
     errors, lags = _errors(recordings, [timed_rows(item.record, everything) for item in recordings], None, method)
     order = np.argsort(errors, kind="stable")[:_CANDIDATES]
     candidates = [everything[number] for number in order]

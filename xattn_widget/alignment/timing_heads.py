@@ -27,35 +27,38 @@ def weight_near_path(record: AttentionData) -> torch.Tensor:
         record: a record of sound.
 
     Returns:
-        ``[layers, heads]`` float64 in 0 to 1; NaN without a token that is not special.
+        ``[layers, heads]`` float64 in 0 to 1; NaN for heads that the record does not keep, and without a token that is
+        not special.
 
     Raises:
         ValueError: the record has no sound or lacks rows.
     """
     record = sound_alone(record)
-    layers, heads, _, positions = record.weights.shape
+    positions = len(record.source)
     if all(record.target.special):
-        return torch.full((layers, heads), torch.nan, dtype=torch.float64)
+        return torch.full((record.layers, record.heads), torch.nan, dtype=torch.float64)
     rows = timed_rows(record)
-    spans = row_spans(rows.scores[:, :, rows.lead :].flatten(0, 1).numpy(), like_whisper=True)
+    spans = row_spans(rows.scores[:, rows.lead :].numpy(), like_whisper=True)
     step = (rows.starts[-1] - rows.starts[0]) / positions
     near = min(round(NEAR_SECONDS / step), positions - 1) if step > 0 else 0
-    weights = rows.weights[:, :, rows.lead :].flatten(0, 1).double().nan_to_num(1 / positions)
+    weights = rows.weights[:, rows.lead :].double().nan_to_num(1 / positions)
     before = torch.nn.functional.pad(weights.cumsum(-1), (1, 0))  # [heads, rows, positions + 1]
     columns = torch.arange(positions)
     around = before[..., (columns + near + 1).clamp(max=positions)] - before[..., (columns - near).clamp(min=0)]
     totals = torch.nn.functional.pad(around.cumsum(-1), (1, 0))
     first, last = (torch.from_numpy(part)[..., None] for part in spans)
     on_path = (totals.gather(-1, last + 1) - totals.gather(-1, first))[..., 0].sum(-1)
-    return (on_path / (last - first + 1)[..., 0].sum(-1)).reshape(layers, heads)
+    return record.on_grid(on_path / (last - first + 1)[..., 0].sum(-1))
 
 
 def guessed_timing(records: Sequence[AttentionData]) -> Timing:
     """The half of the heads with the most weight near their paths, without a lag, which only known times can tell.
 
     Args:
-        records: records of sound from one model.
+        records: records of sound from one model, which keep the same heads.
     """
     grid = torch.stack([weight_near_path(record) for record in records]).nanmean(0).nan_to_num(0.0)
-    best = grid.flatten().argsort(descending=True, stable=True)[: math.ceil(grid.numel() * GUESSED_SHARE)]
-    return Timing(tuple(divmod(number, grid.shape[1]) for number in best.tolist()), method="pauses")
+    kept = records[0].kept_heads
+    values = torch.stack([grid[pair] for pair in kept])
+    best = values.argsort(descending=True, stable=True)[: math.ceil(len(kept) * GUESSED_SHARE)]
+    return Timing(tuple(kept[place] for place in best.tolist()), method="pauses")

@@ -10,7 +10,7 @@ from xattn_widget.alignment.time_path import row_begins, sound_alone, timed_rows
 from xattn_widget.alignment.timing_heads import guessed_timing
 from xattn_widget.alignment.word_time import WordTime
 from xattn_widget.record.data import AttentionData
-from xattn_widget.record.heads import check_heads, head_pairs
+from xattn_widget.record.heads import head_pairs
 from xattn_widget.record.timing import Timing, TimingMethod
 
 
@@ -27,7 +27,7 @@ def word_times(
         raise ValueError(f"lag must be a finite number of seconds, got {lag!r}")
     record = sound_alone(record)
     if heads is not None:
-        check_heads(head_pairs(heads), record.layers, record.heads)
+        record.places_of(heads)  # for its checks
         if not len(heads):
             raise ValueError("heads must be one or more (layer, head) pairs, got none: leave heads out to use the best")
     words = record.target.word_spans()

@@ -23,6 +23,11 @@ class CrossAttentionCall:
     def _probabilities(self) -> torch.Tensor:
         raise NotImplementedError
 
+    @property
+    def heads(self) -> int:
+        """The number of heads, known before the weights are computed."""
+        raise NotImplementedError
+
     @cached_property
     def weights(self) -> torch.Tensor:
         """Attention probabilities, ``[batch, heads, target, source]`` float32, detached."""
@@ -69,6 +74,11 @@ class ComputedCall(CrossAttentionCall):
     rows: slice | None  # the rows of the target's tokens, if there are other queries too
     columns: slice | None  # the encoder's columns, if there are other keys too
     dropout: float
+
+    @property
+    def heads(self) -> int:
+        """See :attr:`CrossAttentionCall.heads`."""
+        return self.query.shape[1]
 
     def _probabilities(self) -> torch.Tensor:
         probabilities = self._every_probability()
@@ -130,6 +140,11 @@ class ReturnedCall(CrossAttentionCall):
     """A call whose module returned its weights."""
 
     returned: torch.Tensor
+
+    @property
+    def heads(self) -> int:
+        """See :attr:`CrossAttentionCall.heads`."""
+        return self.returned.shape[1]
 
     def _probabilities(self) -> torch.Tensor:
         rows = self.returned.float()

@@ -23,6 +23,7 @@ from xattn_widget.capturing.forwards import Forwards
 from xattn_widget.capturing.hooks import listen
 from xattn_widget.capturing.threads import CallingThread, Scope, StartedThreads
 from xattn_widget.messages.mistakes import model_hint
+from xattn_widget.record.kept import Selection
 
 ROW_SUM_TOLERANCE = 1e-3
 
@@ -36,31 +37,57 @@ class _Layer(NamedTuple):
     whole_rows: bool
 
 
+class _Skipped(NamedTuple):
+    """A decoder layer of which nothing is kept: its weights are not even computed."""
+
+    heads: int
+
+
 Reduction = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Capture:
     """The weights of the forwards that ran inside ``with capture(model)``."""
 
-    def __init__(self, model_class: str, reduce: Reduction | None, gradients: bool, value_norms: bool) -> None:
+    def __init__(
+        self,
+        model_class: str,
+        reduce: Reduction | None,
+        gradients: bool,
+        value_norms: bool,
+        selection: Selection | None = None,
+    ) -> None:
         self._model_class = model_class
         self._reduce = reduce
         self._gradients = gradients
         self._value_norms = value_norms
-        self._forwards: list[list[_Layer]] = []
+        self._selection = selection
+        self._forwards: list[list[_Layer | _Skipped]] = []
 
-    def _layer(self, call: CrossAttentionCall) -> _Layer:
+    def _layer(self, call: CrossAttentionCall, index: int) -> _Layer | _Skipped:
+        heads = None if self._selection is None else self._selection.heads_of(index, call.heads)
+        if heads == []:
+            return _Skipped(call.heads)
         weights = call.weights_with_gradient if self._gradients else call.weights
-        kept = weights if self._reduce is None else self._reduce(weights)
-        norms = call.value_norms if self._value_norms else None
+        kept = self._part(weights, heads) if self._reduce is None else self._reduce(weights)
+        norms = self._part(call.value_norms, heads) if self._value_norms else None
         return _Layer(kept, weights.detach().sum(dim=-1), norms, call.whole_rows)
+
+    def _part(self, values: torch.Tensor, heads: list[int] | None) -> torch.Tensor:
+        """The heads to keep of ``[batch, heads, target, source]``, in the selected number type."""
+        if self._selection is None or heads is None:
+            return values
+        if len(heads) < values.shape[1]:
+            values = values[:, heads]  # a copy, so that the others are freed
+        return values.to(self._selection.dtype)
 
     @property
     def forwards(self) -> list[tuple[torch.Tensor, ...]]:
-        """One tuple per forward (with ``generate``: per step), with one tensor per decoder layer.
+        """The weights of every forward, a tuple for each with one tensor per decoder layer.
 
-        Tensors are ``[batch, heads, target, source]``, float32, on the model's device. With ``generate`` the batch
-        axis counts beams and the target axis has one row, as in the library's own ``cross_attentions``.
+        Every step of ``generate`` is a forward. Tensors are ``[batch, heads, target, source]``, float32, on the model's
+        device. With ``generate`` the batch axis counts beams and the target axis has one row, as in the library's own
+        ``cross_attentions``.
         Mllama's layers are only those with cross-attention. T5Gemma 2's rows sum to less than 1, because they share a
         softmax with its self-attention. ProphetNet's rows are those of the stream that predicts the next token.
 
@@ -76,7 +103,8 @@ class Capture:
                 "model, or a decoder called without encoder states), or it ran in a function compiled by "
                 "torch.compile, or in a thread that was started before the block or by another thread"
             )
-        if self._gradients and not any(layer.kept.requires_grad for layer in self._forwards[-1]):
+        kept = [[layer for layer in forward if isinstance(layer, _Layer)] for forward in self._forwards]
+        if self._gradients and not any(layer.kept.requires_grad for layer in kept[-1]):
             raise RuntimeError(
                 f"gradients were requested, but the forward of this {self._model_class} ran without gradient: inside "
                 "torch.no_grad or torch.inference_mode, with frozen parameters, or in a reentrant checkpoint "
@@ -84,8 +112,9 @@ class Capture:
             )
         for forward in self._forwards:
             for index, layer in enumerate(forward):
-                _check_rows(layer, index, self._model_class)
-        return [tuple(layer.kept for layer in forward) for forward in self._forwards]
+                if isinstance(layer, _Layer):
+                    _check_rows(layer, index, self._model_class)
+        return [tuple(layer.kept for layer in forward) for forward in kept]
 
     @property
     def cross_attentions(self) -> tuple[torch.Tensor, ...]:
@@ -107,7 +136,18 @@ class Capture:
         if not self._value_norms:
             raise RuntimeError("value norms were not requested: use capture(model, value_norms=True)")
         _ = self.forwards  # for its checks
-        return tuple(layer.norms for layer in self._forwards[-1] if layer.norms is not None)
+        layers = [layer for layer in self._forwards[-1] if isinstance(layer, _Layer)]
+        return tuple(layer.norms for layer in layers if layer.norms is not None)
+
+    def grid(self) -> tuple[int, int]:
+        """The numbers of layers and of heads per layer in the last forward, whether they were kept or not.
+
+        Raises:
+            RuntimeError: nothing was captured.
+        """
+        _ = self.forwards  # for its checks
+        last = self._forwards[-1]
+        return len(last), max(layer.heads if isinstance(layer, _Skipped) else layer.sums.shape[1] for layer in last)
 
 
 def _check_rows(layer: _Layer, index: int, model_class: str) -> None:
@@ -174,9 +214,19 @@ def capture(
     return Block(partial(_begin, model, StartedThreads, reduce, gradients, value_norms))
 
 
-def capture_here(model: nn.Module, *, value_norms: bool = False) -> AbstractContextManager[Capture]:
-    """:func:`capture` for the calling thread only, without the threads that it starts."""
-    return Block(partial(_begin, model, CallingThread, None, False, value_norms))
+def capture_here(
+    model: nn.Module,
+    *,
+    reduce: Reduction | None = None,
+    value_norms: bool = False,
+    selection: Selection | None = None,
+) -> AbstractContextManager[Capture]:
+    """:func:`capture` for the calling thread only, without the threads that it starts.
+
+    With a selection, ``.cross_attentions`` and ``.value_norms`` have tensors for the layers that it names, with the
+    heads and the number type that it names. Only one layer's other weights are in memory at a time.
+    """
+    return Block(partial(_begin, model, CallingThread, reduce, False, value_norms, selection=selection))
 
 
 def _begin(
@@ -186,6 +236,7 @@ def _begin(
     gradients: bool,
     value_norms: bool,
     cleanup: Cleanup,
+    selection: Selection | None = None,
 ) -> Capture:
     if not isinstance(model, nn.Module):
         raise TypeError(f"capture takes a model (torch.nn.Module), got {type(model).__name__}{model_hint(model)}")
@@ -195,9 +246,13 @@ def _begin(
             f"values under one of the names {', '.join(KEY_VALUE_ARGUMENTS)}. Pass an encoder-decoder model such as "
             "MarianMTModel, or the decoder of one"
         )
-    captured = Capture(type(model).__name__, reduce, gradients, value_norms)
+    captured = Capture(type(model).__name__, reduce, gradients, value_norms, selection)
     scope = kind(cleanup)
     forwards = Forwards(scope, captured._forwards.append)
-    listen(model, lambda call: forwards.notes.append(captured._layer(call)), scope, cleanup)
+
+    def note(call: CrossAttentionCall) -> None:
+        forwards.notes.append(captured._layer(call, len(forwards.notes)))
+
+    listen(model, note, scope, cleanup)
     forwards.watch(model, cleanup)
     return captured

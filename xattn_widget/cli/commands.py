@@ -15,7 +15,9 @@ from xattn_widget.cli.options import COUNTED, POSITIVE, ColumnName, Names, Order
 from xattn_widget.cli.showing import check_score, page_path, pairs_to_show, pick_heads
 from xattn_widget.files.writing import refuse_to_overwrite, whole_file
 
-_MODEL_HELP = "Folder (or hub name) of the model and its tokenizer; 'demo' is the German-English one in the package."
+_MODEL_HELP = (
+    "Folder (or hub name) of the model and its tokenizer or processor; 'demo' is the German-English one in the package."
+)
 _TARGET_HELP = "Folder (or hub name) of the targets' tokenizer, if it is a different one."
 _GENERATION_HELP = "Setting of generate, such as num_beams=4; repeatable."
 
@@ -45,7 +47,8 @@ def cli() -> None:
 @click.option("--scores", type=Names(), help="Scores to compute for every head.  [default: six built-in ones]")
 @click.option("--statistics", type=Names(), help="Statistics of the output: logprob_sum, logprob_mean, "
               "logprob_min, margin, output_entropy.")  # fmt: skip
-@click.option("--source-column", type=ColumnName(), help="Column of the sentences.  [default: source]")
+@click.option("--source-column", type=ColumnName(), help="Column of the sentences or of the paths of recordings.  "
+              "[default: source]")  # fmt: skip
 @click.option("--target-column", type=ColumnName(), help="Column of given targets; without targets, the model "
               "generates them.")  # fmt: skip
 @click.option("--id-column", type=ColumnName(), help="Column to keep as the id; by default, rows are numbered from 0.")
@@ -56,8 +59,8 @@ def cli() -> None:
 @click.option("--max-length", type=POSITIVE, help="Most tokens per side.  [default: as many as the model supports]")
 @click.option("--batch-tokens", type=POSITIVE, default=4096, show_default=True,
               help="Most tokens in a batch, including padding.")  # fmt: skip
-@click.option("--window", type=POSITIVE, default=4096, show_default=True,
-              help="How many rows to sort by length and store together.")  # fmt: skip
+@click.option("--window", type=POSITIVE, help="How many rows to sort by length and store together.  [default: 4096, or "
+              "64 recordings]")  # fmt: skip
 @click.option("--max-record-bytes", type=POSITIVE, help="Most bytes of a line or record; larger ones are not read.  "
               "[default: 4194304]")  # fmt: skip
 @click.option("--on-error", type=click.Choice(["record", "raise"]), default="record", show_default=True,
@@ -84,6 +87,9 @@ def score(
     SOURCES is a file: text with one sentence per line, CSV, TSV, JSON Lines, Parquet, Feather or Arrow. It may be
     packed with gzip, bzip2, xz or zstd, or be the only file in a zip.
 
+    For a model that reads sound, such as Whisper, the file lists paths of recordings (WAV, FLAC, OGG or MP3), relative
+    to its own folder; SOURCES may also be one recording.
+
     The same call resumes a run that was interrupted. OUTPUT gets its name only once it is complete.
 
     \b
@@ -92,6 +98,8 @@ def score(
       xattn-widget score pool.tsv --source-column 0 --target-column 1 --model DIR \\
           --statistics logprob_mean --output scored.parquet
       xattn-widget score pool.txt --model DIR --generation num_beams=4 --output scored.parquet
+      xattn-widget score clips.tsv --source-column path --model WHISPER \\
+          --generation language=german --output scored.parquet
     """
     for option in ("workers", "address"):
         if options[option] is not None and options["engine"] == "local":
@@ -118,7 +126,8 @@ def score(
         return
     info = corpus_info(path)
     failed = info["rows"] - info["scored"]
-    click.echo(f"{path}: {info['rows']} sentences, {info['scored']} scored, {failed} with an error")
+    what = "recordings" if "folder" in info else "sentences"
+    click.echo(f"{path}: {info['rows']} {what}, {info['scored']} scored, {failed} with an error")
 
 
 @cli.command()
@@ -221,10 +230,13 @@ def show(
 ) -> None:
     """Write a page that shows the cross-attention of SENTENCES, as the notebook widget does.
 
+    For a model that reads sound, such as Whisper, SENTENCES are the paths of recordings.
+
     \b
     Examples:
       xattn-widget show --model demo "Ich habe das Buch gelesen."
       xattn-widget show --model demo "Ich habe das Buch gelesen." --layer 0 --head 6 --score entropy
+      xattn-widget show --model WHISPER clip.wav --target "What was said." --output page.html
       xattn-widget show --model DIR --table scored.parquet --row 17 --output page.html
     """
     if head is not None and layer is None:

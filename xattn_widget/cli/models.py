@@ -13,9 +13,18 @@ from xattn_widget.messages.quiet import no_loading_bars, quiet_logger
 
 
 def load_model(name: str, device: str, dtype: str) -> tuple[Any, Any]:
-    """The model and tokenizer in a folder or on the hub; ``"demo"`` are those in the package."""
+    """The model and tokenizer in a folder or on the hub; ``"demo"`` are those in the package.
+
+    A model that reads sound comes with its processor instead.
+    """
     import torch
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers import (
+        AutoConfig,
+        AutoModelForSeq2SeqLM,
+        AutoModelForSpeechSeq2Seq,
+        AutoProcessor,
+        AutoTokenizer,
+    )
 
     from xattn_widget.demo import FOLDER
 
@@ -30,8 +39,10 @@ def load_model(name: str, device: str, dtype: str) -> tuple[Any, Any]:
         raise FileNotFoundError(f"the folder {place} contains no model: there is no config.json in it")
     try:
         with _quiet_loading():
-            model = AutoModelForSeq2SeqLM.from_pretrained(place, dtype=torch.float32 if name == "demo" else number_type)
-            tokenizer = AutoTokenizer.from_pretrained(place)
+            hears = _hears(AutoConfig.from_pretrained(place))
+            kinds = (AutoModelForSpeechSeq2Seq, AutoProcessor) if hears else (AutoModelForSeq2SeqLM, AutoTokenizer)
+            model = kinds[0].from_pretrained(place, dtype=torch.float32 if name == "demo" else number_type)
+            tokenizer = kinds[1].from_pretrained(place)
     except Exception as error:  # of any kind, and few name the model
         reason = (
             "could not be loaded"
@@ -40,6 +51,16 @@ def load_model(name: str, device: str, dtype: str) -> tuple[Any, Any]:
         )
         raise click.ClickException(f"--model {name} {reason}: {error}") from error
     return model.to(device).eval(), tokenizer
+
+
+def _hears(config: Any) -> bool:
+    """Whether a model reads sound and not text, or by its architecture if its family has models of both kinds."""
+    from transformers import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING
+
+    kind: Any = MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING.get(type(config), None)
+    if kind is None or type(config) not in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING:
+        return kind is not None
+    return kind.__name__ in (config.architectures or ())
 
 
 @contextmanager

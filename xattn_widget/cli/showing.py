@@ -39,7 +39,9 @@ def _is_page(path: Path) -> bool:
 def pairs_to_show(
     sentences: tuple[str, ...], targets: tuple[str, ...], table: Path | None, row: int | None
 ) -> tuple[list[str], list[str] | None]:
-    """The sentences and their targets, as given or from a row of a table; None for targets to generate.
+    """The sentences, or paths of recordings, and their targets, as given or from a row of a table.
+
+    Targets are None if the model is to generate them.
 
     Raises:
         click.UsageError: neither or both are given, or the table has no such row.
@@ -58,7 +60,9 @@ def pairs_to_show(
 
 
 def _row_of(path: Path, row: int) -> tuple[list[str], list[str]]:
+    from xattn_widget.corpus.sources.recordings import recording_path
     from xattn_widget.corpus.store.parquet import read_schema, read_table
+    from xattn_widget.corpus.store.tables import recordings_folder
 
     names = read_schema(path).names
     for name in ("source", "target"):
@@ -76,7 +80,8 @@ def _row_of(path: Path, row: int) -> tuple[list[str], list[str]]:
     if reason or cells["source"] is None or cells["target"] is None:
         reason = reason or "its source or target is missing"
         raise click.BadParameter(f"row {row} of {path} cannot be shown: {reason}", param_hint="--row")
-    return [cells["source"]], [cells["target"]]
+    folder = recordings_folder(table)
+    return [cells["source"] if folder is None else recording_path(cells["source"], folder)], [cells["target"]]
 
 
 def check_score(name: str | None) -> None:

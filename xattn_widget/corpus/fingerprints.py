@@ -15,7 +15,7 @@ from xattn_widget.inputs.text.encoding import tokenize
 from xattn_widget.scores.signatures import code_hash
 
 # Settings that say where a model came from or how it is run, not what it computes.
-_INCIDENTAL = {"transformers_version", "name_or_path", "tokenizer_file", "special_tokens_map_file"}
+_INCIDENTAL = {"transformers_version", "name_or_path", "tokenizer_file", "special_tokens_map_file", "processor_class"}
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.layout, torch.device, torch.qscheme)
 _ORDINARY = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
 _PROBE = "Ein Satz, über den 42 Modelle – verschieden – urteilen: naïve 😀 test."
@@ -144,6 +144,12 @@ def tokenizer_fingerprint(tokenizer: Any, target_tokenizer: Any) -> str:
     sides = {"source": tokenizer, "target": target_tokenizer}
     probes = [tokenize(part, [_PROBE], side)["input_ids"][0] for side, part in sides.items()]
     return _after(digest, _json({"probes": probes}))
+
+
+def extractor_fingerprint(extractor: Any) -> str:
+    """Class and settings of a feature extractor, in 16 hexadecimal digits."""
+    settings = {"class": type(extractor).__name__, **extractor.to_dict()}
+    return _after(hashlib.blake2b(digest_size=8), _json(settings))
 
 
 def generation_fingerprint(model: Any, generation: Mapping[str, Any]) -> str:

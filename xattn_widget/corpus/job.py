@@ -11,6 +11,7 @@ import torch
 from xattn_widget._compat import attention_implementation
 from xattn_widget.capturing.hooks import listening
 from xattn_widget.corpus.fingerprints import (
+    extractor_fingerprint,
     forward_fingerprint,
     generation_fingerprint,
     model_fingerprint,
@@ -53,6 +54,7 @@ class Job:
         shape: ``(layers, heads)`` of the model's cross-attention.
         stop_on_error: raise at the first sentence that cannot be scored.
         with_ids: whether the rows have ids of their own.
+        hears: whether the sources are sound, whose attention is cropped to the sound before it is scored.
     """
 
     scores: tuple[Score, ...]
@@ -68,11 +70,13 @@ class Job:
     shape: tuple[int, int]
     stop_on_error: bool
     with_ids: bool
+    hears: bool = False
 
     @property
     def signatures(self) -> dict[str, str]:
         """The signature of each score by its name."""
-        return {score.name: score.signature(special=self.special) for score in self.scores}
+        steps = ("crop",) if self.hears else ()
+        return {score.name: score.signature(special=self.special, steps=steps) for score in self.scores}
 
 
 def make_job(
@@ -106,6 +110,8 @@ def make_job(
     if with_targets and generation is not None:
         raise ValueError("generation has no use when targets are given: leave out one of the two")
     check_generation(generation)
+    if with_targets:
+        paired.target.check_alone()
     extras = make_extras(model, generation, forward)
     check_shared(extras, "score_corpus")
     settings = with_greedy(generation or {})
@@ -128,6 +134,7 @@ def make_job(
         shape,
         stop_on_error,
         with_ids,
+        paired.source.hears,
     )
 
 
@@ -139,9 +146,14 @@ def describe_job(job: Job, paired: PairedModel, window: int) -> dict[str, Any]:
     batches = {"tokens a batch": job.batch_tokens} if _samples(model, job.generation) else {}
     # Left out if empty, so that jobs of earlier versions, which lack it, can be resumed.
     forward = {"forward": forward_fingerprint(job.forward)} if job.forward else {}
+    extractor = {}
+    if job.hears:
+        extractor["feature extractor"] = f"{type(source).__name__} {extractor_fingerprint(source)}"
+        source = target
     return (
         batches
         | forward
+        | extractor
         | {
             "model": f"{type(model).__name__} {model_fingerprint(model)}",
             "number type": f"{model.dtype}, {how} attention",

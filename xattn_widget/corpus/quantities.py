@@ -33,7 +33,7 @@ _STATISTICS = {
     "margin": ("higher", "mean difference between the probabilities of the two most probable tokens"),
     "output_entropy": ("lower", "mean entropy of the output distribution, in nats"),
 }
-_POLICY = re.compile(r"\|special:(\w+)")
+_POLICY, _STEPS = re.compile(r"\|special:(\w+)"), re.compile(r"\|record:([\w+]+)")
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,12 @@ class Quantity:
         """The policy for special tokens that a score was computed with."""
         found = _POLICY.search(self.signature)
         return found[1] if found else "keep"
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The changes that were made to the attention before it was scored, such as ``"crop"``."""
+        found = _STEPS.search(self.signature)
+        return tuple(found[1].split("+")) if found else ()
 
 
 def list_quantities(table: pa.Table) -> dict[str, Quantity]:

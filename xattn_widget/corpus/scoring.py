@@ -39,6 +39,9 @@ from xattn_widget.record.special import Special
 
 logger = logging.getLogger("xattn_widget")
 
+# How many rows are scored and stored together. The features of 30 s of sound take 1 MB for Whisper, and those of the
+# next window are made meanwhile.
+_SENTENCES, _RECORDINGS = 4096, 64
 DEFAULT_SCORES = ("coverage_penalty", "entropy", "confidence", "sink_mass", "ignored_source", "marginal_divergence")
 
 
@@ -59,7 +62,7 @@ def score_corpus(
     special: Special = "keep",
     max_length: int | None = None,
     batch_tokens: int = 4096,
-    window: int = 4096,
+    window: int | None = None,
     max_record_bytes: int = MAX_RECORD_BYTES,
     on_error: Literal["record", "raise"] = "record",
     progress: bool | None = None,
@@ -70,11 +73,16 @@ def score_corpus(
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
 ) -> pa.Table | Path:
-    """Score every cross-attention head for each sentence of a corpus; returns a table with one row per input.
+    """Score every cross-attention head for each sentence or recording of a corpus; returns a table with one row each.
 
     The values of a sentence do not depend on other sentences, the batches, the order or the engine (to 1e-5 in
-    float32). A sentence that cannot be scored (empty, too long, not valid UTF-8, NaN in the model) has nulls, and the
-    reason is in the column ``error``.
+    float32). A sentence or recording that cannot be scored (empty, too long, not valid UTF-8, not a sound file, NaN in
+    the model) has nulls, and the reason is in the column ``error``.
+
+    A model that reads sound, such as Whisper, takes recordings as sources. Their attention is cropped to the sound, and
+    its rows are renormalized, before it is scored, as :meth:`CrossAttention.score` does. Each row is read by one
+    forward, so that recordings of more than 30 s, which Whisper reads window by window, must be cut into parts before.
+    Sound is read when its window of rows is prepared, and never kept.
 
     With ``output``, rows are written as they are scored, and memory use does not grow with the corpus. The same call
     resumes a run that was interrupted. The output gets its name only once it is complete.
@@ -94,14 +102,21 @@ def score_corpus(
 
     Args:
         model: an encoder-decoder model of transformers, used on its device and with its number type.
-        tokenizer: the model's tokenizer.
+        tokenizer: the model's tokenizer, or the processor of a model that reads sound.
         sources: the sentences: a list, an iterator, the path of a file (text with one sentence per line, CSV or TSV
             with a header, JSON Lines, Parquet, Feather or Arrow; it may be packed with gzip, bzip2, xz or zstd, or be
             the only file in a zip), a pandas or polars frame or series, an Arrow table, stream or column (or any other
             frame with ``__arrow_c_stream__``, such as a DuckDB relation), or a ``datasets.Dataset``. The Ray engine
             stores an iterator's rows in a temporary file.
+
+            For a model that reads sound, the paths of recordings (WAV, FLAC, OGG or MP3) in any of these, or the path
+            of one recording. Paths in a file are relative to the folder of that file, and other paths to the working
+            directory; the column ``source`` keeps them as they were written. Lists, frames and Parquet files may also
+            hold dictionaries of ``datasets``, and lists whatever :func:`extract` takes. A path stands for its content:
+            a run does not notice that a file has changed. Ray's workers must have the files at the same paths.
         targets: one target for each source, in anything that ``sources`` may be, read by teacher forcing; None to let
-            the model generate them. The table contains them either way.
+            the model generate them. The table contains them either way. For a multilingual Whisper, the tokenizer has
+            to name the language of given targets (``processor.tokenizer.set_prefix_tokens``).
         scores: names of built-in scores, and your own scores.
         output: a Parquet file to write; None to return the table.
         source_column: the column of the sentences if ``sources`` has columns, by default ``"source"``. A number, from
@@ -119,11 +134,12 @@ def score_corpus(
         max_length: the most tokens on either side; by default, as many as the model has positions for.
         batch_tokens: the most tokens in a forward, including padding. Sentences of similar length share a batch. If a
             model has dynamically quantized layers, whose rounding depends on the whole batch, each sentence is run
-            alone.
+            alone. Positions of sound count as tokens, of which Whisper has 1,500 in each forward: on a GPU, more is
+            faster. Recordings are run one at a time if padding would change what the encoder computes.
         window: how many rows are sorted by length, scored and stored together, and the most that an interrupted run
-            loses. Windows of very long rows have fewer.
-        max_record_bytes: the most bytes of a line of text, a record of a file, or the texts of a row. A larger one is
-            not read, and its row has the reason in the column ``error``.
+            loses; by default 4,096 sentences or 64 recordings. Windows of very long rows have fewer.
+        max_record_bytes: the most bytes of a line of text, a record of a file, or the texts of a row, without its
+            sound. A larger one is not read, and its row has the reason in the column ``error``.
         on_error: ``"record"`` errors and continue, or ``"raise"`` the first one. Within a window, errors that can be
             detected without running the model come first; rows of a finished output are not checked again.
         progress: whether to show a progress bar; by default, in terminals and notebooks.
@@ -139,9 +155,10 @@ def score_corpus(
 
     Returns:
         An Arrow table, or the output's path. Columns: ``id``, ``source``, ``target``, ``source_length`` and
-        ``target_length`` in tokens, a ``[layers, heads]`` fixed-shape tensor for each score (NaN where it is
-        undefined), the statistics, and ``error``. The schema's metadata contain the signatures, the model's fingerprint
-        and the numbers of rows and errors; see :func:`xattn_widget.corpus.corpus_info`.
+        ``target_length`` in tokens (for sound, in positions that hear it), a ``[layers, heads]`` fixed-shape tensor for
+        each score (NaN where it is undefined), the statistics, and ``error``. The schema's metadata contain the
+        signatures, the model's fingerprint and the numbers of rows and errors; see
+        :func:`xattn_widget.corpus.corpus_info`.
 
     Raises:
         TypeError: the model, the tokenizer or the sources have a wrong type.
@@ -157,7 +174,6 @@ def score_corpus(
     path = None if output is None else check_output(output, sources, targets)
     if on_error not in ("record", "raise"):
         raise ValueError(f"on_error must be 'record' or 'raise', got {on_error!r}")
-    check_positive(window, "window")
     if engine not in ("local", "ray"):
         raise ValueError(f"engine must be 'local' or 'ray', got {engine!r}")
     for option, value in (("workers", workers), ("gpus", gpus), ("address", address)):
@@ -168,6 +184,11 @@ def score_corpus(
     refuse_pair(sources, targets)
     keep_fewer_kernels()
     check_positive(max_record_bytes, "max_record_bytes")
+    paired = pair_model(model, tokenizer, target_tokenizer)
+    hears = paired.source.hears
+    if window is None:
+        window = _RECORDINGS if hears else _SENTENCES
+    check_positive(window, "window")
     rows = open_rows(
         sources,
         targets,
@@ -175,8 +196,8 @@ def score_corpus(
         target_column=target_column,
         id_column=id_column,
         max_record_bytes=max_record_bytes,
+        hears=hears,
     )
-    paired = pair_model(model, tokenizer, target_tokenizer)
     job = make_job(
         paired,
         scores,
@@ -217,7 +238,7 @@ def score_corpus(
         if path is not None and finished():
             discard_parts(path)
             return path
-        schema = make_schema(job, description)
+        schema = make_schema(job, description, rows.folder)
         store: Store = MemoryStore(schema)
         if path is not None:
             shards = stack.enter_context(open_shards(path, schema, description, known and known.rows))
@@ -228,7 +249,7 @@ def score_corpus(
             if once and known:  # the interrupted run may have read another iterator
                 for part in cut_windows(rows.read(), window):
                     store.has(part)
-        with _bar(known and known.rows, len(store.done) * window, progress) as bar:
+        with _bar(known and known.rows, len(store.done) * window, progress, hears) as bar:
             counted = run(paired, job, rows, window, store, bar.update)
         result = store.finish(counted if known is None else known.windows)
     _report(corpus_info(result), progress)
@@ -236,19 +257,21 @@ def score_corpus(
 
 
 @contextmanager
-def _bar(total: int | None, done: int, progress: bool | None) -> Iterator[Any]:
+def _bar(total: int | None, done: int, progress: bool | None, hears: bool) -> Iterator[Any]:
     if total is not None:
         done = min(done, total)  # the last window may be shorter
     if progress is None:
         # A shell with a kernel shows the bar in its cell. A script may import ipykernel too.
         progress = sys.stderr.isatty() or hasattr(running_shell(), "kernel")
-    with tqdm(total=total, initial=done, unit=" sentences", disable=not progress, smoothing=0.1) as bar:
+    unit = " recordings" if hears else " sentences"
+    with tqdm(total=total, initial=done, unit=unit, disable=not progress, smoothing=0.1) as bar:
         yield bar
 
 
 def _report(info: dict[str, Any], progress: bool | None) -> None:
-    """Log how many sentences have no scores, and why, unless ``progress`` is False."""
+    """Log how many rows have no scores, and why, unless ``progress`` is False."""
     failed = info["rows"] - info["scored"]
     if failed and progress is not False:
         kinds = ", ".join(f"{count} {kind}" for kind, count in info["errors"].items())
-        logger.warning("%d of %d sentences have no scores (see the error column): %s", failed, info["rows"], kinds)
+        what = f"{failed} of {info['rows']} {'recordings' if 'folder' in info else 'sentences'}"
+        logger.warning("%s have no scores (see the error column): %s", what, kinds)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from xattn_widget.corpus.duplicates import Chosen
 from xattn_widget.corpus.store.columns import average_ranks, cells, column_values, read_columns, schema_of, score_of
-from xattn_widget.corpus.store.tables import result_table, score_names
+from xattn_widget.corpus.store.tables import recordings_folder, result_table, score_names
 from xattn_widget.record.heads import head_pairs
 
 Order = Literal["highest", "lowest"]
@@ -77,7 +77,7 @@ def select(
         shares: the share of the budget for each stratum, from 0 to 1, with sum 1; strata left out get none.
         duplicates: leave out ``"near"`` duplicates of sentences already chosen (by the Jaccard similarity of character
             trigrams, ignoring case and punctuation), only ``"exact"`` ones (ignoring case and punctuation), or
-            ``"keep"`` them.
+            ``"keep"`` them. In a table of recordings, the targets are compared, because paths do not say what is heard.
         similarity: the lowest similarity of near duplicates, above 0 and at most 1.
         match: with ``by="random"``, an earlier choice, or its Parquet file, whose source lengths to reproduce.
         seed: the seed of random draws.
@@ -136,7 +136,7 @@ def select(
         "value": pa.array(values[rows], pa.float64()),
         "reason": pa.array([why for _, why in picked], pa.string()),
     }
-    return result_table(pa.table(columns), description)
+    return result_table(pa.table(columns), description, recordings_folder(read))
 
 
 def _orders(by: Any, order: str) -> dict[str, str]:
@@ -226,11 +226,17 @@ def _values(table: pa.Table, wanted: dict[str, str], heads: Any, scored: Any) ->
 def _chosen(table: pa.Table, duplicates: str, similarity: float) -> Chosen | None:
     if duplicates == "keep":
         return None
-    if "source" not in table.column_names:
-        raise ValueError("the table has no sources to compare for duplicates: pass duplicates='keep'")
-    sources = table["source"]
-    sample = sources.slice(0, 0) if duplicates == "exact" else sources.take(_spread(len(sources), _SAMPLE))
+    name = _compared(table)
+    if name not in table.column_names:
+        raise ValueError(f"the table has no {name}s to compare for duplicates: pass duplicates='keep'")
+    texts = table[name]
+    sample = texts.slice(0, 0) if duplicates == "exact" else texts.take(_spread(len(texts), _SAMPLE))
     return Chosen(similarity if duplicates == "near" else None, (text for text in sample.to_pylist() if text))
+
+
+def _compared(table: pa.Table) -> str:
+    """The column in which duplicates are recognized."""
+    return "source" if recordings_folder(table) is None else "target"
 
 
 def _spread(count: int, most: int) -> Any:
@@ -306,7 +312,7 @@ def _take(
     for place, row in enumerate(group.rows.tolist(), start=1):
         if count == group.budget:
             return
-        if chosen is None or chosen.add_new(table["source"][row].as_py()):
+        if chosen is None or chosen.add_new(table[_compared(table)][row].as_py() or ""):
             count += 1
             reason = f"{description}, from" if values is None else f"{description} {values[row]:.4g}, place {place} of"
             yield row, f"{reason} {len(group.rows)} sentences{group.name}"
@@ -336,7 +342,7 @@ def _matched(
 def _next_of(table: pa.Table, remaining: dict[int, Iterator[int]], length: int, chosen: Chosen | None) -> int | None:
     for nearest in sorted(remaining, key=lambda other: abs(other - length)):
         for row in remaining[nearest]:
-            if chosen is None or chosen.add_new(table["source"][row].as_py()):
+            if chosen is None or chosen.add_new(table[_compared(table)][row].as_py() or ""):
                 return row
         del remaining[nearest]
     return None

@@ -73,7 +73,7 @@ def save_calibration(model: torch.nn.Module, records: Sequence[AttentionData], f
     """
     evidence = gather_evidence(records, enough=math.inf)
     if evidence is None:
-        raise ValueError("there is nothing to save: no record has words on both sides")
+        raise ValueError("there is nothing to save: no record keeps all heads and has words on both sides")
     about = (
         "For each reading of the rows, [layers, heads] sums of the one-to-one predictor of alignment, and the number "
         "of words that they are about"

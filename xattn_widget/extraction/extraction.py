@@ -24,6 +24,7 @@ from xattn_widget.inputs.paired import PairedModel, pair_model
 from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
 from xattn_widget.messages.mistakes import with_checked_arguments
 from xattn_widget.record.data import Reading
+from xattn_widget.record.kept import KeptHeads, Selection
 from xattn_widget.scores.inputs import ImportanceMethod
 
 
@@ -43,6 +44,9 @@ def extract(
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
     mel_padding: MelPadding | None = None,
+    layers: int | Sequence[int] | slice | None = None,
+    heads: Sequence[tuple[int, int]] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> CrossAttention: ...
 
 
@@ -62,6 +66,9 @@ def extract(
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
     mel_padding: MelPadding | None = None,
+    layers: int | Sequence[int] | slice | None = None,
+    heads: Sequence[tuple[int, int]] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> list[CrossAttention]: ...
 
 
@@ -81,6 +88,9 @@ def extract(
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
     mel_padding: MelPadding | None = None,
+    layers: int | Sequence[int] | slice | None = None,
+    heads: Sequence[tuple[int, int]] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Any: ...
 
 
@@ -100,6 +110,9 @@ def extract(
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
     mel_padding: MelPadding | None = None,
+    layers: int | Sequence[int] | slice | None = None,
+    heads: Sequence[tuple[int, int]] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Any:
     """Cross-attention of every layer and head for sentences or sounds, with generated or given targets.
 
@@ -146,6 +159,13 @@ def extract(
             Arguments called ``decoder_...`` follow the tokens that the decoder reads.
         mel_padding: how features of sound are padded to Whisper's 30 s: ``"model"`` (the default), as its feature
             extractor does, or ``"zeros"``, as openai-whisper does.
+        layers: keep the weights of these layers alone: a list of layers, counted from 0, or a slice such as
+            ``slice(4, None)``. By default the record keeps all.
+        heads: keep the weights of these (layer, head) pairs alone. Heads keep the model's numbers everywhere: see
+            :attr:`CrossAttention.kept_heads`.
+        dtype: the number type of the weights (and of ``value_norms`` and ``end_row``): ``torch.float32`` (the default),
+            ``torch.float16`` or ``torch.bfloat16``, which take half the memory. Scores and alignments are computed in
+            float32 all the same.
 
     Returns:
         A :class:`CrossAttention` for one source, a list of them for a list. Columns that are not tokens of the source,
@@ -163,15 +183,17 @@ def extract(
             for two vocabularies, a sentence that is empty or longer than the model's positions, a recording that is
             empty, damaged, not finite, or too long for a given target, targets that do not match the sources,
             ``generation`` together with a given target, an argument that the forward does not take or that cannot be
-            carried over, columns that cannot be distinguished from the source's tokens.
+            carried over, columns that cannot be distinguished from the source's tokens, layers or heads that the model
+            does not have, or both ``layers`` and ``heads``.
     """
+    selection = Selection.read(layers, heads, dtype)
     if importance is not None:
         check_method(importance)
     paired = pair_model(model, tokenizer, target_tokenizer, mel_padding)
     inputs = check_inputs(paired, source, target, generation, forward, batch_size)
 
     def make(pairs: list[Pair]) -> list[CrossAttention]:
-        made = read_pairs(paired, pairs, target is None, value_norms)
+        made = read_pairs(paired, pairs, target is None, value_norms, selection)
         if importance is not None:
             made = [
                 replace(record, importance={importance: (total / record.weights.shape[2]).float()})
@@ -208,15 +230,19 @@ def _records(
     return iter(records)
 
 
-def read_pairs(paired: PairedModel, pairs: list[Pair], generated: bool, value_norms: bool) -> list[CrossAttention]:
+def read_pairs(
+    paired: PairedModel, pairs: list[Pair], generated: bool, value_norms: bool, selection: Selection
+) -> list[CrossAttention]:
     """Run one captured forward over the pairs, and make a record of each."""
     model = paired.model
     axes = [pair.source.axis() for pair in pairs]
     hears = "audio" in axes[0].kinds
     inputs = forward_inputs(model, [_with_end(pair, paired) for pair in pairs] if hears else pairs)
-    with capture_here(model, value_norms=value_norms) as captured:
+    with capture_here(model, value_norms=value_norms, selection=selection) as captured:
         logits = model(**inputs, use_cache=False).logits
     layers = captured.cross_attentions
+    grid = captured.grid()
+    kept = selection.kept(*grid)
     norms = captured.value_norms if value_norms else None
     rows = inputs["decoder_input_ids"].shape[1]
     if any(layer.shape[2] != rows for layer in layers) or logits.shape[1] != rows:
@@ -227,42 +253,47 @@ def read_pairs(paired: PairedModel, pairs: list[Pair], generated: bool, value_no
             model.config,
         )
     layout = _layout(model, pairs, layers)
-    timing = model_timing(model, len(layers), layers[0].shape[1]) if hears else None
+    timing = model_timing(model, *grid) if hears else None
     records = []
     for row, pair in enumerate(pairs):
         target = slice(len(pair.predicted))
         columns = layout.columns(len(pair.source), layers[0].shape[3])
-        weights = torch.stack([layer[row, :, target, columns].cpu() for layer in layers])
-        check_share(weights, torch.stack([layer[row, :, target].sum(-1).cpu() for layer in layers]))
+        weights = _joined([layer[row, :, target, columns] for layer in layers], kept)
         source = layout.around(axes[row])
-        outside = end_row = None
-        if hears:
-            outside = weights[..., list(source.outside)].sum(-1)
-            if rows > len(pair.predicted):
-                end_row = torch.stack([layer[row, :, len(pair.predicted), columns].cpu() for layer in layers])
-        records.append(
-            CrossAttention(
-                weights=weights,
-                source=source,
-                targets={
-                    "output": paired.target.axis(pair.predicted, pair.target_text, pair.prompt),
-                    "input": paired.target.axis(pair.read, pair.target_text, pair.prompt and pair.prompt + 1),
-                },
-                logprobs=predicted_logprobs(logits[row], pair).cpu(),
-                generated=generated,
-                sequence_score=pair.score,
-                model=type(model).__name__,
-                value_norms=None
-                if norms is None
-                else torch.stack([layer[row, :, target, columns].cpu() for layer in norms]),
-                arguments=pair.arguments,
-                sound=pair.source.sound,
-                outside=outside,
-                end_row=end_row,
-                timing=timing,
-            )
+        end_row = None
+        if hears and rows > len(pair.predicted):
+            end_row = _joined([layer[row, :, len(pair.predicted), columns] for layer in layers], kept)
+        record = CrossAttention(
+            weights=weights,
+            source=source,
+            targets={
+                "output": paired.target.axis(pair.predicted, pair.target_text, pair.prompt),
+                "input": paired.target.axis(pair.read, pair.target_text, pair.prompt and pair.prompt + 1),
+            },
+            logprobs=predicted_logprobs(logits[row], pair).cpu(),
+            generated=generated,
+            sequence_score=pair.score,
+            model=type(model).__name__,
+            value_norms=None if norms is None else _joined([layer[row, :, target, columns] for layer in norms], kept),
+            arguments=pair.arguments,
+            sound=pair.source.sound,
+            end_row=end_row,
+            timing=timing,
+            kept=kept,
         )
+        sums = [layer[row, :, target].sum(-1, dtype=torch.float32).cpu() for layer in layers]
+        check_share(weights.flatten(0, 1), torch.cat(sums), [layer for layer, _ in record.kept_heads])
+        if hears:
+            outside = weights.flatten(0, 1)[..., list(source.outside)].sum(-1, dtype=torch.float32)
+            record = replace(record, outside=record.on_grid(outside))
+        records.append(record)
     return records
+
+
+def _joined(layers: list[torch.Tensor], kept: KeptHeads | None) -> torch.Tensor:
+    """The ``[heads, ...]`` weights of each layer as one tensor on the CPU, whose first axes are those of a record."""
+    layers = [layer.cpu() for layer in layers]
+    return torch.stack(layers) if kept is None else torch.cat(layers).reshape(*kept.shape, *layers[0].shape[1:])
 
 
 def _with_end(pair: Pair, paired: PairedModel) -> Pair:

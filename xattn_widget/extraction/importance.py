@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from typing import Any, get_args
 
@@ -50,8 +51,9 @@ def head_importance(
 
     Args:
         model: an encoder-decoder model of transformers, as loaded. Its parameters get no gradients.
-        tokenizer: the model's tokenizer.
-        source: a sentence, or a list of them.
+        tokenizer: the model's tokenizer, or the processor of a model that reads sound.
+        source: a sentence or a recording, or a list of them, as :func:`xattn_widget.extract` takes them. Recordings of
+            more than 30 s must be cut into parts for Whisper.
         target: targets to read; by default, the model generates them.
         method: ``"gradient"``: mean over target positions of ``|sum_d g_d o_d|``, where ``o`` is the head's output at a
             position and ``g`` the gradient of its sentence's loss with respect to it; takes one backward pass (Michel
@@ -133,7 +135,7 @@ def _by_ablation(model: Any, pairs: list[Pair]) -> torch.Tensor:
     def keep(scope: Scope, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         output = run(*args, **kwargs)
         if scope.has_current():  # others may run the model at the same time
-            encoder_outputs.append(output)
+            encoder_outputs.append(deepcopy(output))
         return output
 
     def begin(cleanup: Cleanup) -> None:
@@ -141,11 +143,11 @@ def _by_ablation(model: Any, pairs: list[Pair]) -> torch.Tensor:
 
     with Block(begin), altering(model, count):
         loss = _losses(model, pairs, inputs)
-    if len(encoder_outputs) == 1:
-        inputs["encoder_outputs"] = encoder_outputs[0]
     grid = torch.zeros(len(pairs), len(sizes), max(sizes), dtype=torch.double)
     for layer, heads in enumerate(sizes):
         for head in range(heads):
+            if len(encoder_outputs) == 1:  # a copy: Moonshine's streaming decoder adds positions to it in place
+                inputs["encoder_outputs"] = deepcopy(encoder_outputs[0])
             with ablate_here(model, [(layer, head)]):
                 grid[:, layer, head] = (_losses(model, pairs, inputs) - loss).cpu()
     return grid

@@ -61,12 +61,12 @@ def find_layout(model: Any, pair: Pair) -> ColumnLayout:
     inputs = forward_inputs(model, [replace(pair, arguments=arguments)] * 3)
     pair.source.hide(inputs, 1, 0)
     pair.source.hide(inputs, 2, positions - 1)
-    with capture_here(model) as captured:
+    with capture_here(model, reduce=lambda weights: weights.amax((1, 2))) as captured:
         model(**inputs, use_cache=False)
-    layers = captured.cross_attentions
-    widths = {layer.shape[3] for layer in layers}
+    layers = captured.cross_attentions  # [3, columns] each
+    widths = {layer.shape[1] for layer in layers}
     if len(widths) == 1:
-        weights = torch.stack([layer.amax((1, 2)) for layer in layers]).amax(0)  # [3, columns]
+        weights = torch.stack(layers).amax(0)
         hidden = [set(torch.nonzero(row == 0)[:, 0].tolist()) for row in weights]
         first, last = hidden[1] - hidden[0], hidden[2] - hidden[0]
         before, width = min(first, default=0), widths.pop()
@@ -74,23 +74,25 @@ def find_layout(model: Any, pair: Pair) -> ColumnLayout:
         if (first, last) == expected and before + positions <= width:
             return ColumnLayout(before, width - before - positions)
     raise ValueError(
-        f"the cross-attention of this {type(model).__name__} has {layers[0].shape[3]} columns for a source of "
+        f"the cross-attention of this {type(model).__name__} has {layers[0].shape[1]} columns for a source of "
         f"{positions} tokens, and it is unclear which of them are the tokens': they are not adjacent, or the model "
         "does not hide what attention_mask hides. Use 'with capture(model)' to get the weights as they are"
     )
 
 
-def check_share(weights: torch.Tensor, whole: torch.Tensor) -> None:
+def check_share(weights: torch.Tensor, whole: torch.Tensor, layers: Sequence[int]) -> None:
     """Raise a ValueError for rows with weight outside the columns that a record shows.
 
     Args:
-        weights: ``[layers, ..., columns]`` of the record.
-        whole: ``[layers, ...]`` sums of the same rows over all columns of the model.
+        weights: ``[heads, ..., columns]`` of the record.
+        whole: ``[heads, ...]`` sums of the same rows over all columns of the model.
+        layers: the layer of each head.
     """
-    missing = (whole - weights.sum(-1)).flatten(1).amax(-1)
+    missing = (whole - weights.sum(-1, dtype=torch.float32)).flatten(1).amax(-1)
     if float(missing.max()) > ROW_SUM_TOLERANCE:
+        layer = layers[int(missing.argmax())]
         raise ValueError(
-            f"rows of layer {int(missing.argmax())} have up to {float(missing.max()):.3g} of their weight on columns "
+            f"rows of layer {layer} have up to {float(missing.max()):.3g} of their weight on columns "
             "that are not tokens of their source, such as padding that the model does not mask, or other inputs that "
             "it puts among the tokens: pass the sentences one at a time (batch_size=1), or use 'with capture(model)'"
         )

@@ -29,6 +29,10 @@ class Source(ABC):
     def special(self) -> list[bool]:
         """For each position whether it is special."""
 
+    def counted(self) -> list[bool]:
+        """For each position whether scores count it. Those after the end of a sound are cut off."""
+        return [True] * len(self)
+
     @abstractmethod
     def axis(self) -> Axis:
         """The axis of its positions."""
@@ -52,6 +56,7 @@ class SourceSide(ABC):
     """The side of a model's encoder, which turns what users pass into sources."""
 
     limit: int | None  # the most positions of a source, or None without a limit
+    hears: bool = False  # whether its sources are sound
     batches: bool = True  # whether sources of different lengths give the same weights in a batch as one at a time
 
     @property
@@ -95,7 +100,10 @@ class SourceSide(ABC):
 
     @abstractmethod
     def try_read(self, items: Sequence[Any], limit: int | None) -> Sequence[Source | str]:
-        """For each item its source, or the reason why it cannot be run, such as more positions than ``limit``."""
+        """For each item its source, or the reason why it cannot be run, such as more positions than ``limit``.
+
+        The sources hold only what a forward needs.
+        """
 
     @abstractmethod
     def trial(self) -> Source:

@@ -94,6 +94,8 @@ class Entry:
             "lengths": self.lengths,
             "bytes": self.record.weights.numel(),
         }
+        if self.record.kept is not None:
+            described["missing"] = self.record.kept.missing()
         if self.version is not None:
             described["version"] = self.version
         if self._sound is not None:

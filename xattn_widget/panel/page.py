@@ -204,9 +204,9 @@ class _Budget:
         parts = []
         if sentences and len(sentences) < total:
             parts.append(f"{total - len(sentences)} of {total} sentences")
-        lacking = [sentence for sentence in sentences if any(sentence.missing)]
+        lacking = [sentence for sentence in sentences if sentence.dropped]
         if lacking:
-            missing = sum(len(heads) for sentence in lacking for heads in sentence.missing)
+            missing = sum(sentence.dropped for sentence in lacking)
             where = "the sentence" if total == 1 else f"{len(lacking)} sentence{'s' if len(lacking) > 1 else ''}"
             whole = missing + sum(len(sentence.heads) for sentence in lacking)
             parts.append(f"{missing} of {whole} heads of {where} (hatched in the grid)")
@@ -257,11 +257,16 @@ class _Sentence:
 
     @property
     def missing(self) -> list[list[int]]:
-        """For each layer the heads that are not kept."""
+        """For each layer the heads that are not on the page."""
         return [
             [head for head in range(self.record.heads) if (layer, head) not in self.heads]
             for layer in range(self.record.layers)
         ]
+
+    @property
+    def dropped(self) -> int:
+        """How many heads of the record did not fit."""
+        return len(self.record.kept_heads) - len(self.heads)
 
     def described(self) -> dict[str, Any]:
         """Its entry in the page's list of sentences, with the heads that are missing."""
@@ -319,7 +324,7 @@ class _Sentence:
 
     def saved(self) -> str:
         """All replies about this sentence, in the structure in which the page looks them up, as JSON."""
-        shape = list(self.record.weights.shape[1:])
+        shape = [self.record.heads, *self.record.weights.shape[2:]]
         layers = [
             {"shape": shape}
             | ({"missing": missing} if missing else {})
@@ -340,19 +345,21 @@ class _Sentence:
     def _by_rank(self) -> list[tuple[int, int]]:
         """The picked heads, starting with the one picked last, and then the others by the shown score."""
         picked = [(layer, head) for layer, head in fit_heads(self.state.view.heads, self.record)]
+        kept = set(self.record.kept_heads)
         ranked = [(layer, head) for layer, head, _ in rank_heads(self.record, self.state.score_entry())]
-        return list(dict.fromkeys([*reversed(picked), *ranked]))
+        return list(dict.fromkeys([*reversed(picked), *(pair for pair in ranked if pair in kept)]))
 
     def _encoded(self, layer: int, head: int) -> str:
-        weights = quantize(self.record.weights[layer, head])
+        weights = quantize(self.record.head_weights([(layer, head)]))
         return base64.b64encode(zlib.compress(weights.tobytes(), 6)).decode()
 
 
 def _alignment_picks(state: PanelState, index: int) -> list[dict[str, Any]]:
     """Each head, each layer and the picked heads: a page cannot compute others."""
     record, picked = state.entries[index].record, state.view.heads
-    single = [[[layer, head]] for layer in range(record.layers) for head in range(record.heads)]
-    whole = [[[layer, head] for head in range(record.heads)] for layer in range(record.layers)]
+    single = [[[layer, head]] for layer, head in record.kept_heads]
+    layers = range(record.layers) if record.kept is None else record.kept.whole_layers()
+    whole = [[[layer, head] for head in range(record.heads)] for layer in layers]
     more = [picked] if index == state.view.sentence and picked not in single + whole else []
     return [
         {"heads": heads, "aggregate": aggregate, "reading": reading}

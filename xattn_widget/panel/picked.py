@@ -10,7 +10,7 @@ from xattn_widget.record.data import AttentionData, combined
 
 def picked_weights(view: View, record: AttentionData) -> torch.Tensor:
     """``[picked, target, source]`` weights of a record."""
-    return torch.stack([record.weights[layer, head] for layer, head in view.heads])
+    return record.head_weights([(layer, head) for layer, head in view.heads])
 
 
 def joint_weights(view: View, record: AttentionData) -> torch.Tensor:

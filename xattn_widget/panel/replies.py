@@ -60,19 +60,32 @@ def answer(
         return describe_word_times(record, chosen, entry.gold_times), []
     if kind in ("sound", "features"):
         return _sound(record, kind)
-    _, heads, rows, columns = record.weights.shape
+    *_, rows, columns = record.weights.shape
     if kind == "layer":
-        _check_size(heads * rows * columns)
-        weights = record.weights[request["layer"]]
-        return {"shape": list(weights.shape)} | outside_shares(record, request["layer"]), [quantize(weights).tobytes()]
+        _check_size(record.heads * rows * columns)
+        return _layer(record, request["layer"])
     if kind == "head":
         _check_size(4 * rows * columns)
-        return {}, [_floats(record.weights[request["layer"], request["head"]])]
+        return {}, [_floats(record.head_weights([(request["layer"], request["head"])]))]
     # Rows and columns. Indexing comes before copying, so that whole heads are never copied.
     _check_size(4 * len(request["heads"]) * (columns if kind == "row" else rows))
-    layers, numbers = zip(*request["heads"], strict=True)
-    matrices = record.weights if kind == "row" else record.weights.transpose(-1, -2)
-    return {}, [_floats(matrices[list(layers), list(numbers), request["target" if kind == "row" else "source"]])]
+    matrices = (record.weights if kind == "row" else record.weights.transpose(-1, -2)).flatten(0, 1)
+    position = request["target" if kind == "row" else "source"]
+    return {}, [_floats(matrices[record.places_of(request["heads"]), position])]
+
+
+def _layer(record: AttentionData, layer: int) -> tuple[dict[str, Any], list[bytes]]:
+    """The quantized weights of a layer, with zeros for the heads that the record does not keep."""
+    *_, rows, columns = record.weights.shape
+    kept = [pair for pair in record.kept_heads if pair[0] == layer]
+    quantized = quantize(record.head_weights(kept))
+    shape: dict[str, Any] = {"shape": [record.heads, rows, columns]} | outside_shares(record, layer)
+    if len(kept) == record.heads:
+        return shape, [quantized.tobytes()]
+    content = np.zeros((record.heads, rows, columns), np.uint8)
+    content[[head for _, head in kept]] = quantized
+    missing = sorted(set(range(record.heads)) - {head for _, head in kept})
+    return shape | {"missing": missing}, [content.tobytes()]
 
 
 def _sound(record: AttentionData, kind: str) -> tuple[dict[str, Any], list[bytes]]:
@@ -97,7 +110,7 @@ def _check_size(count: int) -> None:
 
 
 def _floats(weights: torch.Tensor) -> bytes:
-    return np.ascontiguousarray(weights.numpy(), dtype="<f4").tobytes()
+    return np.ascontiguousarray(weights.float().numpy(), dtype="<f4").tobytes()
 
 
 def outside_shares(record: AttentionData, layer: int) -> dict[str, Any]:
@@ -124,7 +137,9 @@ def _whole(entry: Entry, scores: Mapping[str, ScoreEntry], *, layers: bool) -> t
     scores and those that fail are left out.
     """
     record = entry.record
-    _, heads, rows, columns = record.weights.shape
+    *_, rows, columns = record.weights.shape
+    # The layers of a record that keeps some of the heads are answered one by one: each says which heads are missing.
+    layers = layers and record.kept is None
     if layers:
         _check_size(record.weights.numel())
     end = time.monotonic() + AHEAD_SECONDS
@@ -139,8 +154,8 @@ def _whole(entry: Entry, scores: Mapping[str, ScoreEntry], *, layers: bool) -> t
                 _slow.add(score)
         if outcome is not None and outcome.grid is not None:
             known[name] = outcome.reply()
-    buffers = [quantize(weights).tobytes() for weights in record.weights] if layers else []
-    reply = {"sentence": _sentence(entry), "scores": known, "shape": [heads, rows, columns]}
+    buffers = [quantize(weights.float()).tobytes() for weights in record.weights] if layers else []
+    reply = {"sentence": _sentence(entry), "scores": known, "shape": [record.heads, rows, columns]}
     if layers and record.outside is not None:
         reply["outside"] = [outside_shares(record, layer)["outside"] for layer in range(record.layers)]
     return reply, buffers
@@ -176,10 +191,18 @@ def _axis(axis: Axis) -> dict[str, Any]:
 def _notes(record: AttentionData) -> list[str]:
     """What a reader must know before trusting the picture."""
     notes = []
-    for layer, weights in enumerate(record.weights):
-        sums = weights.sum(-1)
+    if record.kept is not None:
+        notes.append(f"This record keeps {record.kept.describe()}. The others are hatched.")
+    sums_by_layer: dict[int, list[torch.Tensor]] = {}
+    for (layer, _), row_sums in zip(
+        record.kept_heads, record.weights.flatten(0, 1).sum(-1, dtype=torch.float32), strict=True
+    ):
+        sums_by_layer.setdefault(layer, []).append(row_sums)
+    tolerance = max(ROW_SUM_TOLERANCE, torch.finfo(record.weights.dtype).eps)
+    for layer, parts in sums_by_layer.items():
+        sums = torch.stack(parts)
         if sums.isnan().any():
             notes.append(f"Layer {layer} holds NaN weights, shown as 0.")
-        elif (worst := float((sums - 1).abs().max())) > ROW_SUM_TOLERANCE:
+        elif (worst := float((sums - 1).abs().max())) > tolerance:
             notes.append(f"Rows of layer {layer} do not sum to 1 (up to {worst:.2g} off).")
     return notes

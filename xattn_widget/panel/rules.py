@@ -30,17 +30,32 @@ def settle_heads(value: Any, record: AttentionData) -> list[list[int]]:
     """Picked heads as a list of [layer, head], each once.
 
     Raises:
-        TraitError: something other than (layer, head) pairs, or a head that the record does not have.
+        TraitError: something other than (layer, head) pairs, or a head that the record does not have or keep.
     """
     try:
         heads = head_pairs(value, form=HEADS_FORM)
         if not heads:
             raise ValueError(f"heads must be {HEADS_FORM}, got {brief(value)}")
-        check_heads(heads, record.layers, record.heads)
+        record.places_of(heads)  # for its checks
     except ValueError as error:
         raise TraitError(str(error)) from None
     # The last mention of a head counts, since the last head is the one picked last.
     return [list(pair) for pair in reversed(dict.fromkeys(reversed(heads)))]
+
+
+def check_layer(layer: int, record: AttentionData) -> None:
+    """Raise unless the record keeps a head of a layer.
+
+    Raises:
+        TraitError: it keeps none.
+    """
+    if record.kept is not None and not any(number == layer for number, _ in record.kept.pairs):
+        raise TraitError(f"this record keeps no head of layer {layer}; it keeps {record.kept.describe()}")
+
+
+def first_head(record: AttentionData, layer: int) -> int:
+    """The first head that a record keeps of a layer; 0 where it keeps none."""
+    return next((head for number, head in record.kept_heads if number == layer), 0)
 
 
 def settle_muted(value: Any, record: AttentionData) -> list[list[int]]:
@@ -94,11 +109,12 @@ def settle_score(value: str, listed: Collection[str]) -> str:
 
 
 def fit_heads(heads: Sequence[Sequence[int]], record: AttentionData) -> list[list[int]]:
-    """The heads that this record has too, or else all heads of its last layer."""
-    fitting = [[layer, head] for layer, head in heads if layer < record.layers and head < record.heads]
-    return fitting or last_layer(record)
+    """The heads that this record keeps too, or else those of its last layer."""
+    kept = set(record.kept_heads)
+    return [[layer, head] for layer, head in heads if (layer, head) in kept] or last_layer(record)
 
 
 def last_layer(record: AttentionData) -> list[list[int]]:
-    """All heads of a record's last layer."""
-    return [[record.layers - 1, head] for head in range(record.heads)]
+    """All heads that a record keeps of the last layer with any."""
+    kept = record.kept_heads
+    return [[layer, head] for layer, head in kept if layer == kept[-1][0]]

@@ -126,7 +126,7 @@ class View:
         Heads(),
         "Heads whose output is set to zero, a list of [layer, head]; [] for none. With muted heads the list of "
         "sentences ends with two more: the same target read without them, which is shown, and what the model writes "
-        'without them; live["effect"] of the widget has the log-probabilities. Only for a widget that holds its model.',
+        "without them; effect of the widget has the log-probabilities. Only for a widget that holds its model.",
     ] = field(default_factory=list)
 
 

@@ -17,6 +17,8 @@ from xattn_widget.panel.entries import Entry, list_entries
 from xattn_widget.panel.protocol import Subject, read_request
 from xattn_widget.panel.replies import answer
 from xattn_widget.panel.rules import (
+    check_layer,
+    first_head,
     fit_heads,
     last_layer,
     settle_compare,
@@ -198,16 +200,22 @@ class PanelState:
         """
         sentence = self.view.sentence
         record = self._record_at(sentence)
-        layers, heads, rows, columns = record.weights.shape
+        _, _, rows, columns = record.weights.shape
         counts = {
             "sentence": len(self.entries),
-            "layer": layers,
-            "head": heads,
+            "layer": record.layers,
+            "head": record.heads,
             "target_index": rows,
             "source_index": columns,
         }
         if name in counts:
-            return settle_index(name, value, counts[name])
+            settled = settle_index(name, value, counts[name])
+            if record.kept is not None and settled is not None:
+                if name == "layer":
+                    check_layer(settled, record)
+                elif name == "head":
+                    settle_heads([(self.view.layer, settled)], record)
+            return settled
         if name == "heads":
             return settle_heads(value, record)
         if name == "compare":
@@ -228,7 +236,9 @@ class PanelState:
             layer, head = view.heads[-1]
             return {"layer": layer, "head": head}
         if name in ("layer", "head") and view.heads[-1:] != [[view.layer, view.head]]:
-            return {"heads": [[view.layer, view.head]]}
+            pair = (view.layer, view.head)
+            is_kept = name == "head" or pair in self.record.kept_heads
+            return {"heads": [list(pair) if is_kept else [view.layer, first_head(self.record, view.layer)]]}
         if name == "sentence":
             return {
                 "target_index": None,
@@ -252,18 +262,22 @@ class PanelState:
             fits = evidence is not None and evidence.grid == (record.layers, record.heads)
             guess = evidence.guess(view.get("reading")) if evidence is not None and fits else None
             marked = marked_heads(record)
-            if known := marked["calibrated"] or marked["model"]:
+            kept = set(record.kept_heads)
+            known = [head for head in marked["calibrated"] or marked["model"] if tuple(head) in kept]
+            if known:
                 opening["heads"] = known
             elif "audio" in record.source.kinds:
                 opening["heads"] = [list(head) for head in guessed_timing([record]).heads]
-            elif guess:
+            elif guess and set(guess.heads) <= kept:
                 opening = {"heads": guess.heads, "reading": guess.reading} | opening
             else:
                 # It most resembles an alignment if rows are labeled by the token written.
                 opening["heads"] = last_layer(record)
             opening = {"combined": True} | opening
         elif "heads" not in view:
-            opening["heads"] = [[view.get("layer", 0), view.get("head", 0)]]
+            layer = view.get("layer", 0)
+            head = first_head(self._record_at(whole_number(view.get("sentence", 0))), layer)
+            opening["heads"] = [[layer, view.get("head", head)]]
         return opening
 
     def _gathered(self) -> Evidence | None:

@@ -60,7 +60,8 @@ def _extremes(score: ScoreEntry, record: AttentionData) -> str:
         return f"{by} is undefined for all heads"
     if len(heads) > 1 and _is_same(heads[0][2], heads[-1][2]):
         return f"all heads are equal by {by}: {heads[0][2]:.3g}"
-    ranks = _ranks([value for _, _, value in heads])
+    values = [value for _, _, value in heads]
+    ranks = _ranks(values) if score.score.direction == "higher" else _ranks(values[::-1])[::-1]
 
     def listed(order: list[int]) -> str:
         named = []
@@ -75,7 +76,7 @@ def _extremes(score: ScoreEntry, record: AttentionData) -> str:
 
 
 def _ranks(values: list[float]) -> list[int]:
-    """The ranks of values in falling order, 1 for the highest; equal values have equal ranks."""
+    """The ranks of values that stand in order, best first; equal values have equal ranks."""
     ranks: list[int] = []
     first = 0  # the index of the first of equal values
     for index, value in enumerate(values):

@@ -42,7 +42,9 @@ def describe_word_times(
     """
     record = sound_alone(record)
     offset = 0.0 if record.sound is None else record.sound.offset
-    timing = record.timing or guessed_timing([record])
+    timing = record.timing
+    if timing is None or not set(timing.heads) <= set(record.kept_heads):
+        timing = guessed_timing([record])
     chosen = list(heads or timing.heads)
     is_known = set(chosen) == set(timing.heads)
     lag = timing.lag if is_known else 0.0

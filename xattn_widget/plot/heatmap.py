@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from matplotlib.axes import Axes
 
-from xattn_widget.plot.labels import label_fonts, label_room, set_labels, shown
+from xattn_widget.plot.labels import label_fonts, label_room, set_labels, shown, target_title
 from xattn_widget.plot.palette import PLOT
 from xattn_widget.plot.picking import mean_weights, picked_heads
 from xattn_widget.record.data import AttentionData
@@ -60,7 +60,7 @@ def draw_heatmap(ax: Axes, record: AttentionData, weights: torch.Tensor, *, warn
         axis.set_ticks(range(0, len(labels), step), [shown(label) for label in labels[::step]], fontsize=8)
         set_labels(axis.get_ticklabels(), fonts)
     ax.tick_params(axis="x", rotation=90)
-    ax.set(xlabel="source", ylabel=f"target ({record.reading})")
+    ax.set(xlabel="source", ylabel=target_title(record))
 
 
 def _unit(record: AttentionData) -> str:

@@ -13,6 +13,13 @@ from matplotlib import font_manager, rcParams
 
 from xattn_widget._compat import shapes_text
 from xattn_widget.messages.characters import SEEN, label_text, visible
+from xattn_widget.record.data import AttentionData
+
+
+def target_title(record: AttentionData) -> str:
+    """What the rows of a record are, in the words of the panel (``rowName`` in the front end)."""
+    unit = "word" if "words" in record.steps else "token"
+    return f"target · {unit} {'written' if record.reading == 'output' else 'read'}"
 
 
 def shown(label: str) -> str:

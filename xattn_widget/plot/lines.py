@@ -9,7 +9,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 
-from xattn_widget.plot.labels import label_fonts, shown
+from xattn_widget.plot.labels import label_fonts, shown, target_title
 from xattn_widget.plot.palette import PLOT
 from xattn_widget.plot.picking import mean_weights, picked_heads
 from xattn_widget.record.data import AttentionData
@@ -77,7 +77,7 @@ def _write_tokens(ax: Axes, record: AttentionData, places: list[list[float]]) ->
     fonts = label_fonts([*record.source_tokens, *record.target_tokens])
     for axis, side, tokens, name in (
         (ax.yaxis, places[0], record.source_tokens, "source"),
-        (other.yaxis, places[1], record.target_tokens, f"target ({record.reading})"),
+        (other.yaxis, places[1], record.target_tokens, target_title(record)),
     ):
         axis.set_ticks(side, [shown(token) for token in tokens], fontsize=8 if len(side) <= 40 else 5)
         axis.set_tick_params(length=0)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from xattn_widget.record.data import AttentionData
-from xattn_widget.record.heads import check_heads, head_pairs, missing_head_hint
+from xattn_widget.record.heads import head_pairs, missing_head_hint
 
 
 def picked_heads(
@@ -19,7 +19,8 @@ def picked_heads(
     """The (layer, head) pairs to show, and their title.
 
     Raises:
-        ValueError: a layer or head that does not exist, a head without its layer, or ``heads`` together with either.
+        ValueError: a layer or head that does not exist or whose weights are not kept, a head without its layer, or
+            ``heads`` together with either.
     """
     if heads is not None:
         if layer is not None or head is not None:
@@ -27,15 +28,15 @@ def picked_heads(
         pairs = head_pairs(heads)
         if not pairs:
             raise ValueError("heads is empty: name at least one (layer, head) pair")
-        check_heads(pairs, record.layers, record.heads)
+        record.places_of(pairs)  # for its checks
         return pairs, _title(pairs)
     if layer is None:
         if head is not None:
             raise ValueError(
                 f"head {head} of which layer? The same head in other layers is unrelated: give the layer too"
             )
-        pairs = [(row, column) for row in range(record.layers) for column in range(record.heads)]
-        return pairs, "mean of all heads"
+        pairs = record.kept_heads
+        return pairs, "mean of all heads" if record.kept is None else _title(pairs)
     for name, number in (("layer", layer), ("head", head)):
         if number is not None and not hasattr(number, "__index__"):
             raise ValueError(
@@ -43,13 +44,18 @@ def picked_heads(
             )
     _check(record, layer, head or 0)
     if head is None:
-        return [(layer, column) for column in range(record.heads)], f"layer {layer}, mean of its heads"
+        pairs = [pair for pair in record.kept_heads if pair[0] == layer]
+        if not pairs:
+            record.places_of([(layer, 0)])  # which raises
+        heads_of_layer = "its heads" if len(pairs) == record.heads else f"{len(pairs)} of its heads"
+        return pairs, f"layer {layer}, mean of {heads_of_layer}"
+    record.places_of([(layer, head)])
     return [(layer, head)], _title([(layer, head)])
 
 
 def mean_weights(record: AttentionData, heads: Sequence[tuple[int, int]]) -> torch.Tensor:
     """``[target, source]`` mean over the heads."""
-    return torch.stack([record.weights[pair] for pair in heads]).mean(0)
+    return record.head_weights(heads).mean(0)
 
 
 def _title(heads: Sequence[tuple[int, int]]) -> str:

@@ -9,9 +9,10 @@ from typing import Any, Literal, Self, TypeVar, get_args
 import torch
 
 from xattn_widget.record.axis import Axis, Word
-from xattn_widget.record.heads import check_heads
+from xattn_widget.record.heads import check_heads, head_pairs
+from xattn_widget.record.kept import WEIGHT_TYPES, KeptHeads
 from xattn_widget.record.sound import Sound
-from xattn_widget.record.special import Special, cut
+from xattn_widget.record.special import Special, cut, renormalized
 from xattn_widget.record.timing import Timing
 
 Reading = Literal["output", "input"]
@@ -45,6 +46,7 @@ class AttentionData:
     outside: torch.Tensor | None = None
     end_row: torch.Tensor | None = None
     timing: Timing | None = None
+    kept: KeptHeads | None = None
 
     def __post_init__(self) -> None:
         if self.weights.dim() != 4 or self.weights.numel() == 0:
@@ -67,30 +69,35 @@ class AttentionData:
                 f"value_norms must have the weights' shape {list(self.weights.shape)}, got "
                 f"{list(self.value_norms.shape)}"
             )
+        if self.kept is not None and tuple(self.weights.shape[:2]) != self.kept.shape:
+            raise ValueError(
+                f"weights must have the kept heads as their first axes, {list(self.kept.shape)}, got "
+                f"{list(self.weights.shape)}"
+            )
+        grid_shape = torch.Size([self.layers, self.heads])
         for method, grid in self.importance.items():
-            if grid.shape != self.weights.shape[:2]:
+            if grid.shape != grid_shape:
                 raise ValueError(
-                    f"importance by {method!r} must be [layers, heads] = {list(self.weights.shape[:2])}, got "
-                    f"{list(grid.shape)}"
+                    f"importance by {method!r} must be [layers, heads] = {list(grid_shape)}, got {list(grid.shape)}"
                 )
-        for name, shape in (("outside", self.weights.shape[:3]), ("end_row", self._row_shape())):
+        *first, rows, columns = self.weights.shape
+        for name, shape in (("outside", (*grid_shape, rows)), ("end_row", (*first, columns))):
             value = getattr(self, name)
             if value is not None and value.shape != shape:
                 axes = "target" if name == "outside" else "source"
                 raise ValueError(f"{name} must be [layers, heads, {axes}] = {list(shape)}, got {list(value.shape)}")
         if self.timing is not None:
             check_heads(self.timing.heads, self.layers, self.heads)
-        object.__setattr__(self, "weights", self.weights.detach().to("cpu", torch.float32))
-
-    def _row_shape(self) -> torch.Size:
-        return torch.Size([*self.weights.shape[:2], self.weights.shape[3]])
+        dtype = self.weights.dtype if self.weights.dtype in WEIGHT_TYPES else torch.float32
+        object.__setattr__(self, "weights", self.weights.detach().to("cpu", dtype))
 
     def __repr__(self) -> str:
         texts = " -> ".join(repr(axis.preview()) for axis in (self.source, self.target))
         target, source = self.weights.shape[2:]
         return (
-            f"{type(self).__name__}({texts}: {self.layers} layers of {self.heads} heads, {target} target rows by "
-            f"{source} source columns, target {'generated' if self.generated else 'given'})"
+            f"{type(self).__name__}({texts}: {self.layers} layers of {self.heads} heads, "
+            f"{'' if self.kept is None else f'{len(self.kept.pairs)} of them kept, '}{target} target rows by {source} "
+            f"source columns, target {'generated' if self.generated else 'given'})"
         )
 
     @classmethod
@@ -104,7 +111,7 @@ class AttentionData:
         """A record of attention that comes from elsewhere.
 
         Args:
-            weights: ``[layers, heads, target, source]``.
+            weights: ``[layers, heads, target, source]``; the record holds them in float32.
             source_tokens: a display string for each source position, or an :class:`~xattn_widget.record.axis.Axis`,
                 which can also say which positions are special, audio or image, and where they lie.
             target_tokens: the same for the target positions.
@@ -113,17 +120,68 @@ class AttentionData:
         source, target = (
             tokens if isinstance(tokens, Axis) else Axis(tuple(tokens)) for tokens in (source_tokens, target_tokens)
         )
-        return cls(weights=torch.as_tensor(weights), source=source, targets={"output": target}, **fields)
+        return cls(weights=torch.as_tensor(weights).float(), source=source, targets={"output": target}, **fields)
 
     @property
     def layers(self) -> int:
-        """Number of layers with cross-attention."""
-        return self.weights.shape[0]
+        """Number of layers with cross-attention, whether their weights are kept or not."""
+        return self.weights.shape[0] if self.kept is None else self.kept.layers
 
     @property
     def heads(self) -> int:
-        """Number of heads per layer."""
-        return self.weights.shape[1]
+        """Number of heads per layer, whether their weights are kept or not."""
+        return self.weights.shape[1] if self.kept is None else self.kept.heads
+
+    @property
+    def kept_heads(self) -> list[tuple[int, int]]:
+        """The (layer, head) pairs whose weights the record holds, in the order of ``weights.flatten(0, 1)``."""
+        if self.kept is not None:
+            return list(self.kept.pairs)
+        return [(layer, head) for layer in range(self.layers) for head in range(self.heads)]
+
+    def head_weights(self, heads: Sequence[tuple[int, int]] | None = None) -> torch.Tensor:
+        """``[heads, target, source]`` float32 weights of some heads, numbered as in the model.
+
+        Args:
+            heads: (layer, head) pairs; all that the record keeps by default.
+
+        Raises:
+            ValueError: a head that the model does not have, or whose weights the record does not keep.
+        """
+        matrices = self.weights.flatten(0, 1)
+        return (matrices if heads is None else matrices[self.places_of(heads)]).float()
+
+    def places_of(self, heads: Sequence[Sequence[int]]) -> list[int]:
+        """Where the weights of heads are in ``weights.flatten(0, 1)``.
+
+        Args:
+            heads: (layer, head) pairs.
+
+        Raises:
+            ValueError: a head that the model does not have, or whose weights the record does not keep.
+        """
+        pairs = head_pairs(heads)
+        check_heads(pairs, self.layers, self.heads)
+        if self.kept is None:
+            return [layer * self.heads + head for layer, head in pairs]
+        places = {pair: place for place, pair in enumerate(self.kept.pairs)}
+        for layer, head in pairs:
+            if (layer, head) not in places:
+                raise ValueError(
+                    f"this record does not keep layer {layer} head {head}; it keeps {self.kept.describe()}. Name the "
+                    "head in extract(..., heads=...), or leave out layers and heads to keep all"
+                )
+        return [places[pair] for pair in pairs]
+
+    def on_grid(self, values: torch.Tensor) -> torch.Tensor:
+        """``[layers, heads, ...]`` values of all heads: NaN where weights are not kept.
+
+        Args:
+            values: ``[kept heads, ...]`` floats, in the order of :attr:`kept_heads`.
+        """
+        if self.kept is not None:
+            return self.kept.spread(values)
+        return values.reshape(self.layers, self.heads, *values.shape[1:])
 
     @property
     def target(self) -> Axis:
@@ -257,8 +315,8 @@ def _merge_words(data: Data) -> Data:
         return data
 
     def merged(matrices: torch.Tensor) -> torch.Tensor:
-        sizes = torch.tensor([len(unit) for unit in target_units], dtype=matrices.dtype)
-        return _added(_added(matrices, source_units, -1), target_units, -2) / sizes[:, None]
+        sizes = torch.tensor([len(unit) for unit in target_units], dtype=torch.float32)
+        return (_added(_added(matrices, source_units, -1), target_units, -2) / sizes[:, None]).to(matrices.dtype)
 
     logprobs = data.logprobs
     if logprobs is not None:
@@ -271,7 +329,7 @@ def _merge_words(data: Data) -> Data:
         logprobs=logprobs,
         value_norms=None if data.value_norms is None else merged(data.value_norms),
         outside=None if data.outside is None else _mean_of_rows(data.outside, target_units),
-        end_row=None if data.end_row is None else _added(data.end_row, source_units, -1),
+        end_row=None if data.end_row is None else _added(data.end_row, source_units, -1).to(data.end_row.dtype),
         steps=(*data.steps, "words"),
     )
 
@@ -282,10 +340,14 @@ def _mean_of_rows(values: torch.Tensor, units: Sequence[Sequence[int]]) -> torch
 
 
 def _added(matrices: torch.Tensor, units: Sequence[Sequence[int]], axis: int) -> torch.Tensor:
-    """The sum over the positions of each unit, in one pass over the matrices; units have all positions in order."""
+    """The sum over the positions of each unit, in one pass over the matrices; units have all positions in order.
+
+    Half precision is added in single precision, because each addition would round.
+    """
     unit_of = torch.tensor([number for number, unit in enumerate(units) for _ in unit])
     shape = list(matrices.shape)
     shape[axis] = len(units)
+    matrices = matrices.float() if matrices.dtype in WEIGHT_TYPES else matrices
     return torch.zeros(shape, dtype=matrices.dtype).index_add_(axis, unit_of, matrices)
 
 
@@ -332,6 +394,6 @@ def _contributions(data: Data) -> Data:
         raise ValueError("this record holds no value norms: make it with extract(..., value_norms=True)")
     return replace(
         data,
-        weights=data.value_norms / data.value_norms.sum(-1, keepdim=True),
+        weights=renormalized(data.value_norms),
         steps=(*data.steps, "contributions"),
     )

@@ -12,6 +12,7 @@ import torch
 from xattn_widget.messages.characters import brief
 from xattn_widget.record.axis import NO_WORD, Axis, AxisKind
 from xattn_widget.record.data import AttentionData, Reading
+from xattn_widget.record.kept import KeptHeads
 from xattn_widget.record.sound import Sound
 from xattn_widget.record.timing import Timing, TimingMethod, TimingSource
 
@@ -97,6 +98,13 @@ _TIMING = {
     "source": _Field(f"one of {', '.join(get_args(TimingSource))}", lambda value: value in get_args(TimingSource)),
     "method": _Field(f"one of {', '.join(get_args(TimingMethod))}", lambda value: value in get_args(TimingMethod)),
 }
+# More layers or heads than any model has; numbers without a limit would let a small file fill the memory.
+_MOST = 1024
+_KEPT = {
+    "layers": _Field(f"a whole number from 1 to {_MOST}", lambda value: _is_whole(value) and 0 < value <= _MOST),
+    "heads": _Field(f"a whole number from 1 to {_MOST}", lambda value: _is_whole(value) and 0 < value <= _MOST),
+    "pairs": _Field("a list of [layer, head]", _list_of(_is_span)),
+}
 _RECORD = {
     "source": _Field("an axis", _is_object),
     "targets": _Field(
@@ -116,6 +124,7 @@ _RECORD = {
     "whole_rows": _Field("true or false", _is_flag, required=False),
     "sound": _Field("an object, or null", _optional(_is_object), required=False),
     "timing": _Field("an object, or null", _optional(_is_object), required=False),
+    "kept": _Field("an object, or null", _optional(_is_object), required=False),
 }
 
 
@@ -145,7 +154,10 @@ def check_hypotheses(records: Sequence[AttentionData]) -> None:
     Raises:
         ValueError: they have different heads, sources or readings.
     """
-    forms = [(record.weights.shape[:2], record.source, record.reading, set(record.targets)) for record in records]
+    forms = [
+        ((record.layers, record.heads, record.kept), record.source, record.reading, set(record.targets))
+        for record in records
+    ]
     for index, form in enumerate(forms):
         for name, (value, first) in zip(
             ("heads", "source", "reading", "targets"), zip(form, forms[0], strict=True), strict=True
@@ -167,7 +179,7 @@ def check_values(record: AttentionData, whole_rows: bool = False) -> None:
     Raises:
         ValueError: weights that are not probabilities, or other impossible numbers.
     """
-    weights, sums = record.weights, record.weights.sum(-1)
+    weights, sums = record.weights, _row_sums(record)
     undefined = weights.isnan()
     if undefined.any() and not set(_NORMALIZING) & set(record.steps):
         raise ValueError("the weights contain NaN, but the record went through no step that can make a row undefined")
@@ -199,7 +211,11 @@ def check_values(record: AttentionData, whole_rows: bool = False) -> None:
 
 def has_whole_rows(record: AttentionData) -> bool:
     """Whether all rows that are not NaN sum to 1."""
-    return not bool((record.weights.sum(-1) < 1 - _TOLERANCE).any())
+    return not bool((_row_sums(record) < 1 - _TOLERANCE).any())
+
+
+def _row_sums(record: AttentionData) -> torch.Tensor:
+    return record.weights.sum(-1, dtype=torch.float32)
 
 
 def _read_record(fields: Any, remaining: dict[str, torch.Tensor], index: int, record_type: type[Data]) -> Data:
@@ -239,6 +255,7 @@ def _read_record(fields: Any, remaining: dict[str, torch.Tensor], index: int, re
             outside=take("outside", False),
             end_row=take("end_row", False),
             timing=_read_timing(fields.get("timing")),
+            kept=_read_kept(fields.get("kept")),
         )
         last = next((step for step in reversed(steps) if step != "words"), None)
         check_values(record, fields.get("whole_rows", False) or last in _NORMALIZING)
@@ -261,6 +278,13 @@ def _read_timing(fields: Any) -> Timing | None:
         return None
     _check_fields(fields, _TIMING, "the timing")
     return Timing(**fields | {"heads": tuple(map(tuple, fields["heads"]))})
+
+
+def _read_kept(fields: Any) -> KeptHeads | None:
+    if fields is None:
+        return None
+    _check_fields(fields, _KEPT, "the kept heads")
+    return KeptHeads(fields["layers"], fields["heads"], tuple((layer, head) for layer, head in fields["pairs"]))
 
 
 def _read_axis(fields: Any, name: str) -> Axis:

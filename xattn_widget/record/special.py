@@ -54,7 +54,7 @@ def apply_policy(
     source_mask, target_mask = source_mask & ~source_special, target_mask & ~target_special
     if policy == "renormalize":
         columns = source_mask if source_mask.dim() == 1 else source_mask[..., None, None, None, :]
-        attention = _renormalized(torch.where(columns, attention, 0.0))
+        attention = renormalized(torch.where(columns, attention, 0.0))
     return attention, source_mask, target_mask
 
 
@@ -68,8 +68,13 @@ def cut(weights: torch.Tensor, rows: Sequence[int], columns: Sequence[int], poli
         policy: with ``"renormalize"`` each row is divided by its sum; a row without weight becomes NaN.
     """
     part = weights[..., list(rows), :][..., list(columns)]
-    return _renormalized(part) if policy == "renormalize" else part
+    return renormalized(part) if policy == "renormalize" else part
 
 
-def _renormalized(weights: torch.Tensor) -> torch.Tensor:
-    return weights / weights.sum(-1, keepdim=True)
+def renormalized(weights: torch.Tensor) -> torch.Tensor:
+    """Each row of ``[..., source]`` divided by its sum, which is NaN for a row without weight.
+
+    Rows in half precision are added in single precision, which avoids a second rounding.
+    """
+    sums = weights.sum(-1, keepdim=True, dtype=torch.promote_types(weights.dtype, torch.float32))
+    return (weights / sums).to(weights.dtype)

@@ -51,6 +51,8 @@ def save(record: AttentionData, path: str | Path) -> Path:
         fields: dict[str, Any] = {} if sound is None else {"sound": {"rate": sound.rate, "offset": sound.offset}}
         if item.timing is not None:
             fields["timing"] = asdict(item.timing)
+        if item.kept is not None:
+            fields["kept"] = asdict(item.kept)
         described.append(
             fields
             | {

@@ -11,7 +11,8 @@ Undefined values are NaN.
 Each score is correct on a batch with masks, and on any part of the layers that contains its ``scope``: all depend on
 one head alone, except ``agreement``, which needs all heads of a layer, and ``marginal_divergence`` with a reference
 set, which needs the layers and heads of that set. ``sink_mass`` needs ``source_special``, ``value_norm`` the norms that
-capturing keeps on request, and ``importance`` the values measured with the model (see ``Score.needs``).
+capturing keeps on request, and ``importance`` the values measured with the model. ``sound_coverage``, ``silence_mass``,
+``rereading``, ``outside_mass`` and ``unsupported_words`` need a record of sound (see ``Score.needs``).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xattn_widget.messages.hints import did_you_mean
-from xattn_widget.scores import coverage, norms, order, redundancy, sharpness
+from xattn_widget.scores import coverage, norms, order, redundancy, sharpness, sound
 from xattn_widget.scores.checking import check_score
 from xattn_widget.scores.decorator import score
 from xattn_widget.scores.definition import Score
@@ -42,6 +43,11 @@ agreement = redundancy.agreement
 alignment_norm = norms.alignment_norm
 value_norm = norms.value_norm
 importance = norms.importance
+sound_coverage = sound.sound_coverage
+silence_mass = sound.silence_mass
+rereading = sound.rereading
+outside_mass = sound.outside_mass
+unsupported_words = sound.unsupported_words
 
 BUILTIN: dict[str, Score] = {thing.name: thing for thing in dict(globals()).values() if isinstance(thing, Score)}
 

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any, get_args, overload
 
-from xattn_widget.scores.definition import DEFAULT_VERSION, MASK_ARGUMENTS, RESERVED, Scope, Score
+from xattn_widget.scores.definition import DEFAULT_VERSION, MASK_ARGUMENTS, RESERVED, Score
 from xattn_widget.scores.grid import Direction
-from xattn_widget.scores.inputs import INPUTS
+from xattn_widget.scores.inputs import INPUTS, Scope
 from xattn_widget.scores.made import remember
 
 

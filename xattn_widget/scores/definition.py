@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from operator import itemgetter
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 
@@ -15,10 +15,9 @@ from xattn_widget.messages.hints import nearest
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.special import Special, apply_policy, checked_policy
 from xattn_widget.scores.grid import Direction, GridAxis, ScoreGrid
-from xattn_widget.scores.inputs import INPUTS, map_tensors
+from xattn_widget.scores.inputs import INPUTS, Scope, map_tensors
+from xattn_widget.scores.kept_heads import values_of_kept_heads
 from xattn_widget.scores.signatures import code_hash, code_line, printed
-
-Scope = Literal["head", "layer", "model"]
 
 MASK_ARGUMENTS = ("attention", "source_mask", "target_mask")
 _SETTINGS = ("special", "target_special", "reduce")
@@ -110,7 +109,9 @@ class Score:
                 - ``source_special``: ``[..., source]`` bool, True at special tokens;
                 - ``target_special``: ``[..., target]`` bool, True at special tokens, for policies;
                 - ``value_norms``: ``[..., layers, heads, target, source]``;
-                - ``importance``: a mapping from the method to ``[..., layers, heads]``.
+                - ``importance``: a mapping from the method to ``[..., layers, heads]``;
+                - for sound: ``source_loudness`` (decibels) and ``source_seconds``, ``[..., source]``; ``outside``,
+                  ``[..., layers, heads, target]``; ``spoken_words``, ``[..., target]`` numbers of words.
 
                 An input that the score does not need is ignored.
 
@@ -143,10 +144,17 @@ class Score:
         signature = self.signature(
             special=special, reading=record.reading, steps=record.steps, reduce=reduce, **parameters
         )
-        special_tokens = {"source_special": record.source_special, "target_special": record.target_special}
-        inputs = special_tokens | {name: INPUTS[name].from_record(record) for name in self.needs}
-        values = self.compute(record.weights, special=special, reduce=reduce, **inputs, **parameters)
-        return self._grid(values, signature, reduce)
+        special_tokens: dict[str, Any] = {
+            "source_special": record.source_special,
+            "target_special": record.target_special,
+        }
+        inputs: dict[str, Any] = {name: INPUTS[name].from_record(record) for name in self.needs}
+        if record.kept is None:
+            values = self.compute(record.weights, special=special, **special_tokens | inputs, **parameters)
+        else:
+            compute = partial(self.compute, special=special, **special_tokens)
+            values = values_of_kept_heads(record, record.kept, self.scope, inputs, parameters, compute)
+        return self._grid(_mean_over(values, reduce), signature, reduce)
 
     def _grid(self, values: torch.Tensor, signature: str, reduce: GridAxis | None) -> ScoreGrid:
         axes = [axis for axis in get_args(GridAxis) if axis != reduce]
@@ -200,9 +208,7 @@ class Score:
             counts = (source_mask.any(-1) & target_mask.any(-1))[..., None, None]
             result = torch.where(counts, result, torch.nan)
         result = result.reshape(shape)
-        if reduce is not None:
-            result = result.mean(-2 if reduce == "layers" else -1)
-        return result
+        return _mean_over(result, reduce)
 
     def _call(
         self,
@@ -346,6 +352,10 @@ class Score:
 
 
 _NUMPY_NOTE = ", a torch tensor; if the function is written in numpy, say @score(numpy=True)"
+
+
+def _mean_over(grid: torch.Tensor, axis: GridAxis | None) -> torch.Tensor:
+    return grid if axis is None else grid.mean(-2 if axis == "layers" else -1)
 
 
 def _split(inputs_and_parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -15,10 +15,13 @@ import torch
 
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.special import Special
+from xattn_widget.scores.sound_inputs import loudness_of, seconds_of, spoken_words_of
 
 InputAxis = Literal["layers", "heads", "target", "source"]
 Indices = Mapping[InputAxis, slice | torch.Tensor]
 ImportanceMethod = Literal["gradient", "ablation"]
+# What the value of a head depends on, see :class:`xattn_widget.scores.Score`.
+Scope = Literal["head", "layer", "model"]
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,14 @@ class ScoreInput:
     """One kind of input: a tensor, or tensors by key.
 
     Attributes:
-        axes: which axes of attention ``[..., layers, heads, target, source]`` it has, in this order.
+        axes: which axes of attention ``[..., layers, heads, target, source]`` it has, in this order; with ``"heads"``
+            it has ``"layers"`` too.
         missing: how to get it, for the error of a score that did not get it.
-        from_record: takes it from a record; returns None where the record does not hold it.
+        from_record: takes it from a record, with the layers and heads of the record's weights; returns None where the
+            record does not hold it.
         boolean: whether it holds flags.
+        numbers: whether it holds whole numbers of groups, such as words; -1 for none.
+        of_sound: whether only records of sound hold it.
         keys: the keys where it is a mapping of tensors.
         captured: whether the forward yields it layer by layer, as the attribute of ``CrossAttentionCall`` with the name
             of the input. Its first axis is ``"layers"`` then.
@@ -43,6 +50,8 @@ class ScoreInput:
     missing: str
     from_record: Callable[[AttentionData], Any]
     boolean: bool = False
+    numbers: bool = False
+    of_sound: bool = False
     keys: tuple[str, ...] = ()
     captured: bool = False
     outside_jobs: str = ""
@@ -57,8 +66,8 @@ class ScoreInput:
 
     @property
     def on_request(self) -> bool:
-        """Whether a record holds it only if the user asks for it when the record is made."""
-        return self.captured or bool(self.outside_jobs)
+        """Whether only some records hold it: those of sound, or those for which the user asked for it."""
+        return self.captured or self.of_sound or bool(self.outside_jobs)
 
     def fit(self, value: Any, attention: torch.Tensor, name: str) -> Any:
         """The value on the attention's device, with the attention's batch axes.
@@ -83,7 +92,8 @@ class ScoreInput:
             if tuple(tensor.shape[-len(shape) :]) != shape:
                 raise problem
             try:
-                return (tensor.bool() if self.boolean else tensor).expand(expected)
+                tensor = tensor.bool() if self.boolean else tensor.long() if self.numbers else tensor
+                return tensor.expand(expected)
             except RuntimeError:
                 raise problem from None
 
@@ -102,12 +112,18 @@ class ScoreInput:
         return value
 
     def example(self, attention: torch.Tensor, generator: torch.Generator) -> Any:
-        """A random value for attention ``[layers, heads, target, source]``; flags are True at the last position."""
+        """A random value for attention ``[layers, heads, target, source]``; flags are True at the last position.
+
+        Groups have two positions each, and the last position is in none.
+        """
         shape = self._shape(attention)
 
         def tensor() -> torch.Tensor:
             if self.boolean:
                 return (torch.arange(shape[-1]) == shape[-1] - 1).repeat(*shape[:-1], 1)
+            if self.numbers:
+                positions = torch.arange(shape[-1])
+                return positions.div(2, rounding_mode="floor").masked_fill(positions == shape[-1] - 1, -1)
             return torch.rand(shape, generator=generator)
 
         return {key: tensor() for key in self.keys} if self.keys else tensor()
@@ -123,6 +139,14 @@ def map_tensors(function: Callable[..., Any], value: Any, *others: Any) -> Any:
         return {key: function(tensor, *(other[key] for other in others)) for key, tensor in value.items()}
     return function(value, *others)
 
+
+def _importance_of(record: AttentionData) -> dict[str, torch.Tensor]:
+    kept = record.kept
+    return {method: grid if kept is None else kept.cut(grid) for method, grid in record.importance.items()}
+
+
+_SOUND = "use the record of a sound, from extract(model, processor, audio)"
+_NO_SOUND_IN_JOBS = "needs the sound, which a corpus job does not keep: use record.score"
 
 INPUTS = {
     "source_special": ScoreInput(
@@ -145,10 +169,40 @@ INPUTS = {
     "importance": ScoreInput(
         axes=("layers", "heads"),
         missing="use extract(..., importance='gradient'), or pass {'gradient': head_importance(...)}",
-        from_record=lambda record: record.importance or None,
+        from_record=lambda record: _importance_of(record) or None,
         keys=get_args(ImportanceMethod),
         outside_jobs="needs a backward pass, which a corpus job does not run: use head_importance",
         policies=("keep",),
         policies_reason="does not look at tokens",
+    ),
+    "source_loudness": ScoreInput(
+        axes=("source",),
+        missing=f"{_SOUND}, or pass source_loudness, the decibels of each source column",
+        from_record=loudness_of,
+        of_sound=True,
+        outside_jobs=_NO_SOUND_IN_JOBS,
+    ),
+    "source_seconds": ScoreInput(
+        axes=("source",),
+        missing=f"{_SOUND}, or pass source_seconds, the duration of each source column",
+        from_record=seconds_of,
+        of_sound=True,
+        outside_jobs=_NO_SOUND_IN_JOBS,
+    ),
+    "outside": ScoreInput(
+        axes=("layers", "heads", "target"),
+        missing=f"{_SOUND} that is padded, or pass outside, the mass of each row after the end of the sound",
+        from_record=lambda record: record.outside,
+        of_sound=True,
+        outside_jobs=_NO_SOUND_IN_JOBS,
+        policies=("keep", "drop"),
+        policies_reason="measures what is outside the sound",
+    ),
+    "spoken_words": ScoreInput(
+        axes=("target",),
+        missing="pass spoken_words, the number of each target row's word (-1 = in none)",
+        from_record=spoken_words_of,
+        numbers=True,
+        outside_jobs="needs the words of the target, which a corpus job does not find: use record.score",
     ),
 }

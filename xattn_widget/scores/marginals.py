@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 
 from xattn_widget.record.data import AttentionData
+from xattn_widget.record.kept import KeptHeads
 from xattn_widget.record.special import apply_policy, checked_policy
 from xattn_widget.scores.masking import Kept
 
@@ -32,6 +33,20 @@ class MarginalReference:
         """Its form in signatures: the policy, the number of sentences, and a hash of the numbers."""
         return f"{self.special}/{len(self.marginals)}/{self._hash}"
 
+    def of_heads(self, kept: KeptHeads) -> MarginalReference:
+        """The reference for some of the heads; their marginals have the first axes of a record that keeps them.
+
+        Raises:
+            ValueError: the reference is of a model with other numbers of layers or heads.
+        """
+        expected = tuple(self.marginals[0].shape[:2])
+        if expected != (kept.layers, kept.heads):
+            raise ValueError(
+                f"the reference set has [layers, heads] = {list(expected)}, the attention [{kept.layers}, "
+                f"{kept.heads}]: pass a reference set of the same model"
+            )
+        return replace(self, marginals=tuple(kept.cut(grid) for grid in self.marginals))
+
     @cached_property
     def _hash(self) -> str:
         digest = hashlib.sha256()
@@ -53,13 +68,13 @@ def reference_marginals(records: Sequence[AttentionData], *, special: str = "kee
     if not records:
         raise ValueError("a reference set needs at least one record")
     policy = checked_policy(special)
-    shapes = {tuple(record.weights.shape[:2]) for record in records}
+    shapes = {(record.layers, record.heads) for record in records}
     if len(shapes) > 1:
         raise ValueError(f"records must come from one model, got [layers, heads] = {sorted(shapes)}")
     marginals, lengths = [], []
     for record in records:
         weights, columns, rows = apply_policy(
-            record.weights,
+            record.weights.float(),
             torch.ones(record.weights.shape[3], dtype=torch.bool),
             torch.ones(record.weights.shape[2], dtype=torch.bool),
             record.source_special,
@@ -67,7 +82,7 @@ def reference_marginals(records: Sequence[AttentionData], *, special: str = "kee
             policy,
         )
         if rows.any() and columns.any():
-            marginals.append(weights[:, :, rows][..., columns].double().mean(-2))
+            marginals.append(record.on_grid(weights[:, :, rows][..., columns].double().mean(-2).flatten(0, 1)))
             lengths.append(int(rows.sum()))
     if not marginals:
         raise ValueError(f"special={special!r} leaves no row or no column of any record: use 'keep'")

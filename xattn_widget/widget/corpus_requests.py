@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from xattn_widget.corpus.quantities import Quantity, Ranked, Ranking
+from xattn_widget.corpus.store.tables import recordings_folder
 from xattn_widget.messages.characters import brief, well_formed
 from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.panel.json_values import finite
@@ -163,13 +165,14 @@ def _rows(
     table = ranking.table
     numbers = pa.array(rows, pa.int64())
     columns = {name: table[name].take(numbers).to_pylist() for name in _listed(table, probability)}
+    is_text = recordings_folder(table) is None
     listed = [
         {
             "row": int(number),
             "rank": int(rank),
             "value": json_number(order.values[number]),
             "logprob": json_number(columns[probability][index]) if probability else None,
-            "source": _text(columns["source"][index]),
+            "source": _text(columns["source"][index]) if is_text else file_name(columns["source"][index]),
             "target": _text(columns["target"][index]),
             "name": _text(columns["id"][index]) if "id" in columns else "",
         }
@@ -186,6 +189,11 @@ def _rows(
 
 def _listed(table: pa.Table, probability: str | None) -> list[str]:
     return [name for name in ("id", "source", "target", probability) if name is not None and name in table.column_names]
+
+
+def file_name(path: str | None) -> str:
+    """The name of a recording's file, in the form in which the list shows it."""
+    return _text(path and os.path.basename(path))
 
 
 def _text(value: Any) -> str:

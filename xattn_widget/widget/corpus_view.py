@@ -15,8 +15,9 @@ import traitlets
 
 from xattn_widget.corpus.job import check_positive
 from xattn_widget.corpus.quantities import Ranked, Ranking
+from xattn_widget.corpus.sources.recordings import recording_path
 from xattn_widget.corpus.store.parquet import read_table
-from xattn_widget.corpus.store.tables import count_errors
+from xattn_widget.corpus.store.tables import count_errors, recordings_folder
 from xattn_widget.inputs.extras import make_extras
 from xattn_widget.inputs.paired import pair_model
 from xattn_widget.messages.characters import visible, well_formed
@@ -28,7 +29,7 @@ from xattn_widget.widget.cells import connect, disconnect, note_shown
 from xattn_widget.widget.comm import allowed_state
 from xattn_widget.widget.corpus_checks import check_columns, check_pair
 from xattn_widget.widget.corpus_picture import distribution_picture
-from xattn_widget.widget.corpus_requests import answer, read_head, read_name, read_row, read_search
+from xattn_widget.widget.corpus_requests import answer, file_name, read_head, read_name, read_row, read_search
 from xattn_widget.widget.show import show_cross_attention
 from xattn_widget.widget.table_scores import Column, RowScores, find_column, further_scores
 from xattn_widget.widget.widget import CrossAttentionWidget
@@ -90,6 +91,8 @@ class CorpusView(anywidget.AnyWidget):
         # Shows a sentence with the model, its tokenizers and the arguments of its forward.
         self._show = partial(show_cross_attention, model, tokenizer, target_tokenizer=target_tokenizer, forward=forward)
         self._ranking = Ranking(table)
+        # What the paths of recordings are relative to; None for sentences.
+        self._folder = recordings_folder(table)
         self._given = {score.name: score for score in map(find_score, scores)}
         check_columns(table, self._ranking)
         paired = pair_model(model, tokenizer, target_tokenizer)
@@ -225,7 +228,10 @@ class CorpusView(anywidget.AnyWidget):
         entries = values.entries(self._columns)
         listed: list[Any] = [*entries, *further_scores(self._columns, self._given)]
         picked = self._picked()
-        widget = self._show(cells["source"], cells["target"], scores=listed, theme=self.theme, **picked)
+        source = cells["source"]
+        if self._folder is not None:
+            source = recording_path(source, self._folder)
+        widget = self._show(source, cells["target"], scores=listed, theme=self.theme, **picked)
         values.belong_to(widget.record, entries)
         return widget
 
@@ -266,16 +272,26 @@ class CorpusView(anywidget.AnyWidget):
         order = self._ranking.order(quantity.name, head, self.lowest_first)
         rows, ranks, found = self._ranking.page(order, self.search, 0, _LINES)
         missing = self._ranking.table.num_rows - len(order.rows)
+        what = "sentences" if self._folder is None else "recordings"
         lines = [
-            f"{found} sentences by {quantity.name}{_heads(head) if quantity.per_head else ''}, "
+            f"{found} {what} by {quantity.name}{_heads(head) if quantity.per_head else ''}, "
             f"{'lowest' if self.lowest_first else 'highest'} first"
             + (f"; {missing} without a value" if missing else "")
         ]
         sources = self._ranking.table["source"].take(pa.array(rows, pa.int64())).to_pylist()
         for row, rank, source in zip(rows, ranks, sources, strict=True):
-            text = source if len(source) <= _LONGEST_LINE else f"{source[:_LONGEST_LINE]}…"
+            text = source if self._folder is None else file_name(source)
+            text = text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…"
             lines.append(f"{rank}. {order.values[row]:.4g}  {visible(text)}")
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        """The table's size and the column that it is ranked by, for ``print`` and logs."""
+        ranking = vars(self).get("_ranking")
+        if ranking is None:  # an error in the arguments: there is nothing to show yet
+            return f"{type(self).__name__}()"
+        order = "lowest" if self.lowest_first else "highest"
+        return f"{type(self).__name__}({ranking.table.num_rows} sentences by {self.score_name!r}, {order} first)"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget, and a text and a picture for places where widgets do not run."""
@@ -330,10 +346,12 @@ def show_corpus(
         >>> view.row = 1  # opens this row in the panel below the list
 
     Args:
-        table: the result of ``score_corpus``, or the path of the Parquet file that it wrote.
+        table: the result of ``score_corpus``, or the path of the Parquet file that it wrote. Recordings are listed by
+            the names of their files, which are read again, from where they were, when a row is opened; recordings that
+            were passed in memory cannot be opened.
         model: the model that the table was scored with. Logs a warning if its weights, configuration or number type
             differ, and the view says so.
-        tokenizer: its tokenizer.
+        tokenizer: its tokenizer, or the processor of a model that reads sound.
         worst: how many sentences a page of the list has, the worst first.
         scores: your own scores, functions or ``Score`` objects. Those of the table are found by their name if they were
             made in this process and still have the same code. Others are listed in the panel as well.

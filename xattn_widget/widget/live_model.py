@@ -26,6 +26,7 @@ from xattn_widget.inputs.paired import pair_model
 from xattn_widget.inputs.pairs import Pair, force, forward_inputs
 from xattn_widget.inputs.sources import Source
 from xattn_widget.inputs.text.tokens import token_ids
+from xattn_widget.record.kept import Selection
 from xattn_widget.widget.jobs import Call
 
 Rest = Literal["generate", "keep"]
@@ -185,8 +186,9 @@ class LiveModel:
 
     def _records(self, like: CrossAttention, pairs: list[Pair], generated: bool) -> CrossAttention:
         value_norms = like.value_norms is not None
+        selection = Selection(pairs=None if like.kept is None else like.kept.pairs, dtype=like.weights.dtype)
         with evaluating(self.model), torch.no_grad():
-            record = read_pairs(self._paired, pairs, generated, value_norms)[0]
+            record = read_pairs(self._paired, pairs, generated, value_norms, selection)[0]
         # Keep the axis object of the same source, so that the page keeps what it has cached for it.
         return replace(record.read_as(like.reading), source=like.source)
 

@@ -44,7 +44,7 @@ def find_column(quantity: Quantity, given: Mapping[str, Score]) -> Column:
     score = given.get(name) or BUILTIN.get(name) or find_made(name)
     if score is None:
         why = f"no function called {name} is known in this session: pass scores=[{name}] to show_corpus"
-    elif (signature := _signature(score, quantity.special)) == current_form(quantity.signature):
+    elif (signature := _signature(score, quantity)) == current_form(quantity.signature):
         return Column(quantity, score, "")
     elif not quantity.signature:
         why = f"the table does not say how {name} was computed"
@@ -57,9 +57,9 @@ def find_column(quantity: Quantity, given: Mapping[str, Score]) -> Column:
     return Column(quantity, Score(_unknown, name, direction, score.description if score else ""), why)
 
 
-def _signature(score: Score, special: str) -> str:
+def _signature(score: Score, quantity: Quantity) -> str:
     try:
-        return score.signature(special=special)
+        return score.signature(special=quantity.special, steps=quantity.steps)
     except ValueError:  # a policy that makes no sense for it
         return ""
 

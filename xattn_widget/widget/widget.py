@@ -24,12 +24,16 @@ from xattn_widget.panel.state import PanelState
 from xattn_widget.scores import Score
 from xattn_widget.widget.cells import connect, disconnect, note_shown
 from xattn_widget.widget.comm import allowed_state, receive
+from xattn_widget.widget.effect import MutingEffect
 from xattn_widget.widget.experiments import Experiments
 from xattn_widget.widget.live_model import LiveModel, Rest
 from xattn_widget.widget.traits import ViewTraits
 
 if TYPE_CHECKING:
     from xattn_widget.panel.page import EmbeddedPage
+
+# `repr` names at most this many heads.
+_NAMED_HEADS = 4
 
 
 class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
@@ -170,6 +174,12 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
     # --- Experiments.
 
     @property
+    def effect(self) -> MutingEffect | None:
+        """What muting heads changes in the sentence; None while no head is muted."""
+        described = self._state.live.effect
+        return None if described is None else MutingEffect.read(described, self.records)
+
+    @property
     def originals(self) -> int:
         """The number of sentences that no experiment made."""
         return len(self._state.given)
@@ -289,6 +299,17 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
     def summary(self) -> str:
         """What the widget shows, in words."""
         return self.state.summary()
+
+    def __repr__(self) -> str:
+        """The shown sentence and heads, for ``print`` and logs."""
+        state = vars(self).get("_state")
+        if state is None:  # an error in the arguments: there is nothing to show yet
+            return f"{type(self).__name__}()"
+        entry, count = state.entries[self.sentence], len(state.entries)
+        place = f"sentence {self.sentence + 1} of {count}: " if count > 1 else ""
+        heads = [tuple(head) for head in self.heads]
+        named = f"heads {heads}" if len(heads) <= _NAMED_HEADS else f"{len(heads)} heads"
+        return f"{type(self).__name__}({place}{entry.source!r} -> {entry.target!r}, {named})"
 
     def set_state(self, sync_data: Any) -> None:
         """Apply the settings that the page sends. Everything else belongs to the kernel and stays unchanged.

@@ -38,6 +38,10 @@ export interface CompareView {
 }
 
 const TALLEST = 420;
+/** The least width of a map: more maps stand side by side in wide panels. */
+const NARROWEST = 210;
+/** Maps get the width that shows every label, but not more than this, where they could hardly stand side by side. */
+const WIDEST = 420;
 const HINT = "Point at a cell to see its weight in A and in B.";
 
 export function createCompare(
@@ -102,12 +106,13 @@ export function createCompare(
   const zero = h("p", { class: "xattn-zero" });
   const none = h("div", { class: "xattn-empty xattn-small" });
   panes[2]?.figure.append(none);
+  const row = h("div", { class: "xattn-panes" }, ...panes.map(({ figure }) => figure));
   const element = h(
     "div",
     { class: "xattn-compare" },
     bar,
     zero,
-    h("div", { class: "xattn-panes" }, ...panes.map(({ figure }) => figure)),
+    row,
     readout,
     h("div", { class: "xattn-foot" }, weights.element, differences.element),
   );
@@ -183,6 +188,9 @@ export function createCompare(
       });
       const top = Math.max(maximum(first.aggregate), maximum(second.aggregate));
       const shared = { marks: [], pin: null, fade, enlarged: false, theme, beside: [first, second] };
+      const wanted = Math.max(...[first, second].map((scene) => panes[0]?.pane.widthFor(scene) ?? 0));
+      const least = wanted > WIDEST ? NARROWEST : Math.max(NARROWEST, wanted);
+      row.style.setProperty("--xattn-pane", `${least}px`);
       for (const [index, scene] of [first, second].entries()) {
         const part = panes[index];
         if (!part) continue;

@@ -37,7 +37,7 @@ export interface ActiveSources {
   store: Store;
   hasKernel: ReadonlySignal<boolean>;
   scene: ReadonlySignal<Scene | null>;
-  /** Whether the scene is a preview: its numbers are shown, but neither read out nor requested exactly. */
+  /** Whether numbers are shown, but neither read out nor requested exactly, as of a preview. */
   previews(): boolean;
   /** Fails if the exact weights cannot be read. */
   errand: Errand;

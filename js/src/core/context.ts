@@ -44,6 +44,8 @@ export interface Context extends Looks {
   colors: ReadonlySignal<readonly string[]>;
   /** The tokens that the search found. */
   found: Signal<readonly Token[]>;
+  /** Whether the open view says itself what is known of a token: it is then neither read out nor requested exactly. */
+  readsOut: Signal<boolean>;
   /** The text for screen readers. */
   spoken: Signal<string>;
   /** The last action, to show and to read out; a new object each time. */
@@ -68,13 +70,14 @@ export function createContext(model: Model, root: HTMLElement, closing: AbortSig
   const sources = { data, store, errands, frames, connection };
   const loader = createLoader(sources, subject, closing);
   const spoken = signal("");
+  const readsOut = signal(false);
   const active = createActive(
     {
       data,
       store,
       hasKernel,
       scene: loader.scene,
-      previews: () => loader.preview.scene.value !== null,
+      previews: () => readsOut.value || loader.preview.scene.value !== null,
       errand: errands.add({ quiet: true }),
       speak: (text) => {
         spoken.value = text;
@@ -106,6 +109,7 @@ export function createContext(model: Model, root: HTMLElement, closing: AbortSig
     active,
     colors: computed(() => headColors(looks.theme.value.dark)),
     found: signal([]),
+    readsOut,
     spoken,
     told: signal(null),
   };

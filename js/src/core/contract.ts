@@ -51,7 +51,7 @@ export interface SentenceInfo {
   lengths?: { source: Length; target: Length };
   /** Results of experiments replace one another at the same index; the version tells them apart. */
   version?: number;
-  /** For each layer, the heads that a page of limited size does not contain. */
+  /** For each layer, the heads that a page of limited size does not contain, or whose weights the record lacks. */
   missing?: number[][];
   /** On a page: the readings under which it has the scores of the rows as shown. */
   scored_readings?: Reading[];
@@ -223,7 +223,7 @@ export interface AlignmentReply {
 /** All heads of one layer. The buffer holds [heads, target, source] bytes, row-major, on a square-root scale. */
 export interface LayerReply {
   shape: readonly [heads: number, target: number, source: number];
-  /** Heads whose bytes are unknown: a page of limited size was saved without them. */
+  /** Heads whose bytes are unknown: a page of limited size was saved without them, or the record lacks them. */
   missing?: number[];
   /** [heads][target] share of each row outside the sound, as captured; left out for other sources. */
   outside?: number[][];

@@ -41,9 +41,9 @@ export function seenName(layer: number, head: number, value: string, words: stri
   return `L${layer} H${head} ${value} (${words})`;
 }
 
-/** Why a head of a page of limited size cannot be shown. */
+/** Why a head cannot be shown: a page of limited size lacks it, or its record does not keep its weights. */
 export function leftOut([layer, head]: readonly [number, number]): string {
-  return `${headName(layer, head)} was left out to keep this page small; the hatched heads are not on it`;
+  return `${headName(layer, head)} was left out to save space, like all hatched heads`;
 }
 
 const LONGEST_LABEL = 120;

@@ -6,7 +6,7 @@ type Values = readonly (readonly (number | null)[])[];
 export interface Ranked {
   head: Head;
   value: number | null;
-  /** 1 is the highest value, and equal values have equal ranks; null for an undefined value. */
+  /** 1 is the best value, and equal values have equal ranks; null for an undefined value. */
   rank: number | null;
   /** Whether another head has the same rank. */
   tied: boolean;
@@ -15,16 +15,18 @@ export interface Ranked {
 /** Values that differ by less than this share of the larger one are equal but for rounding. */
 const SAME = 1e-6;
 
-/** All heads, highest value first, and then those whose value is undefined. */
-export function rankHeads(values: Values): Ranked[] {
+/** All heads, highest value first, and then those whose value is undefined. Ranks count from the better end. */
+export function rankHeads(values: Values, better: "higher" | "lower" = "higher"): Ranked[] {
   const all = values.flatMap((row, layer) =>
     row.map(
       (value, head): Ranked => ({ head: [layer, head], value: defined(value), rank: null, tied: false }),
     ),
   );
   all.sort((a, b) => (b.value ?? Number.NEGATIVE_INFINITY) - (a.value ?? Number.NEGATIVE_INFINITY));
+  const known = all.slice(0, countDefined(all));
+  if (better === "lower") known.reverse();
   let first: Ranked | null = null;
-  all.forEach((entry, index) => {
+  known.forEach((entry, index) => {
     if (entry.value === null) return;
     const isTied = first !== null && isSame(first.value ?? 0, entry.value);
     if (isTied && first) first.tied = true;
@@ -54,7 +56,7 @@ export function countDefined(ranked: readonly Ranked[]): number {
 /** Whether several heads have a value, and all of them the same. */
 export function isFlat(ranked: readonly Ranked[]): boolean {
   const count = countDefined(ranked);
-  return count > 1 && ranked[count - 1]?.rank === 1;
+  return count > 1 && ranked[0]?.rank === 1 && ranked[count - 1]?.rank === 1;
 }
 
 /** Mean of the defined scores of each layer, null where a layer has none. */

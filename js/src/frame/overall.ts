@@ -92,7 +92,7 @@ function createEntryList(pin: (token: Token) => void, signal: AbortSignal): Entr
     return { row: h("li", {}, button), button, name, piece, word, fill, value, by, reader };
   });
   const list = h("ol", {}, ...rows.map(({ row }) => row));
-  const element = h("div", {}, title, empty, list);
+  const element = h("div", { class: "xattn-least" }, title, empty, list);
 
   return {
     element,
@@ -102,7 +102,7 @@ function createEntryList(pin: (token: Token) => void, signal: AbortSignal): Entr
       list.setAttribute("aria-label", text);
       setText(empty, why);
       empty.hidden = entries.length > 0;
-      rows.forEach(({ row, name, piece, word, fill, value, by, reader }, i) => {
+      rows.forEach(({ row, button, name, piece, word, fill, value, by, reader }, i) => {
         const entry = entries[i];
         row.hidden = entry === undefined;
         if (!entry) return;
@@ -112,7 +112,9 @@ function createEntryList(pin: (token: Token) => void, signal: AbortSignal): Entr
         fill.style.width = `${Math.min(100, entry.value * 100)}%`;
         setText(value, numberText(entry));
         by.hidden = entry.reader === null;
+        button.classList.toggle("xattn-has-reader", entry.reader !== null);
         if (entry.reader) setBdi(reader, entry.reader.label);
+        by.title = by.textContent ?? "";
       });
     },
     focus() {

@@ -8,7 +8,7 @@ import type { MountedView, Opened } from "../core/view";
 import { tallest } from "./tallest";
 
 export function createStage(
-  { store, loader, errands, active, frames, root, id }: Context,
+  { store, loader, errands, active, frames, readsOut, root, id }: Context,
   views: readonly MountedView[],
   opened: Opened,
 ): HTMLElement {
@@ -53,7 +53,8 @@ export function createStage(
     for (const other of views) other.view.element.hidden = other.view !== view || !empty.hidden;
     element.setAttribute("aria-labelledby", `${id}-tab-${definition.name}`);
     root.classList.toggle("xattn-undetailed", view.hint === undefined);
-    root.classList.toggle("xattn-reads-out", view.readsOut ?? false);
+    readsOut.value = view.readsOut ?? false;
+    root.classList.toggle("xattn-reads-out", readsOut.value);
     root.classList.toggle("xattn-every-head", view.showsEveryHead ?? false);
   });
   for (const { view } of views)

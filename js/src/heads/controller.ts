@@ -57,7 +57,12 @@ export function createHeads(
 
   const values = computed(() => survey.grid.value.values);
   const domain = computed(() => values.value && scoreDomain(values.value));
-  const ranked = computed(() => values.value && rankHeads(values.value));
+  /** The spread of a score over sentences has no better end: its highest value comes first. */
+  const better = computed(() => {
+    const score = store.get("score_list").find(({ name }) => name === store.get("score_name"));
+    return survey.grid.value.over === "spread" ? "higher" : (score?.direction ?? "higher");
+  });
+  const ranked = computed(() => values.value && rankHeads(values.value, better.value));
   const standing = computed(() => ranked.value && standingText(ranked.value, subject.pick().heads));
 
   async function copySignature(text: string): Promise<void> {

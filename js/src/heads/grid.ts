@@ -200,7 +200,7 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
           }
           const place = isEqual ? ", all heads are equal" : `, rank ${entry && rankText(entry)} of ${count}`;
           const rank = entry && value !== null ? place : "";
-          const name = `${headName(layer, head)}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}${absent ? ", not on this page" : ""}${silent ? ", muted" : ""}${mark ? `, ${mark.name}` : ""}`;
+          const name = `${headName(layer, head)}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}${absent ? ", left out" : ""}${silent ? ", muted" : ""}${mark ? `, ${mark.name}` : ""}`;
           if (button.title !== name) {
             button.title = name;
             button.setAttribute("aria-label", name);

@@ -44,6 +44,25 @@ export function dotsOf(
   );
 }
 
+/**
+ * How far to scroll so that a column is in sight, and so that the first columns, which stay, cover others whole.
+ *
+ * `shown` is what is in sight now: how far it has scrolled, the width of what stays, and all of its width.
+ */
+export function scrollToColumn(
+  columns: readonly { left: number; width: number }[],
+  index: number,
+  shown: { scroll: number; before: number; width: number },
+): number {
+  const { left, width } = columns[index] ?? { left: 0, width: 0 };
+  const { scroll, before } = shown;
+  const isWhole = scroll === 0 || columns.some((column) => Math.abs(column.left - before - scroll) < 1);
+  if (isWhole && left >= scroll + before && left + width <= scroll + shown.width) return scroll;
+  // The first column that can stand beside those that stay while the wanted one is in sight.
+  const first = columns.find((column) => left + width <= column.left - before + shown.width);
+  return Math.max(0, Math.min(left, first?.left ?? left) - before);
+}
+
 /** The nearest dot in the direction of an arrow key, on the screen (y grows downward); null at the edge. */
 export function nextDot(
   places: readonly { x: number; y: number }[],

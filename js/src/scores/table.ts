@@ -6,6 +6,7 @@ import { directionText, formatScore, headName } from "../core/format";
 import { claim, listMove } from "../core/keyboard";
 import { sameHead } from "../core/picks";
 import { lowestFirst, rankHeads, rankText } from "../core/ranking";
+import { scrollToColumn } from "./geometry";
 import type { Grids } from "./grids";
 
 export interface ScoreTableProps {
@@ -43,6 +44,8 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
   let rises = false;
   let props: ScoreTableProps | null = null;
   let picked: readonly Head[] = [];
+  /** The room behind the last column, in pixels. */
+  let room = 0;
   let rows: { head: Head; row: HTMLTableRowElement; button: HTMLButtonElement }[] = [];
 
   head.addEventListener(
@@ -85,7 +88,7 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
     const focused = focusedIn(head)?.closest<HTMLElement>("[data-score]")?.dataset.score;
     // Without the values to sort by, the heads stand in their own order and have no rank.
     const shape = values ?? [...replies.values()][0]?.values.map((row) => row.map(() => null));
-    const highest = shape ? rankHeads(shape) : [];
+    const highest = shape ? rankHeads(shape, scores.find(({ name }) => name === sorted)?.direction) : [];
     const ranked = rises ? lowestFirst(highest) : highest;
     head.replaceChildren(
       h(
@@ -142,15 +145,21 @@ export function createScoreTable(events: ScoreTableEvents, signal: AbortSignal):
     );
   }
 
-  /** Scrolls the sorted column into sight, beside the column of the heads, which stays. */
+  /** Scrolls the sorted column into sight, beside the column of the heads, which stays and covers no column in part. */
   function reveal(): void {
-    const column = head.querySelector<HTMLElement>('th:not([aria-sort="none"])[aria-sort]');
+    const columns = [...head.querySelectorAll<HTMLElement>("th[aria-sort]")];
+    const index = columns.findIndex((column) => column.getAttribute("aria-sort") !== "none");
     const names = head.querySelector<HTMLElement>(".xattn-heads-column");
-    if (!column || !names) return;
-    const [left, width, before] = [column.offsetLeft, column.offsetWidth, names.offsetWidth];
-    const { scrollLeft, clientWidth } = element;
-    if (left >= scrollLeft + before && left + width <= scrollLeft + clientWidth) return;
-    element.scrollLeft = left - before;
+    if (!names || index < 0) return;
+    // From the first column: the table need not be what offsets count from.
+    const origin = head.querySelector<HTMLElement>("th")?.offsetLeft ?? 0;
+    const places = columns.map((column) => ({ left: column.offsetLeft - origin, width: column.offsetWidth }));
+    const shown = { scroll: element.scrollLeft, before: names.offsetWidth, width: element.clientWidth };
+    const scroll = scrollToColumn(places, index, shown);
+    // Without the room a table that ends there could not scroll so far.
+    room = Math.max(0, scroll + shown.width - (table.offsetWidth - room));
+    table.style.setProperty("--xattn-room", `${room}px`);
+    element.scrollLeft = scroll;
   }
 
   function markRows(): void {

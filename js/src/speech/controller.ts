@@ -43,8 +43,10 @@ export function mountSpeech(context: Context): SpeechMounted {
   /** The row that is pointed at; -1 for none. */
   const pointed = signal(-1);
   const hasCursor = signal(false);
-  /** Whether the next window is to be played as soon as it is loaded. */
-  let isGoingOn = false;
+  /** For readers who want no motion, the picture does not follow the words while they are played. */
+  const isCalm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  /** What to do in another window as soon as its sound is loaded. */
+  let arrival: { time: number; plays: boolean } | null = null;
 
   const seconds = computed(() => secondsOf(source.weights.value?.scene ?? null, source.info.value));
   const offset = computed(() => source.info.value?.offset ?? 0);
@@ -54,6 +56,13 @@ export function mountSpeech(context: Context): SpeechMounted {
   });
   const span = computed(() => (zoom.value ? fitSpan(zoom.value, whole.value) : whole.value));
   const windows = computed(() => windowsOf(store.get("info").sentences, store.get("sentence")));
+  const parts = computed(() => {
+    const { sentences } = store.get("info");
+    return windows.value.map((window) => {
+      const peaks = sentences[window.sentence]?.sound?.peaks;
+      return { ...window, amplitudes: peaks ? peakAmplitudes(peaks) : null };
+    });
+  });
   const current = computed(() => {
     if (!hasCursor.value) return -1;
     return indexAt(source.timing.value.words, player.time.value);
@@ -65,7 +74,8 @@ export function mountSpeech(context: Context): SpeechMounted {
   /** The row whose attention is shown over the sound. */
   const row = computed(() => {
     if (pointed.value >= 0) return pointed.value;
-    const heard = player.playing.value ? (source.timing.value.words[current.value]?.row ?? -1) : -1;
+    const follows = player.playing.value && !isCalm;
+    const heard = follows ? (source.timing.value.words[current.value]?.row ?? -1) : -1;
     return heard >= 0 ? heard : pinnedRow();
   });
 
@@ -83,6 +93,8 @@ export function mountSpeech(context: Context): SpeechMounted {
       },
       words: {
         play: playWord,
+        toggle,
+        leave,
         point: (word) => point(word === null ? -1 : (source.timing.value.words[word]?.row ?? -1)),
       },
       go,
@@ -99,14 +111,12 @@ export function mountSpeech(context: Context): SpeechMounted {
   }
 
   function point(next: number): void {
-    if (pointed.value === next) return;
     pointed.value = next;
-    active.hover(next < 0 ? null : { side: "target", unit: next });
   }
 
   function seek(time: number): void {
     hasCursor.value = true;
-    player.seek(Math.max(0, Math.min(seconds.value, time)));
+    player.seek(Math.max(0, Math.min(seconds.peek(), time)));
   }
 
   function playSpan(part: Span): void {
@@ -144,13 +154,14 @@ export function mountSpeech(context: Context): SpeechMounted {
     const place = windows.value.findIndex(({ sentence }) => sentence === store.get("sentence"));
     const next = windows.value[place + 1];
     if (place < 0 || !next || !isOpen()) return;
-    isGoingOn = true;
+    arrival = { time: 0, plays: true };
     gestures.sentence(next.sentence);
   }
 
   function go(time: number): void {
     const there = windows.value.find(({ start, end }) => time >= start && time < end);
     if (there && there.sentence !== store.get("sentence")) {
+      arrival = { time: time - there.start, plays: false };
       gestures.sentence(there.sentence);
       return;
     }
@@ -270,20 +281,6 @@ export function mountSpeech(context: Context): SpeechMounted {
     { signal: closing },
   );
   pane.element.addEventListener("blur", () => point(-1), { signal: closing });
-  // Space on a word plays and pauses, as on the plot; on other buttons it presses them.
-  for (const name of ["keydown", "keyup"] as const)
-    words.element.addEventListener(
-      name,
-      (event) => {
-        if (event.key !== " " && !(event.key === "Escape" && name === "keydown")) return;
-        claim(event);
-        if (name !== "keydown") return;
-        if (event.key === " ") toggle();
-        else leave();
-      },
-      { signal: closing },
-    );
-
   // --- What is shown.
 
   let shownSentence: unknown = null;
@@ -299,10 +296,11 @@ export function mountSpeech(context: Context): SpeechMounted {
   frames.watch(() => {
     const file = source.file.value;
     player.load(file);
-    if (!file || !isGoingOn) return;
-    isGoingOn = false;
-    hasCursor.value = true;
-    player.play();
+    if (!file || !arrival) return;
+    const { time, plays } = arrival;
+    arrival = null;
+    seek(time);
+    if (plays) player.play();
   });
   frames.watch(() => {
     if (!isOpen()) player.pause();
@@ -389,16 +387,10 @@ export function mountSpeech(context: Context): SpeechMounted {
   };
 
   function showOverview(): void {
-    const { sentences } = store.get("info");
-    const parts = windows.value.map((window) => {
-      const peaks = sentences[window.sentence]?.sound?.peaks;
-      return { ...window, amplitudes: peaks ? peakAmplitudes(peaks) : null };
-    });
-    if (parts.length === 0)
-      parts.push({ sentence: 0, start: 0, end: whole.value.end, amplitudes: source.amplitudes.value });
+    const alone = { sentence: 0, start: 0, end: whole.value.end, amplitudes: source.amplitudes.value };
     const { start, end } = span.value;
     overview.show({
-      parts,
+      parts: parts.value.length > 0 ? parts.value : [alone],
       span: { start: start + offset.value, end: end + offset.value },
       theme: theme.value,
     });

@@ -1,5 +1,6 @@
 // Draws what moves over the sound and the rows: the cursor, the selection, the current word and the attention of the
 // row that is pointed at.
+import { LABEL_PITCH, shownLabels } from "../core/heat/layout";
 import { parseColor } from "../core/scales";
 import type { CellPicture, Curve, Surface } from "../core/surface";
 import { type SoundLayout, xOf } from "./layout";
@@ -62,12 +63,13 @@ export function paintRowMarks(
       { x: plot.x - 0.5, y: y - 0.5, width: plot.width + 1, height: Math.max(3, row) + 1 },
       { color: index === marks.row ? theme.foreground : theme.accent, width: index === marks.row ? 1.5 : 2 },
     );
-    // Over the labels around it, which may be as close as a row.
     const middle = y + row / 2;
-    for (let near = index - Math.ceil(15 / row); near <= index + Math.ceil(15 / row); near++) {
-      const other = yOf(near) + row / 2;
-      if (Math.abs(other - middle) < 15 && row < 15)
-        surface.fill({ x: 0, y: other - 8, width: plot.x - 2, height: 16 }, theme.paper);
+    // Labels that it would touch give way.
+    const last = Math.min(units.labels.length, window.from + Math.ceil(window.height / row) + 1);
+    for (const near of shownLabels(units.labels.length, row, window.from, last)) {
+      const center = yOf(near) + row / 2;
+      if (Math.abs(center - middle) < LABEL_PITCH)
+        surface.fill({ x: 0, y: center - 8, width: plot.x - 2, height: 16 }, theme.paper);
     }
     surface.fill({ x: 0, y: middle - 8, width: plot.x - 2, height: 16 }, theme.paper);
     paintLabel(surface, content, layout, index, Math.max(8, Math.min(window.height - 8, middle)), true);

@@ -19,6 +19,8 @@ export interface Player {
   seek(time: number): void;
 }
 
+const JUST = 0.001;
+
 /** `failed` is told why the browser does not play; `ended`, that the sound was played to its end. */
 export function createPlayer(
   events: { failed(reason: string): void; ended(): void },
@@ -53,7 +55,8 @@ export function createPlayer(
     const now = element.currentTime;
     if (stop !== null && now >= stop) {
       element.pause();
-      time.value = stop;
+      // Just before the end, which may be where the next word begins.
+      time.value = Math.max(0, stop - JUST);
       stop = null;
     } else time.value = now;
   }

@@ -85,7 +85,7 @@ export function createSpeech(
     },
     foot(props) {
       const { top, linear, theme, enlarged } = props;
-      const digits = linear ? 1 : 2;
+      const digits = linear ? 1 : top < 0.1 ? 3 : 2;
       const middle = linear ? top / 2 : top / 4;
       legend.element.title = linear ? "" : "Square-root scale, so that small weights can be told from none";
       legend.show(

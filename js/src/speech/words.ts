@@ -7,6 +7,10 @@ import { spanText } from "./timeline";
 
 export interface WordsEvents {
   play(word: number): void;
+  /** Space plays and pauses, as on the plot. */
+  toggle(): void;
+  /** Escape clears what is selected or pinned. */
+  leave(): void;
   /** A word is pointed at, by the pointer or the focus; null for none. */
   point(word: number | null): void;
 }
@@ -86,6 +90,12 @@ export function createWords(events: WordsEvents, signal: AbortSignal): WordList 
     (event) => {
       const index = indexOf(event.target);
       if (index === null || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === " " || event.key === "Escape") {
+        claim(event);
+        if (event.key === " ") events.toggle();
+        else events.leave();
+        return;
+      }
       const last = buttons.length - 1;
       const next = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: last }[event.key];
       if (next === undefined) return;
@@ -94,6 +104,9 @@ export function createWords(events: WordsEvents, signal: AbortSignal): WordList 
     },
     { signal },
   );
+
+  // Firefox presses a button when Space is released.
+  element.addEventListener("keyup", (event) => event.key === " " && event.preventDefault(), { signal });
 
   function setTabStop(index: number): void {
     for (const [i, button] of buttons.entries()) button.tabIndex = i === index ? 0 : -1;

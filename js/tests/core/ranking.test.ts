@@ -12,6 +12,15 @@ const order = (ranked: readonly Ranked[]) => ranked.map((entry) => entry.head.jo
 const ranks = (ranked: readonly Ranked[]) => ranked.map(rankText);
 
 describe("ranking", () => {
+  it("counts from the lowest value where lower is better, with the highest first all the same", () => {
+    const ranked = rankHeads(values, "lower");
+    expect(order(ranked)).toEqual(["11", "00", "10", "01"]);
+    expect(ranks(ranked)).toEqual(["3", "2", "1", "–"]);
+    expect(ranks(rankHeads([[2, 0, 0, 5]], "lower"))).toEqual(["4", "3", "1=", "1="]);
+    expect(standingText(ranked, [[1, 0]])).toBe("L1 H0: 0.100, rank 1 of 3");
+    expect([isFlat(ranked), isFlat(rankHeads([[1, 1, null]], "lower"))]).toEqual([false, true]);
+  });
+
   it("counts from the highest value, undefined last either way", () => {
     expect(order(rankHeads(values))).toEqual(["11", "00", "10", "01"]);
     expect(ranks(rankHeads(values))).toEqual(["1", "2", "3", "–"]);

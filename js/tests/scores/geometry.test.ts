@@ -1,7 +1,7 @@
 // Axes and dots of the scatter plot.
 // @vitest-environment node
 import { describe, expect, it } from "vitest";
-import { dotsOf, nextDot, niceScale, position } from "../../src/scores/geometry";
+import { dotsOf, nextDot, niceScale, position, scrollToColumn } from "../../src/scores/geometry";
 
 describe("scatter", () => {
   it("ends its axes at round numbers around all values", () => {
@@ -56,5 +56,19 @@ describe("scatter", () => {
         if (next !== null) seen.add(next);
       }
     expect(seen.size).toBe(4);
+  });
+});
+
+describe("the table of scores", () => {
+  // The column of the heads is 50 wide, and four scores of 100 follow it.
+  const columns = [50, 150, 250, 350].map((left) => ({ left, width: 100 }));
+  const scroll = (index: number, from: number) =>
+    scrollToColumn(columns, index, { scroll: from, before: 50, width: 280 });
+
+  it("scrolls so that a score is in sight and none is covered in part", () => {
+    expect([0, 1, 2, 3].map((index) => scroll(index, 0))).toEqual([0, 0, 100, 200]);
+    expect([0, 1, 2, 3].map((index) => scroll(index, 200))).toEqual([0, 0, 200, 200]);
+    // It was scrolled by hand, or the columns became wider.
+    expect(scroll(2, 130)).toBe(100);
   });
 });

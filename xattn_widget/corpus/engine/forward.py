@@ -30,7 +30,8 @@ class Results(NamedTuple):
 
 
 class _Masks(NamedTuple):
-    source: torch.Tensor  # [batch, source], True at tokens
+    source: torch.Tensor  # [batch, source], True at positions of the source
+    counted: torch.Tensor  # [batch, source], True at positions that scores count: not after the end of a sound
     target: torch.Tensor  # [batch, target], True at tokens
     source_special: torch.Tensor  # [batch, source], True at special tokens
     target_special: torch.Tensor  # [batch, target], True at special tokens
@@ -93,8 +94,10 @@ class Forward:
     def _make_masks(self, pairs: list[Pair]) -> _Masks:
         layout = self._job.layout
         source, source_special = _padded([pair.source.special() for pair in pairs])
+        counted = [row + [False] * (len(source[0]) - len(row)) for row in (pair.source.counted() for pair in pairs)]
         target, target_special = _padded([self._paired.target.special(pair.predicted) for pair in pairs])
-        lists = layout.mask(source, True), target, layout.mask(source_special, True), target_special
+        sources = (layout.mask(source, True), layout.mask(counted, True))
+        lists = *sources, target, layout.mask(source_special, True), target_special
         return _Masks(*(torch.tensor(flags, device=self._model.device) for flags in lists))
 
     def _before_head(self, scope: Scope, run: Callable[..., Any], *args: Any) -> Any:
@@ -107,7 +110,7 @@ class Forward:
     def _listen(self, call: CrossAttentionCall) -> None:
         if self._masks is None:  # generating
             return
-        weights = self._checked(call)
+        weights = self._cropped(self._checked(call))
         inputs = {name: getattr(call, name)[:, None] for name in self._captured}
         layer = _Layers(weights[:, None], inputs)
         if not all(self._job.layered):
@@ -150,6 +153,14 @@ class Forward:
             )
         return weights
 
+    def _cropped(self, weights: torch.Tensor) -> torch.Tensor:
+        """The weights without positions that do not count, each row divided by its sum over the others."""
+        assert self._masks is not None
+        if not self._paired.source.hears or torch.equal(self._masks.counted, self._masks.source):
+            return weights
+        kept = torch.where(self._masks.counted[:, None, None], weights, 0.0)
+        return kept / kept.sum(-1, keepdim=True)
+
     def _outside(self, weights: torch.Tensor) -> float:
         """The most weight that any row has outside the columns of its own sentence."""
         assert self._masks is not None
@@ -164,7 +175,7 @@ class Forward:
         """``[batch, layers, heads]`` float32 values of one score."""
         return score.compute(
             layers.weights,
-            masks.source,
+            masks.counted,
             masks.target,
             source_special=masks.source_special,
             target_special=masks.target_special,

@@ -47,7 +47,7 @@ class Prepared:
     batches: list[list[Sentence]]
     errors: list[str | None]  # one per row
     targets: list[str | None]  # texts; generated ones are filled in later
-    lengths: Any = field(repr=False)  # [rows, 2] tokens of source and target, -1 where there are none
+    lengths: Any = field(repr=False)  # [rows, 2] counted positions of source and target, -1 where there are none
     worked: bool = False  # whether any forward has succeeded
     failures: list[type] = field(default_factory=list)  # the errors of sentences that failed alone
 
@@ -72,7 +72,8 @@ class Worker(Block["Worker"]):
         lengths = np.full((len(window.rows), 2), -1, dtype=np.int32)
         model, (source_limit, target_limit) = self._paired, self._job.limits
         read_sources = partial(model.source.try_read, limit=source_limit)
-        sources = _read([row.source for row in window.rows], "source", read_sources, errors)
+        given: list[Any] = [row.recording if model.source.hears else row.source for row in window.rows]
+        sources = _read(given, "source", read_sources, errors)
         targets = {}
         if self._job.generation is None:
             read_targets = partial(model.target.try_encode, limit=target_limit)
@@ -81,7 +82,7 @@ class Worker(Block["Worker"]):
         for place, error in enumerate(errors):
             if error is None:
                 sentence = Sentence(place, sources[place], targets.get(place))
-                lengths[place] = len(sentence.source), len(sentence.target or ())
+                lengths[place] = sum(sentence.source.counted()), len(sentence.target or ())
                 sentences.append(sentence)
         return Prepared(window, self._cut(sentences), errors, [row.target for row in window.rows], lengths)
 
@@ -111,11 +112,14 @@ class Worker(Block["Worker"]):
         )
 
     def _cut(self, sentences: list[Sentence]) -> list[list[Sentence]]:
-        # A generated target is assumed to be as long as its source.
-        sides = [(len(sentence.source), len(sentence.target or sentence.source)) for sentence in sentences]
+        # A generated target is assumed to be as long as its source, or as targets can be.
+        longest = self._job.limits[1]
+        widths = [(len(sentence.source), len(sentence.target or sentence.source)) for sentence in sentences]
+        sides = [(source, target if longest is None else min(target, longest)) for source, target in widths]
+        one_by_one = depends_on_batch(self._model) or not self._paired.source.batches
         batches = cut_batches(
             np.array(sides).reshape(-1, 2),
-            1 if depends_on_batch(self._model) else self._job.batch_tokens,
+            1 if one_by_one else self._job.batch_tokens,
             CPU_OVERHEAD if self._model.device.type == "cpu" else ACCELERATOR_OVERHEAD,
             generated=self._job.generation is not None,
         )
@@ -187,12 +191,12 @@ class Worker(Block["Worker"]):
 
 
 def _read(
-    texts: list[str | None], side: str, read: Callable[[list[str]], Sequence[Item | str]], errors: list[str | None]
+    given: list[Any], side: str, read: Callable[[list[Any]], Sequence[Item | str]], errors: list[str | None]
 ) -> dict[int, Item]:
-    """The results of ``read`` for the texts, by place; for a text that it cannot read, ``errors`` gets the reason."""
+    """The results of ``read`` by place; for a text or recording that it cannot read, ``errors`` gets the reason."""
     items = {}
-    for places in _by_size([place for place, error in enumerate(errors) if error is None], texts):
-        for place, item in zip(places, read([texts[place] or "" for place in places]), strict=True):
+    for places in _by_size([place for place, error in enumerate(errors) if error is None], given):
+        for place, item in zip(places, read([given[place] for place in places]), strict=True):
             if isinstance(item, str):
                 errors[place] = f"{side} {item}"
             else:
@@ -200,12 +204,12 @@ def _read(
     return items
 
 
-def _by_size(places: list[int], texts: list[str | None]) -> Iterator[list[int]]:
+def _by_size(places: list[int], given: list[Any]) -> Iterator[list[int]]:
     """The places in groups that are encoded at a time: encodings take a hundred times the memory of their text."""
     piece, characters = list[int](), 0
     for place in places:
         piece.append(place)
-        characters += len(texts[place] or "")
+        characters += len(given[place]) if isinstance(given[place], str) else 0
         if characters >= _CHARACTERS_AT_ONCE:
             yield piece
             piece, characters = [], 0

@@ -68,7 +68,7 @@ def _survey_group(file: Any, chunks: list[Chunk], paths: Sequence[tuple[str, ...
                 count = 0
             elif page.values > 0:
                 count = min(count, max(1, _BATCH_BYTES * page.values // max(1, page.size)))
-        if chunk.path == paths[0]:
+        if chunk.path[: len(paths[0])] == paths[0]:  # a recording's column has several parts
             rows = values
     return rows, count
 

@@ -104,7 +104,7 @@ def read_series(data: Any, columns: Sequence[Column], limit: int) -> Callable[[]
     if _has(data, "to_frame"):  # polars 1.10 exports a series of categories incorrectly, but not a frame with it
         data = pa.table(data.to_frame()).column(0)
     column = pa.chunked_array([data] if isinstance(data, pa.Array) else data)
-    if not is_text(column.type):
+    if columns[0].text and not is_text(column.type):
         raise no_text(None, where, str(column.type))
     return lambda: (Plain((cell,)) for chunk in column.chunks for cell in _cells(chunk, limit))
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from xattn_widget.corpus.sources.cells import (
@@ -24,6 +25,14 @@ from xattn_widget.corpus.sources.cells import (
 )
 from xattn_widget.corpus.sources.files import is_file, read_file
 from xattn_widget.corpus.sources.frames import can_be_read_again, is_frame, is_series, read_frame, read_series
+from xattn_widget.corpus.sources.recordings import (
+    SOUND_SUFFIXES,
+    content,
+    is_recording,
+    listing_folder,
+    read_recording,
+    size,
+)
 
 # The most characters of a window: memory holds several copies of its text, and its tokens.
 _WINDOW_CHARACTERS = 32 * 2**20
@@ -33,12 +42,17 @@ _ENDED = object()
 
 
 class Row(NamedTuple):
-    """One input. ``error`` says why it cannot be scored; the readable part of its text is kept nevertheless."""
+    """One input. ``error`` says why it cannot be scored; the readable part of its text is kept nevertheless.
+
+    The source of a model that reads sound is the name of a recording. ``recording`` is its absolute path, or the
+    recording itself if it is in memory.
+    """
 
     id: str | None
     source: str | None
     target: str | None
     error: str | None
+    recording: Any = None
 
 
 @dataclass(frozen=True)
@@ -50,12 +64,14 @@ class Rows:
         once: whether they can be read only once, as from an iterator.
         with_targets: whether the rows have targets.
         with_ids: whether the rows have ids of their own.
+        folder: the folder that the paths of recordings are relative to; None for text.
     """
 
     read: Callable[[], Iterator[Row]]
     once: bool
     with_targets: bool
     with_ids: bool
+    folder: str | None = None
 
 
 class Survey(NamedTuple):
@@ -84,16 +100,27 @@ def open_rows(
     target_column: str | int | None = None,
     id_column: str | int | None = None,
     max_record_bytes: int = MAX_RECORD_BYTES,
+    hears: bool = False,
 ) -> Rows:
     """The rows of sources and targets of any kind; see :func:`xattn_widget.score_corpus`.
+
+    With ``hears``, sources are recordings, and so is the path of a sound file.
 
     Raises:
         OSError: a path is not a file.
         TypeError: an argument holds no sentences, or a column is neither a name nor a number.
         ValueError: a column does not exist or holds no text, or sources and targets have different lengths.
     """
+    if hears and is_file(sources) and str(sources).lower().endswith(SOUND_SUFFIXES):
+        sources = [sources]
+    if hears and is_file(sources) and Path(sources).is_dir():
+        raise IsADirectoryError(
+            f"{sources} is a folder: pass its recordings as a list, such as "
+            f"sorted(Path({str(sources)!r}).glob('*.wav'))"
+        )
+    folder = listing_folder(sources) if hears else None
     _check_lengths(sources, targets)
-    source = Column("source_column", source_column, "source")
+    source = Column("source_column", source_column, "source", text=not hears)
     target = Column("target_column", target_column, "target")
     columns = [source]
     if targets is None and target_column is not None:
@@ -110,12 +137,17 @@ def open_rows(
     def read() -> Iterator[Row]:
         given = iter(right()) if right else None
         pairs = ((cells, None) for cells in left()) if given is None else _in_step(left(), given)
-        for cells, other in pairs:
+        for number, (cells, other) in enumerate(pairs):
             broken = next((side for side in (cells, other) if isinstance(side, Broken)), None)
             if broken is not None:
                 yield Row(None, None, None, str(broken))
                 continue
-            text, error = _text(cells[0], "source")
+            recording = None
+            if folder is None:
+                text, error = _text(cells[0], "source")
+            else:
+                text, recording, error = read_recording(cells[0], folder)
+                text = f"recording {number}" if text is None and error is None else text
             given_id = other_text = None
             if other is not None or targets_beside:
                 other_text, target_error = _text(other[0] if other is not None else cells[1], "target")
@@ -123,13 +155,14 @@ def open_rows(
             if id_column is not None:
                 plain = isinstance(cells[-1], str | bytes) or is_missing(cells[-1])
                 given_id = _text(cells[-1] if plain else str(cells[-1]), "id")[0]
-            yield _within(Row(given_id, text, other_text, error), max_record_bytes)
+            yield _within(Row(given_id, text, other_text, error, recording), max_record_bytes)
 
     return Rows(
         read,
         once=not all(side is None or _can_be_read_again(side) for side in (sources, targets)),
         with_targets=right is not None or targets_beside,
         with_ids=id_column is not None,
+        folder=folder,
     )
 
 
@@ -175,7 +208,7 @@ def _cut(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
 
 
 def _characters(row: Row) -> int:
-    return len(row.source or "") + len(row.target or "")
+    return len(row.source or "") + len(row.target or "") + size(row.recording)
 
 
 def _within(row: Row, limit: int) -> Row:
@@ -187,7 +220,9 @@ def _within(row: Row, limit: int) -> Row:
 
 
 def _bytes(row: Row) -> bytes:
-    return repr(tuple(row)).encode()
+    texts = repr(row[:4]).encode()
+    # A file is identified by its path as it was written: its folder may have been moved.
+    return texts if row.recording is None or isinstance(row.recording, str) else texts + content(row.recording)
 
 
 def _check_lengths(sources: Any, targets: Any) -> None:
@@ -241,7 +276,7 @@ def _reader(data: Any, columns: Sequence[Column], what: str, limit: int) -> Call
 
 
 def _item(item: Any, columns: Sequence[Column], what: str) -> Cells:
-    if isinstance(item, dict):
+    if isinstance(item, dict) and (columns[0].text or not is_recording(item)):
         return pick(item, columns, what)
     refuse_columns(columns, f"{what} holds plain {type(item).__name__}")
     return Plain((item,))

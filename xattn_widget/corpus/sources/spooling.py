@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ import pyarrow.parquet as pq
 
 from xattn_widget.corpus.sources.rows import Row, Rows, cut_windows
 
-_SCHEMA = pa.schema([(name, pa.string()) for name in Row._fields])
+_TEXTS = Row._fields[:4]
+_SCHEMA = pa.schema([*((name, pa.string()) for name in _TEXTS), ("recording", pa.binary())])
 _GROUP_ROWS = 4096
 
 
@@ -25,7 +27,9 @@ def spooled(rows: Rows) -> Iterator[Rows]:
         path = Path(folder, "rows.parquet")
         with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
             for window in cut_windows(rows.read(), _GROUP_ROWS):
-                writer.write_table(pa.table(list(zip(*window.rows, strict=True)), schema=_SCHEMA))
+                texts = [[row[place] for row in window.rows] for place in range(len(_TEXTS))]
+                recordings = [None if row.recording is None else pickle.dumps(row.recording) for row in window.rows]
+                writer.write_table(pa.table([*texts, recordings], schema=_SCHEMA))
 
         def read() -> Iterator[Row]:
             with pq.ParquetFile(path) as file:
@@ -34,6 +38,7 @@ def spooled(rows: Rows) -> Iterator[Rows]:
                 ):  # each is as large as a window, which has few rows if they are long
                     columns = file.read_row_group(group, use_threads=False).columns
                     for cells in zip(*(column.to_pylist() for column in columns), strict=True):
-                        yield Row(*cells)
+                        row = Row(*cells)
+                        yield row if row.recording is None else row._replace(recording=pickle.loads(row.recording))
 
         yield replace(rows, read=read, once=False)

@@ -20,10 +20,15 @@ from xattn_widget.messages.tables import RESULT, SCORED
 METADATA = SCORED
 
 
-def make_schema(job: Job, description: dict[str, Any]) -> pa.Schema:
+def make_schema(job: Job, description: dict[str, Any], folder: str | None = None) -> pa.Schema:
     """The table's schema, with everything needed to reproduce the numbers in its metadata.
 
     The field of each score also has its signature and direction in its own metadata.
+
+    Args:
+        job: the job.
+        description: what makes it the same job.
+        folder: the folder that the paths of recordings are relative to; None for text.
     """
     kind = pa.fixed_shape_tensor(pa.float32(), job.shape, dim_names=["layer", "head"])
     signatures = job.signatures
@@ -31,7 +36,7 @@ def make_schema(job: Job, description: dict[str, Any]) -> pa.Schema:
         pa.field("id", pa.string() if job.with_ids else pa.int64()),
         pa.field("source", pa.string()),
         pa.field("target", pa.string()),
-        pa.field("source_length", pa.int32(), metadata={"unit": "tokens"}),
+        pa.field("source_length", pa.int32(), metadata={"unit": "positions" if job.hears else "tokens"}),
         pa.field("target_length", pa.int32(), metadata={"unit": "tokens"}),
     ]
     fields += [
@@ -42,7 +47,13 @@ def make_schema(job: Job, description: dict[str, Any]) -> pa.Schema:
     fields.append(pa.field("error", pa.string()))
     layers, heads = job.shape
     content = {"version": __version__, "layers": layers, "heads": heads, "signatures": signatures, "job": description}
-    return with_info(pa.schema(fields), content)
+    return with_info(pa.schema(fields), content | ({} if folder is None else {"folder": folder}))
+
+
+def recordings_folder(table: pa.Table) -> str | None:
+    """The folder that the sources of a table, which are paths of recordings, are relative to; None for sentences."""
+    folder = table_info(table).get("folder")
+    return folder if isinstance(folder, str) else None
 
 
 def with_info(schema: pa.Schema, content: dict[str, Any]) -> pa.Schema:
@@ -71,10 +82,17 @@ def corpus_info(table: pa.Table | pa.Schema | str | PathLike[str]) -> dict[str, 
     return info
 
 
-def result_table(table: pa.Table, about: str) -> pa.Table:
-    """A table that was made from a scored one, marked as such; ``about`` says what it is, for people."""
-    content = json.dumps({"version": __version__, "about": about}, ensure_ascii=False)
-    return table.replace_schema_metadata((table.schema.metadata or {}) | {RESULT: content.encode()})
+def result_table(table: pa.Table, about: str, folder: str | None = None) -> pa.Table:
+    """A table that was made from a scored one, marked as such.
+
+    Args:
+        table: the table.
+        about: what it is, for people.
+        folder: the folder that the paths of recordings are relative to; None for text.
+    """
+    info = {"version": __version__, "about": about} | ({} if folder is None else {"folder": folder})
+    content = json.dumps(info, ensure_ascii=False).encode()
+    return table.replace_schema_metadata((table.schema.metadata or {}) | {RESULT: content})
 
 
 def table_info(table: pa.Table) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -32,6 +32,7 @@ class SoundSide(SourceSide):
     family: SpeechFamily
     mel_padding: MelPadding = "model"
     limit: int | None = None
+    hears = True
 
     @property
     def reader(self) -> Any:
@@ -91,18 +92,36 @@ class SoundSide(SourceSide):
         return sources
 
     def try_read(self, items: Sequence[Any], limit: int | None) -> list[SoundSource | str]:
-        """For each recording, as users pass one, its source, or the reason why it cannot be run."""
-        found: list[SoundSource | str] = []
-        for item in items:
-            try:
-                [opened], _ = self.collect(item)
-                source = self._source(opened, truncation=False)
-            except (OSError, TypeError, ValueError, ImportError) as error:
-                found.append(f"cannot be read: {error}")
-                continue
-            too_long = limit is not None and len(source) > limit
-            found.append(f"has {len(source)} positions, the limit is {limit}" if too_long else source)
-        return found
+        """For each recording, as users pass one, its source, or the reason why it cannot be run.
+
+        The sources hold features alone, because samples and pictures, which records need, take more memory.
+
+        Raises:
+            ImportError: a library that reads or resamples sound is not installed, so that no recording can be read.
+        """
+        return [self._try_source(item, limit) for item in items]
+
+    def _try_source(self, item: Any, limit: int | None) -> SoundSource | str:
+        try:
+            opened, _ = self.collect(item)
+            if len(opened) != 1:
+                return f"is {len(opened)} recordings, expected one: list each in a row of its own"
+            item = opened[0]
+            if isinstance(item, Recording) and self.is_long(item):
+                assert self.family.window is not None
+                most = f"{self.family.window / self.family.rate:g} s"
+                return (
+                    f"is too long: it has {item.seconds:.1f} s, and one forward of this model "
+                    f"({self.family.name}) reads at most {most}. Cut it into parts of at most {most}"
+                )
+            source = self._source(item, truncation=False)
+        except FileNotFoundError as error:
+            return f"cannot be found: {error}"
+        except (OSError, TypeError, ValueError) as error:
+            return f"cannot be read: {error}"
+        if limit is not None and len(source) > limit:
+            return f"has {len(source)} positions, the limit is {limit}"
+        return replace(source, samples=None, features=replace(source.features, picture=None))
 
     def read_again(self, record: AttentionData) -> SoundSource:
         """The source that a record was made from.

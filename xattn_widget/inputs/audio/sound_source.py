@@ -85,6 +85,10 @@ class SoundSource(Source):
         sounding = self.family.sounding(self.features)
         return [position >= sounding for position in range(len(self))]
 
+    def counted(self) -> list[bool]:
+        """For each position whether it hears the sound."""
+        return [not after for after in self.special()]
+
     def axis(self) -> Axis:
         """The axis of its positions, whose places are seconds from the beginning of the sound."""
         count, special = len(self), self.special()

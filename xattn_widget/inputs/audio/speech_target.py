@@ -64,14 +64,28 @@ class WhisperTarget(SpeechTarget):
         The model detects the language of a sound, as its ``generate`` does.
         """
         rows = self.encode(sentences, truncation)
-        config = self.model.generation_config
-        if not getattr(config, "is_multilingual", False) or getattr(self.tokenizer, "language", None) is not None:
+        if not self._detects_language:
             return rows
+        config = self.model.generation_config
         task = config.task_to_id[getattr(self.tokenizer, "task", None) or "transcribe"]
         rows = [[language, task, *ids] for language, ids in zip(self._languages(sources), rows, strict=True)]
         if truncation and self.limit is not None:
             return [ids if len(ids) <= self.limit else [*ids[: self.limit - 1], ids[-1]] for ids in rows]
         return rows
+
+    def check_alone(self) -> None:
+        """Raise a ValueError if the language of a target would have to be detected in its sound."""
+        if self._detects_language:
+            raise ValueError(
+                "this Whisper is multilingual, and its tokenizer does not say in which language the targets are: call "
+                "processor.tokenizer.set_prefix_tokens(language=..., task=...), such as language='german' and "
+                "task='transcribe'"
+            )
+
+    @property
+    def _detects_language(self) -> bool:
+        is_multilingual = getattr(self.model.generation_config, "is_multilingual", False)
+        return is_multilingual and getattr(self.tokenizer, "language", None) is None
 
     @torch.no_grad()
     def _languages(self, sources: Sequence[Source]) -> list[int]:

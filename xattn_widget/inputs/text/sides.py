@@ -62,6 +62,9 @@ class Side:
         """
         return self.encode(sentences, truncation)
 
+    def check_alone(self) -> None:
+        """Raise a ValueError if the ids of a target can be known only together with its source."""
+
     def try_encode(self, sentences: list[str], limit: int | None) -> list[list[int] | str]:
         """For each sentence its ids, without padding, or the reason why it cannot be run."""
         return try_encode(self.tokenizer, sentences, self.name, limit, self.embedded)

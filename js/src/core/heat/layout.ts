@@ -31,6 +31,8 @@ const LARGEST_CELL: Cell = { width: 64, height: 40 };
 /** Cells of a map that is enlarged for reading: every row and column has its label. */
 const READABLE: Cell = { width: 26, height: 18 };
 export const LABEL_PITCH = 15;
+/** The borders of a map, left and right. */
+const FRAME = 2;
 /** Half a label's height: how close its center may come to the edge. */
 export const LABEL_EDGE = 6;
 /** From this size on, cells carry their numbers. */
@@ -64,6 +66,11 @@ export function heatLayout(rows: number, columns: number, space: HeatSpace, enla
 /** The narrowest column of a source: the hundreds of positions of a sound are seen as a whole. */
 export function narrowestColumn(kinds: readonly AxisKind[]): number {
   return kinds.includes("audio") ? 0.1 : 1;
+}
+
+/** The width of columns that all have labels, with the borders of the map and what is left free beside them. */
+export function labeledWidth(columns: number): number {
+  return 2 + FRAME + columns * LABEL_PITCH;
 }
 
 /** Whether enlarging would make anything larger. */

@@ -6,7 +6,7 @@ import { claim, gridMove } from "../keyboard";
 import { PALETTE } from "../palette";
 import { canvasSurface, type Font, type Surface } from "../surface";
 import type { Units } from "../units";
-import { cellAt, type HeatLayout, heatLayout, narrowestColumn, scrollTo } from "./layout";
+import { cellAt, type HeatLayout, heatLayout, labeledWidth, narrowestColumn, scrollTo } from "./layout";
 import { type HeatContent, type HeatWindow, paintCross, paintHeat } from "./paint";
 
 export type At = readonly [target: number, source: number];
@@ -35,8 +35,12 @@ export interface HeatPane {
   /** Scrolls a row and a column, or one of them, into the middle: always, or only where they are out of sight. */
   center(row: number | null, column: number | null, always: boolean): void;
   layout(): HeatLayout | null;
+  /** The width in which a map shows the label of every column. */
+  widthFor(content: Pick<HeatContent, "source" | "target">): number;
 }
 
+/** The room of the labels of rows: at most this, and at least the second where a quarter of the map is less. */
+const [MOST_LEFT, LEAST_LEFT] = [130, 64];
 /** Number of label lists whose widths are cached: enough for a map and the maps beside it. */
 const MEASURED = 5;
 
@@ -86,17 +90,21 @@ export function createHeatPane(
     return Math.min(most, width);
   }
 
-  function layOut(): void {
-    if (!props) return;
+  function readFont(): void {
     const style = getComputedStyle(element);
     font = { family: style.fontFamily, size: Number.parseFloat(style.fontSize) || PALETTE.sizes.text };
+  }
+
+  function layOut(): void {
+    if (!props) return;
+    readFont();
     const width = element.clientWidth || 600;
     const all = [props, ...(props.beside ?? [])];
     const most = (sizes: number[]) => sizes.reduce((a, b) => Math.max(a, b), 0);
     const space = {
       width,
       height: tallest - 2,
-      leftLabels: widest(props.target, Math.min(130, width / 4)),
+      leftLabels: widest(props.target, Math.min(MOST_LEFT, Math.max(LEAST_LEFT, width / 4))),
       topLabels: most(all.map(({ source }) => widest(source, 110))),
       narrowest: narrowestColumn(props.source.kinds),
       rowsBeside: most(all.map(({ target }) => target.labels.length)),
@@ -240,5 +248,11 @@ export function createHeatPane(
       paint();
     },
     layout: () => layout,
+    widthFor({ source, target }) {
+      readFont();
+      const columns = labeledWidth(source.labels.length);
+      // A third of the columns is a quarter of the map.
+      return columns + widest(target, Math.min(MOST_LEFT, Math.max(LEAST_LEFT, Math.ceil(columns / 3))));
+    },
   };
 }
