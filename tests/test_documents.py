@@ -48,8 +48,9 @@ def test_the_code_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def _replace_pretrained(monkeypatch: pytest.MonkeyPatch, model_class: str, reader_class: str, pair: Any) -> None:
     """Let these classes of transformers load the model and the tokenizer or processor of ``pair``."""
-    for name, stand_in in zip((model_class, reader_class), pair, strict=True):
-        monkeypatch.setattr(getattr(transformers, name), "from_pretrained", lambda *_, stand_in=stand_in, **__: stand_in)
+    model, reader = pair
+    monkeypatch.setattr(getattr(transformers, model_class), "from_pretrained", lambda *_, **__: model)
+    monkeypatch.setattr(getattr(transformers, reader_class), "from_pretrained", lambda *_, **__: reader)
 
 
 EXAMPLES = [name for name in xattn_widget.__all__ if ">>> " in (inspect.getdoc(getattr(xattn_widget, name)) or "")]
