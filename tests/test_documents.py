@@ -9,9 +9,11 @@ import subprocess
 import sys
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pytest
 import transformers
+from speech_processors import speech_pair, write_sound
 
 import xattn_widget
 from xattn_widget import load_demo
@@ -25,17 +27,30 @@ DOCUMENTS = [path for path in PAGES if BLOCK.search(path.read_text(encoding="utf
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
 def test_the_code_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The blocks of a document run in order and in one namespace, with the demo model instead of those of a hub."""
+    """The blocks of a document run in order and in one namespace, with small models instead of those of a hub.
+
+    For text it is the demo model. For speech it is a Whisper with random weights and a window of 2 s, so that a
+    recording of 3 s is a long one.
+    """
     monkeypatch.chdir(tmp_path)
-    model, tokenizer = load_demo()
-    monkeypatch.setattr(transformers.AutoModelForSeq2SeqLM, "from_pretrained", lambda *_, **__: model)
-    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda *_, **__: tokenizer)
+    _replace_pretrained(monkeypatch, "AutoModelForSeq2SeqLM", "AutoTokenizer", load_demo())
     text = path.read_text(encoding="utf-8")
+    if "AutoModelForSpeechSeq2Seq" in text:
+        _replace_pretrained(monkeypatch, "AutoModelForSpeechSeq2Seq", "AutoProcessor", speech_pair("whisper"))
+        write_sound(tmp_path / "jfk.flac", seconds=1.9)
+        write_sound(tmp_path / "interview.mp3", seconds=3.0)
     names: dict[str, object] = {"__name__": "__main__"}
     for found in BLOCK.finditer(text):
         # The block starts at its line in the document, which a traceback then names.
         line = text.count("\n", 0, found.start(1))
         exec(compile("\n" * line + found[1], str(path), "exec"), names)
+
+
+def _replace_pretrained(monkeypatch: pytest.MonkeyPatch, model_class: str, reader_class: str, pair: Any) -> None:
+    """Let these classes of transformers load the model and the tokenizer or processor of ``pair``."""
+    model, reader = pair
+    monkeypatch.setattr(getattr(transformers, model_class), "from_pretrained", lambda *_, **__: model)
+    monkeypatch.setattr(getattr(transformers, reader_class), "from_pretrained", lambda *_, **__: reader)
 
 
 EXAMPLES = [name for name in xattn_widget.__all__ if ">>> " in (inspect.getdoc(getattr(xattn_widget, name)) or "")]
