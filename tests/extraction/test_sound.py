@@ -148,3 +148,10 @@ def test_truncation_reads_the_first_window(whisper, tokenizer):
     cut = extract(whisper.model, whisper.extractor, samples, "a", target_tokenizer=tokenizer, truncation=True)
     direct = extract(whisper.model, whisper.extractor, samples[:WINDOW], "a", target_tokenizer=tokenizer)
     assert torch.equal(cut.weights, direct.weights)
+
+
+def test_a_long_recording_of_a_model_without_windows_is_refused(tokenizer):
+    ids = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 0}
+    model, extractor = speech_model("cohere_asr", len(tokenizer), **ids)
+    with pytest.raises(ValueError, match=r"reads at most 35 s. Cut the recording"):
+        extract(model, extractor, np.zeros(36 * RATE, np.float32), target_tokenizer=tokenizer)

@@ -103,6 +103,8 @@ def test_windows_are_made_when_they_are_asked_for_and_written_once(whisper, monk
     assert not written
     first = next(iter(records))
     assert len(written) == 1
+    assert [record.sound.offset for record in records[:1]] == [0.0]
+    assert len(written) == 1
     assert torch.equal(first.weights, records[0].weights)
     count = len(records)
     assert len(written) == count

@@ -263,7 +263,7 @@ def test_a_processor_of_another_model_is_refused(whisper):
         speech_family(model, tf.Wav2Vec2FeatureExtractor())
     with pytest.raises(ValueError, match=r"WhisperFeatureExtractor.*makes input_features.*reads input_values"):
         speech_family(speech_model("moonshine").model, extractor)
-    with pytest.raises(TypeError, match=r"processor or a feature extractor.*got str"):
+    with pytest.raises(TypeError, match=r"processor, or with a feature extractor.*got str"):
         speech_family(model, "openai/whisper-tiny")
     assert not reads_sound(tiny("bart"))
     with pytest.raises(ValueError, match=r"BartForConditionalGeneration.*not a speech model"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, overload
@@ -98,8 +99,14 @@ class WindowRecords(Sequence[CrossAttention]):
     def __getitem__(self, index: slice) -> list[CrossAttention]: ...
 
     def __getitem__(self, index: int | slice) -> CrossAttention | list[CrossAttention]:
-        """One record, or a list of several. A window that is not known yet is transcribed after those before it."""
+        """One record, or a list of several. A window that is not known yet is transcribed after those before it.
+
+        A slice from the beginning forward to a number transcribes no more than it needs.
+        """
         if isinstance(index, slice):
+            start, stop, step = index.start or 0, index.stop, index.step or 1
+            if stop is not None and min(start, stop) >= 0 and step > 0:
+                return list(itertools.islice(self, start, stop, step))
             return [self._record(number) for number in range(*index.indices(len(self)))]
         return self._record(index if index >= 0 else len(self) + index)
 

@@ -66,7 +66,10 @@ class SoundSide(SourceSide):
         return list(found), single
 
     def is_long(self, item: Recording | SoundSource) -> bool:
-        """Whether an item is too long for one forward."""
+        """Whether an item is too long for one forward of a model that reads long recordings in windows."""
+        return isinstance(self.family, WhisperFamily) and self._exceeds(item)
+
+    def _exceeds(self, item: Recording | SoundSource) -> bool:
         window = self.family.window
         return window is not None and isinstance(item, Recording) and item.length > window
 
@@ -151,15 +154,20 @@ class SoundSide(SourceSide):
         if isinstance(item, SoundSource):
             return item
         length = item.length
-        if self.is_long(item):
+        if self._exceeds(item):
             window = self.family.window
             assert window is not None
             if not truncation:
                 name, most = (f" {item.name!r}" if item.name else ""), window / self.family.rate
+                windows = (
+                    "Without a target, extract reads it window by window. With a target, cut"
+                    if self.is_long(item)
+                    else "Cut"
+                )
                 raise ValueError(
                     f"the recording{name} has {item.seconds:.1f} s, and one forward of this model ({self.family.name}) "
-                    f"reads at most {most:g} s. Without a target, extract reads it window by window. With a target, "
-                    f"cut the recording into parts, or pass truncation=True to read its first {most:g} s alone"
+                    f"reads at most {most:g} s. {windows} the recording into parts, or pass truncation=True to read its "
+                    f"first {most:g} s alone"
                 )
             length = window
         return SoundSource.from_samples(self.family, item.read(0, length), mel_padding=self.mel_padding)

@@ -15,9 +15,10 @@ def spell(processor: Any) -> Any:
     the transcript in this form and choose heads for each recording by ``alignment_norm``. Characters that the
     vocabulary does not have as one token take several, one for each byte.
 
-    Example:
-        >>> record = extract(model, spell(processor), audio, "The birch canoe slid on the planks")
-        >>> record.score("alignment_norm")
+    Example::
+
+        record = extract(model, spell(processor), audio, "The birch canoe slid on the planks")
+        record.score("alignment_norm")
 
     A target in this form is not what the model would write: its log-probabilities are low. Generated targets are tokens
     as usual. Whisper reads at most 448 tokens, which is about 30 seconds of English in this form.
