@@ -24,8 +24,10 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import itertools
+import math
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +40,7 @@ RATE = 16_000  # that speech models read
 SILENCE = 0.5  # seconds before and after each sentence
 
 # Heads that fit one voice may not fit another: voice, words per minute and pitch (0 to 99) alternate.
-VOICES = ("en-us", "en-gb", "en-us", "en-gb-x-rp")
+VOICES = ("en-us", "en", "en-us", "en-gb-x-rp")
 SPEEDS = (130, 150, 165)
 PITCHES = (35, 50, 65, 45)
 
@@ -104,6 +106,23 @@ class _Spoken(NamedTuple):
     phonemes: list[tuple[int, str]]  # sample, name
 
 
+@cache  # espeak-ng hangs when it is started again in the same process
+def _library() -> tuple[ctypes.CDLL, int]:
+    """The library, and the rate of its samples."""
+    try:
+        library = ctypes.CDLL(ctypes.util.find_library("espeak-ng") or "libespeak-ng.so.1")
+    except OSError as error:
+        raise EspeakMissingError(
+            f"the library of espeak-ng cannot be loaded ({error}); install it, for example with "
+            "`apt-get install libespeak-ng1` or `brew install espeak-ng`"
+        ) from None
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    rate = library.espeak_Initialize(_RETRIEVAL, 0, None, _PHONEME_EVENTS)
+    if rate <= 0:
+        raise EspeakMissingError(f"espeak-ng does not start (error {rate}): are its data files (espeak-ng-data) there?")
+    return library, rate
+
+
 class Espeak:
     """The library of espeak-ng, from which speech and its events are retrieved.
 
@@ -112,20 +131,7 @@ class Espeak:
     """
 
     def __init__(self) -> None:
-        name = ctypes.util.find_library("espeak-ng") or "libespeak-ng.so.1"
-        try:
-            self._library = ctypes.CDLL(name)
-        except OSError as error:
-            raise EspeakMissingError(
-                f"the library of espeak-ng cannot be loaded ({error}); install it, for example with "
-                "`apt-get install libespeak-ng1` or `brew install espeak-ng`"
-            ) from None
-        self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-        self.rate = self._library.espeak_Initialize(_RETRIEVAL, 0, None, _PHONEME_EVENTS)
-        if self.rate <= 0:
-            raise EspeakMissingError(
-                f"espeak-ng does not start (error {self.rate}): is its data (espeak-ng-data) there?"
-            )
+        self._library, self.rate = _library()
 
     def speak(
         self, text: str, voice: str = "en-us", words_per_minute: int = 150, pitch: int = 50
@@ -178,14 +184,14 @@ class Espeak:
         def receive(samples: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]) -> int:
             if samples and count > 0:
                 chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
-            for index in itertools.count():
-                event = events[index]
-                if event.type == _LIST_END:
-                    return 0
+            index = 0
+            while (event := events[index]).type != _LIST_END:
+                index += 1
                 if event.type == _WORD:
                     words.append((event.sample, event.text_position - 1))
                 elif event.type == _PHONEME:
                     phonemes.append((event.sample, event.id.string.decode(errors="replace")))
+            return 0  # go on
 
         callback = _CALLBACK(receive)  # kept until the speech is complete
         self._library.espeak_SetSynthCallback(callback)
@@ -225,13 +231,11 @@ def _end(spoken: _Spoken, start: int, following: int) -> int | None:
 
 
 def _resampled(samples: np.ndarray, rate: int) -> np.ndarray:
-    from math import gcd
-
     from scipy.signal import resample_poly
 
     around = np.zeros(round(SILENCE * rate), np.float32)
     padded = np.concatenate([around, samples, around])
-    divisor = gcd(rate, RATE)
+    divisor = math.gcd(rate, RATE)
     return resample_poly(padded, RATE // divisor, rate // divisor).astype(np.float32)
 
 
