@@ -57,7 +57,7 @@ def test_the_axis_is_time(record):
     positions = len(samples) // 160 // 2
     assert record.weights.shape[-1] == 1500
     assert list(record.source.outside) == [position >= positions for position in range(1500)]
-    np.testing.assert_allclose(record.source.places[:, 0], STEP * np.arange(1500), atol=1e-6)
+    np.testing.assert_allclose(np.array(record.source.places)[:, 0], STEP * np.arange(1500), atol=1e-6)
     assert record.sound.rate == rate
     assert record.sound.seconds == 11
 
