@@ -1,4 +1,6 @@
-"""Write demo.html, a page that shows the demo model in the widget, and name the best and worst heads.
+"""Write demo.html and demo_speech.html, pages that show the demo model and what Whisper hears.
+
+The best and worst heads of the demo model are named. The speech page plays a saved record, so nothing is downloaded.
 
 python examples/demo.py [PATH]
 """
@@ -6,7 +8,7 @@ python examples/demo.py [PATH]
 import sys
 from pathlib import Path
 
-from xattn_widget import load_demo, show_cross_attention
+from xattn_widget import load, load_demo, show_cross_attention
 
 SENTENCES = [
     "Gestern habe ich meinen alten Freund in der Stadt getroffen.",
@@ -25,7 +27,11 @@ def main() -> None:
     widget = show_cross_attention(model, tokenizer, SENTENCES)
     widget.to_html(path)
     print(widget.summary())
-    print(f"\nOpen {path.as_uri()} in a browser, or double-click {path.name} (it needs no network).")
+    speech = load(Path(__file__).parent / "data/speech.safetensors")
+    pages = [path, speech.to_html(path.with_name(f"{path.stem}_speech.html"))]
+    print("\nOpen these pages in a browser, or double-click them (they need no network):")
+    for page in pages:
+        print(f"  {page.as_uri()}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from families import Pair, one_thread
 from hypothesis import settings
+from real_whisper import UNAVAILABLE
 
 from xattn_widget import load_demo
 
@@ -44,3 +45,13 @@ def run(
 # No deadlines: a busy machine must not fail a test.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end that tests had no real weights: among many skipped tests it would go unnoticed."""
+    reasons = {str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])}
+    missing = sorted(reason for reason in reasons if UNAVAILABLE in reason)
+    if missing:
+        terminalreporter.section("tests without real weights", red=True, bold=True)
+        for reason in missing:
+            terminalreporter.line(reason.removeprefix("Skipped: "), red=True)
