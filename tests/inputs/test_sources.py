@@ -17,6 +17,7 @@ from xattn_widget.inputs.pairs import force
 from xattn_widget.inputs.sources import Source
 from xattn_widget.inputs.text.sides import Side
 from xattn_widget.record.axis import Axis
+from xattn_widget.record.kept import Selection
 
 SECONDS = 0.02  # per position
 
@@ -76,7 +77,7 @@ def test_a_batch_of_recordings_gives_records_of_frames(speech):
     speech_model, recordings = speech
     with evaluating(speech_model.model):
         pairs = force(speech_model.model, recordings, [[5, 6, 7], [8, 9]])
-        records = read_pairs(speech_model, pairs, generated=False, value_norms=False)
+        records = read_pairs(speech_model, pairs, generated=False, value_norms=False, selection=Selection())
         expected = eager(speech_model.model)(
             input_features=recordings[1].features[None],
             decoder_input_ids=torch.tensor([pairs[1].read]),
