@@ -1,12 +1,13 @@
 """Measure word times of Whisper models against gold: this package with several sets of heads, and other tools.
 
-    python tests/benchmarks/bench_word_times.py WEIGHTS [WEIGHTS ...] --calibration FOLDER --test FOLDER [FOLDER ...]
-        [--language en] [--exact] [--cache FOLDER] [--write]
+    python tests/benchmarks/bench_word_times.py WEIGHTS [WEIGHTS ...] --calibration FOLDER [--test FOLDER [FOLDER ...]]
+        [--given FOLDER [FOLDER ...]] [--language en] [--exact] [--cache FOLDER] [--write]
 
 WEIGHTS are folders with a model and a processor as transformers save them. The tools that read OpenAI's format need the
 same weights as FOLDER.pt next to the folder, or as a .pt file in it. The other folders hold recordings of at most 30 s,
 each next to its gold times with the same name: a .TextGrid, .ctm or .json file. Heads and lags are chosen on the
-recordings of --calibration, and only those of --test are measured. The other tools (openai-whisper,
+recordings of --calibration, and only the others are measured: those of --test with the true text and with the
+transcript that each tool writes, those of --given with the true text alone. The other tools (openai-whisper,
 whisper-timestamped, stable-ts) are used if they are installed.
 """
 
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from results import Results, add_write_option, libraries
-from transformers import WhisperForConditionalGeneration, WhisperProcessor
+from transformers import GenerationConfig, WhisperForConditionalGeneration, WhisperProcessor
 from transformers.utils import logging
 from word_timers import RATE, TOOLS, Weights, find_openai_alignment, load_openai
 
@@ -61,14 +62,14 @@ def read_recordings(folder: Path) -> list[Recording]:
 
 
 def read_weights(folder: Path) -> Weights:
-    model = load_model(folder)[0]
+    pairs = GenerationConfig.from_pretrained(folder).alignment_heads
     checkpoints = [folder.with_name(f"{folder.name}.pt"), *folder.glob("*.pt")]
-    heads = [(layer, head) for layer, head in model.generation_config.alignment_heads]
+    heads = [(layer, head) for layer, head in pairs]
     return Weights(folder.name, folder, next((path for path in checkpoints if path.is_file()), None), heads)
 
 
 @functools.lru_cache(maxsize=1)
-def load_model(folder: Path, language: str = "en") -> tuple[Any, Any]:
+def load_model(folder: Path, language: str) -> tuple[Any, Any]:
     model = WhisperForConditionalGeneration.from_pretrained(folder).eval()
     processor = WhisperProcessor.from_pretrained(folder)
     if model.generation_config.is_multilingual:
@@ -159,6 +160,7 @@ def measure(
     models: Sequence[Weights],
     calibrations: dict[str, dict[str, Calibration]],
     folder: Path,
+    transcripts: Sequence[str],
     language: str,
     cache: Cache,
 ) -> None:
@@ -172,7 +174,7 @@ def measure(
         header += [f"{model.name}: {columns[0]}", *columns[1:]]
     rows: dict[tuple[str, str], dict[str, list[str]]] = {}
     for model in models:
-        for transcript in (GIVEN, WRITTEN):
+        for transcript in transcripts:
             name = f"{model.name}, {folder.name}, {'given' if transcript == GIVEN else 'written'}"
 
             def by_heads(model: Weights = model, transcript: str = transcript) -> dict[str, Words]:
@@ -234,16 +236,18 @@ def main() -> None:
     parser.add_argument("weights", type=Path, nargs="*", help="folders with a model and a processor")
     parser.add_argument("--calibration", type=Path, metavar="FOLDER", help="recordings that choose heads and lags")
     parser.add_argument("--test", type=Path, nargs="+", metavar="FOLDER", default=[], help="recordings to measure")
+    parser.add_argument("--given", type=Path, nargs="+", metavar="FOLDER", default=[], help="only with the true text")
     parser.add_argument("--language", default="en", help="the code of the language of all recordings")
     parser.add_argument("--exact", action="store_true", help="also compare every boundary with openai-whisper's")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep the times of words there between runs")
     add_write_option(parser, "word-times")
     arguments = parser.parse_args()
-    if not arguments.weights or arguments.calibration is None or not arguments.test:
+    folders = arguments.test + arguments.given
+    if not arguments.weights or arguments.calibration is None or not folders:
         print("This benchmark needs weights and recordings, so nothing was measured. Run it with its folders:")
         print(__doc__.partition("\n\n")[2])
         return
-    if arguments.calibration.resolve() in [folder.resolve() for folder in arguments.test]:
+    if arguments.calibration.resolve() in [folder.resolve() for folder in folders]:
         parser.error("a folder is for the calibration or for the test, not for both")
     logging.set_verbosity_error()
     cache, language = Cache(arguments.cache), arguments.language
@@ -253,15 +257,21 @@ def main() -> None:
     versions = [f"{name} {importlib.metadata.version(name)}" for name in others]
     results = Results(arguments.write, libraries(*versions))
     calibrations: dict[str, dict[str, Calibration]] = {}
+    results.say()
+    results.say(f"**{arguments.calibration.name}**: {len(recordings)} recordings")
+    results.table(["weights", "method", "calibrated (layer, head) pairs", "lag"])
     for model in models:
         for method in METHODS:
             choose = functools.partial(calibrate, model, recordings, language, method)
             chosen = Calibration(**cache.get(f"{model.name}, calibration, {method}", choose))
             calibrations.setdefault(model.name, {})[method] = chosen
-    for folder in arguments.test:
-        measure(results, models, calibrations, folder, language, cache)
+            pairs = ", ".join(f"({layer}, {head})" for layer, head in chosen.heads)
+            results.row([model.name, method, pairs, f"{1000 * chosen.lag:.0f} ms"])
+    for folder in folders:
+        transcripts = (GIVEN, WRITTEN) if folder in arguments.test else (GIVEN,)
+        measure(results, models, calibrations, folder, transcripts, language, cache)
     if arguments.exact:
-        everything = [*recordings, *(item for folder in arguments.test for item in read_recordings(folder))]
+        everything = [*recordings, *(item for folder in folders for item in read_recordings(folder))]
         exact_table(results, models, everything, language, cache)
     results.save()
 
