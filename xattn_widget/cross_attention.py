@@ -192,8 +192,9 @@ class CrossAttention(AttentionData):
         Returns:
             A ``(word, start, end, confidence)`` for each target word, in seconds from the beginning of the recording
             (``sound.offset`` is added). The confidence is the mean of the probabilities of the word's tokens, or None
-            without ``logprobs``. openai-whisper computes these probabilities among text tokens alone, so that its
-            values are slightly higher.
+            without ``logprobs``. openai-whisper computes these probabilities among text tokens alone, without special
+            ones such as the end of the text. Its values are never lower, and much higher for words where the model
+            expects a special token.
 
         Raises:
             ValueError: the source is not sound, positions have no seconds, rows were merged or dropped, a head that

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from families import byte_level_tokenizer
+from sounds import sound
+from speech_models import speech_model
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
+from xattn_widget import extract
 from xattn_widget.extraction.model_timing import model_timing
 from xattn_widget.extraction.timing_calibration import HeadCalibration, calibrate_heads
 from xattn_widget.record.timing import Timing
@@ -98,3 +104,26 @@ def test_a_calibration_needs_its_folder_and_its_recordings(whisper, tmp_path):
         HeadCalibration(TIMING, 0.0321, whisper).save(tmp_path / "missing")
     with pytest.raises(ValueError, match="1 recordings and 0 lists"):
         calibrate_heads(whisper, None, [torch.zeros(16_000)], [])
+
+
+def test_records_of_the_loaded_model_have_the_words_times_of_the_calibration(tmp_path):
+    tokenizer = byte_level_tokenizer()
+    model, extractor = speech_model("whisper", len(tokenizer))
+    processor = SimpleNamespace(feature_extractor=extractor, tokenizer=tokenizer)
+    recordings = [sound(1.5, seed) for seed in range(3)]
+    gold = [("ab", 0.2, 0.5), ("cd", 0.7, 0.9), ("ba", 0.9, 1.3)]
+    calibration = calibrate_heads(model, processor, recordings, [gold] * 3)
+
+    records = [extract(model, processor, recording, "ab cd ba") for recording in recordings]
+    times = [record.word_times(calibration.heads, calibration.lag, calibration.timing.method) for record in records]
+    found = np.array([[word[1:3] for word in words] for words in times])
+    expected = np.array([word[1:] for word in gold])
+    assert calibration.error == pytest.approx(np.abs(found - expected).mean(), abs=1e-3)  # the lag is rounded
+
+    model.save_pretrained(tmp_path)
+    calibration.save(tmp_path)
+    again = WhisperForConditionalGeneration.from_pretrained(tmp_path).eval()
+    record = extract(again, processor, recordings[0], "ab cd ba")
+    assert record.timing == calibration.timing
+    assert record.timing.source == "calibrated"
+    assert record.word_times() == times[0]
