@@ -34,8 +34,7 @@ def speech_family(model: Any, processor: Any) -> SpeechFamily:
     if not hasattr(extractor, "sampling_rate") or not callable(extractor):
         raise TypeError(
             "a speech model is read with its processor, or with a feature extractor of transformers, got "
-            f"{type(processor).__name__}: load the processor with AutoProcessor.from_pretrained(name), with the model's "
-            "name"
+            f"{type(processor).__name__}: load it with AutoProcessor.from_pretrained(name), with the model's name"
         )
     family = find(model.config, extractor)
     if family.argument not in extractor.model_input_names:

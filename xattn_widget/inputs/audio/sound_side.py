@@ -166,8 +166,8 @@ class SoundSide(SourceSide):
                 )
                 raise ValueError(
                     f"the recording{name} has {item.seconds:.1f} s, and one forward of this model ({self.family.name}) "
-                    f"reads at most {most:g} s. {windows} the recording into parts, or pass truncation=True to read its "
-                    f"first {most:g} s alone"
+                    f"reads at most {most:g} s. {windows} the recording into parts, or pass truncation=True to read "
+                    f"its first {most:g} s alone"
                 )
             length = window
         return SoundSource.from_samples(self.family, item.read(0, length), mel_padding=self.mel_padding)
