@@ -327,7 +327,9 @@ def test_the_options_of_score_have_the_defaults_and_choices_of_score_corpus():
     hints = get_type_hints(score_corpus)
     options = {option.name: option for option in cli.commands["score"].params}
     for name in ("special", "batch_tokens", "window", "on_error", "engine"):
-        assert options[name].default == parameters[name].default, name
+        default = options[name].default
+        # click marks an option without a default by an object of its own.
+        assert (default if isinstance(default, int | str) else None) == parameters[name].default, name
     for name in ("special", "on_error", "engine"):
         assert tuple(options[name].type.choices) == get_args(hints[name]), name
     assert str(MAX_RECORD_BYTES) in options["max_record_bytes"].help

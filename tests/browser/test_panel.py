@@ -258,7 +258,7 @@ def test_a_page_of_limited_size_says_what_it_lacks(page: Page, page_errors: list
     expect(panel).to_contain_text(f"This page was limited to {limit:,} bytes")
     token(panel, "target", "t3").hover()
     expect(detail(panel).get_by_role("listitem")).to_have_count(5)
-    absent = panel.get_by_role("button", name=re.compile("not on this page")).first
+    absent = panel.get_by_role("button", name=re.compile("left out")).first
     absent.click()
     expect(panel.get_by_role("alert")).to_contain_text("was left out to save space")
     panel.get_by_role("tab", name="All heads").click()
