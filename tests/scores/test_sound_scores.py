@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from score_formulas import SOUND_NAMES, random_attention
 from xattn_widget import CrossAttention, best_alignment_heads, score_corpus, scores
 from xattn_widget.panel.score_entries import list_scores
 from xattn_widget.record.axis import Axis
+from xattn_widget.record.kept import KeptHeads
 from xattn_widget.record.sound import Sound
 from xattn_widget.scores.sound_inputs import loudness_of, seconds_of, spoken_words_of
 
@@ -343,6 +345,17 @@ def test_the_support_of_a_word_is_the_mean_of_its_formula_over_the_heads(seed):
     listed = record.unsupported_words(pairs, below=1)
     assert [word.word for word in listed] == ["ab", "c"]
     np.testing.assert_allclose([word.support for word in listed], expected, rtol=1e-5)
+
+
+def test_unsupported_words_of_a_record_that_keeps_some_heads_are_those_of_the_whole_record():
+    weights = random_attention((2, 3, ROWS, 6), 2)
+    whole = record_of_sound(weights, LOUD)
+    kept = KeptHeads(2, 3, ((0, 1), (1, 2)))
+    some = replace(whole, weights=kept.cut(weights), kept=kept)
+    for pairs in ([(1, 2)], [(0, 1), (1, 2)]):
+        assert some.unsupported_words(pairs, below=1) == whole.unsupported_words(pairs, below=1)
+    with pytest.raises(ValueError, match="does not keep layer 0 head 0"):
+        some.unsupported_words([(0, 0)])
 
 
 def test_unsupported_words_without_heads_are_those_of_the_heads_that_time_words():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -20,6 +20,10 @@ NEAR_SECONDS = 0.1
 GUESSED_SHARE = 0.5
 
 
+# What is known of the records in use: a path for every head takes a second.
+_known: WeakKeyDictionary[AttentionData, torch.Tensor] = WeakKeyDictionary()
+
+
 def weight_near_path(record: AttentionData) -> torch.Tensor:
     """The mean weight within 100 ms of each head's own monotone path, a predictor of how well the head times words.
 
@@ -33,6 +37,13 @@ def weight_near_path(record: AttentionData) -> torch.Tensor:
     Raises:
         ValueError: the record has no sound or lacks rows.
     """
+    known = _known.get(record)
+    if known is None:
+        known = _known[record] = _weight_near_path(record)
+    return known
+
+
+def _weight_near_path(record: AttentionData) -> torch.Tensor:
     record = sound_alone(record)
     positions = len(record.source)
     if all(record.target.special):
@@ -51,14 +62,14 @@ def weight_near_path(record: AttentionData) -> torch.Tensor:
     return record.on_grid(on_path / (last - first + 1)[..., 0].sum(-1))
 
 
-def guessed_timing(records: Sequence[AttentionData]) -> Timing:
+def guessed_timing(record: AttentionData) -> Timing:
     """The half of the heads with the most weight near their paths, without a lag, which only known times can tell.
 
     Args:
-        records: records of sound from one model, which keep the same heads.
+        record: a record of sound.
     """
-    grid = torch.stack([weight_near_path(record) for record in records]).nanmean(0).nan_to_num(0.0)
-    kept = records[0].kept_heads
+    grid = weight_near_path(record).nan_to_num(0.0)
+    kept = record.kept_heads
     values = torch.stack([grid[pair] for pair in kept])
     best = values.argsort(descending=True, stable=True)[: math.ceil(len(kept) * GUESSED_SHARE)]
     return Timing(tuple(kept[place] for place in best.tolist()), method="pauses")

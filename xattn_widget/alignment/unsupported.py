@@ -10,7 +10,7 @@ import torch
 from xattn_widget.alignment.time_path import sound_alone
 from xattn_widget.alignment.timing_heads import guessed_timing
 from xattn_widget.record.data import AttentionData
-from xattn_widget.record.heads import check_heads, head_pairs
+from xattn_widget.record.heads import head_pairs
 from xattn_widget.scores.sound import is_silent, word_means, word_support
 from xattn_widget.scores.sound_inputs import loudness_of, spoken_words_of
 
@@ -44,14 +44,13 @@ def unsupported_words(
     if all(cropped.target.special):
         return []
     if heads is None:
-        heads = (cropped.timing or guessed_timing([cropped])).heads
+        heads = (record.timing or guessed_timing(record)).heads
     pairs = head_pairs(heads)
-    check_heads(pairs, cropped.layers, cropped.heads)
     if not pairs:
         raise ValueError("heads must be one or more (layer, head) pairs, got none: leave heads out to use the best")
     numbers = spoken_words_of(cropped)
     columns = torch.ones(len(loudness), dtype=torch.bool)
-    attention = torch.stack([cropped.weights[pair] for pair in pairs])[None]
+    attention = cropped.head_weights(pairs)[None]
     words = word_means(attention, columns, torch.ones(len(numbers), dtype=torch.bool), numbers)
     support = word_support(words, is_silent(loudness, columns))[0].mean(0)
     return [

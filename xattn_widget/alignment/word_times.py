@@ -25,7 +25,7 @@ def word_times(
         raise ValueError(f"method must be one of {', '.join(map(repr, get_args(TimingMethod)))}, got {method!r:.80}")
     if lag is not None and not math.isfinite(lag):
         raise ValueError(f"lag must be a finite number of seconds, got {lag!r}")
-    record = sound_alone(record)
+    whole, record = record, sound_alone(record)
     if heads is not None:
         record.places_of(heads)  # for its checks
         if not len(heads):
@@ -33,7 +33,7 @@ def word_times(
     words = record.target.word_spans()
     if not words:
         return []
-    timing = _timing(record, heads)
+    timing = _timing(whole, heads)
     rows = timed_rows(record, timing.heads)
     method, lag = method or timing.method, timing.lag if lag is None else lag
     begins = row_begins(rows, rows.scores.mean(0)[None], method)
@@ -53,6 +53,6 @@ def word_times(
 def _timing(record: AttentionData, heads: Sequence[tuple[int, int]] | None) -> Timing:
     """The record's timing for these heads. Its lag and method are for its own heads: others have neither."""
     if heads is None:
-        return record.timing or guessed_timing([record])
+        return record.timing or guessed_timing(record)
     timing = Timing(tuple(head_pairs(heads)))
     return record.timing if record.timing is not None and set(record.timing.heads) == set(timing.heads) else timing

@@ -267,7 +267,7 @@ class PanelState:
             if known:
                 opening["heads"] = known
             elif "audio" in record.source.kinds:
-                opening["heads"] = [list(head) for head in guessed_timing([record]).heads]
+                opening["heads"] = [list(head) for head in guessed_timing(record).heads]
             elif guess and set(guess.heads) <= kept:
                 opening = {"heads": guess.heads, "reading": guess.reading} | opening
             else:

@@ -40,11 +40,11 @@ def describe_word_times(
     Raises:
         ValueError: see :meth:`xattn_widget.CrossAttention.word_times`.
     """
-    record = sound_alone(record)
-    offset = 0.0 if record.sound is None else record.sound.offset
     timing = record.timing
     if timing is None or not set(timing.heads) <= set(record.kept_heads):
-        timing = guessed_timing([record])
+        timing = guessed_timing(record)
+    record = sound_alone(record)
+    offset = 0.0 if record.sound is None else record.sound.offset
     chosen = list(heads or timing.heads)
     is_known = set(chosen) == set(timing.heads)
     lag, method = (timing.lag, timing.method) if is_known else (0.0, "dtw")
