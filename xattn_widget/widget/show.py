@@ -114,9 +114,10 @@ def _all_windows(found: Any) -> Any:
 
 def _windows(recording: WindowRecords) -> list[CrossAttention]:
     records: list[CrossAttention] = []
+    size = 0
     for record in recording:
         records.append(record)
-        size = sum(window.weights.nbytes for window in records)
+        size += record.weights.nbytes
         if size > _MOST_BYTES:
             raise ValueError(
                 f"the attention of the first {len(records)} windows of this recording of {recording.seconds:.0f} s "

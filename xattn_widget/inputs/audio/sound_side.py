@@ -73,6 +73,11 @@ class SoundSide(SourceSide):
         window = self.family.window
         return window is not None and isinstance(item, Recording) and item.length > window
 
+    @property
+    def _most(self) -> str:
+        """The longest sound of one forward, for messages about sounds that exceed it."""
+        return f"{(self.family.window or 0) / self.family.rate:g} s"
+
     def windows(self, item: Recording) -> WhisperWindows:
         """The windows of a long recording."""
         assert isinstance(self.family, WhisperFamily)
@@ -111,11 +116,9 @@ class SoundSide(SourceSide):
                 return f"is {len(opened)} recordings, expected one: list each in a row of its own"
             item = opened[0]
             if isinstance(item, Recording) and self.is_long(item):
-                assert self.family.window is not None
-                most = f"{self.family.window / self.family.rate:g} s"
                 return (
                     f"is too long: it has {item.seconds:.1f} s, and one forward of this model "
-                    f"({self.family.name}) reads at most {most}. Cut it into parts of at most {most}"
+                    f"({self.family.name}) reads at most {self._most}. Cut it into parts of at most {self._most}"
                 )
             source = self._source(item, truncation=False)
         except FileNotFoundError as error:
@@ -153,21 +156,17 @@ class SoundSide(SourceSide):
     def _source(self, item: Recording | SoundSource, truncation: bool) -> SoundSource:
         if isinstance(item, SoundSource):
             return item
-        length = item.length
-        if self._exceeds(item):
-            window = self.family.window
-            assert window is not None
-            if not truncation:
-                name, most = (f" {item.name!r}" if item.name else ""), window / self.family.rate
-                windows = (
-                    "Without a target, extract reads it window by window. With a target, cut"
-                    if self.is_long(item)
-                    else "Cut"
-                )
-                raise ValueError(
-                    f"the recording{name} has {item.seconds:.1f} s, and one forward of this model ({self.family.name}) "
-                    f"reads at most {most:g} s. {windows} the recording into parts, or pass truncation=True to read "
-                    f"its first {most:g} s alone"
-                )
-            length = window
+        if self._exceeds(item) and not truncation:
+            name = f" {item.name!r}" if item.name else ""
+            cut = (
+                "Without a target, extract reads it window by window. With a target, cut"
+                if self.is_long(item)
+                else "Cut"
+            )
+            raise ValueError(
+                f"the recording{name} has {item.seconds:.1f} s, and one forward of this model ({self.family.name}) "
+                f"reads at most {self._most}. {cut} the recording into parts, or pass truncation=True to read its "
+                f"first {self._most} alone"
+            )
+        length = min(item.length, self.family.window or item.length)
         return SoundSource.from_samples(self.family, item.read(0, length), mel_padding=self.mel_padding)
