@@ -175,7 +175,7 @@ def test_a_reference_of_times_is_matched_by_words_in_order():
     reply, _ = state.answer({"kind": "word_times", "sentence": 0, "heads": []})
     assert [entry["word"] for entry in reply["gold"]] == [0, None, 1, 2]
     assert reply["gold"][0]["start"] == pytest.approx(0.1)
-    assert state.entry.reference is None  # it is no alignment of words
+    assert state.entry.reference is None  # word times are not a word alignment
 
 
 def test_references_of_times_and_of_alignments_stand_side_by_side():

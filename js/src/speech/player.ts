@@ -86,7 +86,7 @@ export function createPlayer(
     try {
       await element.play();
     } catch (error) {
-      // A pause before it began is no failure.
+      // Pausing before playback has begun is not a failure.
       if (!closing.aborted && (error as DOMException)?.name !== "AbortError") events.failed(errorText(error));
     }
   }

@@ -68,7 +68,7 @@ export function narrowestColumn(kinds: readonly AxisKind[]): number {
   return kinds.includes("audio") ? 0.1 : 1;
 }
 
-/** The width of columns that all have labels, with the borders of the map and what is left free beside them. */
+/** The width at which every column has room for its label, including the borders and margins of the map. */
 export function labeledWidth(columns: number): number {
   return 2 + FRAME + columns * LABEL_PITCH;
 }
