@@ -1,10 +1,12 @@
 """Train the German-English model that ships in the package, on a CPU in an hour or two.
 
-    python examples/demo_model/train.py --data DIR --work DIR
+    python examples/demo_model/train.py --data DIR --work DIR [--direction en-de]
 
 ``--data`` is a folder with ``tatoeba.deu-eng.train.tsv`` and ``tatoeba.deu-eng.valid.tsv`` (tab-separated German and
 English). The tokenizer and a checkpoint after every epoch go to ``--work``, and a second call continues from the last
-checkpoint. The averaged model goes to ``export/`` there, in half precision, as ``load_demo()`` reads it.
+checkpoint. The averaged model goes to ``export/`` there, in half precision, as ``load_demo()`` reads it. With
+``--direction en-de`` the model translates the other way; it does not ship, and the benchmark of alignments from both
+directions uses it.
 
 The recipe: a joint SentencePiece model of 4,000 pieces, 3+3 post-norm layers of 8 heads, AdamW with warm-up and
 cosine decay, label smoothing, bfloat16 products, and an exponential moving average of the weights as the result.
@@ -26,7 +28,6 @@ from transformers import GenerationConfig, MarianConfig, MarianMTModel, MarianTo
 from xattn_widget.files.writing import whole_file
 
 VOCABULARY = 4000
-EPOCHS = 10
 TOKENS_PER_BATCH = 3000
 WARMUP_STEPS = 400
 PEAK_LEARNING_RATE = 1.2e-3
@@ -43,8 +44,9 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
     ]
 
 
-def make_tokenizer(pairs: list[tuple[str, str]], folder: Path) -> MarianTokenizer:
+def make_tokenizer(pairs: list[tuple[str, str]], folder: Path, direction: str) -> MarianTokenizer:
     """Return a MarianTokenizer with one SentencePiece model for both languages, stored in ``folder``."""
+    source_lang, target_lang = direction.split("-")
     if not (folder / "vocab.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
@@ -69,8 +71,8 @@ def make_tokenizer(pairs: list[tuple[str, str]], folder: Path) -> MarianTokenize
         str(folder / "source.spm"),
         str(folder / "target.spm"),
         str(folder / "vocab.json"),
-        source_lang="de",
-        target_lang="en",
+        source_lang=source_lang,
+        target_lang=target_lang,
         model_max_length=256,
     )
 
@@ -120,10 +122,12 @@ def pad(rows: list[list[int]], value: int) -> torch.Tensor:
     return torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=value)
 
 
-def loss_of(model: MarianMTModel, source_rows: list[list[int]], target_rows: list[list[int]]) -> torch.Tensor:
+def loss_of(
+    model: MarianMTModel, source_rows: list[list[int]], target_rows: list[list[int]], products: torch.dtype
+) -> torch.Tensor:
     source, labels = pad(source_rows, PAD), pad(target_rows, IGNORED)
     decoder_inputs = functional.pad(labels.masked_fill(labels == IGNORED, PAD)[:, :-1], (1, 0), value=PAD)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=products == torch.bfloat16):
         hidden = model.model(
             input_ids=source, attention_mask=(source != PAD).long(), decoder_input_ids=decoder_inputs, use_cache=False
         ).last_hidden_state
@@ -138,7 +142,7 @@ def learning_rate(step: int, steps: int) -> float:
     return PEAK_LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * (step - WARMUP_STEPS) / (steps - WARMUP_STEPS)))
 
 
-def train(model: MarianMTModel, examples: list, valid: list, work: Path) -> None:
+def train(model: MarianMTModel, examples: list, valid: list, work: Path, epochs: int, products: torch.dtype) -> None:
     """Train ``model`` and leave its averaged weights in it; checkpoints go to ``work``."""
     optimizer = torch.optim.AdamW(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
@@ -147,7 +151,7 @@ def train(model: MarianMTModel, examples: list, valid: list, work: Path) -> None
         fused=True,
     )
     average = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    steps = EPOCHS * len(make_batches(examples, random.Random(0)))
+    steps = epochs * len(make_batches(examples, random.Random(0)))
     first_epoch = step = 0
     checkpoint = work / "checkpoint.pt"
     if checkpoint.exists():
@@ -155,14 +159,14 @@ def train(model: MarianMTModel, examples: list, valid: list, work: Path) -> None
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         average, first_epoch, step = state["average"], state["epoch"], state["step"]
-    for epoch in range(first_epoch, EPOCHS):
+    for epoch in range(first_epoch, epochs):
         model.train()
         torch.manual_seed(epoch)
         started, total, last_report = time.monotonic(), 0.0, step
         for batch in make_batches(examples, random.Random(epoch)):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, steps)
-            loss = loss_of(model, [examples[i][0] for i in batch], [examples[i][1] for i in batch])
+            loss = loss_of(model, [examples[i][0] for i in batch], [examples[i][1] for i in batch], products)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -188,18 +192,18 @@ def train(model: MarianMTModel, examples: list, valid: list, work: Path) -> None
         }
         torch.save(state, checkpoint.with_suffix(".tmp"))
         checkpoint.with_suffix(".tmp").replace(checkpoint)
-        print(f"epoch {epoch} done, valid loss {valid_loss(model, average, valid):.4f}", flush=True)
+        print(f"epoch {epoch} done, valid loss {valid_loss(model, average, valid, products):.4f}", flush=True)
     model.load_state_dict(average)
 
 
 @torch.no_grad()
-def valid_loss(model: MarianMTModel, average: dict, valid: list) -> float:
+def valid_loss(model: MarianMTModel, average: dict, valid: list, products: torch.dtype) -> float:
     """Return the loss of the averaged weights on the validation pairs. ``model`` keeps its own weights."""
     weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.load_state_dict(average)
     model.eval()
     losses = [
-        loss_of(model, [valid[i][0] for i in batch], [valid[i][1] for i in batch])
+        loss_of(model, [valid[i][0] for i in batch], [valid[i][1] for i in batch], products)
         for batch in make_batches(valid, random.Random(0))
     ]
     model.load_state_dict(weights)
@@ -224,18 +228,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the tab-separated pairs")
     parser.add_argument("--work", type=Path, required=True, help="folder for tokenizer, checkpoints and result")
+    parser.add_argument("--direction", choices=("de-en", "en-de"), default="de-en", help="default: %(default)s")
+    parser.add_argument("--epochs", type=int, default=10, help="default: %(default)s")
+    parser.add_argument(
+        "--float32", action="store_true", help="products in float32: faster on a CPU without bfloat16 instructions"
+    )
     arguments = parser.parse_args()
     pairs = read_pairs(arguments.data / "tatoeba.deu-eng.train.tsv")
-    tokenizer = make_tokenizer(pairs, arguments.work / "tokenizer")
+    tokenizer = make_tokenizer(pairs, arguments.work / "tokenizer", arguments.direction)
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(arguments.work / "tokenizer" / "source.spm"))
 
     def encode(pairs: list[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
-        return [([*pieces.encode(german), EOS], [*pieces.encode(english), EOS]) for german, english in pairs]
+        examples = [([*pieces.encode(german), EOS], [*pieces.encode(english), EOS]) for german, english in pairs]
+        return examples if arguments.direction == "de-en" else [(english, german) for german, english in examples]
 
     torch.manual_seed(0)
     model = make_model()
     valid = encode(read_pairs(arguments.data / "tatoeba.deu-eng.valid.tsv"))
-    train(model, encode(pairs), valid, arguments.work)
+    products = torch.float32 if arguments.float32 else torch.bfloat16
+    train(model, encode(pairs), valid, arguments.work, arguments.epochs, products)
     export(model, tokenizer, arguments.work / "export")
 
 
