@@ -8,6 +8,7 @@ from .alignment import best_alignment_heads as best_alignment_heads
 from .alignment import monotone_path as monotone_path
 from .alignment import read_pharaoh as read_pharaoh
 from .alignment import read_word_times as read_word_times
+from .alignment import symmetrize as symmetrize
 from .alignment import word_time_errors as word_time_errors
 from .alignment import write_pharaoh as write_pharaoh
 from .alignment import write_word_times as write_word_times
