@@ -13,9 +13,13 @@ from xattn_widget.record.axis import Axis
 
 # The scores of sound, which test_sound_scores.py tests.
 SOUND_NAMES = ("sound_coverage", "silence_mass", "rereading", "outside_mass", "unsupported_words")
+# The masses on tokens of single kinds, which test_sinks.py tests.
+SINK_NAMES = ("end_mass", "language_mass", "punctuation_mass")
 # The other scores that are computed from attention (and norms). Importance is measured with the model.
 NAMES = tuple(
-    name for name, score in scores.BUILTIN.items() if "importance" not in score.needs and name not in SOUND_NAMES
+    name
+    for name, score in scores.BUILTIN.items()
+    if "importance" not in score.needs and name not in (*SOUND_NAMES, *SINK_NAMES)
 )
 
 

@@ -29,6 +29,9 @@ EXPECTED = {
     "distraction": ("1", [-2.220150, -2.069655, -2.069655, -1.889431]),
     "marginal_divergence": ("1", [0.155884, 0.143825, 0.145756, 0.189956]),
     "sink_mass": ("1", [0.168347, 0.159358, None, 0.167563]),
+    "end_mass": ("1", [0.168347, 0.159358, None, 0.167563]),
+    "language_mass": ("1", [0.0, 0.0, None, 0.0]),
+    "punctuation_mass": ("1", [0.1769, 0.179767, None, 0.166714]),
     "monotonicity": ("1", [0.116549, 0.095558, 0.213129, 0.270265]),
     "diagonality": ("1", [0.687976, 0.739448, 0.693573, 0.689225]),
     "agreement": ("1", [0.571059, 0.632800, 0.577336, 0.713856]),
@@ -61,7 +64,10 @@ def fixed_record(seed=7):
     attention = numbers.double() ** 3
     attention = (attention / attention.sum(-1, keepdim=True)).float()
     source = Axis(
-        tuple("abcdef"), special=(False,) * 5 + (True,), groups=(0, 0, 1, 2, 3, -1), words=("ab", "c", "d", "e")
+        ("a", "b", "c", "d", ",", "</s>"),
+        special=(False,) * 5 + (True,),
+        groups=(0, 0, 1, 2, 3, -1),
+        words=("ab", "c", "d", ","),
     )
     target = Axis(tuple("vwxyz"), special=(False,) * 4 + (True,), groups=(0, 1, 1, 2, -1), words=("v", "wx", "y"))
     return CrossAttention(
