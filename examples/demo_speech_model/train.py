@@ -7,9 +7,9 @@ It needs the library of espeak-ng, which speaks the commands of ``commands.py`` 
 call continues from the last checkpoint. The averaged model goes to ``export/`` there, in half precision, as
 ``load_demo("speech")`` reads it.
 
-The recipe: a Whisper of 3+3 layers of 4 heads that hears 5 s, a position every 40 ms, AdamW with warm-up and cosine decay, label smoothing,
-masked bands of the spectrogram, a second loss on the encoder (CTC, Graves et al. 2006) whose layer is thrown away after
-training, and an exponential moving average of the weights as the result.
+The recipe: a Whisper of 3+3 layers of 4 heads that hears 5 s, a position every 40 ms, AdamW with warm-up and cosine
+decay, label smoothing, masked bands of the spectrogram, a second loss on the encoder (CTC, Graves et al. 2006) whose
+layer is thrown away after training, and an exponential moving average of the weights as the result.
 """
 
 from __future__ import annotations

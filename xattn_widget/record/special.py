@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 
@@ -21,7 +21,6 @@ Action = Literal["keep", "drop", "renormalize"]
 NamedPolicy = Literal["keep", "drop", "renormalize", "drop_punctuation", "renormalize_punctuation"]
 # Whether a position is left out besides the special tokens, by its text.
 LeavesOut = Callable[[str], bool]
-_PUNCTUATION = "_punctuation"
 _NO_NAME = re.compile(r"\W")
 
 
@@ -43,7 +42,7 @@ class Policy:
         if self.leaves_out is None:
             return self.action
         if self.leaves_out is is_punctuation:
-            return f"{self.action}{_PUNCTUATION}"
+            return next(name for name, policy in _NAMED.items() if policy == self)
         name = getattr(self.leaves_out, "__name__", type(self.leaves_out).__name__)
         return f"{self.action}_{_NO_NAME.sub('', name) or 'function'}"  # "lambda" for "<lambda>"
 
@@ -92,12 +91,18 @@ def read_policy(special: Special | None) -> Policy:
         return Policy(*special)
     if not isinstance(special, str):
         raise TypeError(f"special must be a policy or a function of a token's text, got {special!r:.60}; {_KNOWN}")
-    if special not in get_args(NamedPolicy):
+    if special not in _NAMED:
         raise ValueError(f"there is no policy special={special!r:.60}; {_KNOWN}")
-    action = special.removesuffix(_PUNCTUATION)
-    return Policy(action, None if action == special else is_punctuation)  # type: ignore[arg-type]
+    return _NAMED[special]
 
 
+_NAMED: dict[str, Policy] = {
+    "keep": Policy("keep"),
+    "drop": Policy("drop"),
+    "renormalize": Policy("renormalize"),
+    "drop_punctuation": Policy("drop", is_punctuation),
+    "renormalize_punctuation": Policy("renormalize", is_punctuation),
+}
 _KNOWN = (
     "use 'keep', 'drop' or 'renormalize' for special tokens, 'drop_punctuation' or 'renormalize_punctuation' for "
     "punctuation as well, or a function that takes the text of a token and returns True to leave it out"

@@ -193,25 +193,20 @@ class Score:
         *_, rows, columns = attention.shape
         source_mask = _mask(source_mask, columns, "source_mask", attention.device)
         target_mask = _mask(target_mask, rows, "target_mask", attention.device)
-        for side, length in (("source", columns), ("target", rows)):
-            for name in (f"{side}_special", f"{side}_left_out"):
-                if given.get(name) is not None:
-                    given[name] = _mask(given[name], length, name, attention.device)
-            if policy.action != "keep":
-                name = f"{side}_special" if policy.leaves_out is None else f"{side}_left_out"
-                if given.get(name) is None:
-                    raise ValueError(
-                        f"special={policy.name!r} needs {name.replace(side, 'source')} and "
-                        f"{name.replace(side, 'target')}"
-                    )
-                given[f"{side}_left_out"] = given[name]
+        flags = {"source_special": columns, "target_special": rows, "source_left_out": columns, "target_left_out": rows}
+        for name, length in flags.items():
+            if given.get(name) is not None:
+                given[name] = _mask(given[name], length, name, attention.device)
+        first, second = list(flags)[:2] if policy.leaves_out is None else list(flags)[2:]
+        if policy.action != "keep" and (given.get(first) is None or given.get(second) is None):
+            raise ValueError(f"special={policy.name!r} needs {first} and {second}")
         for name in self.needs:
             if given.get(name) is None:
                 raise ValueError(f"{self.name} needs {name}: {INPUTS[name].missing}")
         inputs = {name: INPUTS[name].fit(given[name], attention, name) for name in self.needs}
         if policy.action != "keep":
             attention, remaining, target_mask = apply_policy(
-                attention, source_mask, target_mask, given["source_left_out"], given["target_left_out"], policy.action
+                attention, source_mask, target_mask, given[first], given[second], policy.action
             )
             if not any(INPUTS[name].measures_special for name in self.needs):
                 source_mask = remaining
