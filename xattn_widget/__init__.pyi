@@ -15,6 +15,7 @@ from .alignment import write_word_times as write_word_times
 from .capturing.ablation import ablate as ablate
 from .capturing.recorder import capture as capture
 from .corpus import compare as compare
+from .corpus import evaluate_detectors as evaluate_detectors
 from .corpus import score_corpus as score_corpus
 from .corpus import select as select
 from .cross_attention import CrossAttention as CrossAttention

@@ -75,6 +75,7 @@ FORMULAS = {
     "coverage_penalty": lambda head: -np.log(np.clip(head.coverage, 1e-8, 1)).sum() / head.columns,
     "overcoverage": lambda head: np.maximum(head.coverage - 1, 0).mean(),
     "ignored_source": lambda head: (head.coverage < 0.2).mean(),
+    "least_coverage": lambda head: np.sort(head.coverage)[:2].mean(),
     "entropy": entropy,
     "confidence": lambda head: head.attention.max(1).mean(),
     "distraction": distraction,

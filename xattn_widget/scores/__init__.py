@@ -35,6 +35,7 @@ from xattn_widget.scores.marginals import MarginalReference, reference_marginals
 coverage_penalty = coverage.coverage_penalty
 overcoverage = coverage.overcoverage
 ignored_source = coverage.ignored_source
+least_coverage = coverage.least_coverage
 entropy = sharpness.entropy
 confidence = sharpness.confidence
 distraction = sharpness.distraction
