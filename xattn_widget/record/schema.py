@@ -11,6 +11,7 @@ import torch
 
 from xattn_widget.messages.characters import brief
 from xattn_widget.record.axis import NO_WORD, Axis, AxisKind
+from xattn_widget.record.contributed import CONTRIBUTION_KINDS, Contributed
 from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.record.kept import KeptHeads
 from xattn_widget.record.sound import Sound
@@ -20,7 +21,7 @@ from xattn_widget.record.timing import Timing, TimingMethod, TimingSource
 _TOLERANCE = 0.01
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 # The steps after which a row sums to 1, or is NaN because its sum was 0.
-_NORMALIZING = ("renormalize", "contributions", "crop")
+_NORMALIZING = ("renormalize", "contributions", "crop", *CONTRIBUTION_KINDS)
 _STEPS = ("words", "drop", *_NORMALIZING)
 Data = TypeVar("Data", bound=AttentionData)
 
@@ -120,6 +121,13 @@ _RECORD = {
         lambda value: _list_of(_is_text)(value) and len(set(value)) == len(value),
         required=False,
     ),
+    "contributions": _Field(
+        f"a list of different kinds ({', '.join(CONTRIBUTION_KINDS)})",
+        lambda value: (
+            _list_of(lambda kind: kind in CONTRIBUTION_KINDS)(value) and len(set(value)) == len(value)
+        ),
+        required=False,
+    ),
     "steps": _Field(f"a list of {', '.join(_STEPS)}", _list_of(lambda value: value in _STEPS), required=False),
     "whole_rows": _Field("true or false", _is_flag, required=False),
     "sound": _Field("an object, or null", _optional(_is_object), required=False),
@@ -201,6 +209,7 @@ def check_values(record: AttentionData, whole_rows: bool = False) -> None:
     for method, grid in record.importance.items():
         if not grid.isfinite().all():
             raise ValueError(f"importance by {method!r} must be finite")
+    record.contributed.check_values()
     for name in ("outside", "end_row"):
         shares = getattr(record, name)
         if shares is not None and not ((shares >= 0) & (shares <= 1 + _TOLERANCE) | shares.isnan()).all():
@@ -256,6 +265,15 @@ def _read_record(fields: Any, remaining: dict[str, torch.Tensor], index: int, re
             end_row=take("end_row", False),
             timing=_read_timing(fields.get("timing")),
             kept=_read_kept(fields.get("kept")),
+            contributed=Contributed(
+                {
+                    kind: values
+                    for kind in fields.get("contributions", [])
+                    if (values := take(f"contributions.{kind}", True)) is not None
+                },
+                take("prefix", False),
+                take("masking_drop", False),
+            ),
         )
         last = next((step for step in reversed(steps) if step != "words"), None)
         check_values(record, fields.get("whole_rows", False) or last in _NORMALIZING)
