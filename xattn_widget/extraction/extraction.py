@@ -13,6 +13,7 @@ from xattn_widget.capturing.checks import unknown
 from xattn_widget.capturing.recorder import capture_here
 from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.extraction.contributions.measuring import check_kinds, measure_contributions
+from xattn_widget.extraction.faithfulness import masked_count, masking_drops
 from xattn_widget.extraction.importance import check_method, importance_sums
 from xattn_widget.extraction.model_timing import model_timing
 from xattn_widget.extraction.windows import window_records
@@ -213,7 +214,8 @@ def extract(
         NotImplementedError: the layers of the model do not allow one of the contributions.
     """
     selection = Selection.read(layers, heads, dtype)
-    kinds = check_kinds([*contributions, "gradient"] if faithfulness and not isinstance(contributions, str) else contributions)
+    kinds = check_kinds(contributions, and_gradient=faithfulness is not False)
+    masked_words = 0 if faithfulness is False else masked_count(faithfulness)
     if importance is not None:
         check_method(importance)
     paired = pair_model(model, tokenizer, target_tokenizer, mel_padding)
@@ -228,6 +230,9 @@ def extract(
             ]
         if kinds:
             measured = measure_contributions(model, pairs, made, kinds)
+            if masked_words:
+                drops = masking_drops(model, pairs, made, masked_words, inputs.batch_size)
+                measured = [replace(part, masking_drop=drop) for part, drop in zip(measured, drops, strict=True)]
             made = [replace(record, contributed=parts) for record, parts in zip(made, measured, strict=True)]
         return [record.read_as(reading) for record in made]
 

@@ -19,8 +19,12 @@ from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.record.contributed import CONTRIBUTION_KINDS, Contributed
 
 
-def check_kinds(contributions: Any) -> list[str]:
+def check_kinds(contributions: Any, *, and_gradient: bool = False) -> list[str]:
     """The requested kinds, each once, in the order of :data:`CONTRIBUTION_KINDS`.
+
+    Args:
+        contributions: what the user passed.
+        and_gradient: whether ``"gradient"`` is needed anyway.
 
     Raises:
         TypeError: not a list of strings.
@@ -37,7 +41,7 @@ def check_kinds(contributions: Any) -> list[str]:
             raise ValueError(f"{form}, got {brief(kind)}: value norms are kept with value_norms=True")
         if kind not in CONTRIBUTION_KINDS:
             raise ValueError(f"{form}, got {brief(kind)}; {did_you_mean(kind, CONTRIBUTION_KINDS)}")
-    return [kind for kind in CONTRIBUTION_KINDS if kind in kinds]
+    return [kind for kind in CONTRIBUTION_KINDS if kind in kinds or (and_gradient and kind == "gradient")]
 
 
 def measure_contributions(
