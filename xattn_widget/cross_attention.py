@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
+import torch
+
 from xattn_widget.alignment.links import Method, align_record
 from xattn_widget.alignment.unsupported import WordSupport, unsupported_words
 from xattn_widget.alignment.word_time import WordTime

@@ -105,10 +105,10 @@ def zeroed_by_hand(model: Any, inputs: dict[str, torch.Tensor], heads: int | Non
 
         whole = run(None, None)
         positions = _positions(model, inputs)
-        rows = [
-            torch.stack([1 - torch.cosine_similarity(run(place, head), whole, dim=-1) for place in range(positions)], -1)
-            for head in ([None] if heads is None else range(heads))
-        ]
+        rows = []
+        for head in [None] if heads is None else range(heads):
+            states = [run(place, head) for place in range(positions)]
+            rows.append(torch.stack([1 - torch.cosine_similarity(state, whole, dim=-1) for state in states], -1))
         watch.remove()
         changes = torch.stack(rows)
         results.append(changes / changes.sum(-1, keepdim=True))
@@ -152,11 +152,12 @@ def alti_by_hand(model: Any, inputs: dict[str, torch.Tensor]) -> tuple[torch.Ten
     parts = parts_of(model)
     post = model.config.model_type in ("marian", "bart")
     inside: dict[nn.Module, torch.Tensor] = {}
-    hooks = [
-        module.register_forward_pre_hook(lambda module, args, kwargs: inside.update({module: _first(args, kwargs)}), with_kwargs=True)
-        for layer in [*parts.encoder(model), *parts.decoder(model)]
-        for module in layer.modules()
-    ]
+
+    def note(module: nn.Module, args: Any, kwargs: Any) -> None:
+        inside[module] = args[0] if args else kwargs.get("hidden_states")
+
+    layers = [*parts.encoder(model), *parts.decoder(model)]
+    hooks = [module.register_forward_pre_hook(note, with_kwargs=True) for layer in layers for module in layer.modules()]
     with torch.no_grad():
         output = model(**inputs, use_cache=False, output_attentions=True)
     for hook in hooks:
@@ -185,10 +186,6 @@ def alti_by_hand(model: Any, inputs: dict[str, torch.Tensor]) -> tuple[torch.Ten
             mixes.append(mix)
     whole = torch.stack(mixes)
     return whole[..., : encoder.shape[1]], whole[..., encoder.shape[1] :]
-
-
-def _first(args: Any, kwargs: Any) -> torch.Tensor:
-    return args[0] if args else kwargs.get("hidden_states")
 
 
 def _contributions(

@@ -165,14 +165,14 @@ class ReturnedCall(CrossAttentionCall):
                 f"{type(self.module).__name__} computes its attention itself and does not expose its values"
             )
         with torch.no_grad():
-            values = projection(self.states.transpose(0, 1) if self.time_first else self.states).float()
+            values: torch.Tensor = projection(self.states.transpose(0, 1) if self.time_first else self.states).float()
         batch, heads, _, columns = self.returned.shape
         if values.dim() != 3 or tuple(values.shape[:2]) != (batch, columns) or values.shape[2] % heads:
             raise NotImplementedError(
                 f"{type(self.module).__name__} attends to {columns} positions with {heads} heads, and its values have "
                 f"the shape {list(values.shape)}: it is unclear which value belongs to which position and head"
             )
-        return values.unflatten(-1, (heads, -1)).transpose(1, 2)
+        return values.reshape(batch, columns, heads, -1).transpose(1, 2)
 
     @property
     def heads(self) -> int:

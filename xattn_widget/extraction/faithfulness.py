@@ -17,6 +17,7 @@ from xattn_widget.inputs.paired import pair_model
 from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
 from xattn_widget.inputs.text.tokens import token_ids
 from xattn_widget.messages.characters import brief
+from xattn_widget.record.axis import NO_ID
 from xattn_widget.record.data import Aggregate, combined
 from xattn_widget.record.heads import whole_number
 from xattn_widget.scores import faithfulness
@@ -109,7 +110,9 @@ def masked_count(faithful: Any) -> int:
     """
     count = 1 if faithful is True else whole_number(faithful)
     if count is None or count < 1:
-        raise ValueError(f"faithfulness must be True or how many words to mask at a time, 1 or more, got {brief(faithful)}")
+        raise ValueError(
+            f"faithfulness must be True or how many words to mask at a time, 1 or more, got {brief(faithful)}"
+        )
     return count
 
 
@@ -150,8 +153,8 @@ def _drops(
     chosen = [[tuple(words_of_row) for words_of_row in matrix] for matrix in most.tolist()]
     chance = _random_sets(len(words), count)
     sets = sorted({*chance, *itertools.chain.from_iterable(chosen)})
-    offset = len(record.source) - len(pair.source)  # of columns that are not tokens, which come first
-    hidden = [[position - offset for word in masked for position in words[word]] for masked in sets]
+    first = next(place for place, token in enumerate(record.source.ids or [0]) if token != NO_ID)  # after prompts
+    hidden = [[position - first for word in masked for position in words[word]] for masked in sets]
     logprobs = _logprobs_without(model, pair, [[], *hidden], batch_size)[:, rows]
     drops = dict(zip(sets, logprobs[0] - logprobs[1:], strict=True))
     expected = torch.stack([drops[masked] for masked in chance]).mean()

@@ -66,7 +66,9 @@ class Contributed:
         if self.prefix is not None and (self.prefix.dim() != 4 or self.prefix.shape[1:3] != (1, rows)):
             raise ValueError(f"prefix must be [layers, 1, target = {rows}, target], got {list(self.prefix.shape)}")
         if self.masking_drop is not None and self.masking_drop.shape != grid:
-            raise ValueError(f"masking_drop must be [layers, heads] = {list(grid)}, got {list(self.masking_drop.shape)}")
+            raise ValueError(
+                f"masking_drop must be [layers, heads] = {list(grid)}, got {list(self.masking_drop.shape)}"
+            )
 
     def check_values(self) -> None:
         """Raise unless the numbers are possible.

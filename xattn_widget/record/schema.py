@@ -123,9 +123,7 @@ _RECORD = {
     ),
     "contributions": _Field(
         f"a list of different kinds ({', '.join(CONTRIBUTION_KINDS)})",
-        lambda value: (
-            _list_of(lambda kind: kind in CONTRIBUTION_KINDS)(value) and len(set(value)) == len(value)
-        ),
+        lambda value: _list_of(lambda kind: kind in CONTRIBUTION_KINDS)(value) and len(set(value)) == len(value),
         required=False,
     ),
     "steps": _Field(f"a list of {', '.join(_STEPS)}", _list_of(lambda value: value in _STEPS), required=False),

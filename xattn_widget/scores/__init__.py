@@ -11,8 +11,9 @@ Undefined values are NaN.
 Each score is correct on a batch with masks, and on any part of the layers that contains its ``scope``: all depend on
 one head alone, except ``agreement``, which needs all heads of a layer, and ``marginal_divergence`` with a reference
 set, which needs the layers and heads of that set. ``sink_mass`` needs ``source_special``, ``value_norm`` the norms that
-capturing keeps on request, and ``importance``, ``faithfulness`` and ``masking_drop`` what was measured with the model. ``sound_coverage``, ``silence_mass``,
-``rereading``, ``outside_mass`` and ``unsupported_words`` need a record of sound (see ``Score.needs``).
+capturing keeps on request, and ``importance``, ``faithfulness`` and ``masking_drop`` what was measured with the model.
+``sound_coverage``, ``silence_mass``, ``rereading``, ``outside_mass`` and ``unsupported_words`` need a record of sound
+(see ``Score.needs``).
 """
 
 from __future__ import annotations

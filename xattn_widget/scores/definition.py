@@ -12,6 +12,7 @@ from typing import Any, get_args
 import torch
 
 from xattn_widget.messages.hints import nearest
+from xattn_widget.record.contributed import CONTRIBUTION_KINDS
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.special import Special, apply_policy, checked_policy
 from xattn_widget.scores.grid import Direction, GridAxis, ScoreGrid
@@ -110,6 +111,8 @@ class Score:
                 - ``target_special``: ``[..., target]`` bool, True at special tokens, for policies;
                 - ``value_norms``: ``[..., layers, heads, target, source]``;
                 - ``importance``: a mapping from the method to ``[..., layers, heads]``;
+                - ``saliency``: ``[..., target, source]``, NaN at special tokens; ``masking_drop``:
+                  ``[..., layers, heads]``;
                 - for sound: ``source_loudness`` (decibels) and ``source_seconds``, ``[..., source]``; ``outside``,
                   ``[..., layers, heads, target]``; ``spoken_words``, ``[..., target]`` numbers of words.
 
@@ -319,7 +322,7 @@ class Score:
         """
         policy = self._check(special, reduce, parameters)
         parts = [self.name, f"special:{policy}"]
-        if reading != "output" and (policy != "keep" or set(steps) - {"contributions"}):
+        if reading != "output" and (policy != "keep" or set(steps) - {"contributions", *CONTRIBUTION_KINDS}):
             parts.append(f"reading:{reading}")
         if steps:
             parts.append(f"record:{'+'.join(steps)}")

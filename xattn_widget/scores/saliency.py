@@ -62,8 +62,8 @@ def _correlation(first: torch.Tensor, second: torch.Tensor, counts: torch.Tensor
     direction="higher",
     batched=True,
     description=(
-        "Whether the words that it attends to matter more than others: above 0 if the target gets less likely when they "
-        "are masked than when random words are."
+        "Whether the words that it attends to matter more than others: above 0 if the target gets less likely when "
+        "they are masked than when random words are."
     ),
 )
 def masking_drop(

@@ -46,8 +46,9 @@ def alti(model: Any, run: Callable[[], Any]) -> tuple[torch.Tensor, torch.Tensor
     prefix: torch.Tensor | None = None
     layers = []
     for own, cross in decoder:
-        from_encoder, residual = shares(cross).split([through_encoder.shape[0], 1], dim=-1)
-        through_self = shares(own) * residual
+        of_cross = shares(cross)
+        from_encoder, residual = of_cross[:, :-1], of_cross[:, -1:]
+        through_self = residual * shares(own)
         if source is None or prefix is None:
             source, prefix = from_encoder @ through_encoder, through_self
         else:

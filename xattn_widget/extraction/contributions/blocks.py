@@ -89,7 +89,7 @@ class AttentionBlock:
         if projection is None:
             raise NotImplementedError(f"{type(module).__name__} has no output projection of its own: {_UNAVAILABLE}")
         like = self.output.new_zeros(1, heads * dimension)
-        matrix = linear_matrix(projection, heads * dimension, like).float().T.unflatten(0, (heads, dimension))
+        matrix = linear_matrix(projection, heads * dimension, like).float().T.reshape(heads, dimension, -1)
         bias = projection(like).float()[0]
         projected = values @ matrix  # [heads, source, width]
         size = max(1, _MOST_NUMBERS // (columns * projected.shape[-1]))
@@ -229,15 +229,20 @@ class _Trace:
     def _see(self, is_self: bool, call: CrossAttentionCall) -> None:
         self._seen = call, is_self
 
+    def _take_seen(self) -> tuple[CrossAttentionCall, bool] | None:
+        seen, self._seen = self._seen, None
+        return seen
+
     def _around_attention(
         self, module: nn.Module, run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        self._seen = None
+        self._take_seen()
         output = run(*args, **kwargs)
-        if self._seen is not None:
+        seen = self._take_seen()
+        if seen is not None:
             states = args[0] if args else kwargs[argument_names(class_forward(module))[0]]
             result = output[0] if isinstance(output, tuple) else output
-            self._events.append(_Attention(*self._seen, states, result))
+            self._events.append(_Attention(*seen, states, result))
         return output
 
     def _around_norm(
@@ -255,9 +260,7 @@ class _Trace:
         Raises:
             NotImplementedError: the parts around one of them are in another order than pre-norm or post-norm.
         """
-        return [
-            self._block(place, event) for place, event in enumerate(self._events) if isinstance(event, _Attention)
-        ]
+        return [self._block(place, event) for place, event in enumerate(self._events) if isinstance(event, _Attention)]
 
     def _block(self, place: int, attention: _Attention) -> AttentionBlock:
         norms = [event for event in self._events[place:] if isinstance(event, _Norm)]

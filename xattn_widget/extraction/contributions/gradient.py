@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
 
 from xattn_widget.capturing.blocks import Block, Cleanup
 from xattn_widget.capturing.intercepting import intercept
@@ -31,8 +30,7 @@ def input_gradients(model: Any, pairs: list[Pair]) -> list[torch.Tensor]:
         pairs: the sentence pairs of one batch.
 
     Returns:
-        For each pair ``[target, source]`` float32 on the CPU, whose rows sum to 1. A row whose gradients are all zero is
-        NaN.
+        For each pair ``[target, source]`` float32 on the CPU, whose rows sum to 1. A row without any gradient is NaN.
 
     Raises:
         NotImplementedError: nothing in the model embeds the source in one vector for each position, or its source
@@ -61,15 +59,13 @@ def input_gradients(model: Any, pairs: list[Pair]) -> list[torch.Tensor]:
                 raise _cut_off(model)
             gradients.append(gradient.detach().abs().float().cpu())
     found = torch.stack(gradients, dim=1)  # [batch, target, source]
-    return [
-        renormalized(found[index, : len(pair.predicted), : len(pair.source)]) for index, pair in enumerate(pairs)
-    ]
+    return [renormalized(found[index, : len(pair.predicted), : len(pair.source)]) for index, pair in enumerate(pairs)]
 
 
 def _cut_off(model: Any) -> NotImplementedError:
     return NotImplementedError(
-        f"the predictions of this {type(model).__name__} have no gradient with respect to the embeddings of its source: "
-        "load it without quantization"
+        f"the predictions of this {type(model).__name__} have no gradient with respect to the embeddings of its "
+        "source: load it without quantization"
     )
 
 

@@ -134,18 +134,23 @@ class _Zeroing:
     def _see(self, call: CrossAttentionCall) -> None:
         self._seen = call
 
+    def _take_seen(self) -> CrossAttentionCall | None:
+        seen, self._seen = self._seen, None
+        return seen
+
     def _around_attention(
         self, module: nn.Module, config: Any, run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         if self._new_output is not None and self._calls[0].seen.module is module:
             return self._new_output
-        self._seen = None
+        self._take_seen()
         output = run(*args, **kwargs)
-        if self._seen is not None:
+        seen = self._take_seen()
+        if seen is not None:
             queries = args[0] if args else kwargs[argument_names(class_forward(module))[0]]
             time_first = has_time_first(queries, None, config)
             rows = token_rows(queries.shape[0 if time_first else 1], module, config)
-            self._calls.append(_Call(self._seen, output, time_first, rows))
+            self._calls.append(_Call(seen, output, time_first, rows))
         return output
 
     def _around_layer(
@@ -156,7 +161,9 @@ class _Zeroing:
         if not self._calls:
             return output
         if len(self._calls) > 1:
-            raise unknown(f"attends to the encoder {len(self._calls)} times: value zeroing is unavailable", layer, config)
+            raise unknown(
+                f"attends to the encoder {len(self._calls)} times: value zeroing is unavailable", layer, config
+            )
         call = self._calls[0]
         heads = self._heads(self.layers, call.seen.heads)
         self.layers += 1
@@ -255,7 +262,7 @@ def _by_head(call: _Call) -> torch.Tensor:
         matrix = torch.eye(heads * dimension, device=like.device)
     else:
         matrix = linear_matrix(projection, heads * dimension, like).float().T
-    return matrix.unflatten(0, (heads, dimension))
+    return matrix.reshape(heads, dimension, -1)
 
 
 def _without(call: _Call, written: torch.Tensor) -> torch.Tensor:
