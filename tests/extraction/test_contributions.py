@@ -112,8 +112,7 @@ def test_contributions_of_sound_are_those_of_direct_computation(pair_of):
     inputs, twin = inputs_of(model, processor, record), in_double(model)
     heard = ~record.source_special
     maps = record.contributed.maps
-    zeroed = zeroed_by_hand(twin, inputs)[..., heard]
-    close(maps["value_zeroing"][..., heard], zeroed / zeroed.sum(-1, keepdim=True))
+    close(maps["value_zeroing"][..., heard], zeroed_by_hand(twin, inputs, positions=int(heard.sum())))
     assert not maps["value_zeroing"][..., ~heard].any()
     close(maps["gradient"][0, 0], gradients_by_hand(twin, inputs, list(record.targets["output"].ids)))
     source, prefix = alti_by_hand(twin, inputs)
@@ -130,7 +129,7 @@ def alone(demo):
     return [extract(*demo, *pair, contributions=KINDS) for pair in zip(SOURCES, TARGETS, strict=True)]
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(order=st.lists(st.integers(0, 2), min_size=1, max_size=4), batch_size=st.integers(1, 4))
 def test_batches_and_padding_change_nothing(demo, alone, order, batch_size):
     together = extract(

@@ -72,13 +72,16 @@ def _states(output: Any) -> torch.Tensor:
     return output[0] if isinstance(output, tuple) else output
 
 
-def zeroed_by_hand(model: Any, inputs: dict[str, torch.Tensor], heads: int | None = None) -> torch.Tensor:
+def zeroed_by_hand(
+    model: Any, inputs: dict[str, torch.Tensor], heads: int | None = None, positions: int | None = None
+) -> torch.Tensor:
     """``[layers, heads or 1, target, source]`` value zeroing: one forward of the whole model for each value.
 
     Args:
         model: the model in double precision.
         inputs: of one sentence pair.
         heads: zero each of so many heads alone; None for all of them at once.
+        positions: how many source positions there are; those after them are left alone.
     """
     parts = parts_of(model)
     results = []
@@ -104,7 +107,7 @@ def zeroed_by_hand(model: Any, inputs: dict[str, torch.Tensor], heads: int | Non
             return seen.pop()
 
         whole = run(None, None)
-        positions = _positions(model, inputs)
+        positions = inputs["input_ids"].shape[1] if positions is None else positions
         rows = []
         for head in [None] if heads is None else range(heads):
             states = [run(place, head) for place in range(positions)]
@@ -113,12 +116,6 @@ def zeroed_by_hand(model: Any, inputs: dict[str, torch.Tensor], heads: int | Non
         changes = torch.stack(rows)
         results.append(changes / changes.sum(-1, keepdim=True))
     return torch.stack(results)
-
-
-def _positions(model: Any, inputs: dict[str, torch.Tensor]) -> int:
-    if "input_ids" in inputs:
-        return inputs["input_ids"].shape[1]
-    return inputs["input_features"].shape[-1] // 2
 
 
 def gradients_by_hand(model: Any, inputs: dict[str, torch.Tensor], predicted: list[int]) -> torch.Tensor:
