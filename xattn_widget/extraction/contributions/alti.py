@@ -68,7 +68,7 @@ def shares(block: AttentionBlock) -> torch.Tensor:
     """
     parts = []
     for vectors, output in block.pieces():
-        distances = (output[:, None] - vectors).abs().sum(-1)
+        distances = vectors.sub_(output[:, None]).abs_().sum(-1)
         closeness = (output.abs().sum(-1, keepdim=True) - distances).clamp(min=0).double()
         parts.append(closeness / closeness.sum(-1, keepdim=True))
     return torch.cat(parts)

@@ -22,8 +22,8 @@ from xattn_widget.capturing.threads import CallingThread
 from xattn_widget.extraction.contributions.layers import layers_of
 from xattn_widget.record.special import renormalized
 
-# The most numbers in a tensor of a layer's feed-forward part, taken to be four times as wide as its states: 64 MB.
-_MOST_NUMBERS = 2**24
+# The most numbers in a tensor of a layer's feed-forward part, taken to be four times as wide as its states: 16 MB.
+_MOST_NUMBERS = 2**22
 _WIDER = 4
 
 # The heads to zero in a layer, by its number and its number of heads; None stands for all of them at once.
