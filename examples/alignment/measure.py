@@ -14,6 +14,7 @@ import torch
 
 from xattn_widget import alignment_scores, best_alignment_heads, extract, head_importance, load_demo, read_pharaoh
 from xattn_widget.scores import BUILTIN
+from xattn_widget.scores.inputs import INPUTS
 
 FOLDER = Path(__file__).parent
 METHODS = ("argmax", "mutual", "threshold", "mass", "assignment", "monotone")
@@ -90,7 +91,7 @@ def compare_scores(records, gold):
     print("| --- " * (len(measures) + 4) + "|")
     lines = []
     for score in BUILTIN.values():
-        if {"value_norms", "importance"} & set(score.needs):
+        if any(INPUTS[name].on_request for name in score.needs):
             continue
         for special in score.policies:
             grids = [score.of_record(with_useless_heads(record), special=special) for record in records]
