@@ -8,12 +8,14 @@ from .alignment import best_alignment_heads as best_alignment_heads
 from .alignment import monotone_path as monotone_path
 from .alignment import read_pharaoh as read_pharaoh
 from .alignment import read_word_times as read_word_times
+from .alignment import symmetrize as symmetrize
 from .alignment import word_time_errors as word_time_errors
 from .alignment import write_pharaoh as write_pharaoh
 from .alignment import write_word_times as write_word_times
 from .capturing.ablation import ablate as ablate
 from .capturing.recorder import capture as capture
 from .corpus import compare as compare
+from .corpus import evaluate_detectors as evaluate_detectors
 from .corpus import score_corpus as score_corpus
 from .corpus import select as select
 from .cross_attention import CrossAttention as CrossAttention

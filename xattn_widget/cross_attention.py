@@ -14,6 +14,7 @@ from xattn_widget.alignment.word_times import word_times
 from xattn_widget.inputs.text.assigning import assign_words
 from xattn_widget.record import storage
 from xattn_widget.record.data import Aggregate, AttentionData
+from xattn_widget.record.special import Special
 from xattn_widget.record.timing import TimingMethod
 from xattn_widget.scores import Score, ScoreGrid, find_score
 from xattn_widget.scores.grid import GridAxis
@@ -101,7 +102,7 @@ class CrossAttention(AttentionData):
         self,
         score: str | Score | Any,
         *,
-        special: str | None = None,
+        special: Special | None = None,
         reduce: GridAxis | None = None,
         crop: bool = True,
         **parameters: Any,
@@ -117,7 +118,9 @@ class CrossAttention(AttentionData):
         Args:
             score: the name of a built-in score, a score made with ``@score``, or a plain function
                 ``fn(attention, source_mask, target_mask, **parameters) -> [layers, heads]``.
-            special: ``"keep"``, ``"drop"`` or ``"renormalize"`` special tokens (see ``xattn_widget.scores``).
+            special: ``"keep"``, ``"drop"`` or ``"renormalize"`` special tokens, ``"drop_punctuation"`` or
+                ``"renormalize_punctuation"`` to leave out punctuation too, or a function that takes the text of a token
+                and returns True to leave it out (see ``xattn_widget.scores``).
             reduce: return the mean over ``"layers"`` (``[heads]``) or ``"heads"`` (``[layers]``); NaN where one of the
                 values is NaN. Heads with the same number in two layers have nothing in common.
             crop: with False, score attention over sound as it was captured, with the positions after its end.
@@ -136,7 +139,7 @@ class CrossAttention(AttentionData):
         *,
         method: Method = "argmax",
         words: bool = True,
-        special: str = "renormalize",
+        special: Special = "renormalize",
         aggregate: Aggregate = "mean",
         at_least: float | None = None,
     ) -> list[tuple[int, int]]:
@@ -151,7 +154,8 @@ class CrossAttention(AttentionData):
                 :func:`xattn_widget.alignment.align_weights`.
             words: if True, link words (of ``source_words`` and ``target_words``); otherwise tokens by position.
             special: with ``"keep"`` special tokens compete, so that a word whose weight is on the end-of-sentence token
-                gets no link; ``"drop"`` leaves them out; ``"renormalize"`` also rescales each row to sum to 1.
+                gets no link; ``"drop"`` leaves them out; ``"renormalize"`` also rescales each row to sum to 1. Other
+                policies (see :meth:`score`) leave out and do not link punctuation, or what a function says.
             aggregate: ``"mean"`` or ``"max"`` over the heads.
             at_least: leave out links with less weight, see :func:`xattn_widget.alignment.align_weights`.
 

@@ -13,9 +13,13 @@ from xattn_widget.record.axis import Axis
 
 # The scores of sound, which test_sound_scores.py tests.
 SOUND_NAMES = ("sound_coverage", "silence_mass", "rereading", "outside_mass", "unsupported_words")
+# The masses on tokens of single kinds, which test_sinks.py tests.
+SINK_NAMES = ("end_mass", "language_mass", "punctuation_mass")
 # The other scores that are computed from attention (and norms). Importance is measured with the model.
 NAMES = tuple(
-    name for name, score in scores.BUILTIN.items() if "importance" not in score.needs and name not in SOUND_NAMES
+    name
+    for name, score in scores.BUILTIN.items()
+    if "importance" not in score.needs and name not in (*SOUND_NAMES, *SINK_NAMES)
 )
 
 
@@ -71,6 +75,7 @@ FORMULAS = {
     "coverage_penalty": lambda head: -np.log(np.clip(head.coverage, 1e-8, 1)).sum() / head.columns,
     "overcoverage": lambda head: np.maximum(head.coverage - 1, 0).mean(),
     "ignored_source": lambda head: (head.coverage < 0.2).mean(),
+    "least_coverage": lambda head: np.sort(head.coverage)[:2].mean(),
     "entropy": entropy,
     "confidence": lambda head: head.attention.max(1).mean(),
     "distraction": distraction,

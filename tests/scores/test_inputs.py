@@ -19,10 +19,16 @@ def test_every_built_in_score_has_a_formula_here():
 
 
 def test_a_score_says_what_it_needs_and_which_policies_make_sense():
-    without_renormalizing = ("sink_mass", "value_norm", "outside_mass")
+    without_renormalizing = (
+        *("sink_mass", "end_mass", "language_mass", "punctuation_mass"),
+        *("value_norm", "outside_mass"),
+    )
     restricted = dict.fromkeys(without_renormalizing, ("keep", "drop")) | {"importance": ("keep",)}
     needs = {
         "sink_mass": ("source_special",),
+        "end_mass": ("source_ends",),
+        "language_mass": ("source_languages",),
+        "punctuation_mass": ("source_punctuation",),
         "value_norm": ("value_norms",),
         "importance": ("importance",),
         "sound_coverage": ("source_seconds",),

@@ -12,7 +12,7 @@ from score_formulas import NAMES, in_numpy, random_attention, record_of, takes
 
 from xattn_widget import scores
 from xattn_widget.cli import cli
-from xattn_widget.record.special import Special
+from xattn_widget.record.special import NamedPolicy
 
 sizes = st.integers(1, 9)
 policies = st.sampled_from(["keep", "drop", "renormalize"])
@@ -117,4 +117,4 @@ def test_sink_mass_refuses_the_policy_that_takes_its_columns_away():
 
 def test_the_command_line_offers_every_policy():
     [option] = [option for option in cli.commands["score"].params if option.name == "special"]
-    assert tuple(option.type.choices) == get_args(Special)
+    assert tuple(option.type.choices) == get_args(NamedPolicy)

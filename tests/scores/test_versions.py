@@ -24,11 +24,15 @@ EXPECTED = {
     "coverage_penalty": ("1", [0.322217, 0.482469, 0.326411, 0.403773]),
     "overcoverage": ("1", [0.072371, 0.012255, 0.044235, 0.072738]),
     "ignored_source": ("1", [0.007937, 0.000000, 0.000000, 0.009524]),
+    "least_coverage": ("1", [0.506182, 0.464612, 0.540391, 0.478826]),
     "entropy": ("1", [0.669327, 0.621030, 0.635027, 0.723613]),
     "confidence": ("1", [0.491473, 0.464324, 0.561469, 0.485696]),
     "distraction": ("1", [-2.220150, -2.069655, -2.069655, -1.889431]),
     "marginal_divergence": ("1", [0.155884, 0.143825, 0.145756, 0.189956]),
     "sink_mass": ("1", [0.168347, 0.159358, None, 0.167563]),
+    "end_mass": ("1", [0.168347, 0.159358, None, 0.167563]),
+    "language_mass": ("1", [0.0, 0.0, None, 0.0]),
+    "punctuation_mass": ("1", [0.1769, 0.179767, None, 0.166714]),
     "monotonicity": ("1", [0.116549, 0.095558, 0.213129, 0.270265]),
     "diagonality": ("1", [0.687976, 0.739448, 0.693573, 0.689225]),
     "agreement": ("1", [0.571059, 0.632800, 0.577336, 0.713856]),
@@ -61,7 +65,10 @@ def fixed_record(seed=7):
     attention = numbers.double() ** 3
     attention = (attention / attention.sum(-1, keepdim=True)).float()
     source = Axis(
-        tuple("abcdef"), special=(False,) * 5 + (True,), groups=(0, 0, 1, 2, 3, -1), words=("ab", "c", "d", "e")
+        ("a", "b", "c", "d", ",", "</s>"),
+        special=(False,) * 5 + (True,),
+        groups=(0, 0, 1, 2, 3, -1),
+        words=("ab", "c", "d", ","),
     )
     target = Axis(tuple("vwxyz"), special=(False,) * 4 + (True,), groups=(0, 1, 1, 2, -1), words=("v", "wx", "y"))
     return CrossAttention(

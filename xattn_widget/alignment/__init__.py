@@ -5,6 +5,7 @@ from xattn_widget.alignment.dtw import monotone_path
 from xattn_widget.alignment.links import Method, align_weights
 from xattn_widget.alignment.pharaoh import GoldAlignment, read_pharaoh, write_pharaoh
 from xattn_widget.alignment.ranking import HeadAlignment, best_alignment_heads
+from xattn_widget.alignment.symmetrizing import Symmetrization, symmetrize
 from xattn_widget.alignment.timed_formats import write_word_times
 from xattn_widget.alignment.timed_words import read_word_times
 from xattn_widget.alignment.timing_errors import WordTimeErrors, word_time_errors
@@ -15,6 +16,7 @@ __all__ = [
     "GoldAlignment",
     "HeadAlignment",
     "Method",
+    "Symmetrization",
     "WordTime",
     "WordTimeErrors",
     "align_weights",
@@ -24,6 +26,7 @@ __all__ = [
     "monotone_path",
     "read_pharaoh",
     "read_word_times",
+    "symmetrize",
     "word_time_errors",
     "write_pharaoh",
     "write_word_times",

@@ -68,13 +68,13 @@ def alignment_scores(predicted: Corpus, sure: Corpus, possible: Corpus | None = 
 
     Source: Och & Ney 2003.
     """
-    answers, gold = _corpus(predicted, "predicted"), _corpus(sure, "sure")
+    answers, gold = read_links(predicted, "predicted").alignments, read_links(sure, "sure").alignments
     if len(answers) != len(gold):
         raise ValueError(
             f"there are {len(answers)} predicted alignments and {len(gold)} gold ones: give one of each for each pair"
         )
     if possible is not None:
-        more = _corpus(possible, "possible")
+        more = read_links(possible, "possible").alignments
         if len(more) != len(gold):
             raise ValueError(
                 f"there are {len(gold)} sure and {len(more)} possible alignments: give one of each per sentence pair"
@@ -106,14 +106,25 @@ def _share(part: int, whole: int) -> float:
     return part / whole if whole else math.nan
 
 
-def _corpus(links: Corpus, name: str) -> list[GoldAlignment]:
-    """Links of one sentence pair or of many, as a list of alignments."""
+class ReadLinks(NamedTuple):
+    """Links in any form in which users pass them, as alignments.
+
+    Attributes:
+        alignments: one for each sentence pair.
+        single: whether they are the links of one sentence pair, and not a list of them.
+    """
+
+    alignments: list[GoldAlignment]
+    single: bool
+
+
+def read_links(links: Corpus, name: str) -> ReadLinks:
+    """Links of one sentence pair or of many; ``name`` names them in errors."""
     if isinstance(links, str) or hasattr(links, "sure"):
-        return [to_alignment(links, name)]
+        return ReadLinks([to_alignment(links, name)], single=True)
     items: list[Any] = list(links)
-    if not items and isinstance(links, list):
-        # record.align() returns an empty list for a head that aligns nothing: one sentence pair without links.
-        return [GoldAlignment(frozenset(), frozenset())]
-    if isinstance(links, set | frozenset) or (items and to_link(items[0]) is not None):
-        return [to_alignment(items, name)]
-    return [to_alignment(item, name) for item in items]
+    # record.align() returns an empty list for a head that aligns nothing: one sentence pair without links.
+    empty = not items and isinstance(links, list)
+    if empty or isinstance(links, set | frozenset) or (items and to_link(items[0]) is not None):
+        return ReadLinks([to_alignment(items, name)], single=True)
+    return ReadLinks([to_alignment(item, name) for item in items], single=False)

@@ -30,7 +30,7 @@ import torch
 
 from xattn_widget.alignment.links import numbered_positions
 from xattn_widget.record.data import AttentionData, Reading
-from xattn_widget.record.special import checked_policy, cut
+from xattn_widget.record.special import Special, cut, read_policy
 
 # The rule of the guess, from the figures above: the mean of at most this many heads, each of at least this value and
 # this share of the best one's.
@@ -153,7 +153,7 @@ class Evidence:
         return cls(linked, words)
 
 
-def one_to_one(record: AttentionData, special: str = "renormalize", words: bool = True) -> tuple[torch.Tensor, int]:
+def one_to_one(record: AttentionData, special: Special = "renormalize", words: bool = True) -> tuple[torch.Tensor, int]:
     """What a record says about how well each of its heads aligns under its reading.
 
     The predictor is the share of words with a mutual link (see ``record.align``), where a link counts ``(1 - distance
@@ -168,18 +168,18 @@ def one_to_one(record: AttentionData, special: str = "renormalize", words: bool 
         ``[layers, heads]`` float64 sums of links (NaN for heads that the record does not keep), and the number of words
         (those of the shorter side).
     """
-    policy = checked_policy(special)
+    policy = read_policy(special)
     record = record.words() if words else record
     source, target = record.source, record.target
-    columns = numbered_positions(source.groups if words else range(len(source)), source.special)
-    rows = numbered_positions(target.groups if words else range(len(target)), target.special)
+    columns = numbered_positions(source.groups if words else range(len(source)), policy.left_out(source))
+    rows = numbered_positions(target.groups if words else range(len(target)), policy.left_out(target))
     counts = [len(axis.word_spans()) if words else len(axis) for axis in (source, target)]
     weights = record.head_weights()
     if not rows or not columns:
         return record.on_grid(torch.zeros(len(weights), dtype=torch.float64)), min(counts)
     column_numbers, row_numbers = _numbers(columns, len(source)), _numbers(rows, len(target))
-    if policy != "keep":
-        weights = cut(weights, list(rows), list(columns), policy)
+    if policy.action != "keep":
+        weights = cut(weights, list(rows), list(columns), policy.action)
         column_numbers, row_numbers = column_numbers[list(columns)], row_numbers[list(rows)]
     # For every head the links of align_weights(..., "mutual"): the first of equal ones in a row and in a column.
     weights = weights.nan_to_num(0.0)

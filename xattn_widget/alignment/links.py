@@ -11,7 +11,7 @@ from xattn_widget.alignment.dtw import monotone_path
 from xattn_widget.alignment.pharaoh import Link
 from xattn_widget.record.data import AttentionData, combined
 from xattn_widget.record.heads import head_pairs, whole_numbers
-from xattn_widget.record.special import checked_policy, cut
+from xattn_widget.record.special import Special, cut, read_policy
 
 Method = Literal["argmax", "mutual", "threshold", "mass", "assignment", "monotone"]
 Heads = tuple[int, int] | Sequence[tuple[int, int]] | None
@@ -95,18 +95,19 @@ def align_record(
     *,
     method: Method = "argmax",
     words: bool = True,
-    special: str = "renormalize",
+    special: Special = "renormalize",
     aggregate: str = "mean",
     at_least: float | None = None,
 ) -> list[Link]:
     """The links of a record by some of its heads; see :meth:`CrossAttention.align`."""
-    policy = checked_policy(special)
+    policy = read_policy(special)
     merged = record.words() if words else record
     weights = _picked(merged, heads, aggregate)
-    columns = numbered_positions(merged.source.groups if words else range(len(merged.source)), merged.source.special)
-    rows = numbered_positions(merged.target.groups if words else range(len(merged.target)), merged.target.special)
-    if policy != "keep":
-        weights = cut(weights, list(rows), list(columns), policy)
+    source, target = merged.source, merged.target
+    columns = numbered_positions(source.groups if words else range(len(source)), policy.left_out(source))
+    rows = numbered_positions(target.groups if words else range(len(target)), policy.left_out(target))
+    if policy.action != "keep":
+        weights = cut(weights, list(rows), list(columns), policy.action)
         rows, columns = (dict(enumerate(side.values())) for side in (rows, columns))
     # With "keep" special tokens compete for links, and a link to one is left out.
     return sorted(
@@ -116,11 +117,11 @@ def align_record(
     )
 
 
-def numbered_positions(numbers: Sequence[int], special: Sequence[bool]) -> dict[int, int]:
-    """The number (of a word or token) of each position that is not special."""
+def numbered_positions(numbers: Sequence[int], left_out: Sequence[bool]) -> dict[int, int]:
+    """The number (of a word or token) of each position that is not left out."""
     return {
         position: number
-        for position, (number, flag) in enumerate(zip(numbers, special, strict=True))
+        for position, (number, flag) in enumerate(zip(numbers, left_out, strict=True))
         if not flag and number >= 0
     }
 

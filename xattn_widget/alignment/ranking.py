@@ -13,6 +13,7 @@ from xattn_widget.alignment.evidence import one_to_one
 from xattn_widget.alignment.links import Method, align_record
 from xattn_widget.alignment.timing_heads import weight_near_path
 from xattn_widget.record.data import AttentionData, Reading
+from xattn_widget.record.special import Special
 from xattn_widget.scores import Score, find_score
 
 
@@ -41,7 +42,7 @@ def best_alignment_heads(
     *,
     by: str | Score | Callable[..., Any] | None = None,
     method: Method = "argmax",
-    special: str = "renormalize",
+    special: Special = "renormalize",
     words: bool = True,
 ) -> list[HeadAlignment]:
     """Every head under every reading, best aligner first.

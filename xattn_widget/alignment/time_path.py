@@ -19,7 +19,7 @@ Seconds = np.ndarray[Any, np.dtype[np.float64]]
 # The width of openai-whisper's median filter, in positions.
 MEDIAN_WIDTH = 7
 # Steps after which the rows are no longer those of all tokens.
-_WITHOUT_ROWS = ("words", "drop", "renormalize")
+_WITHOUT_ROWS = ("words", "drop", "renormalize")  # or with what they leave out besides special tokens
 
 
 class TimedRows(NamedTuple):
@@ -89,7 +89,7 @@ def sound_alone(record: AttentionData) -> AttentionData:
             f"{' without places' if record.source.kind == 'audio' else ''}: make the record with extract(model, "
             "processor, audio), or give its axis kinds 'audio' and places in seconds"
         )
-    if changed := [step for step in record.steps if step in _WITHOUT_ROWS]:
+    if changed := [step for step in record.steps if step.partition("_")[0] in _WITHOUT_ROWS]:
         raise ValueError(
             f"word times need the rows of all tokens, and the step {changed[0]!r} changed those of this record: call "
             "word_times on the record as it was before words() or drop_special()"

@@ -28,6 +28,7 @@ from xattn_widget.inputs.sources import SourceSide
 from xattn_widget.inputs.text.sides import Side
 from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.messages.mistakes import check_generation
+from xattn_widget.record.special import Special
 from xattn_widget.scores import Score, find_score
 from xattn_widget.scores.checking import splits_by_layer
 from xattn_widget.scores.inputs import INPUTS
@@ -65,7 +66,7 @@ class Job:
     scores: tuple[Score, ...]
     layered: tuple[bool, ...]
     statistics: tuple[str, ...]
-    special: str
+    special: Special
     generation: dict[str, Any] | None
     forward: dict[str, Any]
     extras: Extras
@@ -89,7 +90,7 @@ def make_job(
     scores: Sequence[ScoreLike] | ScoreLike,
     *,
     statistics: Sequence[str] | str,
-    special: str,
+    special: Special,
     generation: Mapping[str, Any] | None,
     forward: Mapping[str, Any] | None,
     with_targets: bool,
@@ -243,7 +244,7 @@ def _probe(paired: PairedModel, extras: Extras) -> Pair:
     return Pair(source, [target], [target], arguments=arguments)
 
 
-def _check_score(score: Score, special: str, heads: int, hears: bool) -> bool:
+def _check_score(score: Score, special: Special, heads: int, hears: bool) -> bool:
     """Whether a score may be computed layer by layer; raises if a job cannot compute it at all."""
     score.signature(special=special)  # an unknown policy raises here
     for name in score.needs:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from xattn_widget.corpus.job import STATISTICS
 from xattn_widget.corpus.store.columns import column_values, numeric_names
 from xattn_widget.corpus.store.tables import grids, score_names
+from xattn_widget.record.special import Policy, read_policy
 
 # A layer, a (layer, head) pair, or None for the mean of all heads.
 Ranked = int | tuple[int, int] | None
@@ -33,7 +34,7 @@ _STATISTICS = {
     "margin": ("higher", "mean difference between the probabilities of the two most probable tokens"),
     "output_entropy": ("lower", "mean entropy of the output distribution, in nats"),
 }
-_POLICY, _STEPS = re.compile(r"\|special:(\w+)"), re.compile(r"\|record:([\w+]+)")
+_POLICY, _STEPS = re.compile(r"\|special:([\w/]+)"), re.compile(r"\|record:([\w+]+)")
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,13 @@ class Quantity:
         return self.direction == "higher"
 
     @property
-    def special(self) -> str:
-        """The policy for special tokens that a score was computed with."""
+    def policy(self) -> Policy | None:
+        """The policy for special tokens that a score was computed with; None if it is a function of the user."""
         found = _POLICY.search(self.signature)
-        return found[1] if found else "keep"
+        try:
+            return read_policy(found[1] if found else None)  # type: ignore[arg-type]
+        except ValueError:
+            return None
 
     @property
     def steps(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.panel.computations import Computation, Outcome
 from xattn_widget.record.data import AttentionData, Reading
-from xattn_widget.record.special import Special, checked_policy
+from xattn_widget.record.special import Special, read_policy
 from xattn_widget.scores import BUILTIN, Score, ScoreGrid, find_score
 
 # What the view does to rows while it drops special tokens, as a policy of scores.
@@ -44,7 +44,7 @@ class ScoreEntry:
     """
 
     score: Score
-    special: str | None = None
+    special: Special | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     reading: Reading | None = None
     _as_shown: dict[Reading, ScoreEntry] = field(default_factory=dict, init=False, repr=False)
@@ -52,7 +52,8 @@ class ScoreEntry:
     @property
     def name(self) -> str:
         """The score's name, with the parameters that differ from its defaults."""
-        settled = ({} if self.special is None else {"special": self.special}) | dict(self.parameters)
+        policy = {} if self.special is None else {"special": read_policy(self.special).name}
+        settled = policy | dict(self.parameters)
         if not settled:
             return well_formed(self.score.name)
         return well_formed(f"{self.score.name}({', '.join(f'{name}={value}' for name, value in settled.items())})")
@@ -77,7 +78,7 @@ class ScoreEntry:
     def describe(self) -> dict[str, Any]:
         """The entry in the form that the front end reads."""
         # Nothing can be said about special tokens of a score that looks at no tokens.
-        policy = {"special": checked_policy(self.special)} if "drop" in self.score.policies else {}
+        policy = {"special": read_policy(self.special).action} if "drop" in self.score.policies else {}
         return policy | {
             "follows_view": self.follows_view,
             "name": self.name,

@@ -33,6 +33,7 @@ from xattn_widget.panel.summary import summarize
 from xattn_widget.panel.word_times import marked_heads
 from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.record.heads import whole_number
+from xattn_widget.record.special import Special
 from xattn_widget.scores import Score, find_score
 
 NO_MODEL = (
@@ -149,7 +150,7 @@ class PanelState:
         entry, view = self.scores[name], self.view
         return entry.as_shown(view.reading) if view.as_shown and view.special == "drop" else entry
 
-    def add_score(self, score: Any, special: str | None, parameters: Mapping[str, Any]) -> str:
+    def add_score(self, score: Any, special: Special | None, parameters: Mapping[str, Any]) -> str:
         """List a score, replacing any score of the same name, and return its name.
 
         Raises:

@@ -149,6 +149,12 @@ class Axis:
             previous = group
         return units
 
+    def text_at(self, position: int) -> str:
+        """The text at a position; its label where the text is unknown or the position spells nothing."""
+        if self.text is None or self.spans is None:
+            return self.labels[position]
+        return self.text[slice(*self.spans[position])] or self.labels[position]
+
     def unknown_text(self, position: int) -> str | None:
         """The text at a token whose label does not tell it, such as the unknown token; None for any other."""
         label = self.labels[position]

@@ -12,8 +12,9 @@ from xattn_widget.record.axis import Axis, Word
 from xattn_widget.record.heads import check_heads, head_pairs
 from xattn_widget.record.kept import WEIGHT_TYPES, KeptHeads
 from xattn_widget.record.sound import Sound
-from xattn_widget.record.special import Special, cut, renormalized
+from xattn_widget.record.special import LeavesOut, Policy, cut, renormalized
 from xattn_widget.record.timing import Timing
+from xattn_widget.record.token_kinds import is_punctuation
 
 Reading = Literal["output", "input"]
 Aggregate = Literal["mean", "max"]
@@ -241,17 +242,21 @@ class AttentionData:
         """
         return self.changed(_merge_words)
 
-    def drop_special(self, *, renormalize: bool = True) -> Self:
+    def drop_special(self, *, renormalize: bool = True, also: Literal["punctuation"] | LeavesOut | None = None) -> Self:
         """The record without the rows and columns of special tokens.
 
         Args:
             renormalize: divide each row by its sum over the remaining columns, so that it is a distribution again; a
                 row without any weight there becomes NaN (undefined).
+            also: drop ``"punctuation"`` too, or the positions for whose text this function returns True.
 
         Raises:
-            ValueError: nothing would be left.
+            ValueError: nothing would be left, or ``also`` is something else.
         """
-        policy: Special = "renormalize" if renormalize else "drop"
+        if not (also is None or also == "punctuation" or callable(also)):
+            raise ValueError(f"also must be 'punctuation' or a function of a token's text, got {also!r:.60}")
+        leaves_out = is_punctuation if also == "punctuation" else also
+        policy = Policy("renormalize" if renormalize else "drop", leaves_out)
         return self.changed(lambda data: _drop_special(data, policy))
 
     def cropped(self) -> Self:
@@ -351,23 +356,24 @@ def _added(matrices: torch.Tensor, units: Sequence[Sequence[int]], axis: int) ->
     return torch.zeros(shape, dtype=matrices.dtype).index_add_(axis, unit_of, matrices)
 
 
-def _drop_special(data: Data, policy: Special) -> Data:
-    rows = [position for position, special in enumerate(data.target.special) if not special]
-    columns = [position for position, special in enumerate(data.source.special) if not special]
+def _drop_special(data: Data, policy: Policy) -> Data:
+    rows = [position for position, left_out in enumerate(policy.left_out(data.target)) if not left_out]
+    columns = [position for position, left_out in enumerate(policy.left_out(data.source)) if not left_out]
     if not rows or not columns:
         side = "source" if not columns else "target"
-        raise ValueError(f"every position of the {side} is a special token: nothing would be left")
+        what = "a special token" if policy.leaves_out is None else "special or left out"
+        raise ValueError(f"every position of the {side} is {what}: nothing would be left")
     return replace(
         data,
-        weights=cut(data.weights, rows, columns, policy),
+        weights=cut(data.weights, rows, columns, policy.action),
         source=data.source.select(columns),
         targets={data.reading: data.target.select(rows)},
         logprobs=None if data.logprobs is None else data.logprobs[rows],
         # Norms are not distributions.
         value_norms=None if data.value_norms is None else cut(data.value_norms, rows, columns, "drop"),
         outside=None if data.outside is None else data.outside[..., rows],
-        end_row=None if data.end_row is None else cut(data.end_row[:, :, None], [0], columns, policy)[:, :, 0],
-        steps=(*data.steps, policy),
+        end_row=None if data.end_row is None else cut(data.end_row[:, :, None], [0], columns, policy.action)[:, :, 0],
+        steps=(*data.steps, policy.name),
     )
 
 

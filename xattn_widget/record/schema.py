@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple, TypeVar, get_args
@@ -19,9 +20,8 @@ from xattn_widget.record.timing import Timing, TimingMethod, TimingSource
 # Sums of rows that were given in half precision differ from 1 by at most this much.
 _TOLERANCE = 0.01
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-# The steps after which a row sums to 1, or is NaN because its sum was 0.
-_NORMALIZING = ("renormalize", "contributions", "crop")
-_STEPS = ("words", "drop", *_NORMALIZING)
+# The last one is a policy that leaves out what a function of the user names.
+_STEP = re.compile(r"words|drop|renormalize|contributions|crop|(drop|renormalize)_\w+")
 Data = TypeVar("Data", bound=AttentionData)
 
 
@@ -61,6 +61,15 @@ def _is_place(value: Any) -> bool:
 
 def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
+
+
+def _is_step(value: Any) -> bool:
+    return isinstance(value, str) and _STEP.fullmatch(value) is not None
+
+
+def _makes_whole(step: str) -> bool:
+    """Whether a row sums to 1 after this step, or is NaN because its sum was 0."""
+    return step.startswith("renormalize") or step in ("contributions", "crop")
 
 
 def _is_object(value: Any) -> bool:
@@ -120,7 +129,7 @@ _RECORD = {
         lambda value: _list_of(_is_text)(value) and len(set(value)) == len(value),
         required=False,
     ),
-    "steps": _Field(f"a list of {', '.join(_STEPS)}", _list_of(lambda value: value in _STEPS), required=False),
+    "steps": _Field("a list of steps such as 'words'", _list_of(_is_step), required=False),
     "whole_rows": _Field("true or false", _is_flag, required=False),
     "sound": _Field("an object, or null", _optional(_is_object), required=False),
     "timing": _Field("an object, or null", _optional(_is_object), required=False),
@@ -181,7 +190,7 @@ def check_values(record: AttentionData, whole_rows: bool = False) -> None:
     """
     weights, sums = record.weights, _row_sums(record)
     undefined = weights.isnan()
-    if undefined.any() and not set(_NORMALIZING) & set(record.steps):
+    if undefined.any() and not any(map(_makes_whole, record.steps)):
         raise ValueError("the weights contain NaN, but the record went through no step that can make a row undefined")
     if (undefined.any(-1) != undefined.all(-1)).any():
         raise ValueError("a row of weights is partly NaN; a row must be NaN throughout or not at all")
@@ -257,8 +266,8 @@ def _read_record(fields: Any, remaining: dict[str, torch.Tensor], index: int, re
             timing=_read_timing(fields.get("timing")),
             kept=_read_kept(fields.get("kept")),
         )
-        last = next((step for step in reversed(steps) if step != "words"), None)
-        check_values(record, fields.get("whole_rows", False) or last in _NORMALIZING)
+        last = next((step for step in reversed(steps) if step != "words"), "")
+        check_values(record, fields.get("whole_rows", False) or _makes_whole(last))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     return record

@@ -6,11 +6,14 @@ attention of one head, ``t`` runs over the target rows that count and ``s`` over
 
 Special tokens (end of sentence, language codes) are kept (``special="keep"``, the default), dropped, or dropped with
 the rest of each row divided by its sum (``"renormalize"``): three different scores, which the signature tells apart.
-Undefined values are NaN.
+``"drop_punctuation"`` and ``"renormalize_punctuation"`` leave out punctuation, too. With a function that takes the text
+of a token and returns True to leave it out, ``special=function`` renormalizes and ``special=("drop", function)`` drops;
+the signature then has the function's name and a hash of its code. Undefined values are NaN.
 
 Each score is correct on a batch with masks, and on any part of the layers that contains its ``scope``: all depend on
 one head alone, except ``agreement``, which needs all heads of a layer, and ``marginal_divergence`` with a reference
-set, which needs the layers and heads of that set. ``sink_mass`` needs ``source_special``, ``value_norm`` the norms that
+set, which needs the layers and heads of that set. ``sink_mass`` needs ``source_special`` (and its parts need the
+flags of other kinds), ``value_norm`` the norms that
 capturing keeps on request, and ``importance`` the values measured with the model. ``sound_coverage``, ``silence_mass``,
 ``rereading``, ``outside_mass`` and ``unsupported_words`` need a record of sound (see ``Score.needs``).
 """
@@ -21,7 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xattn_widget.messages.hints import did_you_mean
-from xattn_widget.scores import coverage, norms, order, redundancy, sharpness, sound
+from xattn_widget.scores import coverage, norms, order, redundancy, sharpness, sinks, sound
 from xattn_widget.scores.checking import check_score
 from xattn_widget.scores.decorator import score
 from xattn_widget.scores.definition import Score
@@ -32,11 +35,15 @@ from xattn_widget.scores.marginals import MarginalReference, reference_marginals
 coverage_penalty = coverage.coverage_penalty
 overcoverage = coverage.overcoverage
 ignored_source = coverage.ignored_source
+least_coverage = coverage.least_coverage
 entropy = sharpness.entropy
 confidence = sharpness.confidence
 distraction = sharpness.distraction
 marginal_divergence = coverage.marginal_divergence
-sink_mass = sharpness.sink_mass
+sink_mass = sinks.sink_mass
+end_mass = sinks.end_mass
+language_mass = sinks.language_mass
+punctuation_mass = sinks.punctuation_mass
 monotonicity = order.monotonicity
 diagonality = order.diagonality
 agreement = redundancy.agreement

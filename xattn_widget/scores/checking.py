@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from xattn_widget.record.special import Special
+from xattn_widget.record.special import Action
 from xattn_widget.scores.decorator import score as make_score
 from xattn_widget.scores.definition import Score
 from xattn_widget.scores.inputs import INPUTS, Indices, map_tensors
@@ -28,7 +28,7 @@ class _Sentence:
         self.target_special = torch.arange(rows) == rows - 1
         self.inputs = {name: kind.example(self.attention, generator) for name, kind in INPUTS.items()}
 
-    def value(self, score: Score, policy: Special, parameters: dict[str, Any]) -> torch.Tensor:
+    def value(self, score: Score, policy: Action, parameters: dict[str, Any]) -> torch.Tensor:
         """``[layers, heads]`` values of a score."""
         return score(
             self.attention, target_special=self.target_special, special=policy, **self.inputs, **parameters
@@ -109,7 +109,7 @@ def splits_by_layer(score: Score, heads: int) -> bool:
     return torch.allclose(whole, torch.cat(layers), rtol=1e-5, atol=1e-6, equal_nan=True)
 
 
-def _check_values(score: Score, sentence: _Sentence, policy: Special, parameters: dict[str, Any]) -> None:
+def _check_values(score: Score, sentence: _Sentence, policy: Action, parameters: dict[str, Any]) -> None:
     before = sentence.attention.clone()
     what = f"attention [layers, heads, target, source] = {list(before.shape)}, special={policy!r}"
     try:
@@ -124,7 +124,7 @@ def _check_values(score: Score, sentence: _Sentence, policy: Special, parameters
         raise AssertionError(f"{score.name} changes its input, {what}")
 
 
-def _check_scope(score: Score, sentence: _Sentence, policy: Special, parameters: dict[str, Any]) -> None:
+def _check_scope(score: Score, sentence: _Sentence, policy: Action, parameters: dict[str, Any]) -> None:
     if score.scope == "model":
         return
     whole = sentence.value(score, policy, parameters)
@@ -151,7 +151,7 @@ def _check_scope(score: Score, sentence: _Sentence, policy: Special, parameters:
 
 
 def _check_padding(
-    score: Score, sentences: list[_Sentence], policy: Special, generator: torch.Generator, parameters: dict[str, Any]
+    score: Score, sentences: list[_Sentence], policy: Action, generator: torch.Generator, parameters: dict[str, Any]
 ) -> None:
     rows, columns = (max(size[side] for size in _SIZES) + 2 for side in (0, 1))
     # Padding holds numbers and special tokens, as the padding of models may: neither must count.

@@ -71,6 +71,40 @@ def ignored_source(
 
 
 @score(
+    direction="higher",
+    batched=True,
+    description="Coverage of the least-read source tokens: low if single words were omitted.",
+)
+def least_coverage(
+    attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, count: int = 2
+) -> torch.Tensor:
+    """Mean coverage ``c_s = sum_t A[t, s]`` of the ``count`` source tokens that have the least of it.
+
+    In ``[0, T/S]``; low if single words were omitted, however long the sentence. Leave out the end of the sentence and
+    punctuation, which are often read little: ``special="drop_punctuation"``.
+
+    Args:
+        attention: ``[..., layers, heads, target, source]``.
+        source_mask: ``[..., source]``.
+        target_mask: ``[..., target]``.
+        count: the number of tokens; a sentence with fewer counts all of its tokens.
+
+    Raises:
+        ValueError: ``count`` is below 1.
+
+    This project's own form of the coverage of Tu et al. 2016.
+    """
+    if count < 1:
+        raise ValueError(f"count must be 1 or more, got {count!r}")
+    kept = keep(attention, source_mask, target_mask)
+    coverage = torch.where(kept.source_mask > 0, kept.coverage(), torch.inf)
+    least = coverage.sort(-1).values[..., :count]
+    counted = least < torch.inf
+    mean = torch.where(counted, least, 0.0).sum(-1) / counted.sum(-1)
+    return torch.where(coverage.isnan().any(-1), torch.nan, mean)
+
+
+@score(
     direction="lower",
     batched=True,
     description="How unevenly the source is read: high if few tokens get most attention, 0 if all get the same.",

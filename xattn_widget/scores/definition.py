@@ -13,14 +13,14 @@ import torch
 
 from xattn_widget.messages.hints import nearest
 from xattn_widget.record.data import AttentionData
-from xattn_widget.record.special import Special, apply_policy, checked_policy
+from xattn_widget.record.special import Action, Policy, Special, apply_policy, read_policy
 from xattn_widget.scores.grid import Direction, GridAxis, ScoreGrid
 from xattn_widget.scores.inputs import INPUTS, Scope, map_tensors
 from xattn_widget.scores.kept_heads import values_of_kept_heads
 from xattn_widget.scores.signatures import code_hash, code_line, printed
 
 MASK_ARGUMENTS = ("attention", "source_mask", "target_mask")
-_SETTINGS = ("special", "target_special", "reduce")
+_SETTINGS = ("special", "target_special", "source_left_out", "target_left_out", "reduce")
 # The names that no parameter of a score may have; those of records have a meaning only there.
 RESERVED = (*_SETTINGS, "crop")
 # The version of each score that names none. Raise it if something around the functions gives other numbers, such as a
@@ -75,10 +75,10 @@ class Score:
         return tuple(name for name in INPUTS if name in arguments)
 
     @property
-    def policies(self) -> tuple[Special, ...]:
-        """The policies for special tokens that make sense for it."""
+    def policies(self) -> tuple[Action, ...]:
+        """What makes sense for it to do with special tokens; the same holds for punctuation."""
         return tuple(
-            policy for policy in get_args(Special) if all(policy in INPUTS[name].policies for name in self.needs)
+            action for action in get_args(Action) if all(action in INPUTS[name].policies for name in self.needs)
         )
 
     def missing(self, record: AttentionData) -> str | None:
@@ -91,7 +91,7 @@ class Score:
         source_mask: torch.Tensor | None = None,
         target_mask: torch.Tensor | None = None,
         *,
-        special: str | None = None,
+        special: Special | None = None,
         reduce: GridAxis | None = None,
         **inputs_and_parameters: Any,
     ) -> ScoreGrid:
@@ -101,13 +101,16 @@ class Score:
             attention: ``[..., layers, heads, target, source]``.
             source_mask: ``[..., source]`` bool, True for the columns that count; by default all count.
             target_mask: ``[..., target]`` bool, True for the rows that count; by default all count.
-            special: ``"keep"`` (the default), ``"drop"`` or ``"renormalize"`` special tokens.
+            special: ``"keep"`` (the default), ``"drop"`` or ``"renormalize"`` special tokens, or another policy of
+                ``xattn_widget.scores``.
             reduce: take the mean over ``"layers"`` (``[..., heads]``) or ``"heads"`` (``[..., layers]``); NaN where
                 one of the values is.
             inputs_and_parameters: the score's own parameters, and what it or the policy needs:
 
                 - ``source_special``: ``[..., source]`` bool, True at special tokens;
                 - ``target_special``: ``[..., target]`` bool, True at special tokens, for policies;
+                - ``source_left_out``, ``target_left_out``: the same for policies that leave out more than special
+                  tokens, True at all positions that they leave out;
                 - ``value_norms``: ``[..., layers, heads, target, source]``;
                 - ``importance``: a mapping from the method to ``[..., layers, heads]``;
                 - for sound: ``source_loudness`` (decibels) and ``source_seconds``, ``[..., source]``; ``outside``,
@@ -133,7 +136,7 @@ class Score:
         self,
         record: AttentionData,
         *,
-        special: str | None = None,
+        special: Special | None = None,
         reduce: GridAxis | None = None,
         crop: bool = True,
         **parameters: Any,
@@ -144,10 +147,14 @@ class Score:
         signature = self.signature(
             special=special, reading=record.reading, steps=record.steps, reduce=reduce, **parameters
         )
+        policy = read_policy(special)
         special_tokens: dict[str, Any] = {
             "source_special": record.source_special,
             "target_special": record.target_special,
         }
+        if policy.leaves_out is not None:
+            special_tokens["source_left_out"] = torch.tensor(policy.left_out(record.source))
+            special_tokens["target_left_out"] = torch.tensor(policy.left_out(record.target))
         inputs: dict[str, Any] = {name: INPUTS[name].from_record(record) for name in self.needs}
         if record.kept is None:
             values = self.compute(record.weights, special=special, **special_tokens | inputs, **parameters)
@@ -166,7 +173,7 @@ class Score:
         source_mask: torch.Tensor | None = None,
         target_mask: torch.Tensor | None = None,
         *,
-        special: str | None = None,
+        special: Special | None = None,
         reduce: GridAxis | None = None,
         **inputs_and_parameters: Any,
     ) -> torch.Tensor:
@@ -186,18 +193,20 @@ class Score:
         *_, rows, columns = attention.shape
         source_mask = _mask(source_mask, columns, "source_mask", attention.device)
         target_mask = _mask(target_mask, rows, "target_mask", attention.device)
-        for name, length in (("source_special", columns), ("target_special", rows)):
+        flags = {"source_special": columns, "target_special": rows, "source_left_out": columns, "target_left_out": rows}
+        for name, length in flags.items():
             if given.get(name) is not None:
                 given[name] = _mask(given[name], length, name, attention.device)
-            elif policy != "keep":
-                raise ValueError(f"special={policy!r} needs source_special and target_special")
+        first, second = list(flags)[:2] if policy.leaves_out is None else list(flags)[2:]
+        if policy.action != "keep" and (given.get(first) is None or given.get(second) is None):
+            raise ValueError(f"special={policy.name!r} needs {first} and {second}")
         for name in self.needs:
             if given.get(name) is None:
                 raise ValueError(f"{self.name} needs {name}: {INPUTS[name].missing}")
         inputs = {name: INPUTS[name].fit(given[name], attention, name) for name in self.needs}
-        if policy != "keep":
+        if policy.action != "keep":
             attention, remaining, target_mask = apply_policy(
-                attention, source_mask, target_mask, given["source_special"], given["target_special"], policy
+                attention, source_mask, target_mask, given[first], given[second], policy.action
             )
             if not any(INPUTS[name].measures_special for name in self.needs):
                 source_mask = remaining
@@ -301,7 +310,7 @@ class Score:
     def signature(
         self,
         *,
-        special: str | None = None,
+        special: Special | None = None,
         reading: str = "output",
         steps: tuple[str, ...] = (),
         reduce: GridAxis | None = None,
@@ -318,8 +327,11 @@ class Score:
             ValueError: an unknown policy or reduction, or a policy that makes no sense for the score.
         """
         policy = self._check(special, reduce, parameters)
-        parts = [self.name, f"special:{policy}"]
-        if reading != "output" and (policy != "keep" or set(steps) - {"contributions"}):
+        parts = [self.name, f"special:{policy.name}"]
+        if policy.is_users:  # its defaults are no parameters that the signature could name
+            defaults = [getattr(policy.leaves_out, name, None) for name in ("__defaults__", "__kwdefaults__")]
+            parts[-1] += f"/{code_hash([policy.leaves_out, *defaults])}"
+        if reading != "output" and (policy.action != "keep" or set(steps) - {"contributions"}):
             parts.append(f"reading:{reading}")
         if steps:
             parts.append(f"record:{'+'.join(steps)}")
@@ -330,7 +342,7 @@ class Score:
             parts.append(f"code:{code_hash(self.function)}")
         return "|".join([*parts, f"v:{self.version}"])
 
-    def _check(self, special: str | None, reduce: str | None, parameters: Mapping[str, Any]) -> Special:
+    def _check(self, special: Special | None, reduce: str | None, parameters: Mapping[str, Any]) -> Policy:
         """The policy, after checking it and all other requested settings."""
         accepts_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in self._arguments)
         unknown = [name for name in parameters if name not in self.parameters]
@@ -339,11 +351,11 @@ class Score:
             near = nearest(unknown[0], [*self.parameters, "special", "reduce"])
             hint = f": did you mean {near[0]!r}?" if near else ""
             raise TypeError(f"{self.name} has no parameter {unknown[0]!r}; it has {known}{hint}")
-        policy = checked_policy(special)
+        policy = read_policy(special)
         for name in self.needs:
-            if policy not in INPUTS[name].policies:
+            if policy.action not in INPUTS[name].policies:
                 raise ValueError(
-                    f"{self.name} {INPUTS[name].policies_reason}: special={policy!r} has no meaning for it, use "
+                    f"{self.name} {INPUTS[name].policies_reason}: special={policy.name!r} has no meaning for it, use "
                     f"{' or '.join(map(repr, self.policies))}"
                 )
         if reduce is not None and reduce not in get_args(GridAxis):

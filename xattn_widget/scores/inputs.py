@@ -16,7 +16,8 @@ import torch
 from xattn_widget.record.axis import Axis
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.sound import Sound
-from xattn_widget.record.special import Special
+from xattn_widget.record.special import Action
+from xattn_widget.record.token_kinds import ends, languages, punctuation
 from xattn_widget.scores.sound_inputs import (
     loudness_of,
     seconds_of,
@@ -53,7 +54,7 @@ class ScoreInput:
         from_source: takes it from the axis of a source, cropped to the sound, and from its sound.
         from_target: takes it from the axis of a target.
         outside_jobs: why a corpus job cannot compute a score that needs it; "" if it can.
-        policies: the policies for special tokens that make sense for a score that needs it.
+        policies: what makes sense to do with special tokens in a score that needs it.
         policies_reason: why the other policies do not, such as ``"measures special tokens"``.
         measures_special: whether it measures special source tokens, whose columns then count under every policy.
     """
@@ -70,7 +71,7 @@ class ScoreInput:
     from_source: Callable[[Axis, Sound | None], Any] | None = None
     from_target: Callable[[Axis], Any] | None = None
     outside_jobs: str = ""
-    policies: tuple[Special, ...] = get_args(Special)
+    policies: tuple[Action, ...] = get_args(Action)
     policies_reason: str = ""
     measures_special: bool = False
 
@@ -167,16 +168,29 @@ def _importance_of(record: AttentionData) -> dict[str, torch.Tensor]:
 
 _SOUND = "use the record of a sound, from extract(model, processor, audio)"
 
-INPUTS = {
-    "source_special": ScoreInput(
+
+def _sinks(name: str, kind: str, reason: str, find: Callable[[Axis], torch.Tensor]) -> ScoreInput:
+    """Flags of the source tokens of one kind."""
+    return ScoreInput(
         axes=("source",),
-        missing="pass source_special, a bool for each source column (True = special)",
-        from_record=lambda record: record.source_special,
+        missing=f"pass {name}, a bool for each source column (True = {kind})",
+        from_record=lambda record: find(record.source),
         boolean=True,
+        # Corpus jobs pass the special tokens of all sources in any case.
+        from_source=None if name == "source_special" else lambda axis, sound: find(axis),
         policies=("keep", "drop"),
-        policies_reason="measures special tokens",
+        policies_reason=reason,
         measures_special=True,
+    )
+
+
+INPUTS = {
+    "source_special": _sinks(
+        "source_special", "special", "measures special tokens", lambda axis: torch.tensor(axis.special)
     ),
+    "source_ends": _sinks("source_ends", "the end of the sentence", "measures special tokens", ends),
+    "source_languages": _sinks("source_languages", "a language code", "measures special tokens", languages),
+    "source_punctuation": _sinks("source_punctuation", "punctuation", "measures punctuation", punctuation),
     "value_norms": ScoreInput(
         axes=("layers", "heads", "target", "source"),
         missing="use extract(..., value_norms=True), or pass value_norms from capture(...).value_norms",

@@ -11,7 +11,7 @@ import torch
 
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.kept import KeptHeads
-from xattn_widget.record.special import apply_policy, checked_policy
+from xattn_widget.record.special import Special, apply_policy, read_policy
 from xattn_widget.scores.masking import Kept
 
 
@@ -55,19 +55,19 @@ class MarginalReference:
         return digest.hexdigest()[:8]
 
 
-def reference_marginals(records: Sequence[AttentionData], *, special: str = "keep") -> MarginalReference:
+def reference_marginals(records: Sequence[AttentionData], *, special: Special = "keep") -> MarginalReference:
     """The source marginals of records, as the reference set of ``marginal_divergence``.
 
     Args:
         records: a few hundred records of one model, on sentences that it translates well.
-        special: ``"keep"``, ``"drop"`` or ``"renormalize"``; use the same in the score.
+        special: the policy for special tokens, see ``xattn_widget.scores``; use the same in the score.
 
     Raises:
         ValueError: no records, records of different models, or nothing but special tokens.
     """
     if not records:
         raise ValueError("a reference set needs at least one record")
-    policy = checked_policy(special)
+    policy = read_policy(special)
     shapes = {(record.layers, record.heads) for record in records}
     if len(shapes) > 1:
         raise ValueError(f"records must come from one model, got [layers, heads] = {sorted(shapes)}")
@@ -77,16 +77,16 @@ def reference_marginals(records: Sequence[AttentionData], *, special: str = "kee
             record.weights.float(),
             torch.ones(record.weights.shape[3], dtype=torch.bool),
             torch.ones(record.weights.shape[2], dtype=torch.bool),
-            record.source_special,
-            record.target_special,
-            policy,
+            torch.tensor(policy.left_out(record.source)),
+            torch.tensor(policy.left_out(record.target)),
+            policy.action,
         )
         if rows.any() and columns.any():
             marginals.append(record.on_grid(weights[:, :, rows][..., columns].double().mean(-2).flatten(0, 1)))
             lengths.append(int(rows.sum()))
     if not marginals:
         raise ValueError(f"special={special!r} leaves no row or no column of any record: use 'keep'")
-    return MarginalReference(tuple(marginals), tuple(lengths), policy)
+    return MarginalReference(tuple(marginals), tuple(lengths), policy.name)
 
 
 def distance_to_reference(kept: Kept, reference: MarginalReference, nearest: int, length_window: float) -> torch.Tensor:

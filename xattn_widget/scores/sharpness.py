@@ -68,26 +68,3 @@ def distraction(attention: torch.Tensor, source_mask: torch.Tensor, target_mask:
     kurtosis = squares.square().sum(-1) * sizes / squares.sum(-1).square()
     uniform = away.abs().amax(-1) <= _UNIFORM * kept.attention.abs().amax(-1)
     return 0 - kept.mean_over_rows(torch.where(uniform, torch.nan, kurtosis))
-
-
-@score(
-    direction="lower",
-    batched=True,
-    description="Share of attention on special tokens, such as the end of the sentence: low if words get it all.",
-)
-def sink_mass(
-    attention: torch.Tensor,
-    source_mask: torch.Tensor,
-    target_mask: torch.Tensor,
-    *,
-    source_special: torch.Tensor,
-) -> torch.Tensor:
-    """Mean over target rows of the mass on special source tokens (end of sentence, language codes).
-
-    In ``[0, 1]``; if it is high, the other scores say little about content words. ``special="drop"`` leaves out special
-    target rows; the special columns, which are what is measured, always count.
-
-    Source: Kobayashi et al. 2020; Ferrando & Costa-jussà 2021.
-    """
-    kept = keep(attention, source_special & source_mask, target_mask)
-    return kept.mean_over_rows(kept.attention.sum(-1))

@@ -44,6 +44,8 @@ def find_column(quantity: Quantity, given: Mapping[str, Score]) -> Column:
     score = given.get(name) or BUILTIN.get(name) or find_made(name)
     if score is None:
         why = f"no function called {name} is known in this session: pass scores=[{name}] to show_corpus"
+    elif quantity.policy is None:
+        why = f"{name} was computed with a function for special tokens that this session does not know"
     elif (signature := _signature(score, quantity)) == current_form(quantity.signature):
         return Column(quantity, score, "")
     elif not quantity.signature:
@@ -59,7 +61,7 @@ def find_column(quantity: Quantity, given: Mapping[str, Score]) -> Column:
 
 def _signature(score: Score, quantity: Quantity) -> str:
     try:
-        return score.signature(special=quantity.special, steps=quantity.steps)
+        return score.signature(special=quantity.policy, steps=quantity.steps)
     except ValueError:  # a policy that makes no sense for it
         return ""
 
@@ -128,7 +130,7 @@ class RowScores:
 
     def entries(self, columns: Sequence[Column]) -> list[TableScore]:
         """The scores to list in the panel."""
-        return [TableScore(column.score, column.quantity.special, column=column, row=self) for column in columns]
+        return [TableScore(column.score, column.quantity.policy, column=column, row=self) for column in columns]
 
     def belong_to(self, record: AttentionData, entries: Sequence[TableScore]) -> None:
         """Say which record the values are for."""

@@ -21,6 +21,7 @@ from xattn_widget.panel.front_end import built_file
 from xattn_widget.panel.score_entries import ScoreEntry
 from xattn_widget.panel.settings import VIEW_SETTINGS, View, check_view
 from xattn_widget.panel.state import PanelState
+from xattn_widget.record.special import Special
 from xattn_widget.scores import Score
 from xattn_widget.widget.cells import connect, disconnect, note_shown
 from xattn_widget.widget.comm import allowed_state, receive
@@ -138,13 +139,13 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
     # --- Scores and references.
 
     def add_score(
-        self, score: str | Score | Callable[..., Any], *, special: str | None = None, **parameters: Any
+        self, score: str | Score | Callable[..., Any], *, special: Special | None = None, **parameters: Any
     ) -> None:
         """Add a score and color the grid by it at once; a score of the same name is replaced.
 
         Args:
             score: your own score (``@score`` or a plain function), or the name of a built-in one.
-            special: its policy for special tokens, ``"keep"``, ``"drop"`` or ``"renormalize"``.
+            special: its policy for special tokens, as in ``record.score``.
             parameters: its parameters, where they differ from its defaults.
 
         Raises:
