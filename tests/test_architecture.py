@@ -41,6 +41,7 @@ CORPUS = [
     "engine",
     "selecting",
     "comparing",
+    "detecting",
     "scoring",
     "display",
 ]

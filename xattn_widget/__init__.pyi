@@ -23,6 +23,7 @@ from .cross_attention import load as load
 from .demo import load_demo as load_demo
 from .extraction.calibration import save_calibration as save_calibration
 from .extraction.extraction import extract as extract
+from .extraction.faithfulness import measure_faithfulness as measure_faithfulness
 from .extraction.importance import head_importance as head_importance
 from .extraction.timing_calibration import calibrate_heads as calibrate_heads
 from .inputs.text.spelling import spell as spell

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
+import torch
+
 from xattn_widget.alignment.links import Method, align_record
 from xattn_widget.alignment.unsupported import WordSupport, unsupported_words
 from xattn_widget.alignment.word_time import WordTime
@@ -50,7 +52,8 @@ class CrossAttention(AttentionData):
         importance: ``[layers, heads]`` by method: how much the loss on this target depends on each head (see
             :func:`head_importance`); empty if it was not requested.
         steps: the changes made to the attention since it was captured, in order, as named in signatures: ``"words"``,
-            ``"drop"``, ``"renormalize"``, ``"crop"``, ``"contributions"``.
+            ``"drop"``, ``"renormalize"``, ``"crop"``, ``"contributions"`` (of value norms), or another kind of
+            contributions such as ``"alti"``.
         arguments: further arguments of the model's forward for this sentence, by name; not saved.
         sound: the sound that the source axis was made from, or None for other sources.
         outside: ``[layers, heads, target]`` share of each row's weight on positions after the end of the sound, as
@@ -60,6 +63,8 @@ class CrossAttention(AttentionData):
         kept: which heads of the model ``weights`` holds, or None for all.
         timing: the heads that time the words of this model and their lag, or None if the model is unknown; see
             :meth:`word_times`.
+        contributed: what :func:`extract` measured with ``contributions=`` and ``faithfulness=``, a
+            :class:`~xattn_widget.record.contributed.Contributed`; see :meth:`contributions`.
 
     Raises:
         ValueError: the shapes of weights and axes do not match.
@@ -97,6 +102,45 @@ class CrossAttention(AttentionData):
                 "each, [hypothesis.with_words(target=words) for hypothesis, words in zip(record.hypotheses, ...)]"
             )
         return self.changed(assigned)
+
+    @property
+    def prefix_contributions(self) -> torch.Tensor:
+        """``[layers, 1, target, target]`` what each token that the decoder has read contributes by ALTI+.
+
+        After each decoder layer. Each row and that of ``contributed.maps["alti"]`` sum to 1 together. The columns are
+        the tokens of the reading ``"input"``; ``words()`` and ``drop_special()`` change the rows alone.
+
+        Raises:
+            ValueError: the record holds no contributions by ALTI+.
+        """
+        if self.contributed.prefix is None:
+            raise self.contributed.missing("alti")
+        return self.contributed.prefix
+
+    @property
+    def source_contribution(self) -> torch.Tensor:
+        """``[target]`` how much of each prediction the source contributes by ALTI+, from 0 to 1.
+
+        The rest comes from the tokens that the decoder has read before. It is the value after the last decoder layer.
+
+        Raises:
+            ValueError: the record holds no contributions by ALTI+.
+
+        Source: Ferrando et al. 2022.
+        """
+        return 1 - self.prefix_contributions[-1, 0].sum(-1)
+
+    @property
+    def faithfulness(self) -> ScoreGrid:
+        """``[layers, heads]`` how well each head's rows agree with input x gradient: the score ``faithfulness``.
+
+        It is computed from the weights as they are: of words after :meth:`words`, and of contributions after
+        :meth:`contributions`. ``record.score("masking_drop")`` is the other measure.
+
+        Raises:
+            ValueError: the record holds no gradients.
+        """
+        return self.score("faithfulness")
 
     def score(
         self,

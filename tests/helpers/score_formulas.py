@@ -13,14 +13,12 @@ from xattn_widget.record.axis import Axis
 
 # The scores of sound, which test_sound_scores.py tests.
 SOUND_NAMES = ("sound_coverage", "silence_mass", "rereading", "outside_mass", "unsupported_words")
-# The masses on tokens of single kinds, which test_sinks.py tests.
+# The masses on tokens of single kinds, which test_punctuation.py tests.
 SINK_NAMES = ("end_mass", "language_mass", "punctuation_mass")
-# The other scores that are computed from attention (and norms). Importance is measured with the model.
-NAMES = tuple(
-    name
-    for name, score in scores.BUILTIN.items()
-    if "importance" not in score.needs and name not in (*SOUND_NAMES, *SINK_NAMES)
-)
+# Those that are measured with the model; test_faithfulness.py tests the last two.
+MEASURED_NAMES = ("importance", "faithfulness", "masking_drop")
+# The other scores, which are computed from attention (and norms).
+NAMES = tuple(name for name in scores.BUILTIN if name not in (*MEASURED_NAMES, *SOUND_NAMES, *SINK_NAMES))
 
 
 class Head(NamedTuple):

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from score_formulas import MEASURED_NAMES
 
 from xattn_widget import CrossAttention, CrossAttentionWidget, extract, load
 from xattn_widget.record.axis import Axis
@@ -24,7 +25,8 @@ OF_SOUND = {name for name, score in BUILTIN.items() if any(INPUTS[need].of_sound
 
 @pytest.fixture(scope="module")
 def records(demo):
-    plain = extract(*demo, "Ich lese.", value_norms=True, importance="gradient")
+    measured = {"importance": "gradient", "contributions": ["alti", "value_zeroing_heads"], "faithfulness": True}
+    plain = extract(*demo, "Ich lese.", value_norms=True, **measured)
     weights = plain.weights.clone()
     weights[0, 0, 0] = torch.zeros_like(weights[0, 0, 0])
     weights[0, 0, 0, -1] = 1  # all on the end of sentence, so that the row is undefined without it
@@ -35,6 +37,7 @@ def records(demo):
         "drop": plain.drop_special(renormalize=False),
         "undefined": replace(plain, weights=weights).drop_special(),
         "contributions": plain.contributions().words(),
+        "value zeroing": plain.contributions("value_zeroing_heads"),
     }
 
 
@@ -108,7 +111,7 @@ def test_a_damaged_record_is_an_error_or_works(records, tmp_path):
                 call()
                 sound.add(use)
             except ValueError as error:  # the undamaged record lacks what the score needs
-                assert use in ("value_norm", "importance") or use in OF_SOUND
+                assert use in ("value_norm", *MEASURED_NAMES) or use in OF_SOUND
                 assert "holds no" in str(error) or "needs" in str(error)  # noqa: PT017
         for _ in range(30):
             path.write_bytes(damaged(content, draw))

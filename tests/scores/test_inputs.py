@@ -3,7 +3,7 @@
 import pytest
 import torch
 from corpus_pool import ENGLISH, GERMAN
-from score_formulas import FORMULAS, NAMES, random_attention, record_of
+from score_formulas import FORMULAS, MEASURED_NAMES, NAMES, random_attention, record_of
 
 from xattn_widget import check_score, extract, score, score_corpus, scores
 from xattn_widget.capturing.calls import CrossAttentionCall
@@ -23,7 +23,7 @@ def test_a_score_says_what_it_needs_and_which_policies_make_sense():
         *("sink_mass", "end_mass", "language_mass", "punctuation_mass"),
         *("value_norm", "outside_mass"),
     )
-    restricted = dict.fromkeys(without_renormalizing, ("keep", "drop")) | {"importance": ("keep",)}
+    restricted = dict.fromkeys(without_renormalizing, ("keep", "drop")) | dict.fromkeys(MEASURED_NAMES, ("keep",))
     needs = {
         "sink_mass": ("source_special",),
         "end_mass": ("source_ends",),
@@ -31,6 +31,8 @@ def test_a_score_says_what_it_needs_and_which_policies_make_sense():
         "punctuation_mass": ("source_punctuation",),
         "value_norm": ("value_norms",),
         "importance": ("importance",),
+        "faithfulness": ("saliency",),
+        "masking_drop": ("masking_drop",),
         "sound_coverage": ("source_seconds",),
         "silence_mass": ("source_loudness",),
         "rereading": ("source_seconds", "spoken_words"),

@@ -13,6 +13,7 @@ import torch
 
 from xattn_widget import CrossAttention, score, scores
 from xattn_widget.record.axis import Axis
+from xattn_widget.record.contributed import Contributed
 from xattn_widget.record.sound import Sound
 from xattn_widget.scores.inputs import INPUTS
 from xattn_widget.scores.signatures import current_form
@@ -39,6 +40,8 @@ EXPECTED = {
     "alignment_norm": ("1", [1.120136, 1.013401, 1.211706, 1.105731]),
     "value_norm": ("1", [3.587754, 2.573129, None, 3.556570]),
     "importance": ("1", [0.191815, None, None, 0.191815]),
+    "faithfulness": ("1", [-0.011905, None, None, 0.196825]),
+    "masking_drop": ("1", [0.140012, None, None, 0.140012]),
     "sound_coverage": ("1", [0.992064, 0.849206, 0.849206, 0.952381]),
     "silence_mass": ("1", [0.332656, 0.342160, 0.342160, 0.166714]),
     "rereading": ("1", [0.128242, 0.128242, 0.128242, 0.185828]),
@@ -77,6 +80,7 @@ def fixed_record(seed=7):
         {"output": target},
         value_norms=attention * torch.arange(1.0, COLUMNS + 1),
         importance={"gradient": attention[..., 0, 0], "ablation": -attention[..., 0, 1]},
+        contributed=Contributed({"gradient": attention[:1, :1].flip(-1) / 2}, masking_drop=attention[..., 1, 0]),
     )
 
 

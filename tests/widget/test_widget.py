@@ -391,6 +391,7 @@ def test_arguments_of_the_wrong_kind_are_told(records):
 def test_scores_that_need_more_are_listed_where_the_record_holds_it():
     model, tokenizer = load_demo()
     plain = CrossAttentionWidget(extract(model, tokenizer, "Hallo."))
-    full = CrossAttentionWidget(extract(model, tokenizer, "Hallo.", value_norms=True, importance="gradient"))
+    measured = {"importance": "gradient", "faithfulness": True}
+    full = CrossAttentionWidget(extract(model, tokenizer, "Hallo.", value_norms=True, **measured))
     listed = [{each["name"] for each in widget.score_list} for widget in (plain, full)]
-    assert listed[1] - listed[0] == {"value_norm", "importance"}
+    assert listed[1] - listed[0] == {"value_norm", "importance", "faithfulness", "masking_drop"}

@@ -43,6 +43,15 @@ class CrossAttentionCall:
             return self._probabilities()
 
     @property
+    def values(self) -> torch.Tensor:
+        """Value vectors before the output projection, ``[batch, heads, source, dimension]`` float32, detached.
+
+        Raises:
+            NotImplementedError: the module does not expose its values.
+        """
+        raise NotImplementedError
+
+    @property
     def value_norms(self) -> torch.Tensor:
         """Norms of the weighted and projected values, ``[batch, heads, target, source]`` float32, detached.
 
@@ -121,13 +130,17 @@ class ComputedCall(CrossAttentionCall):
             # [heads, dimension, dimension]: |v W| is the root of v (W W^T) v^T; no vector has the model's size.
             by_head = projection.reshape(-1, heads, dimension).permute(1, 2, 0)
             gram = by_head @ by_head.transpose(-1, -2)
-            value = self.value.float()
-            if value.shape[1] != heads:
-                value = value.repeat_interleave(heads // value.shape[1], dim=1)
+            value = self.values
             norms = ((value @ gram) * value).sum(-1).clamp(min=0).sqrt()
-            if self.columns is not None:
-                norms = norms[..., self.columns]
             return self.weights * norms[..., None, :]
+
+    @property
+    def values(self) -> torch.Tensor:
+        """See :attr:`CrossAttentionCall.values`."""
+        value, heads = self.value.detach().float(), self.query.shape[1]
+        if value.shape[1] != heads:
+            value = value.repeat_interleave(heads // value.shape[1], dim=1)
+        return value if self.columns is None else value[:, :, self.columns]
 
     @property
     def whole_rows(self) -> bool:
@@ -140,6 +153,26 @@ class ReturnedCall(CrossAttentionCall):
     """A call whose module returned its weights."""
 
     returned: torch.Tensor
+    states: torch.Tensor | None  # [batch, source, ...], which the module attends to
+    time_first: bool  # whether the first two axes of states are swapped
+
+    @property
+    def values(self) -> torch.Tensor:
+        """See :attr:`CrossAttentionCall.values`."""
+        projection = families.value_projection(self.module)
+        if projection is None or self.states is None:
+            raise NotImplementedError(
+                f"{type(self.module).__name__} computes its attention itself and does not expose its values"
+            )
+        with torch.no_grad():
+            values: torch.Tensor = projection(self.states.transpose(0, 1) if self.time_first else self.states).float()
+        batch, heads, _, columns = self.returned.shape
+        if values.dim() != 3 or tuple(values.shape[:2]) != (batch, columns) or values.shape[2] % heads:
+            raise NotImplementedError(
+                f"{type(self.module).__name__} attends to {columns} positions with {heads} heads, and its values have "
+                f"the shape {list(values.shape)}: it is unclear which value belongs to which position and head"
+            )
+        return values.reshape(batch, columns, heads, -1).transpose(1, 2)
 
     @property
     def heads(self) -> int:
@@ -174,6 +207,14 @@ def _projection_weight(module: nn.Module, width: int, like: torch.Tensor) -> tor
         problem = f"has an output projection of {taken} numbers, but its heads give {width}"
     if problem:
         raise NotImplementedError(f"{type(module).__name__} {problem}: value norms are unavailable")
+    return linear_matrix(projection, width, like)
+
+
+def linear_matrix(projection: nn.Module, width: int, like: torch.Tensor) -> torch.Tensor:
+    """The matrix ``[outputs, width]`` of an affine module, without its bias.
+
+    ``like`` has the number type and the device of the module's input.
+    """
     if type(projection) is nn.Linear and not projection.weight.is_meta:
         return projection.weight
     # Whatever else it is (transposed, adapted, quantized, offloaded), it is affine: its outputs for the unit vectors

@@ -24,11 +24,12 @@ KEY_VALUE_ARGUMENTS = ("key_value_states", "encoder_hidden_states", "cross_atten
 # Attributes with the number of heads, of modules outside the attention interface.
 _HEAD_COUNTS = ("num_heads", "n_heads", "num_attention_heads", "num_attn_heads")
 # Parts of attention modules that compute queries, keys and values (needed only for modules without an output projection
-# of their own), and parts that project the heads' outputs.
+# of their own), those that compute values, and parts that project the heads' outputs.
 _INPUT_PROJECTIONS = (
     *("query", "key", "value", "query_proj", "key_proj", "value_proj"),
     *("q", "k", "v", "q_proj", "k_proj", "v_proj"),
 )
+_VALUE_PROJECTIONS = ("v_proj", "value_proj", "value", "v")
 _OUTPUT_PROJECTIONS = ("out_proj", "o_proj", "o", "c_proj", "output", "dense")
 
 
@@ -50,6 +51,15 @@ def output_projection(module: nn.Module) -> nn.Module | None:
     """The part of an attention module that projects its heads' outputs; None if its layer does that (BERT, BLIP)."""
     children = dict(module.named_children())
     return next((children[name] for name in _OUTPUT_PROJECTIONS if name in children), None)
+
+
+def value_projection(module: nn.Module) -> nn.Module | None:
+    """The part of an attention module that computes values from the states it attends to; None if its name is unknown.
+
+    It is needed only for modules outside the attention interface, which passes the values on.
+    """
+    children = dict(module.named_children())
+    return next((children[name] for name in _VALUE_PROJECTIONS if name in children), None)
 
 
 def parts_of_unknown_use(module: nn.Module) -> list[str]:

@@ -2,7 +2,7 @@
 
 A tap is put around each attention module (see taps.py). When the module gets keys and values from elsewhere, the tap
 shows the call to the listeners. The model's own attention function computes the output, so the output is bitwise
-identical. Self-attention is never touched.
+identical. Self-attention is never changed, and shown only to listeners of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,15 @@ _taps: WeakKeyDictionary[nn.Module, Tap] = WeakKeyDictionary()
 
 
 def _attach(model: nn.Module, role: str, function: Any, scope: Scope, cleanup: Cleanup) -> None:
-    """Add ``function`` to the ``"listeners"`` or ``"alterations"`` of all attention modules of ``model``."""
+    """Add ``function`` to one of the roles of the taps of all attention modules of ``model``.
+
+    Args:
+        model: the model.
+        role: ``"listeners"`` (of cross-attention), ``"self_listeners"`` or ``"alterations"``.
+        function: the function.
+        scope: the threads that the block sees.
+        cleanup: removes it again.
+    """
     run_uncompiled(model, cleanup)
     modules = attention_modules(model)
     configs = owner_configs(model)
@@ -49,7 +57,7 @@ def _detach(modules: list[nn.Module], role: str, scope: Scope) -> None:
             if tap is None:
                 continue
             getattr(tap, role).remove(scope)
-            if not (tap.listeners or tap.alterations):
+            if not tap.is_used():
                 tap.remove()
                 _taps.pop(module, None)
         if not _taps:
@@ -59,6 +67,14 @@ def _detach(modules: list[nn.Module], role: str, scope: Scope) -> None:
 def listen(model: nn.Module, listener: Listener, scope: Scope, cleanup: Cleanup) -> None:
     """Call ``listener`` with each cross-attention call of ``model`` that belongs to ``scope``, until the cleanup."""
     _attach(model, "listeners", listener, scope, cleanup)
+
+
+def listen_to_self_attention(model: nn.Module, listener: Listener, scope: Scope, cleanup: Cleanup) -> None:
+    """:func:`listen` for the calls in which an attention module attends to its own states.
+
+    Only modules that could also attend to an encoder are followed, which in most families are all of them.
+    """
+    _attach(model, "self_listeners", listener, scope, cleanup)
 
 
 def listening(model: nn.Module, listener: Listener) -> Block[None]:

@@ -118,7 +118,7 @@ class InterfaceTap(Tap):
             if isinstance(config := self.module.config, _ConfigView):
                 self.module.config = config.original
 
-    def _cross(self, run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _follow(self, run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         call = self._describe(args, kwargs)
         with lock:
             if self.is_installed and not isinstance(self.module.config, _ConfigView):
@@ -150,7 +150,7 @@ class InterfaceTap(Tap):
         foreign = not implementation.startswith(_SOFTMAX_FUNCTIONS)
         # The library's functions are checked once for each module, which may do something unknown, such as adding
         # another bias; third-party functions are checked in every call.
-        if not self.listeners.here() or (self._is_checked and not foreign) or (call.dropout and module.training):
+        if not self.listeners_of(current) or (self._is_checked and not foreign) or (call.dropout and module.training):
             return
         if current.columns is not None and current.states is not None:
             families.check_encoder_columns(module, config, call.key, current.states)
@@ -196,10 +196,10 @@ def _attention(
         dropout=kwargs.get("dropout") or 0.0,
     )
     tap.check(call, current, result[0], implementation or "eager")
-    for listener in tap.listeners.here():
+    for listener in tap.listeners_of(current):
         listener(call)
     output = result[0]
-    for alteration in tap.alterations.here():
+    for alteration in [] if current.is_self else tap.alterations.here():
         output = alteration(output)
     return (output, *result[1:])
 

@@ -36,7 +36,7 @@ class ReturningTap(Tap):
 
     def _around_projection(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         call = running_call.get()
-        if call is not None and call.tap is self and self.alterations.here():
+        if call is not None and call.tap is self and not call.is_self and self.alterations.here():
             call.altered += 1
             args = (self._altered(args[0], call), *args[1:])
         return run(*args, **kwargs)
@@ -60,7 +60,7 @@ class ReturningTap(Tap):
             return (*args[:position], True, *args[position + 1 :]), kwargs
         return args, kwargs | {_ASK: True}
 
-    def _cross(self, run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _follow(self, run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # If the caller did not request the weights, they are not passed on.
         hidden = _ASK in self.names and not self.argument_value(_ASK, args, kwargs)
         call, config = RunningCall(self, args, kwargs), self.owner_config
@@ -70,16 +70,17 @@ class ReturningTap(Tap):
         output = run(*args, **kwargs)
         place = checks.weights_part(self.module, config, output, call.queries, call.states, call.rows)
         families.check_time_first(output[place], call.queries, call.time_first, self.module, config)
-        if listeners := self.listeners.here():
+        if listeners := self.listeners_of(call):
             weights = families.returned_rows(output[place], call.rows, self.module, config)
-            returned = ReturnedCall(self.module, weights)
+            returned = ReturnedCall(self.module, weights, call.states, call.time_first)
             for listener in listeners:
                 listener(returned)
-        if self.alterations.here():
+        is_altered = not call.is_self and bool(self.alterations.here())
+        if is_altered:
             self._check_alteration(output[place], call)
             if self.projection is None:  # the projection comes after the module
                 output = (self._altered(output[0], call), *output[1:])
-        if not (hidden or self.alterations.here()):
+        if not (hidden or is_altered):
             return output
         # Without a request, modules with a position bias return it last, and others return None in place of the
         # weights.

@@ -57,6 +57,7 @@ class Tap:
     def __init__(self, module: nn.Module, owner_config: Any) -> None:
         self.module = module
         self.listeners: Roles[Listener] = Roles()
+        self.self_listeners: Roles[Listener] = Roles()  # of self-attention
         self.alterations: Roles[Alteration] = Roles()
         self.owner_config = owner_config  # of the model that the module is part of
         self.names = argument_names(class_forward(module))
@@ -76,23 +77,35 @@ class Tap:
         position = self.names.index(name)
         return args[position] if len(args) > position else kwargs.get(name)
 
-    def is_cross_attention(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-        """Whether a block sees this call and the module receives states from outside."""
+    def is_used(self) -> bool:
+        """Whether any block uses this tap."""
+        return bool(self.listeners or self.self_listeners or self.alterations)
+
+    def listeners_of(self, call: RunningCall) -> list[Listener]:
+        """The functions that observe a call in the running thread."""
+        return (self.self_listeners if call.is_self else self.listeners).here()
+
+    def is_seen(self, is_self: bool) -> bool:
+        """Whether a block sees calls of this kind in the running thread."""
         # Calls that gradient checkpointing repeats in the backward pass were already seen in the forward.
-        if is_backward_running() or not (self.listeners.here() or self.alterations.here()):
+        if is_backward_running():
             return False
+        return bool(self.self_listeners.here() if is_self else self.listeners.here() or self.alterations.here())
+
+    def is_cross_attention(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Whether the module receives states from outside."""
         states = self.argument_value(self.argument, args, kwargs)
         if states is None:
             return families.reads_states_from_cache(self.argument)
         return states is not self.argument_value(self.names[0], args, kwargs)  # FSMT passes its own states as keys too
 
     def _around(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if not self.is_cross_attention(args, kwargs):
+        if not self.is_used() or not self.is_seen(not self.is_cross_attention(args, kwargs)):
             return run(*args, **kwargs)
         # Run in a separate context, which ends with the call even after an interrupt.
-        return copy_context().run(self._cross, run, args, kwargs)
+        return copy_context().run(self._follow, run, args, kwargs)
 
-    def _cross(self, run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _follow(self, run: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         raise NotImplementedError
 
 
@@ -102,7 +115,8 @@ class RunningCall:
     def __init__(self, tap: Tap, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.tap = tap
         self.queries = tap.argument_value(tap.names[0], args, kwargs)
-        self.states = tap.argument_value(tap.argument, args, kwargs)
+        self.is_self = not tap.is_cross_attention(args, kwargs)  # self-attention, whose states are its queries
+        self.states = self.queries if self.is_self else tap.argument_value(tap.argument, args, kwargs)
         self.time_first = families.has_time_first(self.queries, self.states, tap.owner_config)
         rows = self.queries.shape[0 if self.time_first else 1]
         self.rows = families.token_rows(rows, tap.module, tap.owner_config)

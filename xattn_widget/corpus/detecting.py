@@ -105,18 +105,18 @@ def evaluate_detectors(
     for number, (name, (_, values, labeled)) in enumerate(zip(names, prepared, strict=True)):
         drawn = [part[number] for part in spread] or [np.full((len(_MEASURES), 1), np.nan)]
         ends = _interval(np.concatenate(drawn, 1), confidence)
-        results.append((name, *figures[number][:, 0], *ends.ravel(), len(values), int(labeled.sum())))
+        numbers = np.column_stack([figures[number], *ends]).ravel()  # each figure with its ends
+        results.append((name, *numbers, len(values), int(labeled.sum())))
     results.sort(key=lambda result: -result[1] if result[1] == result[1] else 1.0)  # NaN comes last
     columns = list(zip(*results, strict=True)) or [()] * (3 + 3 * len(_MEASURES))
-    bounds = [f"{measure}_{end}" for end in ("low", "high") for measure in _MEASURES]
+    figure_names = [(measure, *(f"{measure}_{end}" for end in ("low", "high"))) for measure in _MEASURES]
     kinds = [pa.string(), *[pa.float64()] * 3 * len(_MEASURES), pa.int64(), pa.int64()]
     made = pa.table(
         [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)],
-        names=["detector", *_MEASURES, *bounds, "rows", "labeled"],
+        names=["detector", *(name for figure in figure_names for name in figure), "rows", "labeled"],
     )
-    order = [name for measure in _MEASURES for name in (measure, f"{measure}_low", f"{measure}_high")]
     about = f"how well detectors find labeled rows, at a recall of {recall:.4g}, with {confidence:.4g} intervals"
-    return result_table(made.select(["detector", *order, "rows", "labeled"]), about)
+    return result_table(made, about)
 
 
 def _all_detectors(table: pa.Table) -> list[str]:

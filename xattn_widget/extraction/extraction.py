@@ -12,6 +12,8 @@ from transformers import PreTrainedModel
 from xattn_widget.capturing.checks import unknown
 from xattn_widget.capturing.recorder import capture_here
 from xattn_widget.cross_attention import CrossAttention
+from xattn_widget.extraction.contributions.measuring import check_kinds, measure_contributions
+from xattn_widget.extraction.faithfulness import masked_count, masking_drops
 from xattn_widget.extraction.importance import check_method, importance_sums
 from xattn_widget.extraction.model_timing import model_timing
 from xattn_widget.extraction.windows import window_records
@@ -23,6 +25,7 @@ from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.paired import PairedModel, pair_model
 from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
 from xattn_widget.messages.mistakes import with_checked_arguments
+from xattn_widget.record.contributed import ContributionKind
 from xattn_widget.record.data import Reading
 from xattn_widget.record.kept import KeptHeads, Selection
 from xattn_widget.scores.inputs import ImportanceMethod
@@ -47,6 +50,8 @@ def extract(
     layers: int | Sequence[int] | slice | None = None,
     heads: Sequence[tuple[int, int]] | None = None,
     dtype: torch.dtype | None = None,
+    contributions: Sequence[ContributionKind] = (),
+    faithfulness: bool | int = False,
 ) -> CrossAttention: ...
 
 
@@ -69,6 +74,8 @@ def extract(
     layers: int | Sequence[int] | slice | None = None,
     heads: Sequence[tuple[int, int]] | None = None,
     dtype: torch.dtype | None = None,
+    contributions: Sequence[ContributionKind] = (),
+    faithfulness: bool | int = False,
 ) -> list[CrossAttention]: ...
 
 
@@ -91,6 +98,8 @@ def extract(
     layers: int | Sequence[int] | slice | None = None,
     heads: Sequence[tuple[int, int]] | None = None,
     dtype: torch.dtype | None = None,
+    contributions: Sequence[ContributionKind] = (),
+    faithfulness: bool | int = False,
 ) -> Any: ...
 
 
@@ -113,6 +122,8 @@ def extract(
     layers: int | Sequence[int] | slice | None = None,
     heads: Sequence[tuple[int, int]] | None = None,
     dtype: torch.dtype | None = None,
+    contributions: Sequence[ContributionKind] = (),
+    faithfulness: bool | int = False,
 ) -> Any:
     """Cross-attention of every layer and head for sentences or sounds, with generated or given targets.
 
@@ -166,6 +177,20 @@ def extract(
         dtype: the number type of the weights (and of ``value_norms`` and ``end_row``): ``torch.float32`` (the default),
             ``torch.float16`` or ``torch.bfloat16``, which take half the memory. Scores and alignments are computed in
             float32 all the same.
+        contributions: also measure what each source position contributes to each target position, by methods that need
+            the model, for ``record.contributions(kind)``. Every kind works on one sentence at a time, so that batches
+            change nothing, and costs more than the forward.
+
+            - ``"value_zeroing"``: how much a decoder layer's state changes when the value of a source position is zero
+              in that layer's cross-attention (Mohebbi et al. 2023); ``"value_zeroing_heads"``: in one head of it.
+              Positions after the end of a sound are not zeroed and have 0.
+            - ``"alti"``: ALTI+, contributions through the encoder, the cross-attention and the decoder, of the source
+              and of the target prefix (Ferrando et al. 2022); see also ``record.source_contribution``.
+            - ``"gradient"``: input x gradient of the target token's log-probability. One backward pass per target
+              token.
+        faithfulness: also measure how well attention agrees with what the predictions depend on, for the scores
+            ``faithfulness`` and ``masking_drop``. True masks one source word at a time; a number masks so many. This
+            measures ``"gradient"`` contributions too, and runs a forward for each set of masked words.
 
     Returns:
         A :class:`CrossAttention` for one source, a list of them for a list. Columns that are not tokens of the source,
@@ -184,9 +209,13 @@ def extract(
             empty, damaged, not finite, or too long for a given target, targets that do not match the sources,
             ``generation`` together with a given target, an argument that the forward does not take or that cannot be
             carried over, columns that cannot be distinguished from the source's tokens, layers or heads that the model
-            does not have, or both ``layers`` and ``heads``.
+            does not have, both ``layers`` and ``heads``, an unknown kind of contributions, or a number of words to mask
+            that is not positive.
+        NotImplementedError: the layers of the model do not allow one of the contributions.
     """
     selection = Selection.read(layers, heads, dtype)
+    kinds = check_kinds(contributions, and_gradient=faithfulness is not False)
+    masked_words = 0 if faithfulness is False else masked_count(faithfulness)
     if importance is not None:
         check_method(importance)
     paired = pair_model(model, tokenizer, target_tokenizer, mel_padding)
@@ -199,6 +228,12 @@ def extract(
                 replace(record, importance={importance: (total / record.weights.shape[2]).float()})
                 for record, total in zip(made, importance_sums(model, pairs, importance), strict=True)
             ]
+        if kinds:
+            measured = measure_contributions(model, pairs, made, kinds)
+            if masked_words:
+                drops = masking_drops(model, pairs, made, masked_words, inputs.batch_size)
+                measured = [replace(part, masking_drop=drop) for part, drop in zip(measured, drops, strict=True)]
+            made = [replace(record, contributed=parts) for record, parts in zip(made, measured, strict=True)]
         return [record.read_as(reading) for record in made]
 
     # A long recording whose target must be generated is transcribed window by window.

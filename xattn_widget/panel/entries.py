@@ -1,10 +1,13 @@
-"""The list of sentences in the panel: one entry for each record, each hypothesis and each result of an experiment."""
+"""The list of sentences in the panel.
+
+There is one entry for each record, each hypothesis, each kind of contributions and each result of an experiment.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from typing import Any
@@ -14,6 +17,7 @@ from xattn_widget.messages.characters import well_formed
 from xattn_widget.panel.sound import describe_sound, heard_seconds
 from xattn_widget.panel.word_times import GoldWord, marked_heads, read_gold_times
 from xattn_widget.record.axis import Axis
+from xattn_widget.record.contributed import CONTRIBUTION_KINDS, CONTRIBUTION_TITLES
 from xattn_widget.record.data import AttentionData
 
 
@@ -37,6 +41,7 @@ class Entry:
         hypotheses: the length of that list.
         reference: its reference alignment, or None.
         gold_times: the true times of its words, or None.
+        contribution: the kind of contributions that its record has instead of attention; "" for attention.
         trial: how an experiment made it; None where it was given.
         version: distinguishes results of experiments that replaced each other; None where it was given.
     """
@@ -50,11 +55,21 @@ class Entry:
     trial: Trial | None = None
     version: int | None = None
     gold_times: tuple[GoldWord, ...] | None = None
+    contribution: str = ""
 
     @property
     def name(self) -> str:
         """Its name in the list, or ""."""
-        return self.trial.value if self.trial else well_formed(self.given_name)
+        if self.trial:
+            return self.trial.value
+        kind = CONTRIBUTION_TITLES.get(self.contribution, "")
+        return ": ".join(part for part in (well_formed(self.given_name), kind) if part)
+
+    @property
+    def model(self) -> str:
+        """Whose heads its record has. Those of contributions are no heads of the model, even if as many."""
+        model = well_formed(self.record.model)
+        return f"contributions in {model or 'a model'}" if self.contribution else model
 
     @property
     def source(self) -> str:
@@ -86,7 +101,7 @@ class Entry:
             "source": self.source,
             "target": self.target,
             "name": self.name,
-            "model": well_formed(self.record.model),
+            "model": self.model,
             "layers": self.record.layers,
             "heads": self.record.heads,
             "group": self.group,
@@ -109,7 +124,7 @@ class Entry:
 
 
 def list_entries(records: Any, names: Sequence[str] | None, reference: Any, reference_words: bool) -> list[Entry]:
-    """Entries of records; each hypothesis of an n-best list is an entry of its own.
+    """Entries of records; each hypothesis of an n-best list is an entry of its own, followed by its contributions.
 
     Args:
         records: a record, or a list of them.
@@ -144,8 +159,8 @@ def list_entries(records: Any, names: Sequence[str] | None, reference: Any, refe
     entries = []
     for group, (record, name, links, gold) in enumerate(zip(listed, names, references, times, strict=True)):
         hypotheses = record.hypotheses or (record,)
-        entries += [
-            Entry(
+        for rank, hypothesis in enumerate(hypotheses, start=1):
+            entry = Entry(
                 hypothesis,
                 group,
                 name,
@@ -154,8 +169,11 @@ def list_entries(records: Any, names: Sequence[str] | None, reference: Any, refe
                 links if rank == 1 else None,
                 gold_times=gold if rank == 1 else None,
             )
-            for rank, hypothesis in enumerate(hypotheses, start=1)
-        ]
+            kinds = [] if set(CONTRIBUTION_KINDS) & set(hypothesis.steps) else hypothesis.contributed.maps
+            entries += [
+                entry,
+                *(replace(entry, record=hypothesis.contributions(kind), contribution=kind) for kind in kinds),
+            ]
     return entries
 
 

@@ -98,7 +98,7 @@ class PanelState:
         """
         check_view(view, inspect.signature(type(self)).parameters)
         self.entries = list_entries(records, names, reference, reference_words)
-        self.scores = list_scores(scores, [entry.record for entry in self.entries])
+        self.scores = list_scores(scores, [entry.record for entry in self.entries if not entry.contribution])
         self.live = LiveStatus()
         self.view = View()
         self.evidence = self._gathered() if evidence is None else evidence
@@ -227,6 +227,8 @@ class PanelState:
             muted = settle_muted(value, record)
             if muted and not self.live.has_model:
                 raise TraitError(f"no head can be muted here. {NO_MODEL}")
+            if muted and self.entries[sentence].contribution:
+                raise TraitError("heads can be muted where attention is shown: these are contributions")
             return muted
         return value
 
@@ -283,7 +285,7 @@ class PanelState:
 
     def _gathered(self) -> Evidence | None:
         """The evidence of the records, if they are of one model."""
-        records = [entry.record for entry in self.entries if entry.rank in (None, 1)]
+        records = [entry.record for entry in self.entries if entry.rank in (None, 1) and not entry.contribution]
         models = {(record.model, record.layers, record.heads) for record in records}
         return gather_evidence(records) if len(models) == 1 else None
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from xattn_widget.plot.labels import label_fonts, label_room, set_labels, shown, target_title
 from xattn_widget.plot.palette import PLOT
 from xattn_widget.plot.picking import mean_weights, picked_heads
+from xattn_widget.record.contributed import CONTRIBUTION_TITLES
 from xattn_widget.record.data import AttentionData
 
 # Perceptually uniform and readable with color blindness (Nuñez, Anderton & Renslow 2018).
@@ -64,4 +65,7 @@ def draw_heatmap(ax: Axes, record: AttentionData, weights: torch.Tensor, *, warn
 
 
 def _unit(record: AttentionData) -> str:
-    return "share of the value norms" if "contributions" in record.steps else "attention weight"
+    if "contributions" in record.steps:
+        return "share of the value norms"
+    kind = next((step for step in record.steps if step in CONTRIBUTION_TITLES), None)
+    return "attention weight" if kind is None else f"contribution by {CONTRIBUTION_TITLES[kind]}"

@@ -9,15 +9,18 @@ from typing import Any, Literal, Self, TypeVar, get_args
 import torch
 
 from xattn_widget.record.axis import Axis, Word
+from xattn_widget.record.contributed import BY_HEAD, Contributed
 from xattn_widget.record.heads import check_heads, head_pairs
 from xattn_widget.record.kept import WEIGHT_TYPES, KeptHeads
+from xattn_widget.record.merging import Aggregate as Aggregate
+from xattn_widget.record.merging import added, averaged, merged
+from xattn_widget.record.merging import combined as combined
 from xattn_widget.record.sound import Sound
 from xattn_widget.record.special import LeavesOut, Policy, cut, renormalized
 from xattn_widget.record.timing import Timing
 from xattn_widget.record.token_kinds import is_punctuation
 
 Reading = Literal["output", "input"]
-Aggregate = Literal["mean", "max"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,6 +51,7 @@ class AttentionData:
     end_row: torch.Tensor | None = None
     timing: Timing | None = None
     kept: KeptHeads | None = None
+    contributed: Contributed = field(default_factory=Contributed)
 
     def __post_init__(self) -> None:
         if self.weights.dim() != 4 or self.weights.numel() == 0:
@@ -87,6 +91,7 @@ class AttentionData:
             if value is not None and value.shape != shape:
                 axes = "target" if name == "outside" else "source"
                 raise ValueError(f"{name} must be [layers, heads, {axes}] = {list(shape)}, got {list(value.shape)}")
+        self.contributed.check(self.weights.shape, grid_shape)
         if self.timing is not None:
             check_heads(self.timing.heads, self.layers, self.heads)
         dtype = self.weights.dtype if self.weights.dtype in WEIGHT_TYPES else torch.float32
@@ -268,18 +273,26 @@ class AttentionData:
         """
         return self.changed(_crop)
 
-    def contributions(self) -> Self:
-        """The record with value norms instead of attention weights, each row divided by its sum.
+    def contributions(self, kind: str = "value_norm") -> Self:
+        """The record with contributions instead of attention weights, each row divided by its sum.
 
-        What a source position contributes through a head also depends on its value vector: a sink receives much weight
-        but contributes little. Scores, alignments, plots and the widget then show contributions, and signatures say so.
+        What a source position contributes also depends on its value vector: a sink receives much weight but contributes
+        little. Scores, alignments, plots and the widget then show contributions, and signatures name the kind.
+
+        Args:
+            kind: ``"value_norm"`` (Kobayashi et al. 2020), which has the heads of the record, or a kind that
+                :func:`xattn_widget.extract` measures: ``"value_zeroing"``, ``"value_zeroing_heads"``, ``"alti"`` or
+                ``"gradient"``. All of these but ``"value_zeroing_heads"`` have one head in each layer, called 0, and
+                ``"gradient"`` has one layer.
+
+        Returns:
+            The record. If heads of the model are not its heads, it holds nothing that is about them, such as
+            ``importance``.
 
         Raises:
-            ValueError: the record holds no value norms.
-
-        Source: Kobayashi et al. 2020.
+            ValueError: an unknown kind, or one that the record does not hold.
         """
-        return self.changed(_contributions)
+        return self.changed(lambda data: _contributions(data, kind))
 
     def changed(self, change: Callable[[Self], Self]) -> Self:
         """The record after ``change``, which is applied to every hypothesis of an n-best list.
@@ -299,17 +312,6 @@ class AttentionData:
         return replace(changed[0], hypotheses=tuple(changed))
 
 
-def combined(weights: torch.Tensor, aggregate: str) -> torch.Tensor:
-    """The mean or maximum of ``[heads, ...]`` weights over their first axis.
-
-    Raises:
-        ValueError: ``aggregate`` is neither ``"mean"`` nor ``"max"``.
-    """
-    if aggregate not in get_args(Aggregate):
-        raise ValueError(f"aggregate must be 'mean' or 'max' (over the heads), got {aggregate!r}")
-    return weights.mean(0) if aggregate == "mean" else weights.amax(0)
-
-
 Data = TypeVar("Data", bound=AttentionData)
 
 
@@ -319,41 +321,21 @@ def _merge_words(data: Data) -> Data:
     if is_merged and "words" in data.steps:
         return data
 
-    def merged(matrices: torch.Tensor) -> torch.Tensor:
-        sizes = torch.tensor([len(unit) for unit in target_units], dtype=torch.float32)
-        return (_added(_added(matrices, source_units, -1), target_units, -2) / sizes[:, None]).to(matrices.dtype)
-
     logprobs = data.logprobs
     if logprobs is not None:
-        logprobs = _added(logprobs, target_units, 0)
+        logprobs = added(logprobs, target_units, 0)
     return replace(
         data,
-        weights=merged(data.weights),
+        weights=merged(data.weights, source_units, target_units),
         source=data.source.merge_words(),
         targets={data.reading: data.target.merge_words()},
         logprobs=logprobs,
-        value_norms=None if data.value_norms is None else merged(data.value_norms),
-        outside=None if data.outside is None else _mean_of_rows(data.outside, target_units),
-        end_row=None if data.end_row is None else _added(data.end_row, source_units, -1).to(data.end_row.dtype),
+        value_norms=None if data.value_norms is None else merged(data.value_norms, source_units, target_units),
+        outside=None if data.outside is None else averaged(data.outside, target_units, -1),
+        end_row=None if data.end_row is None else added(data.end_row, source_units, -1).to(data.end_row.dtype),
+        contributed=data.contributed.merged(source_units, target_units),
         steps=(*data.steps, "words"),
     )
-
-
-def _mean_of_rows(values: torch.Tensor, units: Sequence[Sequence[int]]) -> torch.Tensor:
-    """The mean of ``[..., target]`` over the positions of each unit."""
-    return _added(values, units, -1) / torch.tensor([len(unit) for unit in units], dtype=values.dtype)
-
-
-def _added(matrices: torch.Tensor, units: Sequence[Sequence[int]], axis: int) -> torch.Tensor:
-    """The sum over the positions of each unit, in one pass over the matrices; units have all positions in order.
-
-    Half precision is added in single precision, because each addition would round.
-    """
-    unit_of = torch.tensor([number for number, unit in enumerate(units) for _ in unit])
-    shape = list(matrices.shape)
-    shape[axis] = len(units)
-    matrices = matrices.float() if matrices.dtype in WEIGHT_TYPES else matrices
-    return torch.zeros(shape, dtype=matrices.dtype).index_add_(axis, unit_of, matrices)
 
 
 def _drop_special(data: Data, policy: Policy) -> Data:
@@ -373,6 +355,7 @@ def _drop_special(data: Data, policy: Policy) -> Data:
         value_norms=None if data.value_norms is None else cut(data.value_norms, rows, columns, "drop"),
         outside=None if data.outside is None else data.outside[..., rows],
         end_row=None if data.end_row is None else cut(data.end_row[:, :, None], [0], columns, policy.action)[:, :, 0],
+        contributed=data.contributed.cut(rows, columns),
         steps=(*data.steps, policy.name),
     )
 
@@ -391,15 +374,25 @@ def _crop(data: Data) -> Data:
         source=data.source.select(columns),
         value_norms=None if data.value_norms is None else cut(data.value_norms, rows, columns, "drop"),
         end_row=end_row,
+        contributed=data.contributed.cut(rows, columns),
         steps=(*data.steps, "crop"),
     )
 
 
-def _contributions(data: Data) -> Data:
-    if data.value_norms is None:
-        raise ValueError("this record holds no value norms: make it with extract(..., value_norms=True)")
+def _contributions(data: Data, kind: str) -> Data:
+    if kind == "value_norm":
+        if data.value_norms is None:
+            raise ValueError("this record holds no value norms: make it with extract(..., value_norms=True)")
+        return replace(data, weights=renormalized(data.value_norms), steps=(*data.steps, "contributions"))
+    if kind not in data.contributed.maps:
+        raise data.contributed.missing(kind)
+    by_layer: dict[str, Any] = {"kept": None, "importance": {}, "value_norms": None, "timing": None}
     return replace(
         data,
-        weights=renormalized(data.value_norms),
-        steps=(*data.steps, "contributions"),
+        weights=renormalized(data.contributed.maps[kind]),
+        outside=None,
+        end_row=None,
+        contributed=data.contributed.instead_of_weights(kind),
+        steps=(*data.steps, kind),
+        **({} if kind == BY_HEAD else by_layer),
     )

@@ -12,6 +12,7 @@ import torch
 
 from xattn_widget.messages.characters import brief
 from xattn_widget.record.axis import NO_WORD, Axis, AxisKind
+from xattn_widget.record.contributed import CONTRIBUTION_KINDS, Contributed
 from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.record.kept import KeptHeads
 from xattn_widget.record.sound import Sound
@@ -21,7 +22,7 @@ from xattn_widget.record.timing import Timing, TimingMethod, TimingSource
 _TOLERANCE = 0.01
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 # The last one is a policy that leaves out what a function of the user names.
-_STEP = re.compile(r"words|drop|renormalize|contributions|crop|(drop|renormalize)_\w+")
+_STEP = re.compile(rf"words|drop|renormalize|contributions|crop|{'|'.join(CONTRIBUTION_KINDS)}|(drop|renormalize)_\w+")
 Data = TypeVar("Data", bound=AttentionData)
 
 
@@ -69,7 +70,7 @@ def _is_step(value: Any) -> bool:
 
 def _makes_whole(step: str) -> bool:
     """Whether a row sums to 1 after this step, or is NaN because its sum was 0."""
-    return step.startswith("renormalize") or step in ("contributions", "crop")
+    return step.startswith("renormalize") or step in ("contributions", "crop", *CONTRIBUTION_KINDS)
 
 
 def _is_object(value: Any) -> bool:
@@ -127,6 +128,11 @@ _RECORD = {
     "importance": _Field(
         "a list of different strings",
         lambda value: _list_of(_is_text)(value) and len(set(value)) == len(value),
+        required=False,
+    ),
+    "contributions": _Field(
+        f"a list of different kinds ({', '.join(CONTRIBUTION_KINDS)})",
+        lambda value: _list_of(lambda kind: kind in CONTRIBUTION_KINDS)(value) and len(set(value)) == len(value),
         required=False,
     ),
     "steps": _Field("a list of steps such as 'words'", _list_of(_is_step), required=False),
@@ -210,6 +216,7 @@ def check_values(record: AttentionData, whole_rows: bool = False) -> None:
     for method, grid in record.importance.items():
         if not grid.isfinite().all():
             raise ValueError(f"importance by {method!r} must be finite")
+    record.contributed.check_values()
     for name in ("outside", "end_row"):
         shares = getattr(record, name)
         if shares is not None and not ((shares >= 0) & (shares <= 1 + _TOLERANCE) | shares.isnan()).all():
@@ -265,6 +272,15 @@ def _read_record(fields: Any, remaining: dict[str, torch.Tensor], index: int, re
             end_row=take("end_row", False),
             timing=_read_timing(fields.get("timing")),
             kept=_read_kept(fields.get("kept")),
+            contributed=Contributed(
+                {
+                    kind: values
+                    for kind in fields.get("contributions", [])
+                    if (values := take(f"contributions.{kind}", True)) is not None
+                },
+                take("prefix", False),
+                take("masking_drop", False),
+            ),
         )
         last = next((step for step in reversed(steps) if step != "words"), "")
         check_values(record, fields.get("whole_rows", False) or _makes_whole(last))

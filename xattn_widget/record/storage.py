@@ -40,6 +40,11 @@ def save(record: AttentionData, path: str | Path) -> Path:
             tensors[f"{index}.value_norms"] = item.value_norms.contiguous()
         for method, grid in item.importance.items():
             tensors[f"{index}.importance.{method}"] = grid.contiguous()
+        for kind, values in item.contributed.maps.items():
+            tensors[f"{index}.contributions.{kind}"] = values.contiguous()
+        for name in ("prefix", "masking_drop"):
+            if (values := getattr(item.contributed, name)) is not None:
+                tensors[f"{index}.{name}"] = values.contiguous()
         for name in ("outside", "end_row"):
             if (shares := getattr(item, name)) is not None:
                 tensors[f"{index}.{name}"] = shares.contiguous()
@@ -51,6 +56,8 @@ def save(record: AttentionData, path: str | Path) -> Path:
         fields: dict[str, Any] = {} if sound is None else {"sound": {"rate": sound.rate, "offset": sound.offset}}
         if item.timing is not None:
             fields["timing"] = asdict(item.timing)
+        if item.contributed.maps:  # earlier versions load records without contributions
+            fields["contributions"] = list(item.contributed.maps)
         if item.kept is not None:
             fields["kept"] = asdict(item.kept)
         described.append(

@@ -13,9 +13,9 @@ the signature then has the function's name and a hash of its code. Undefined val
 Each score is correct on a batch with masks, and on any part of the layers that contains its ``scope``: all depend on
 one head alone, except ``agreement``, which needs all heads of a layer, and ``marginal_divergence`` with a reference
 set, which needs the layers and heads of that set. ``sink_mass`` needs ``source_special`` (and its parts need the
-flags of other kinds), ``value_norm`` the norms that
-capturing keeps on request, and ``importance`` the values measured with the model. ``sound_coverage``, ``silence_mass``,
-``rereading``, ``outside_mass`` and ``unsupported_words`` need a record of sound (see ``Score.needs``).
+flags of other kinds), ``value_norm`` the norms that capturing keeps on request, and ``importance``, ``faithfulness``
+and ``masking_drop`` what was measured with the model. ``sound_coverage``, ``silence_mass``, ``rereading``,
+``outside_mass`` and ``unsupported_words`` need a record of sound (see ``Score.needs``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xattn_widget.messages.hints import did_you_mean
-from xattn_widget.scores import coverage, norms, order, redundancy, sharpness, sinks, sound
+from xattn_widget.scores import coverage, norms, order, redundancy, saliency, sharpness, sinks, sound
 from xattn_widget.scores.checking import check_score
 from xattn_widget.scores.decorator import score
 from xattn_widget.scores.definition import Score
@@ -50,6 +50,8 @@ agreement = redundancy.agreement
 alignment_norm = norms.alignment_norm
 value_norm = norms.value_norm
 importance = norms.importance
+faithfulness = saliency.faithfulness
+masking_drop = saliency.masking_drop
 sound_coverage = sound.sound_coverage
 silence_mass = sound.silence_mass
 rereading = sound.rereading

@@ -12,6 +12,7 @@ from typing import Any, get_args
 import torch
 
 from xattn_widget.messages.hints import nearest
+from xattn_widget.record.contributed import CONTRIBUTION_KINDS
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.special import Action, Policy, Special, apply_policy, read_policy
 from xattn_widget.scores.grid import Direction, GridAxis, ScoreGrid
@@ -113,6 +114,8 @@ class Score:
                   tokens, True at all positions that they leave out;
                 - ``value_norms``: ``[..., layers, heads, target, source]``;
                 - ``importance``: a mapping from the method to ``[..., layers, heads]``;
+                - ``saliency``: ``[..., target, source]``, NaN at special tokens; ``masking_drop``:
+                  ``[..., layers, heads]``;
                 - for sound: ``source_loudness`` (decibels) and ``source_seconds``, ``[..., source]``; ``outside``,
                   ``[..., layers, heads, target]``; ``spoken_words``, ``[..., target]`` numbers of words.
 
@@ -331,7 +334,7 @@ class Score:
         if policy.is_users:  # its defaults are no parameters that the signature could name
             defaults = [getattr(policy.leaves_out, name, None) for name in ("__defaults__", "__kwdefaults__")]
             parts[-1] += f"/{code_hash([policy.leaves_out, *defaults])}"
-        if reading != "output" and (policy.action != "keep" or set(steps) - {"contributions"}):
+        if reading != "output" and (policy.action != "keep" or set(steps) - {"contributions", *CONTRIBUTION_KINDS}):
             parts.append(f"reading:{reading}")
         if steps:
             parts.append(f"record:{'+'.join(steps)}")

@@ -166,6 +166,20 @@ def _importance_of(record: AttentionData) -> dict[str, torch.Tensor]:
     return {method: grid if kept is None else kept.cut(grid) for method, grid in record.importance.items()}
 
 
+def _saliency_of(record: AttentionData) -> torch.Tensor | None:
+    """``[target, source]`` input x gradient, NaN at special tokens."""
+    gradients = record.contributed.maps.get("gradient")
+    if gradients is None:
+        return None
+    left_out = record.target_special[:, None] | record.source_special
+    return gradients[0, 0].masked_fill(left_out, torch.nan)
+
+
+def _masking_drop_of(record: AttentionData) -> torch.Tensor | None:
+    drop, kept = record.contributed.masking_drop, record.kept
+    return drop if drop is None or kept is None else kept.cut(drop)
+
+
 _SOUND = "use the record of a sound, from extract(model, processor, audio)"
 
 
@@ -205,6 +219,23 @@ INPUTS = {
         from_record=lambda record: _importance_of(record) or None,
         keys=get_args(ImportanceMethod),
         outside_jobs="needs a backward pass, which a corpus job does not run: use head_importance",
+        policies=("keep",),
+        policies_reason="does not look at tokens",
+    ),
+    "saliency": ScoreInput(
+        axes=("target", "source"),
+        missing="use extract(..., faithfulness=True), or pass saliency, [target, source], NaN at special tokens",
+        from_record=_saliency_of,
+        outside_jobs="needs gradients, which a corpus job does not compute: use extract(..., faithfulness=True)",
+        policies=("keep",),
+        policies_reason="leaves special tokens out itself",
+    ),
+    "masking_drop": ScoreInput(
+        axes=("layers", "heads"),
+        missing="use extract(..., faithfulness=True) with a model that reads text",
+        from_record=_masking_drop_of,
+        outside_jobs="needs a forward for each masked word, which a corpus job does not run: use extract(..., "
+        "faithfulness=True)",
         policies=("keep",),
         policies_reason="does not look at tokens",
     ),

@@ -12,6 +12,7 @@ from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.extraction.extraction import extract
 from xattn_widget.extraction.windows import WindowRecords
 from xattn_widget.panel.settings import VIEW_SETTINGS, check_view
+from xattn_widget.record.contributed import ContributionKind
 from xattn_widget.scores import Score
 from xattn_widget.widget.live_model import LiveModel
 from xattn_widget.widget.widget import CrossAttentionWidget
@@ -33,6 +34,8 @@ def show_cross_attention(
     reference_words: bool = True,
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
+    contributions: Sequence[ContributionKind] = (),
+    faithfulness: bool | int = False,
     **view: Any,
 ) -> CrossAttentionWidget:
     """Show the cross-attention of a model on sentences or sounds, in a notebook.
@@ -60,6 +63,10 @@ def show_cross_attention(
         reference_words: whether their numbers count words, or else tokens.
         target_tokenizer: the tokenizer of the targets if it is a different one, see :func:`extract`.
         forward: further arguments of the model's forward, see :func:`extract`. Experiments keep them.
+        contributions: kinds of contributions to measure, see :func:`extract`. Each follows the sentence in the list:
+            the picker "Target" of the panel switches between them and the attention, and "Compare" shows both.
+        faithfulness: also measure how faithful attention is, see :func:`extract`: two more scores of heads, in the
+            table of scores and for the grid.
         view: initial settings of the panel, such as ``words=True``, ``orientation="rows"`` or ``layer=2``; see
             :class:`xattn_widget.panel.settings.View`.
 
@@ -69,6 +76,7 @@ def show_cross_attention(
     Raises:
         TypeError: an unknown view setting, or what :func:`extract` raises.
         ValueError: what :func:`extract` raises.
+        NotImplementedError: what :func:`extract` raises.
     """
     for name in view.keys() & inspect.signature(extract).parameters.keys() - set(VIEW_SETTINGS):
         raise TypeError(
@@ -85,6 +93,8 @@ def show_cross_attention(
         truncation=truncation,
         target_tokenizer=target_tokenizer,
         forward=forward,
+        contributions=contributions,
+        faithfulness=faithfulness,
     )
     records = _all_windows(found)
     live = LiveModel(model, tokenizer, generation, target_tokenizer=target_tokenizer)

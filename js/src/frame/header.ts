@@ -120,10 +120,10 @@ function createSentences({ store, gestures, spoken, id, signal }: Context) {
   };
 }
 
-/** The picker of the shown sentence's target: hypotheses, edits, and readings without the muted heads. */
+/** The picker of what is shown of the sentence: hypotheses, contributions, edits, readings without the muted heads. */
 function createTargets({ gestures, signal }: Context) {
   const select = h("select", {
-    title: "Hypotheses, edits and readings without muted heads of this sentence",
+    title: "Hypotheses, contributions, edits and readings without muted heads of this sentence",
     attrs: { "aria-label": "Target" },
   });
   select.addEventListener("change", () => gestures.sentence(Number(select.value)), { signal });

@@ -49,7 +49,8 @@ export function createSentencePicker(
 /** How each sentence is listed: number, name, texts and, where there are several models, the model. */
 function sentenceTexts(entries: readonly SentenceInfo[]): (place: number) => string {
   const { targets } = listSentences(entries);
-  const models = new Set(entries.map(modelKey));
+  // Contributions of a sentence, which have heads of their own, are not its first entry.
+  const models = new Set(targets.flatMap(([first]) => entries[first ?? -1] ?? []).map(modelKey));
   return (place) => {
     const entry = entries[targets[place]?.[0] ?? -1];
     if (!entry) return "";

@@ -1,0 +1,100 @@
+"""Measure contributions of every requested kind for the pairs of one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+
+from xattn_widget.capturing.checks import unknown
+from xattn_widget.cross_attention import CrossAttention
+from xattn_widget.extraction.contributions.alti import alti
+from xattn_widget.extraction.contributions.gradient import input_gradients
+from xattn_widget.extraction.contributions.value_zeroing import value_zeroing
+from xattn_widget.inputs.pairs import Pair, forward_inputs
+from xattn_widget.messages.characters import brief
+from xattn_widget.messages.hints import did_you_mean
+from xattn_widget.record.contributed import CONTRIBUTION_KINDS, Contributed
+
+
+def check_kinds(contributions: Any, *, and_gradient: bool = False) -> list[str]:
+    """The requested kinds, each once, in the order of :data:`CONTRIBUTION_KINDS`.
+
+    Args:
+        contributions: what the user passed.
+        and_gradient: whether ``"gradient"`` is needed anyway.
+
+    Raises:
+        TypeError: not a list of strings.
+        ValueError: an unknown kind.
+    """
+    form = f"contributions must be a list of {', '.join(map(repr, CONTRIBUTION_KINDS))}"
+    if isinstance(contributions, str):
+        raise TypeError(f"{form}, got one alone; write contributions=[{brief(contributions)}]")
+    kinds = list(contributions)
+    for kind in kinds:
+        if not isinstance(kind, str):
+            raise TypeError(f"{form}, got {brief(kind)} in it")
+        if kind.startswith("value_norm"):
+            raise ValueError(f"{form}, got {brief(kind)}: value norms are kept with value_norms=True")
+        if kind not in CONTRIBUTION_KINDS:
+            raise ValueError(f"{form}, got {brief(kind)}; {did_you_mean(kind, CONTRIBUTION_KINDS)}")
+    return [kind for kind in CONTRIBUTION_KINDS if kind in kinds or (and_gradient and kind == "gradient")]
+
+
+def measure_contributions(
+    model: Any, pairs: Sequence[Pair], records: Sequence[CrossAttention], kinds: Sequence[str]
+) -> list[Contributed]:
+    """The contributions of each pair.
+
+    Args:
+        model: the model, in evaluation mode; call this inside ``torch.no_grad``.
+        pairs: the pairs of one batch.
+        records: the record of each pair, as captured.
+        kinds: what to measure, see :func:`check_kinds`.
+
+    Raises:
+        NotImplementedError: the model's layers do not allow one of the kinds; the message says why.
+    """
+    gradients = input_gradients(model, list(pairs)) if "gradient" in kinds else [None] * len(pairs)
+    return [
+        _measure(model, pair, record, kinds, gradient)
+        for pair, record, gradient in zip(pairs, records, gradients, strict=True)
+    ]
+
+
+def _measure(
+    model: Any, pair: Pair, record: CrossAttention, kinds: Sequence[str], gradient: torch.Tensor | None
+) -> Contributed:
+    rows, columns = record.weights.shape[2:]
+    inputs = forward_inputs(model, [pair])  # alone, so that no other sentence and no padding can change anything
+    run = partial(model, **inputs, use_cache=False)
+    # Columns of learned prompts are not positions of the source; they count.
+    counted = pair.source.counted() if len(pair.source) == columns else None
+    maps: dict[str, torch.Tensor] = {}
+    prefix: torch.Tensor | None = None
+    if "value_zeroing" in kinds:
+        maps["value_zeroing"] = torch.stack(value_zeroing(model, run, lambda layer, heads: [None], counted))
+    if "value_zeroing_heads" in kinds:
+        kept = set(record.kept_heads)
+        layers = value_zeroing(
+            model, run, lambda layer, heads: [head for head in range(heads) if (layer, head) in kept], counted
+        )
+        maps["value_zeroing_heads"] = torch.cat(layers).reshape(*record.weights.shape[:2], rows, columns)
+    if "alti" in kinds:
+        maps["alti"], prefix = alti(model, run)
+    if gradient is not None:
+        maps["gradient"] = gradient[None, None]
+    for kind, values in maps.items():
+        layers_of_kind = 1 if kind == "gradient" else record.layers
+        if values.shape[2:] != (rows, columns) or (record.kept is None and values.shape[0] != layers_of_kind):
+            raise unknown(
+                f"has cross-attention of {record.layers} layers, {rows} rows and {columns} columns, and contributions "
+                f"by {kind!r} of {values.shape[0]} layers, {values.shape[2]} rows and {values.shape[3]} columns: they "
+                "cannot be kept together",
+                model,
+                model.config,
+            )
+    return Contributed(maps, prefix)
