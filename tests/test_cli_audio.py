@@ -60,6 +60,33 @@ def test_score_reads_one_recording(run, folder):
     assert (code, out) == (0, "s.parquet: 1 recordings, 1 scored, 0 with an error\n")
 
 
+def test_windows_of_a_long_recording_are_rows_that_can_be_shown(run, folder, pair, tmp_path):
+    write_sound(tmp_path / "long.wav", 4.5)
+    command = ["score", "long.wav", "--model", folder / "whisper", "--scores", "sound_coverage"]
+    generation = {"max_new_tokens": 6, "language": "german"}
+    settings = [f"--generation={name}={value}" for name, value in generation.items()]
+    code, out, _ = run(*command, *settings, "--mel-padding", "zeros", "--output", "s.parquet")
+    records = list(extract(*pair, tmp_path / "long.wav", generation=generation, mel_padding="zeros"))
+    expected = f"s.parquet: 1 recordings in {len(records)} windows, {len(records)} scored, 0 with an error\n"
+    assert (code, out) == (0, expected)
+    values = grids(pq.read_table(tmp_path / "s.parquet"), "sound_coverage")
+    for row, record in enumerate(records):
+        assert abs(values[row] - record.score("sound_coverage").numpy()).max() < 1e-5
+    show = ["show", "--model", folder / "whisper", "--table", "s.parquet", "--row", 1, "--output", "p.html"]
+    assert run(*show)[0] == 0
+    [entry] = sound_of(tmp_path / "p.html")["info"]["sentences"]
+    assert f"from {records[1].sound.offset:.1f} s" in entry["source"]
+
+
+def test_show_colors_by_a_score_of_sound(run, folder, tmp_path):
+    command = ["show", "--model", folder / "whisper", folder / "clips" / "0.flac", "--target", TEXTS[0]]
+    assert run(*command, "--score", "silence_mass", "--output", "page.html")[0] == 0
+    assert sound_of(tmp_path / "page.html")["score_name"] == "silence_mass"
+    code, _, err = run("show", "--model", "demo", "Ja.", "--score", "silence_mass", "--output", "page.html")
+    assert code == 1
+    assert "no score 'silence_mass' is listed" in err
+
+
 def test_show_writes_a_page_of_a_recording(run, folder, tmp_path):
     command = ["show", "--model", folder / "whisper", folder / "clips" / "0.flac"]
     assert run(*command, "--target", TEXTS[0], "--output", "page.html")[:2] == (0, "page.html\n")

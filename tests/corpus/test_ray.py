@@ -129,3 +129,15 @@ def test_recordings_are_read_by_the_workers(cluster, tmp_path):
     sounds = ({"bytes": path.read_bytes(), "path": path.name} for path in paths)
     table = score_corpus(*pair, sounds, iter(texts), engine="ray", workers=1, **options)
     assert_same_tables(table, expected.slice(0, 3))
+
+
+def test_windows_of_long_recordings_are_the_same_on_ray(cluster, tmp_path):
+    pair = speech_pair("whisper")
+    pair.model.generation_config.max_initial_timestamp_index = 50
+    paths = [write_sound(tmp_path / f"{number}.wav", seconds, number) for number, seconds in enumerate([0.5, 4.5, 5.3])]
+    scores = ["sound_coverage", "silence_mass", "rereading", "outside_mass", "unsupported_words"]
+    options = {"scores": scores, "window": 1, "progress": False, "generation": {"max_new_tokens": 8}}
+    with one_thread():
+        expected = score_corpus(*pair, paths, **options)
+    assert expected.num_rows > len(paths) + 2
+    assert_same_tables(score_corpus(*pair, paths, engine="ray", workers=2, **options), expected)

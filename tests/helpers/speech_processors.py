@@ -14,7 +14,7 @@ import soundfile
 import transformers
 from families import Pair, _bpe, unigram_tokenizer
 from speech_models import RATE, speech_model
-from tokenizers import pre_tokenizers
+from tokenizers import pre_tokenizers, processors
 
 LANGUAGES = {"<|en|>": "english", "<|de|>": "german"}
 # As in multilingual Whisper models, in this order.
@@ -90,3 +90,37 @@ def write_sound(path: Path, seconds: float, seed: int = 0) -> Path:
     """Write a sound as 16-bit samples in the format of the path's suffix; returns the path."""
     soundfile.write(path, sound(seconds, seed), RATE)
     return path
+
+
+# Tokens of the prompts of Canary and Cohere-ASR.
+_PROMPT = [
+    *("<|startofcontext|>", "<|startoftranscript|>", "<|emo:undefined|>", "<|en|>", "<|de|>", "<|pnc|>", "<|nopnc|>"),
+    *("<|noitn|>", "<|notimestamp|>", "<|nodiarize|>"),
+]
+_CANARY_TEMPLATE = (
+    "{% for part in messages[0]['content'] %}{% if part['type'] == 'text' %}<|startofcontext|><|startoftranscript|>"
+    "<|emo:undefined|><|{{ part['source_language'] }}|><|{{ part['target_language'] }}|>"
+    "{{ '<|pnc|>' if part['punctuation'] else '<|nopnc|>' }}<|noitn|><|notimestamp|><|nodiarize|>"
+    "{% endif %}{% endfor %}"
+)
+
+
+def prompted_pair(name: str) -> Pair:
+    """Return a tiny ``"canary"`` or ``"cohere_asr"`` with the library's own processor, which builds its prompt."""
+    backend = unigram_tokenizer().backend_tokenizer
+    backend.post_processor = processors.TemplateProcessing(single="$A", pair="$A $B", special_tokens=[])
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=backend, eos_token="</s>", pad_token="<pad>", unk_token="<unk>"
+    )
+    tokenizer.add_special_tokens({"additional_special_tokens": _PROMPT})
+    start = tokenizer.convert_tokens_to_ids("▁" if name == "cohere_asr" else "<|startofcontext|>")
+    ids = {
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": start,
+        "eos_token_id": tokenizer.eos_token_id,
+        "decoder_start_token_id": start,
+    }
+    model, extractor = speech_model(name, vocab_size=len(tokenizer), **ids)
+    if name == "canary":
+        return Pair(model, transformers.CanaryProcessor(extractor, tokenizer, chat_template=_CANARY_TEMPLATE))
+    return Pair(model, transformers.CohereAsrProcessor(extractor, tokenizer))

@@ -62,6 +62,8 @@ def cli() -> None:
               help="Most tokens in a batch, including padding.")  # fmt: skip
 @click.option("--window", type=POSITIVE, help="How many rows to sort by length and store together.  [default: 4096, or "
               "64 recordings]")  # fmt: skip
+@click.option("--mel-padding", type=click.Choice(["model", "zeros"]),
+              help="Pad sound for Whisper as transformers or as openai-whisper does.  [default: model]")  # fmt: skip
 @click.option("--max-record-bytes", type=POSITIVE, help="Most bytes of a line or record; larger ones are not read.  "
               "[default: 4194304]")  # fmt: skip
 @click.option("--on-error", type=click.Choice(["record", "raise"]), default="record", show_default=True,
@@ -127,8 +129,11 @@ def score(
         return
     info = corpus_info(path)
     failed = info["rows"] - info["scored"]
-    what = "recordings" if "folder" in info else "sentences"
-    click.echo(f"{path}: {info['rows']} {what}, {info['scored']} scored, {failed} with an error")
+    what = f"{info['rows']} sentences"
+    if "folder" in info:
+        windows = "" if info["rows"] == info["recordings"] else f" in {info['rows']} windows"
+        what = f"{info['recordings']} recordings{windows}"
+    click.echo(f"{path}: {what}, {info['scored']} scored, {failed} with an error")
 
 
 @cli.command()

@@ -38,7 +38,7 @@ def _is_page(path: Path) -> bool:
 
 def pairs_to_show(
     sentences: tuple[str, ...], targets: tuple[str, ...], table: Path | None, row: int | None
-) -> tuple[list[str], list[str] | None]:
+) -> tuple[Any, Any]:
     """The sentences, or paths of recordings, and their targets, as given or from a row of a table.
 
     Targets are None if the model is to generate them.
@@ -59,10 +59,11 @@ def pairs_to_show(
     return _row_of(table, row)
 
 
-def _row_of(path: Path, row: int) -> tuple[list[str], list[str]]:
+def _row_of(path: Path, row: int) -> tuple[Any, Any]:
     from xattn_widget.corpus.sources.recordings import recording_path
     from xattn_widget.corpus.store.parquet import read_schema, read_table
     from xattn_widget.corpus.store.tables import recordings_folder
+    from xattn_widget.inputs.audio.recordings import RecordingWindow
 
     names = read_schema(path).names
     for name in ("source", "target"):
@@ -71,7 +72,7 @@ def _row_of(path: Path, row: int) -> tuple[list[str], list[str]]:
                 f"{path} has no column {name!r}: pass a table that 'xattn-widget score' wrote",
                 param_hint="--table",
             )
-    table = read_table(path, [name for name in ("source", "target", "error") if name in names])
+    table = read_table(path, [name for name in ("source", "target", "offset", "error") if name in names])
     if row >= table.num_rows:
         rows = f"rows 0 to {table.num_rows - 1}" if table.num_rows else "no rows"
         raise click.BadParameter(f"there is no row {row}: {path} has {rows}", param_hint="--row")
@@ -81,7 +82,11 @@ def _row_of(path: Path, row: int) -> tuple[list[str], list[str]]:
         reason = reason or "its source or target is missing"
         raise click.BadParameter(f"row {row} of {path} cannot be shown: {reason}", param_hint="--row")
     folder = recordings_folder(table)
-    return [cells["source"] if folder is None else recording_path(cells["source"], folder)], [cells["target"]]
+    if folder is None:
+        return [cells["source"]], [cells["target"]]
+    recording = recording_path(cells["source"], folder)
+    offset = cells.get("offset")
+    return (recording if offset is None else RecordingWindow(recording, offset)), cells["target"]
 
 
 def check_score(name: str | None) -> None:
@@ -100,7 +105,7 @@ def check_score(name: str | None) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error).partition(" Pass your own")[0], param_hint="--score") from None
     for need in score.needs:
-        if INPUTS[need].on_request:
+        if INPUTS[need].asked_for:
             raise click.BadParameter(
                 f"{name} cannot be shown from the command line, because it needs {need}: use extract in Python",
                 param_hint="--score",

@@ -17,6 +17,8 @@ from xattn_widget.corpus.fingerprints import (
     model_fingerprint,
     tokenizer_fingerprint,
 )
+from xattn_widget.inputs.audio.sound_side import SoundSide
+from xattn_widget.inputs.audio.speech_target import PromptedTarget
 from xattn_widget.inputs.columns import ColumnLayout, find_layout
 from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.extras import Extras, check_shared, make_extras, with_greedy
@@ -33,7 +35,10 @@ from xattn_widget.scores.inputs import INPUTS
 
 # Statistics of the model's output distribution over a sentence's target, see ``score_corpus``.
 STATISTICS = ("logprob_sum", "logprob_mean", "logprob_min", "margin", "output_entropy")
-COLUMNS = ("id", "source", "target", "source_length", "target_length", "error", *STATISTICS)
+COLUMNS = (
+    *("id", "source", "recording", "window", "offset", "target", "source_length", "target_length", "error"),
+    *STATISTICS,
+)
 ScoreLike = str | Score | Callable[..., Any]
 
 
@@ -120,7 +125,7 @@ def make_job(
     if max_length is not None:
         check_positive(max_length, "max_length")
     shape, layout = probe_model(paired, extras)
-    layered = tuple(_check_score(score, special, shape[1]) for score in resolved)
+    layered = tuple(_check_score(score, special, shape[1], paired.source.hears) for score in resolved)
     return Job(
         resolved,
         layered,
@@ -151,10 +156,18 @@ def describe_job(job: Job, paired: PairedModel, window: int) -> dict[str, Any]:
     if job.hears:
         extractor["feature extractor"] = f"{type(source).__name__} {extractor_fingerprint(source)}"
         source = target
+    prompt = {}
+    if isinstance(paired.target, PromptedTarget) and job.generation is None:
+        prompt["prompt"] = paired.target.prompt
+    padding = {}
+    if isinstance(paired.source, SoundSide) and paired.source.mel_padding != "model":
+        padding["mel padding"] = paired.source.mel_padding
     return (
         batches
         | forward
         | extractor
+        | padding
+        | prompt
         | {
             "model": f"{type(model).__name__} {model_fingerprint(model)}",
             "number type": f"{model.dtype}, {how} attention",
@@ -231,10 +244,14 @@ def _probe(paired: PairedModel, extras: Extras) -> Pair:
     return Pair(source, [target], [target], arguments=arguments)
 
 
-def _check_score(score: Score, special: Special, heads: int) -> bool:
+def _check_score(score: Score, special: Special, heads: int, hears: bool) -> bool:
     """Whether a score may be computed layer by layer; raises if a job cannot compute it at all."""
     score.signature(special=special)  # an unknown policy raises here
     for name in score.needs:
         if INPUTS[name].outside_jobs:
             raise ValueError(f"{score.name} {INPUTS[name].outside_jobs}")
+        if INPUTS[name].of_sound and not hears:
+            raise ValueError(
+                f"{score.name} needs {name}, which only sound has, and this model reads text: leave it out"
+            )
     return splits_by_layer(score, heads)

@@ -31,6 +31,7 @@ from xattn_widget.corpus.store.shards import (
     rows_digest,
 )
 from xattn_widget.corpus.store.tables import corpus_info, make_schema
+from xattn_widget.inputs.audio.speech_family import MelPadding
 from xattn_widget.inputs.paired import pair_model
 from xattn_widget.inputs.text.checks import refuse_pair
 from xattn_widget.messages.mistakes import with_checked_arguments
@@ -72,17 +73,19 @@ def score_corpus(
     address: str | None = None,
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
+    mel_padding: MelPadding | None = None,
 ) -> pa.Table | Path:
-    """Score every cross-attention head for each sentence or recording of a corpus; returns a table with one row each.
+    """Score every cross-attention head for each sentence or recording of a corpus; returns a table of them.
 
     The values of a sentence do not depend on other sentences, the batches, the order or the engine (to 1e-5 in
     float32). A sentence or recording that cannot be scored (empty, too long, not valid UTF-8, not a sound file, NaN in
     the model) has nulls, and the reason is in the column ``error``.
 
     A model that reads sound, such as Whisper, takes recordings as sources. Their attention is cropped to the sound, and
-    its rows are renormalized, before it is scored, as :meth:`CrossAttention.score` does. Each row is read by one
-    forward, so that recordings of more than 30 s, which Whisper reads window by window, must be cut into parts before.
-    Sound is read when its window of rows is prepared, and never kept.
+    its rows are renormalized, before it is scored, as :meth:`CrossAttention.score` does. Sound is read when its window
+    of rows is prepared, and never kept. A recording of more than 30 s, which Whisper reads window by window, has a row
+    for each of its windows if the model writes the targets. With a given target it gets an error, because nothing says
+    which part of the target belongs to which window.
 
     With ``output``, rows are written as they are scored, and memory use does not grow with the corpus. The same call
     resumes a run that was interrupted. The output gets its name only once it is complete.
@@ -136,8 +139,9 @@ def score_corpus(
             model has dynamically quantized layers, whose rounding depends on the whole batch, each sentence is run
             alone. Positions of sound count as tokens, of which Whisper has 1,500 in each forward: on a GPU, more is
             faster. Recordings are run one at a time if padding would change what the encoder computes.
-        window: how many rows are sorted by length, scored and stored together, and the most that an interrupted run
-            loses; by default 4,096 sentences or 64 recordings. Windows of very long rows have fewer.
+        window: how many sentences or recordings are sorted by length, scored and stored together, and the most that an
+            interrupted run loses; by default 4,096 sentences or 64 recordings. Windows of very long rows have fewer.
+            For recordings of hours, 1 loses least.
         max_record_bytes: the most bytes of a line of text, a record of a file, or the texts of a row, without its
             sound. A larger one is not read, and its row has the reason in the column ``error``.
         on_error: ``"record"`` errors and continue, or ``"raise"`` the first one. Within a window, errors that can be
@@ -152,12 +156,17 @@ def score_corpus(
         forward: further arguments of the model's forward. A value is a number, the same for all sentences, or a
             function of the list of a source's token ids that returns a number or an array of the same length. Values in
             ``generation`` that the forward takes, too, follow the same rule.
+        mel_padding: how features of sound are padded to Whisper's 30 s: ``"model"`` (the default), as its feature
+            extractor does, or ``"zeros"``, as openai-whisper does.
 
     Returns:
         An Arrow table, or the output's path. Columns: ``id``, ``source``, ``target``, ``source_length`` and
         ``target_length`` in tokens (for sound, in positions that hear it), a ``[layers, heads]`` fixed-shape tensor for
-        each score (NaN where it is undefined), the statistics, and ``error``. The schema's metadata contain the
-        signatures, the model's fingerprint and the numbers of rows and errors; see
+        each score (NaN where it is undefined), the statistics, and ``error``. For sound there are also ``recording``,
+        the number of the recording among the sources, ``window``, the number of the row among the windows of the
+        recording, and ``offset``, where the window begins, in seconds; both are 0 for a recording that one forward
+        reads, and null for one that cannot be read. The rows of a recording are adjacent. The schema's metadata contain
+        the signatures, the model's fingerprint and the numbers of rows and errors; see
         :func:`xattn_widget.corpus.corpus_info`.
 
     Raises:
@@ -184,7 +193,7 @@ def score_corpus(
     refuse_pair(sources, targets)
     keep_fewer_kernels()
     check_positive(max_record_bytes, "max_record_bytes")
-    paired = pair_model(model, tokenizer, target_tokenizer)
+    paired = pair_model(model, tokenizer, target_tokenizer, mel_padding)
     hears = paired.source.hears
     if window is None:
         window = _RECORDINGS if hears else _SENTENCES
@@ -273,5 +282,5 @@ def _report(info: dict[str, Any], progress: bool | None) -> None:
     failed = info["rows"] - info["scored"]
     if failed and progress is not False:
         kinds = ", ".join(f"{count} {kind}" for kind, count in info["errors"].items())
-        what = f"{failed} of {info['rows']} {'recordings' if 'folder' in info else 'sentences'}"
+        what = f"{failed} of {info['rows']} {'rows' if 'folder' in info else 'sentences'}"
         logger.warning("%s have no scores (see the error column): %s", what, kinds)

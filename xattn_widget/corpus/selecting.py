@@ -18,6 +18,8 @@ from xattn_widget.record.heads import head_pairs
 
 Order = Literal["highest", "lowest"]
 _TEXT = ("id", "source", "target", "source_length", "error")
+# What says which part of a recording a row is.
+_PART = ("recording", "window", "offset")
 # How many sentences to sample for the frequencies of trigrams.
 _SAMPLE = 5000
 
@@ -84,8 +86,8 @@ def select(
 
     Returns:
         A table in order of preference: ``rank`` from 1, ``row`` in the table, ``id``, ``source``, ``target``,
-        ``source_length``, ``value`` (for a combination, the mean rank from 0 to 1, where high is preferred) and the
-        ``reason`` in words.
+        ``source_length``, for sound ``recording``, ``window`` and ``offset``, ``value`` (for a combination, the mean
+        rank from 0 to 1, where high is preferred) and the ``reason`` in words.
 
     Raises:
         TypeError: ``table`` or ``match`` is neither a table nor a path.
@@ -99,7 +101,13 @@ def select(
     _check(budget, duplicates, similarity, length_bins, shares, strata, match, wanted)
     budget = int(budget)
     _check_columns(schema_of(table), wanted, heads, strata)
-    names = [*_TEXT, *(score_of(name) for name in wanted), *wanted, *([strata] if isinstance(strata, str) else [])]
+    names = [
+        *_TEXT,
+        *_PART,
+        *(score_of(name) for name in wanted),
+        *wanted,
+        *([strata] if isinstance(strata, str) else []),
+    ]
     read = read_columns(table, names)
     scored = np.ones(read.num_rows, dtype=bool)
     if "error" in read.column_names:
@@ -130,13 +138,19 @@ def select(
     picked.sort(key=lambda choice: place[choice[0]])
     rows = [row for row, _ in picked]
     columns = {"rank": pa.array(range(1, len(rows) + 1), pa.int64()), "row": pa.array(rows, pa.int64())}
-    kept = read.select([name for name in _TEXT[:-1] if name in read.column_names]).take(columns["row"])
+    folder = recordings_folder(read)
+    given = [*_TEXT[:-1], *(() if folder is None else _PART)]
+    kept = read.select([name for name in given if name in read.column_names]).take(columns["row"])
     columns |= dict(zip(kept.column_names, kept.columns, strict=True))
     columns |= {
         "value": pa.array(values[rows], pa.float64()),
         "reason": pa.array([why for _, why in picked], pa.string()),
     }
-    return result_table(pa.table(columns), description, recordings_folder(read))
+    fields = [
+        kept.schema.field(name) if name in kept.column_names else pa.field(name, column.type)
+        for name, column in columns.items()
+    ]
+    return result_table(pa.table(columns, pa.schema(fields)), description, folder)
 
 
 def _orders(by: Any, order: str) -> dict[str, str]:

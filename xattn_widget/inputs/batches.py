@@ -72,7 +72,10 @@ def paired_batches(paired: PairedModel, inputs: Inputs, truncation: bool) -> Ite
     pairs = None
     if targets is not None:
         forced = force(model, sources, paired.target.encode_for(sources, targets, truncation))
-        pairs = [replace(pair, target_text=text) for pair, text in zip(forced, targets, strict=True)]
+        pairs = [
+            replace(pair, target_text=text, prompt=paired.target.prompt_length(pair.predicted))
+            for pair, text in zip(forced, targets, strict=True)
+        ]
     reads = None if pairs is None else [pair.read for pair in pairs]
     arguments = extras.by_sentence(model, sources, paired.padding_sides, reads)
     if pairs is not None:

@@ -19,7 +19,7 @@ def generate(
     paired: PairedModel, sources: Sequence[Source], arguments: Sequence[Arguments], extras: Extras
 ) -> tuple[list[Pair], int]:
     """Pairs with generated targets, and the number of hypotheses for each source."""
-    model, generation = paired.model, extras.settings | paired.generation
+    model, generation = paired.model, paired.target.settings(extras.settings) | paired.generation
     config = generation.get("generation_config") or model.generation_config
     if (generation.get("num_return_sequences") or config.num_return_sequences or 1) > 1:
         # The scores of an n-best list are returned with those of every step, or not at all.

@@ -84,6 +84,6 @@ def _pair_speech(model: Any, processor: Any, target_tokenizer: Any, mel_padding:
     return PairedModel(
         model,
         SoundSide(family, mel_padding),
-        speech_target(model, tokenizer),
+        speech_target(model, tokenizer, processor),
         whisper if family.name == "whisper" else {},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Self
 
 from xattn_widget.record.axis import Axis
@@ -41,6 +41,10 @@ class Source(ABC):
     def sound(self) -> Sound | None:
         """What can be heard of it; None for sources that are not sound."""
         return None
+
+    def bare(self) -> Source:
+        """The source with only what a forward needs: without what records keep for people to see and hear."""
+        return self
 
     @classmethod
     @abstractmethod
@@ -99,10 +103,13 @@ class SourceSide(ABC):
         """
 
     @abstractmethod
-    def try_read(self, items: Sequence[Any], limit: int | None) -> Sequence[Source | str]:
+    def try_read(self, items: Sequence[Any], limit: int | None, in_windows: bool = False) -> Iterable[Any]:
         """For each item its source, or the reason why it cannot be run, such as more positions than ``limit``.
 
-        The sources hold only what a forward needs.
+        Args:
+            items: what users pass as single sources.
+            limit: the most positions of a source.
+            in_windows: give the windows of an item that is too long for one forward instead of a reason.
         """
 
     @abstractmethod

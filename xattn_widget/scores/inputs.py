@@ -15,9 +15,17 @@ import torch
 
 from xattn_widget.record.axis import Axis
 from xattn_widget.record.data import AttentionData
+from xattn_widget.record.sound import Sound
 from xattn_widget.record.special import Action
 from xattn_widget.record.token_kinds import ends, languages, punctuation
-from xattn_widget.scores.sound_inputs import loudness_of, seconds_of, spoken_words_of
+from xattn_widget.scores.sound_inputs import (
+    loudness_of,
+    seconds_of,
+    source_loudness,
+    source_seconds,
+    spoken_words,
+    spoken_words_of,
+)
 
 InputAxis = Literal["layers", "heads", "target", "source"]
 Indices = Mapping[InputAxis, slice | torch.Tensor]
@@ -42,6 +50,9 @@ class ScoreInput:
         keys: the keys where it is a mapping of tensors.
         captured: whether the forward yields it layer by layer, as the attribute of ``CrossAttentionCall`` with the name
             of the input. Its first axis is ``"layers"`` then.
+        cut_off: whether it is the mass after the end of the sound, which a corpus job cuts off layer by layer.
+        from_source: takes it from the axis of a source, cropped to the sound, and from its sound.
+        from_target: takes it from the axis of a target.
         outside_jobs: why a corpus job cannot compute a score that needs it; "" if it can.
         policies: what makes sense to do with special tokens in a score that needs it.
         policies_reason: why the other policies do not, such as ``"measures special tokens"``.
@@ -56,6 +67,9 @@ class ScoreInput:
     of_sound: bool = False
     keys: tuple[str, ...] = ()
     captured: bool = False
+    cut_off: bool = False
+    from_source: Callable[[Axis, Sound | None], Any] | None = None
+    from_target: Callable[[Axis], Any] | None = None
     outside_jobs: str = ""
     policies: tuple[Action, ...] = get_args(Action)
     policies_reason: str = ""
@@ -67,9 +81,14 @@ class ScoreInput:
         return bool({"target", "source"} & set(self.axes))
 
     @property
+    def asked_for(self) -> bool:
+        """Whether only records for which the user asked for it hold it."""
+        return self.captured or bool(self.outside_jobs)
+
+    @property
     def on_request(self) -> bool:
         """Whether only some records hold it: those of sound, or those for which the user asked for it."""
-        return self.captured or self.of_sound or bool(self.outside_jobs)
+        return self.of_sound or self.asked_for
 
     def fit(self, value: Any, attention: torch.Tensor, name: str) -> Any:
         """The value on the attention's device, with the attention's batch axes.
@@ -162,7 +181,6 @@ def _masking_drop_of(record: AttentionData) -> torch.Tensor | None:
 
 
 _SOUND = "use the record of a sound, from extract(model, processor, audio)"
-_NO_SOUND_IN_JOBS = "needs the sound, which a corpus job does not keep: use record.score"
 
 
 def _sinks(name: str, kind: str, reason: str, find: Callable[[Axis], torch.Tensor]) -> ScoreInput:
@@ -172,6 +190,8 @@ def _sinks(name: str, kind: str, reason: str, find: Callable[[Axis], torch.Tenso
         missing=f"pass {name}, a bool for each source column (True = {kind})",
         from_record=lambda record: find(record.source),
         boolean=True,
+        # Corpus jobs pass the special tokens of all sources in any case.
+        from_source=None if name == "source_special" else lambda axis, sound: find(axis),
         policies=("keep", "drop"),
         policies_reason=reason,
         measures_special=True,
@@ -224,21 +244,21 @@ INPUTS = {
         missing=f"{_SOUND}, or pass source_loudness, the decibels of each source column",
         from_record=loudness_of,
         of_sound=True,
-        outside_jobs=_NO_SOUND_IN_JOBS,
+        from_source=source_loudness,
     ),
     "source_seconds": ScoreInput(
         axes=("source",),
         missing=f"{_SOUND}, or pass source_seconds, the duration of each source column",
         from_record=seconds_of,
         of_sound=True,
-        outside_jobs=_NO_SOUND_IN_JOBS,
+        from_source=lambda axis, sound: source_seconds(axis),
     ),
     "outside": ScoreInput(
         axes=("layers", "heads", "target"),
         missing=f"{_SOUND} that is padded, or pass outside, the mass of each row after the end of the sound",
         from_record=lambda record: record.outside,
         of_sound=True,
-        outside_jobs=_NO_SOUND_IN_JOBS,
+        cut_off=True,
         policies=("keep", "drop"),
         policies_reason="measures what is outside the sound",
     ),
@@ -247,6 +267,6 @@ INPUTS = {
         missing="pass spoken_words, the number of each target row's word (-1 = in none)",
         from_record=spoken_words_of,
         numbers=True,
-        outside_jobs="needs the words of the target, which a corpus job does not find: use record.score",
+        from_target=spoken_words,
     ),
 }

@@ -7,25 +7,41 @@ import math
 import numpy as np
 import torch
 
-from xattn_widget.record.axis import NO_WORD
+from xattn_widget.record.axis import NO_WORD, Axis
 from xattn_widget.record.data import AttentionData
+from xattn_widget.record.sound import Sound
 
 # Loudness is measured over at least this many seconds, so that the closure of a "p" within a word is not silent.
 LOUDNESS_WINDOW = 0.1
 
 
 def loudness_of(record: AttentionData) -> torch.Tensor | None:
-    """How loud each source position is, ``[source]`` float32; None for a record without sound.
+    """How loud each source position of a record is; see :func:`source_loudness`."""
+    return source_loudness(record.source, record.sound)
+
+
+def seconds_of(record: AttentionData) -> torch.Tensor | None:
+    """How much of the sound each source position of a record stands for; see :func:`source_seconds`."""
+    return source_seconds(record.source)
+
+
+def spoken_words_of(record: AttentionData) -> torch.Tensor:
+    """The number of each target row's word in a record; see :func:`spoken_words`."""
+    return spoken_words(record.target)
+
+
+def source_loudness(axis: Axis, sound: Sound | None) -> torch.Tensor | None:
+    """How loud each position of a source is, ``[source]`` float32; None without sound.
 
     The root mean square of the samples around the middle of the position, over :data:`LOUDNESS_WINDOW` seconds or its
     own length if that is more, in decibels relative to full scale: at most 0 for samples from -1 to 1, and minus
     infinity for digital silence. NaN for positions without a place or without any sample.
     """
-    if record.sound is None or record.source.places is None:
+    if sound is None or axis.places is None:
         return None
-    samples, rate = record.sound.samples.double().numpy(), record.sound.rate
+    samples, rate = sound.samples.double().numpy(), sound.rate
     energy = np.append(0.0, np.cumsum(np.square(samples)))
-    places = np.array(record.source.places)
+    places = np.array(axis.places)
     known = ~np.isnan(places[:, 0])
     starts, ends = np.where(known[:, None], places, 0.0).T
     missing = np.maximum(LOUDNESS_WINDOW - (ends - starts), 0.0) / 2
@@ -38,22 +54,22 @@ def loudness_of(record: AttentionData) -> torch.Tensor | None:
     return torch.from_numpy(np.where(known, decibels, math.nan)).float()
 
 
-def seconds_of(record: AttentionData) -> torch.Tensor | None:
-    """How much of the sound each source position stands for, ``[source]`` seconds; None for a record without sound.
+def source_seconds(axis: Axis) -> torch.Tensor | None:
+    """How much of the sound each position of a source stands for, ``[source]`` seconds; None without sound.
 
     A position lasts until the next one begins, at most to the end of its own place, because places may overlap. 0 for
     positions without a place.
     """
-    if record.source.places is None or record.source.kind != "audio":
+    if axis.places is None or axis.kind != "audio":
         return None
-    places = torch.tensor(record.source.places, dtype=torch.float64)
+    places = torch.tensor(axis.places, dtype=torch.float64)
     lengths = places[:, 1] - places[:, 0]
     steps = torch.cat([places[1:, 0] - places[:-1, 0], lengths[-1:]])
     # The comparison with NaN is false: the last position before those without a place keeps its length.
     return torch.where(steps < lengths, steps, lengths).nan_to_num(0.0).clamp(min=0).float()
 
 
-def spoken_words_of(record: AttentionData) -> torch.Tensor:
-    """The number of each target row's word, ``[target]``; -1 for rows of special tokens and of punctuation alone."""
-    spoken = [any(map(str.isalnum, word)) for word in record.target.words]
-    return torch.tensor([group if group != NO_WORD and spoken[group] else NO_WORD for group in record.target.groups])
+def spoken_words(axis: Axis) -> torch.Tensor:
+    """The number of each row's word, ``[target]``; -1 for rows of special tokens and of punctuation alone."""
+    spoken = [any(map(str.isalnum, word)) for word in axis.words]
+    return torch.tensor([group if group != NO_WORD and spoken[group] else NO_WORD for group in axis.groups])

@@ -18,6 +18,7 @@ from xattn_widget.corpus.quantities import Ranked, Ranking
 from xattn_widget.corpus.sources.recordings import recording_path
 from xattn_widget.corpus.store.parquet import read_table
 from xattn_widget.corpus.store.tables import count_errors, recordings_folder
+from xattn_widget.inputs.audio.recordings import RecordingWindow
 from xattn_widget.inputs.extras import make_extras
 from xattn_widget.inputs.paired import pair_model
 from xattn_widget.messages.characters import visible, well_formed
@@ -172,7 +173,7 @@ class CorpusView(anywidget.AnyWidget):
 
     def _cells(self, row: int) -> dict[str, Any]:
         table = self._ranking.table
-        names = [name for name in ("source", "target", "error") if name in table.column_names]
+        names = [name for name in ("source", "target", "offset", "error") if name in table.column_names]
         return cast("dict[str, Any]", table.select(names).slice(row, 1).to_pylist()[0])
 
     def _begin_with_the_worst(self, change: Any) -> None:
@@ -231,6 +232,8 @@ class CorpusView(anywidget.AnyWidget):
         source = cells["source"]
         if self._folder is not None:
             source = recording_path(source, self._folder)
+            if cells.get("offset") is not None:
+                source = RecordingWindow(source, cells["offset"])
         widget = self._show(source, cells["target"], scores=listed, theme=self.theme, **picked)
         values.belong_to(widget.record, entries)
         return widget

@@ -125,7 +125,8 @@ class LiveModel:
         arguments = _arguments_for_any_target(record)
         start = arguments[START].value if START in arguments else self._extras.settings.get(START)
         read = pair.read if start is None else [int(start), *pair.predicted[:-1]]
-        pair = replace(pair, read=read, arguments=arguments, target_text=target)
+        prompt = self._paired.target.prompt_length(pair.predicted)
+        pair = replace(pair, read=read, arguments=arguments, target_text=target, prompt=prompt)
         return self._records(record, [pair], generated=False)
 
     def replace_token(

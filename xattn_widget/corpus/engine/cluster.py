@@ -89,7 +89,7 @@ def run_on_ray(
                 raise pickle.loads(answer["failure"])
             table = pa.ipc.open_stream(answer["table"]).read_all()
             store.write(answer["number"], answer["digest"], table)
-            advance(table.num_rows)
+            advance(answer["rows"])
 
 
 class Attempts:
@@ -140,7 +140,13 @@ class RemoteWorker:
             failure = _pickled(error)
         content = sink.getvalue().to_pybytes()
         give_back_memory()
-        return {"number": [window.number], "digest": [window.digest], "table": [content], "failure": [failure]}
+        return {
+            "number": [window.number],
+            "rows": [len(window.rows)],  # a long recording has several rows in the table
+            "digest": [window.digest],
+            "table": [content],
+            "failure": [failure],
+        }
 
 
 def _pickled(error: Exception) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,8 +17,12 @@ from xattn_widget.capturing.threads import CallingThread, Scope
 from xattn_widget.corpus.job import Job
 from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
+from xattn_widget.inputs.sources import Source
 from xattn_widget.scores import Score
-from xattn_widget.scores.inputs import INPUTS
+from xattn_widget.scores.inputs import INPUTS, ScoreInput
+
+# What scores need of a source, by the name of the input.
+SourceInputs = Mapping[str, torch.Tensor]
 
 
 class Results(NamedTuple):
@@ -41,7 +45,7 @@ class _Layers(NamedTuple):
     """The inputs of scores for some of the layers."""
 
     weights: torch.Tensor  # [batch, layers, heads, target, source]
-    inputs: dict[str, Any]  # captured inputs by name, [batch, layers, ...]
+    inputs: dict[str, Any]  # inputs by name that the forward yields, [batch, layers, ...]
 
 
 class _HeadReachedError(Exception):
@@ -61,7 +65,8 @@ class Forward:
         self._grids: list[torch.Tensor] = []
         self._whole: list[_Layers] = []  # where a score needs all layers
         needed = {name for score in job.scores for name in score.needs}
-        self._captured = [name for name in INPUTS if name in needed and INPUTS[name].captured]
+        self._needed: dict[str, ScoreInput] = {name: kind for name, kind in INPUTS.items() if name in needed}
+        self._by_sentence: dict[str, torch.Tensor] = {}  # inputs of scores, [batch, source or target]
         self._problems: list[str | None] = []
 
     def listen(self, cleanup: Cleanup) -> None:
@@ -71,9 +76,24 @@ class Forward:
         for head in () if self._job.statistics else _vocabulary_heads(self._model):
             intercept(head, partial(self._before_head, scope), cleanup)
 
-    def run(self, pairs: list[Pair]) -> Results:
-        """Scores and statistics of the pairs, and the problems found."""
+    def source_inputs(self, source: Source) -> SourceInputs:
+        """What scores need of a source, while it still holds its sound."""
+        kinds = {name: kind.from_source for name, kind in self._needed.items() if kind.from_source is not None}
+        if not kinds:
+            return {}
+        axis = source.axis()
+        axis = axis.select([position for position, counts in enumerate(source.counted()) if counts])
+        return {name: _known(self._needed[name], name, read(axis, source.sound)) for name, read in kinds.items()}
+
+    def run(self, pairs: list[Pair], source_inputs: Sequence[SourceInputs]) -> Results:
+        """Scores and statistics of the pairs, and the problems found.
+
+        Args:
+            pairs: the pairs.
+            source_inputs: for each, what :meth:`source_inputs` returned.
+        """
         self._masks = self._make_masks(pairs)
+        self._by_sentence = self._make_inputs(pairs, source_inputs, self._masks)
         self._grids, self._whole, self._problems = [], [], [None] * len(pairs)
         logits = None
         try:
@@ -95,10 +115,35 @@ class Forward:
         layout = self._job.layout
         source, source_special = _padded([pair.source.special() for pair in pairs])
         counted = [row + [False] * (len(source[0]) - len(row)) for row in (pair.source.counted() for pair in pairs)]
-        target, target_special = _padded([self._paired.target.special(pair.predicted) for pair in pairs])
+        target, target_special = _padded([self._special(pair) for pair in pairs])
         sources = (layout.mask(source, True), layout.mask(counted, True))
         lists = *sources, target, layout.mask(source_special, True), target_special
         return _Masks(*(torch.tensor(flags, device=self._model.device) for flags in lists))
+
+    def _special(self, pair: Pair) -> list[bool]:
+        """For each row of a target whether it is special, as on the axis of its record."""
+        return [True] * pair.prompt + self._paired.target.special(pair.predicted[pair.prompt :])
+
+    def _make_inputs(
+        self, pairs: list[Pair], source_inputs: Sequence[SourceInputs], masks: _Masks
+    ) -> dict[str, torch.Tensor]:
+        """The inputs that scores need of sources and targets, ``[batch, source or target]``."""
+        inputs = {}
+        for name, kind in self._needed.items():
+            before = 0
+            if kind.from_source is not None:
+                values, mask, before = [given[name] for given in source_inputs], masks.counted, self._job.layout.before
+            elif kind.from_target is not None:
+                axes = [self._paired.target.axis(pair.predicted, pair.target_text, pair.prompt) for pair in pairs]
+                values, mask = [_known(kind, name, kind.from_target(axis)) for axis in axes], masks.target
+            else:
+                continue
+            filling = -1 if kind.numbers else 0
+            padded = values[0].new_full(mask.shape, filling)
+            for row, value in zip(padded, values, strict=True):
+                row[before : before + len(value)] = value
+            inputs[name] = padded.to(mask.device)
+        return inputs
 
     def _before_head(self, scope: Scope, run: Callable[..., Any], *args: Any) -> Any:
         # If the head's module also embeds the decoder's input, its first call must not end the forward.
@@ -110,9 +155,12 @@ class Forward:
     def _listen(self, call: CrossAttentionCall) -> None:
         if self._masks is None:  # generating
             return
-        weights = self._cropped(self._checked(call))
-        inputs = {name: getattr(call, name)[:, None] for name in self._captured}
-        layer = _Layers(weights[:, None], inputs)
+        whole = self._checked(call)
+        inputs = {name: getattr(call, name)[:, None] for name, kind in self._needed.items() if kind.captured}
+        for name in (name for name, kind in self._needed.items() if kind.cut_off):
+            cut_off = whole.masked_fill(self._masks.counted[:, None, None], 0)
+            inputs[name] = cut_off.sum(-1, dtype=torch.float32)[:, None]
+        layer = _Layers(self._cropped(whole)[:, None], inputs)
         if not all(self._job.layered):
             self._whole.append(layer)
         grids = [
@@ -120,7 +168,7 @@ class Forward:
             for score, layered in zip(self._job.scores, self._job.layered, strict=True)
             if layered
         ]
-        self._grids.append(torch.stack(grids) if grids else weights.new_empty(0, *weights.shape[:2]))
+        self._grids.append(torch.stack(grids) if grids else whole.new_empty(0, *whole.shape[:2]))
 
     def _checked(self, call: CrossAttentionCall) -> torch.Tensor:
         """The weights ``[batch, heads, target, source]``. Sentences with NaN are noted and get even weights instead."""
@@ -173,6 +221,7 @@ class Forward:
 
     def _score(self, score: Score, layers: _Layers, masks: _Masks) -> torch.Tensor:
         """``[batch, layers, heads]`` float32 values of one score."""
+        inputs: dict[str, Any] = layers.inputs | self._by_sentence
         return score.compute(
             layers.weights,
             masks.counted,
@@ -180,7 +229,7 @@ class Forward:
             source_special=masks.source_special,
             target_special=masks.target_special,
             special=self._job.special,
-            **layers.inputs,
+            **inputs,
         ).float()
 
     def _collect(self, masks: _Masks, batch: int) -> torch.Tensor:
@@ -216,6 +265,17 @@ class Forward:
     def _note(self, broken: torch.Tensor, problem: str) -> None:
         for row in torch.nonzero(broken)[:, 0].tolist():
             self._problems[row] = self._problems[row] or problem
+
+
+def _known(kind: ScoreInput, name: str, value: torch.Tensor | None) -> torch.Tensor:
+    """What a sentence holds of an input of scores.
+
+    Raises:
+        ValueError: it does not hold it.
+    """
+    if value is None:
+        raise ValueError(f"there is no {name}: {kind.missing}")
+    return value
 
 
 def _together(parts: list[_Layers]) -> _Layers:

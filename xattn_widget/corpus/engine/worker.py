@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,30 +13,40 @@ import torch
 
 from xattn_widget.capturing.blocks import Block, Cleanup
 from xattn_widget.corpus.engine.batching import ACCELERATOR_OVERHEAD, CPU_OVERHEAD, cut_batches, depends_on_batch
-from xattn_widget.corpus.engine.forward import Forward
+from xattn_widget.corpus.engine.forward import Forward, SourceInputs
 from xattn_widget.corpus.engine.products import faster_products
 from xattn_widget.corpus.job import Job
 from xattn_widget.corpus.sources.rows import Window
-from xattn_widget.corpus.store.tables import window_table
+from xattn_widget.corpus.store.tables import ScoredRow, window_table
+from xattn_widget.inputs.audio.long_form import Transcript
+from xattn_widget.inputs.audio.windows import WhisperWindows
 from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.generating import generate
 from xattn_widget.inputs.paired import PairedModel
-from xattn_widget.inputs.pairs import force
+from xattn_widget.inputs.pairs import Pair, force
 from xattn_widget.inputs.sources import Source
 
 # When all sentences at the beginning of the first window fail alike, the job stops after this many.
 _ENOUGH = 64
 _CHARACTERS_AT_ONCE = 2**20
-Item = TypeVar("Item")
 
 
 @dataclass
 class Sentence:
     """One row that can be run."""
 
-    place: int  # its position in the window
+    row: ScoredRow
     source: Source
     target: list[int] | None  # None if it is generated
+    inputs: SourceInputs  # what scores need of the source
+
+
+@dataclass
+class LongRecording:
+    """A recording that takes several forwards, each of which becomes a row of the table."""
+
+    row: ScoredRow  # of its first window
+    windows: WhisperWindows
 
 
 @dataclass
@@ -44,10 +54,10 @@ class Prepared:
     """A window, encoded."""
 
     window: Window
+    rows: list[ScoredRow]  # one per input, in order
     batches: list[list[Sentence]]
-    errors: list[str | None]  # one per row
-    targets: list[str | None]  # texts; generated ones are filled in later
-    lengths: Any = field(repr=False)  # [rows, 2] counted positions of source and target, -1 where there are none
+    recordings: list[LongRecording]
+    further: list[ScoredRow] = field(default_factory=list)  # the later windows of long recordings
     worked: bool = False  # whether any forward has succeeded
     failures: list[type] = field(default_factory=list)  # the errors of sentences that failed alone
 
@@ -68,23 +78,34 @@ class Worker(Block["Worker"]):
 
     def prepare(self, window: Window) -> Prepared:
         """Encode a window and cut it into batches. Does not touch the model, so another thread may run it meanwhile."""
-        errors = [row.error for row in window.rows]
-        lengths = np.full((len(window.rows), 2), -1, dtype=np.int32)
+        rows = [ScoredRow(place, row.target, row.error) for place, row in enumerate(window.rows)]
         model, (source_limit, target_limit) = self._paired, self._job.limits
-        read_sources = partial(model.source.try_read, limit=source_limit)
+        generated = self._job.generation is not None
         given: list[Any] = [row.recording if model.source.hears else row.source for row in window.rows]
-        sources = _read(given, "source", read_sources, errors)
+
+        def read_sources(items: list[Any]) -> Iterator[Any]:
+            for item in model.source.try_read(items, source_limit, in_windows=generated):
+                yield (item.bare(), self._forward.source_inputs(item)) if isinstance(item, Source) else item
+
+        sources = _read(given, "source", read_sources, rows)
         targets = {}
-        if self._job.generation is None:
+        if not generated:
             read_targets = partial(model.target.try_encode, limit=target_limit)
-            targets = _read([row.target for row in window.rows], "target", read_targets, errors)
-        sentences = []
-        for place, error in enumerate(errors):
-            if error is None:
-                sentence = Sentence(place, sources[place], targets.get(place))
-                lengths[place] = sum(sentence.source.counted()), len(sentence.target or ())
-                sentences.append(sentence)
-        return Prepared(window, self._cut(sentences), errors, [row.target for row in window.rows], lengths)
+            targets = _read([row.target for row in window.rows], "target", read_targets, rows)
+        sentences, recordings = [], []
+        for row in rows:
+            if row.error is not None:
+                continue
+            if isinstance(sources[row.place], WhisperWindows):
+                recordings.append(LongRecording(row, sources[row.place]))
+                continue
+            source, inputs = sources[row.place]
+            sentence = Sentence(row, source, targets.get(row.place), inputs)
+            row.lengths = sum(source.counted()), len(sentence.target or ())
+            if model.source.hears:
+                row.window, row.offset = 0, 0.0
+            sentences.append(sentence)
+        return Prepared(window, rows, self._cut(sentences), recordings)
 
     def score(self, prepared: Prepared, advance: Callable[[int], object] = lambda rows: None) -> pa.Table:
         """The window's part of the table.
@@ -98,18 +119,18 @@ class Worker(Block["Worker"]):
             Exception: the model or a score raised it for all of the first sentences of the first window.
         """
         self._stop_at_error(prepared)
-        rows = len(prepared.window.rows)
-        grids = np.full((len(self._job.scores), rows, *self._job.shape), np.nan, dtype=np.float32)
-        statistics = np.full((len(self._job.statistics), rows), np.nan, dtype=np.float32)
-        advance(sum(error is not None for error in prepared.errors))
+        advance(sum(row.error is not None for row in prepared.rows))
         with _sampling_of(prepared.window.number, self._model, self._job.generation):
             for batch in prepared.batches:
-                self._score_batch(batch, prepared, grids, statistics)
+                self._score_batch(batch, prepared)
                 self._stop_at_error(prepared)
                 advance(len(batch))
-        return window_table(
-            self._job, prepared.window, prepared.errors, prepared.targets, prepared.lengths, grids, statistics
-        )
+            for recording in prepared.recordings:
+                self._score_windows(recording, prepared)
+                self._stop_at_error(prepared)
+                advance(1)
+        rows = sorted([*prepared.rows, *prepared.further], key=lambda row: (row.place, row.window or 0))
+        return window_table(self._job, prepared.window, rows)
 
     def _cut(self, sentences: list[Sentence]) -> list[list[Sentence]]:
         # A generated target is assumed to be as long as its source, or as targets can be.
@@ -125,80 +146,115 @@ class Worker(Block["Worker"]):
         )
         return [[sentences[place] for place in batch] for batch in batches]
 
-    def _score_batch(self, batch: list[Sentence], prepared: Prepared, grids: Any, statistics: Any) -> None:
-        """Fill in the results of a batch. A batch that fails is tried again sentence by sentence."""
+    def _score_batch(self, batch: list[Sentence], prepared: Prepared) -> None:
+        """Fill in the rows of a batch. A batch that fails is tried again sentence by sentence."""
         try:
-            self._run(batch, prepared, grids, statistics)
+            self._run(batch, prepared)
             return
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             if len(batch) == 1:
-                prepared.errors[batch[0].place] = _reason(error)
+                batch[0].row.error = _reason(error)
                 return
         except Exception as error:
             if len(batch) == 1:
-                prepared.errors[batch[0].place] = _reason(error)
+                batch[0].row.error = _reason(error)
                 self._raise_if_all_fail(error, prepared)
                 return
             for sentence in batch:
-                self._score_batch([sentence], prepared, grids, statistics)
+                self._score_batch([sentence], prepared)
             return
         half = len(batch) // 2
         for part in (batch[:half], batch[half:]):
-            self._score_batch(part, prepared, grids, statistics)
+            self._score_batch(part, prepared)
+
+    def _score_windows(self, recording: LongRecording, prepared: Prepared) -> None:
+        """Transcribe a long recording, and fill in a row for each of its windows.
+
+        After a window that fails, nothing says where the next one begins: it is the last row of the recording.
+        """
+        windows, row = recording.windows, recording.row
+        row.window, row.offset = 0, 0.0
+        try:
+            transcript = Transcript(self._paired, windows, self._job.extras)
+            while True:
+                found = transcript.transcribe_next()
+                self._fill([row], [found.pair], [self._forward.source_inputs(found.pair.source)])
+                prepared.worked = True
+                if transcript.is_complete:
+                    return
+                row = ScoredRow(row.place, None, window=len(transcript.known), offset=windows.seconds(found.next))
+                prepared.further.append(row)
+        except Exception as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                torch.cuda.empty_cache()
+            row.error = _reason(error)
+            if not isinstance(error, torch.OutOfMemoryError):
+                self._raise_if_all_fail(error, prepared)
 
     def _raise_if_all_fail(self, error: Exception, prepared: Prepared) -> None:
         # Later windows only record errors: otherwise a job that is run again would always stop at the same place.
         prepared.failures.append(type(error))
-        runnable = sum(map(len, prepared.batches))
+        runnable = sum(map(len, prepared.batches)) + len(prepared.recordings)
         if prepared.window.number > 0 or prepared.worked or len(set(prepared.failures)) > 1:
             return
         if len(prepared.failures) >= min(_ENOUGH, max(2, runnable)):
             raise error
 
-    def _run(self, batch: list[Sentence], prepared: Prepared, grids: Any, statistics: Any) -> None:
+    def _run(self, batch: list[Sentence], prepared: Prepared) -> None:
         sources = [sentence.source for sentence in batch]
         sides = self._paired.padding_sides
         if self._job.generation is None:
+            target = self._paired.target
             pairs = force(self._model, sources, [sentence.target or [] for sentence in batch])
             by_sentence = self._job.extras.by_sentence(self._model, sources, sides, [pair.read for pair in pairs])
-            pairs = [replace(pair, arguments=arguments) for pair, arguments in zip(pairs, by_sentence, strict=True)]
+            pairs = [
+                replace(
+                    pair,
+                    arguments=arguments,
+                    target_text=sentence.row.target,
+                    prompt=target.prompt_length(pair.predicted),
+                )
+                for sentence, pair, arguments in zip(batch, pairs, by_sentence, strict=True)
+            ]
         else:
             by_sentence = self._job.extras.by_sentence(self._model, sources, sides)
             hypotheses_of_all, hypotheses = generate(self._paired, sources, by_sentence, self._job.extras)
             pairs = hypotheses_of_all[::hypotheses]
-        results = self._forward.run(pairs)
-        for row, (sentence, pair) in enumerate(zip(batch, pairs, strict=True)):
-            prepared.errors[sentence.place] = results.problems[row]
-            if self._job.generation is not None:
-                prepared.targets[sentence.place] = self._paired.target.decode(pair.predicted)
-                prepared.lengths[sentence.place, 1] = len(pair.predicted)
-        places = [sentence.place for sentence in batch]
-        grids[:, places] = results.grids.numpy()
-        statistics[:, places] = results.statistics.numpy()
+        self._fill([sentence.row for sentence in batch], pairs, [sentence.inputs for sentence in batch])
         prepared.worked = True
+
+    def _fill(self, rows: list[ScoredRow], pairs: list[Pair], source_inputs: Sequence[SourceInputs]) -> None:
+        """Run one forward, and fill in the rows of its pairs."""
+        results = self._forward.run(pairs, source_inputs)
+        for number, (row, pair) in enumerate(zip(rows, pairs, strict=True)):
+            row.error = results.problems[number]
+            row.lengths = sum(pair.source.counted()), len(pair.predicted)
+            row.grids, row.statistics = results.grids[:, number].numpy(), results.statistics[:, number].numpy()
+            if self._job.generation is not None:
+                row.target = self._paired.target.decode(pair.predicted[pair.prompt :])
 
     def _stop_at_error(self, prepared: Prepared) -> None:
         if not self._job.stop_on_error:
             return
-        for place, error in enumerate(prepared.errors):
-            if error is not None:
-                number = prepared.window.first + place
+        for row in (*prepared.rows, *prepared.further):
+            if row.error is not None:
+                number = prepared.window.first + row.place
                 raise ValueError(
-                    f"row {number} cannot be scored: {error}. Fix it, or pass on_error='record' to continue and get "
-                    "the reason in the error column"
+                    f"row {number} cannot be scored: {row.error}. Fix it, or pass on_error='record' to continue and "
+                    "get the reason in the error column"
                 )
 
 
 def _read(
-    given: list[Any], side: str, read: Callable[[list[Any]], Sequence[Item | str]], errors: list[str | None]
-) -> dict[int, Item]:
-    """The results of ``read`` by place; for a text or recording that it cannot read, ``errors`` gets the reason."""
+    given: list[Any], side: str, read: Callable[[list[Any]], Iterable[Any]], rows: list[ScoredRow]
+) -> dict[int, Any]:
+    """The results of ``read`` by place; the row of a text or recording that it cannot read gets the reason."""
     items = {}
-    for places in _by_size([place for place, error in enumerate(errors) if error is None], given):
+    for places in _by_size([row.place for row in rows if row.error is None], given):
         for place, item in zip(places, read([given[place] for place in places]), strict=True):
             if isinstance(item, str):
-                errors[place] = f"{side} {item}"
+                rows[place].error = f"{side} {item}"
             else:
                 items[place] = item
     return items

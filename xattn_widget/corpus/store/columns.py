@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from xattn_widget.corpus.sources.cells import is_missing
 from xattn_widget.corpus.store import parquet
-from xattn_widget.corpus.store.tables import grids, score_names
+from xattn_widget.corpus.store.tables import grids, is_index, score_names
 from xattn_widget.messages.hints import nearest
 from xattn_widget.record.heads import check_heads, head_pairs
 
@@ -110,9 +110,13 @@ def cells(column: Any) -> list[Any]:
 
 
 def numeric_names(table: pa.Table) -> list[str]:
-    """The columns of plain numbers, without the rows' ids."""
+    """The columns of plain numbers, without the rows' ids and other numbers that are not quantities."""
     kinds = (pa.types.is_floating, pa.types.is_integer)
-    return [field.name for field in table.schema if any(kind(field.type) for kind in kinds) and field.name != "id"]
+    return [
+        field.name
+        for field in table.schema
+        if any(kind(field.type) for kind in kinds) and field.name != "id" and not is_index(field)
+    ]
 
 
 def _numbers(table: pa.Table, name: str) -> Any:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from xattn_widget.corpus.memory import give_back_memory
@@ -43,6 +44,8 @@ logger = logging.getLogger("xattn_widget")
 _DIGEST = b"xattn_widget_rows"
 # Windows are combined in groups of about this many bytes, of which memory holds a few copies.
 _GROUP_BYTES = 8 * 2**20
+# The columns from which the result says how much was scored.
+_COUNTED = ("error", "recording")
 # The manifest's key for the digest of all its other entries.
 _CHECKSUM = "checksum"
 
@@ -88,7 +91,7 @@ class MemoryStore:
             )
         tables = [self.done[number].cast(self._schema) for number in range(windows)]
         whole = pa.concat_tables(tables) if tables else self._schema.empty_table()
-        info = corpus_info(self._schema) | _counts([whole["error"]])
+        info = corpus_info(self._schema) | _counts([whole])
         return whole.replace_schema_metadata(with_info(self._schema, info).metadata)
 
 
@@ -149,12 +152,9 @@ class ShardStore:
                 "over"
             )
         paths = [self.done[number] for number in sorted(self.done)]
-        errors, digests = [], []
-        for path in paths:
-            part = self._read(path, ["error"])
-            errors.append(part["error"])
-            digests.append(_rows_of(part))
-        info = corpus_info(self._schema) | _counts(errors) | {"rows digest": rows_digest(digests)}
+        names = [name for name in _COUNTED if name in self._schema.names]
+        parts = [self._read(path, names) for path in paths]
+        info = corpus_info(self._schema) | _counts(parts) | {"rows digest": rows_digest(list(map(_rows_of, parts)))}
         schema = with_info(self._schema, info)
         with self._explaining_full_disk(), whole_file(self._target, self.folder) as file:
             with pq.ParquetWriter(file, schema, **WRITING) as writer:
@@ -348,13 +348,16 @@ def _is_tensor_column(field: pa.Field) -> bool:
     return isinstance(field.type, pa.FixedShapeTensorType)
 
 
-def _counts(columns: Iterable[Any]) -> dict[str, Any]:
-    """From error columns: how many rows there are, how many have scores, and how often each error occurs."""
-    rows, kinds = 0, Counter[str]()
-    for errors in columns:
-        rows += len(errors)
-        kinds.update(count_errors(errors))
-    return {"rows": rows, "scored": rows - kinds.total(), "errors": dict(kinds.most_common())}
+def _counts(parts: Iterable[pa.Table]) -> dict[str, Any]:
+    """How many rows there are, of how many recordings if they are sound, how many have scores, and how often errors."""
+    rows, kinds, recordings = 0, Counter[str](), None
+    for part in parts:
+        rows += part.num_rows
+        kinds.update(count_errors(part["error"]))
+        if "recording" in part.column_names:
+            recordings = (recordings or 0) + pc.count_distinct(part["recording"]).as_py()
+    counts = {"rows": rows} if recordings is None else {"rows": rows, "recordings": recordings}
+    return counts | {"scored": rows - kinds.total(), "errors": dict(kinds.most_common())}
 
 
 def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

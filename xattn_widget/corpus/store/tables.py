@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
@@ -18,6 +20,33 @@ from xattn_widget.corpus.store.parquet import read_schema, read_table
 from xattn_widget.messages.tables import RESULT, SCORED
 
 METADATA = SCORED
+# The unit of columns that number things.
+_INDEX = {"unit": "index"}
+
+
+@dataclass
+class ScoredRow:
+    """One row of the table.
+
+    Attributes:
+        place: the place of its input in the window of rows.
+        target: the text of its target, given or generated.
+        error: why it has no numbers; None if it has them.
+        lengths: counted positions of its source and tokens of its target.
+        grids: ``[scores, layers, heads]`` float32.
+        statistics: ``[statistics]`` float32.
+        window: for sound, the number of the window of its recording; 0 if one forward reads all of it.
+        offset: for sound, where the window begins, in seconds.
+    """
+
+    place: int
+    target: str | None
+    error: str | None = None
+    lengths: tuple[int, int] = (0, 0)
+    grids: Any = None
+    statistics: Any = None
+    window: int | None = None
+    offset: float | None = None
 
 
 def make_schema(job: Job, description: dict[str, Any], folder: str | None = None) -> pa.Schema:
@@ -35,6 +64,14 @@ def make_schema(job: Job, description: dict[str, Any], folder: str | None = None
     fields = [
         pa.field("id", pa.string() if job.with_ids else pa.int64()),
         pa.field("source", pa.string()),
+    ]
+    if job.hears:
+        fields += [
+            pa.field("recording", pa.int64(), metadata=_INDEX),
+            pa.field("window", pa.int32(), metadata=_INDEX),
+            pa.field("offset", pa.float64(), metadata={"unit": "seconds"}),
+        ]
+    fields += [
         pa.field("target", pa.string()),
         pa.field("source_length", pa.int32(), metadata={"unit": "positions" if job.hears else "tokens"}),
         pa.field("target_length", pa.int32(), metadata={"unit": "tokens"}),
@@ -103,44 +140,44 @@ def table_info(table: pa.Table) -> dict[str, Any]:
     return info
 
 
-def window_table(
-    job: Job,
-    window: Window,
-    errors: list[str | None],
-    targets: list[str | None],
-    lengths: Any,
-    grids: Any,
-    statistics: Any,
-) -> pa.Table:
-    """A window's rows as a table, without the schema's metadata.
+def window_table(job: Job, window: Window, rows: Sequence[ScoredRow]) -> pa.Table:
+    """The scored rows of a window as a table, without the schema's metadata.
 
     Args:
         job: the job that computed the numbers.
-        window: the rows.
-        errors: ``[rows]`` why a row has no numbers; None for rows that have them.
-        targets: ``[rows]`` target texts, given or generated.
-        lengths: ``[rows, 2]`` lengths of source and target in tokens, negative where unknown.
-        grids: ``[scores, rows, layers, heads]`` float32.
-        statistics: ``[statistics, rows]`` float32.
+        window: the inputs.
+        rows: the rows of the table, at least one for each input, in order.
     """
-    failed = np.array([error is not None for error in errors])
-    numbers = range(window.first, window.first + len(window.rows))
-    given_ids = [row.id for row in window.rows]  # None where a record is broken
+    failed = np.array([row.error is not None for row in rows])
+    numbers = [window.first + row.place for row in rows]
+    inputs = [window.rows[row.place] for row in rows]
+    lengths = np.array([row.lengths for row in rows], dtype=np.int32).reshape(-1, 2)
+    grids = np.full((len(job.scores), len(rows), *job.shape), np.nan, dtype=np.float32)
+    statistics = np.full((len(job.statistics), len(rows)), np.nan, dtype=np.float32)
+    for number, row in enumerate(rows):
+        if row.error is None:
+            grids[:, number], statistics[:, number] = row.grids, row.statistics
     columns: dict[str, pa.Array] = {
-        "id": pa.array(given_ids, pa.string()) if job.with_ids else pa.array(numbers, pa.int64()),
-        "source": pa.array([row.source for row in window.rows], pa.string()),
-        "target": pa.array(targets, pa.string()),
+        # A broken record has no id of its own.
+        "id": pa.array([row.id for row in inputs], pa.string()) if job.with_ids else pa.array(numbers, pa.int64()),
+        "source": pa.array([row.source for row in inputs], pa.string()),
+    }
+    if job.hears:
+        columns["recording"] = pa.array(numbers, pa.int64())
+        columns["window"] = pa.array([row.window for row in rows], pa.int32())
+        columns["offset"] = pa.array([row.offset for row in rows], pa.float64())
+    columns |= {
+        "target": pa.array([row.target for row in rows], pa.string()),
         "source_length": pa.array(lengths[:, 0], mask=failed),
         "target_length": pa.array(lengths[:, 1], mask=failed),
     }
     kind = pa.fixed_shape_tensor(pa.float32(), job.shape, dim_names=["layer", "head"])
     for score, grid in zip(job.scores, grids, strict=True):
-        size = grid[0].size
-        storage = pa.FixedSizeListArray.from_arrays(pa.array(grid.ravel()), size, mask=pa.array(failed))
+        storage = pa.FixedSizeListArray.from_arrays(pa.array(grid.ravel()), grid[0].size, mask=pa.array(failed))
         columns[score.name] = pa.ExtensionArray.from_storage(kind, storage)
     for name, values in zip(job.statistics, statistics, strict=True):
         columns[name] = pa.array(values, mask=failed)
-    columns["error"] = pa.array(errors, pa.string())
+    columns["error"] = pa.array([row.error for row in rows], pa.string())
     return pa.table(columns)
 
 
@@ -148,6 +185,11 @@ def count_errors(errors: Any) -> dict[str, int]:
     """How often each kind of error occurs in an error column; details of a row, such as numbers, are left out."""
     reasons = (error.partition(":")[0] for error in errors.to_pylist() if error is not None)
     return dict(Counter(re.sub(r"(?<!-)\b\d+\b", "N", reason) for reason in reasons).most_common())
+
+
+def is_index(field: pa.Field) -> bool:
+    """Whether a column of a scored table numbers recordings or windows, and is not a quantity."""
+    return bool((field.metadata or {}).get(b"unit") == b"index")
 
 
 def score_names(table: pa.Table) -> list[str]:

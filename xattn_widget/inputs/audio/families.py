@@ -62,7 +62,6 @@ def _whisper(config: Any, extractor: Any) -> SpeechFamily:
         Geometry(convolutions, getattr(extractor, "hop_length", 160) / extractor.sampling_rate),
         shortest=2 * getattr(extractor, "hop_length", 160),
         window=getattr(extractor, "n_samples", None),
-        masked=False,
     )
     frames = getattr(extractor, "nb_max_frames", None)
     if frames != 2 * config.max_source_positions:

@@ -72,6 +72,19 @@ class Recording:
         return read_resampled(self.samples, self.rate, start, stop)
 
 
+@dataclass(frozen=True)
+class RecordingWindow:
+    """A window of a recording that one forward is too short for.
+
+    Attributes:
+        audio: the recording, as :func:`open_recording` takes it.
+        offset: where the window begins, in seconds.
+    """
+
+    audio: Any
+    offset: float
+
+
 def recordings(audio: Any, rate: int) -> tuple[list[Recording], bool]:
     """The recordings that a user passed, and whether it was one and not a list.
 

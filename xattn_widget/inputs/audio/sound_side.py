@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from xattn_widget.inputs.audio.recordings import Recording, recordings
+from xattn_widget.inputs.audio.recordings import Recording, RecordingWindow, open_recording, recordings
 from xattn_widget.inputs.audio.sound_source import SoundSource
 from xattn_widget.inputs.audio.speech_family import MelPadding, SpeechFamily, WhisperFamily
 from xattn_widget.inputs.audio.windows import WhisperWindows
@@ -57,8 +57,10 @@ class SoundSide(SourceSide):
     def collect(self, given: Any) -> tuple[list[Recording | SoundSource], bool]:
         """The recordings, or the sounds of a processor's output.
 
-        A processor's output for one sound counts as one sound.
+        A processor's output for one sound counts as one sound, and so does a window of a recording.
         """
+        if isinstance(given, RecordingWindow):
+            return [self._window(given)], True
         if isinstance(given, Mapping) and self.family.argument in given:
             sources = SoundSource.from_features(self.family, given)
             return list(sources), len(sources) == 1
@@ -83,6 +85,14 @@ class SoundSide(SourceSide):
         assert isinstance(self.family, WhisperFamily)
         return WhisperWindows(self.family, item, mel_padding=self.mel_padding)
 
+    def _window(self, window: RecordingWindow) -> Recording | SoundSource:
+        """The window of a long recording; the recording itself if one forward reads all of it."""
+        recording = open_recording(window.audio, self.family.rate)
+        if not self.is_long(recording):
+            return recording
+        windows = self.windows(recording)
+        return windows.source(windows.frame(window.offset))
+
     def read(self, items: Sequence[Recording | SoundSource], truncation: bool = False) -> list[SoundSource]:
         """The source of each recording.
 
@@ -99,26 +109,31 @@ class SoundSide(SourceSide):
                 raise
         return sources
 
-    def try_read(self, items: Sequence[Any], limit: int | None) -> list[SoundSource | str]:
+    def try_read(
+        self, items: Sequence[Any], limit: int | None, in_windows: bool = False
+    ) -> Iterator[SoundSource | WhisperWindows | str]:
         """For each recording, as users pass one, its source, or the reason why it cannot be run.
 
-        The sources hold features alone, because samples and pictures, which records need, take more memory.
+        A recording is read when its turn comes, so that the samples of all need not be in memory at once.
 
         Raises:
             ImportError: a library that reads or resamples sound is not installed, so that no recording can be read.
         """
-        return [self._try_source(item, limit) for item in items]
+        return (self._try_source(item, limit, in_windows) for item in items)
 
-    def _try_source(self, item: Any, limit: int | None) -> SoundSource | str:
+    def _try_source(self, item: Any, limit: int | None, in_windows: bool) -> SoundSource | WhisperWindows | str:
         try:
             opened, _ = self.collect(item)
             if len(opened) != 1:
                 return f"is {len(opened)} recordings, expected one: list each in a row of its own"
             item = opened[0]
             if isinstance(item, Recording) and self.is_long(item):
+                if in_windows:
+                    return self._try_windows(item, limit)
                 return (
-                    f"is too long: it has {item.seconds:.1f} s, and one forward of this model "
-                    f"({self.family.name}) reads at most {self._most}. Cut it into parts of at most {self._most}"
+                    f"is too long for a given target: it has {item.seconds:.1f} s, one forward of this model "
+                    f"({self.family.name}) reads at most {self._most}, and nothing says which part of the target "
+                    f"belongs where. Cut it into parts of at most {self._most}, or let the model write the targets"
                 )
             source = self._source(item, truncation=False)
         except FileNotFoundError as error:
@@ -127,7 +142,14 @@ class SoundSide(SourceSide):
             return f"cannot be read: {error}"
         if limit is not None and len(source) > limit:
             return f"has {len(source)} positions, the limit is {limit}"
-        return replace(source, samples=None, features=replace(source.features, picture=None))
+        return source
+
+    def _try_windows(self, item: Recording, limit: int | None) -> WhisperWindows | str:
+        windows = self.windows(item)
+        positions = self.family.geometry.count(windows.family.extractor.nb_max_frames)
+        if limit is not None and positions > limit:
+            return f"has windows of {positions} positions, the limit is {limit}"
+        return windows
 
     def read_again(self, record: AttentionData) -> SoundSource:
         """The source that a record was made from.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -80,6 +80,10 @@ class SoundSource(Source):
             return None
         return Sound(torch.tensor(self.samples), self.family.rate, self.features.picture, self.offset)
 
+    def bare(self) -> SoundSource:
+        """The sound without its samples and picture, which take more memory than the features."""
+        return replace(self, samples=None, features=replace(self.features, picture=None))
+
     def special(self) -> list[bool]:
         """For each position whether it comes after the end of the sound."""
         sounding = self.family.sounding(self.features)
@@ -106,7 +110,7 @@ class SoundSource(Source):
 
     @classmethod
     def inputs(cls, model: Any, sources: Sequence[Self]) -> dict[str, Any]:
-        """The features in the model's precision, and ``attention_mask`` ``[batch, length]`` where the family takes one.
+        """The features in the model's precision, and ``attention_mask`` ``[batch, length]``.
 
         Raises:
             ValueError: sounds of different lengths, for a family that cannot pad them without changing its weights.
@@ -119,12 +123,12 @@ class SoundSource(Source):
             )
         padding = float(getattr(family.extractor, "padding_value", 0.0))
         padded = torch.nn.utils.rnn.pad_sequence(values, batch_first=True, padding_value=padding)
-        inputs = {family.argument: padded.to(model.device, model.dtype)}
-        if family.masked:
-            valid = torch.tensor([source.features.valid for source in sources])
-            mask = torch.arange(padded.shape[1]) < valid[:, None]
-            inputs["attention_mask"] = mask.long().to(model.device)
-        return inputs
+        valid = torch.tensor([source.features.valid for source in sources])
+        mask = torch.arange(max(map(family.length, values))) < valid[:, None]
+        return {
+            family.argument: padded.to(model.device, model.dtype),
+            "attention_mask": mask.long().to(model.device),
+        }
 
     def hide(self, inputs: dict[str, Any], row: int, position: int) -> None:
         """Change a batch's inputs so that the decoder cannot attend to a position of this sound in a row.

@@ -28,8 +28,7 @@ class SpeechFamily:
         window: the most samples of one forward, or None without a limit.
         batches: whether sounds of different lengths give the same weights in one batch as one at a time. Where they do
             not, padding changes what the encoder computes, and only sounds of one length can share a batch.
-        masked: whether its forward takes an ``attention_mask`` over the length of the features.
-        hideable: whether single positions can be hidden with that mask.
+        hideable: whether single positions can be hidden with the ``attention_mask`` of its forward.
         multiple: the length of the features is a multiple of this; zeros are added.
         stacked: how many frames of the spectrogram make one frame of the features.
     """
@@ -41,7 +40,6 @@ class SpeechFamily:
     shortest: int
     window: int | None = None
     batches: bool = True
-    masked: bool = True
     hideable: bool = False
     multiple: int = 1
     stacked: int = 1
@@ -94,9 +92,9 @@ class SpeechFamily:
         values = self._batch_values(batch)
         mask = batch.get("attention_mask")
         if mask is None:
-            return [self._padded(row, self._length(row)) for row in values]
+            return [self._padded(row, self.length(row)) for row in values]
         mask = torch.as_tensor(mask).long()
-        if mask.shape != (len(values), self._length(values[0])):
+        if mask.shape != (len(values), self.length(values[0])):
             raise ValueError(
                 f"attention_mask is {list(mask.shape)} for {self.argument} {list(values.shape)}: it needs one value "
                 "for each sound and frame (or sample)"
@@ -110,7 +108,7 @@ class SpeechFamily:
 
     def positions(self, features: Features) -> int:
         """The number of positions that the encoder gives features."""
-        return self.geometry.count(self._length(features.values))
+        return self.geometry.count(self.length(features.values))
 
     def sounding(self, features: Features) -> int:
         """How many of the positions hear the sound; those after them hear padding."""
@@ -136,7 +134,8 @@ class SpeechFamily:
                 f"{self.window / self.rate:g} s at a time: split it"
             )
 
-    def _length(self, values: torch.Tensor) -> int:
+    def length(self, values: torch.Tensor) -> int:
+        """How many frames or samples the features of a sound have."""
         return len(values)
 
     def _cut(self, values: torch.Tensor, valid: int, sounds: int) -> torch.Tensor:
@@ -201,7 +200,8 @@ class WhisperFamily(SpeechFamily):
         """
         return [(position * self.geometry.step, (position + 1) * self.geometry.step) for position in range(count)]
 
-    def _length(self, values: torch.Tensor) -> int:
+    def length(self, values: torch.Tensor) -> int:
+        """How many frames a spectrogram has."""
         return values.shape[1]
 
     def _cut(self, values: torch.Tensor, valid: int, sounds: int) -> torch.Tensor:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 
 from xattn_widget.inputs.sources import Source, source_inputs
@@ -82,6 +84,20 @@ class WhisperTarget(SpeechTarget):
                 "task='transcribe'"
             )
 
+    def settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings of ``generate`` that transcribe if neither the user nor the model says what to do.
+
+        transformers then leaves the task out of the prompt of a multilingual Whisper, which was not trained on that.
+        """
+        config = given.get("generation_config") or self.model.generation_config
+        names = ("language", "task", "forced_decoder_ids")
+        known = [found for name in names for found in (given.get(name), getattr(config, name, None))]
+        known.append(getattr(self.model.config, "forced_decoder_ids", None))
+        is_multilingual = given.get("is_multilingual", getattr(config, "is_multilingual", False))
+        if not is_multilingual or not hasattr(config, "task_to_id") or any(found is not None for found in known):
+            return dict(given)
+        return {**given, "task": "transcribe"}
+
     @property
     def _detects_language(self) -> bool:
         is_multilingual = getattr(self.model.generation_config, "is_multilingual", False)
@@ -102,21 +118,105 @@ class WhisperTarget(SpeechTarget):
         return sentence if has_space else f" {sentence}"
 
 
-def speech_target(model: Any, tokenizer: Any) -> SpeechTarget:
-    """The target side of a speech model with this tokenizer."""
+@dataclass(frozen=True)
+class PromptedTarget(SpeechTarget):
+    """Targets of Canary and Cohere-ASR: a prompt that their processor builds, the text, the end.
+
+    A target that begins with a prompt of its own keeps it.
+
+    Attributes:
+        processor: the processor.
+    """
+
+    processor: Any = None
+
+    @cached_property
+    def prompt(self) -> list[int] | str:
+        """The ids that come before the text, without the decoder's start token, or why there are none."""
+        language = getattr(self.tokenizer, "language", None)
+        try:
+            if hasattr(self.processor, "apply_transcription_request"):
+                noise = np.random.default_rng(0).normal(0, 0.01, self.processor.feature_extractor.sampling_rate)
+                asked = {} if language is None else {"source_language": language}
+                request = self.processor.apply_transcription_request(audio=noise.astype(np.float32), **asked)
+                return self._without_start(request["decoder_input_ids"][0].tolist())
+            if language is not None:
+                return self._without_start(self.processor.get_decoder_prompt_ids(language))
+        except ValueError as error:
+            return f"needs a prompt that {type(self.processor).__name__} does not build: {error}"
+        return (
+            "needs a prompt that names its language: set processor.tokenizer.language, such as 'de', or begin the "
+            "target with the prompt"
+        )
+
+    def encode(self, sentences: list[str], truncation: bool = False) -> list[list[int]]:
+        """Ids of each sentence as the model writes them, without the decoder's start token.
+
+        Raises:
+            ValueError: what :meth:`Side.encode` raises, and a sentence without a prompt if none can be built.
+        """
+        rows = []
+        for index, ids in enumerate(Side.encode(self, sentences, truncation)):
+            prompted = self._prompted(ids)
+            problem = prompted if isinstance(prompted, str) else self._excess(prompted, self.limit)
+            if isinstance(prompted, list) and problem and truncation:
+                prompted, problem = [*prompted[: self.limit - 1], prompted[-1]], None  # type: ignore[operator]
+            if isinstance(prompted, str) or problem:
+                raise ValueError(f"target[{index}] {problem}")
+            rows.append(prompted)
+        return rows
+
+    def try_encode(self, sentences: list[str], limit: int | None) -> list[list[int] | str]:
+        """For each sentence its ids, or the reason why it cannot be run."""
+        encoded = Side.try_encode(self, sentences, limit)
+        rows = [ids if isinstance(ids, str) else self._prompted(ids) for ids in encoded]
+        return [ids if isinstance(ids, str) else self._excess(ids, limit) or ids for ids in rows]
+
+    def prompt_length(self, ids: Sequence[int]) -> int:
+        """How many of the ids of a given target, at the beginning, are the prompt and not part of its text."""
+        prompt = self.prompt
+        return len(prompt) if isinstance(prompt, list) and list(ids[: len(prompt)]) == prompt else 0
+
+    @cached_property
+    def _around(self) -> int:
+        """The number of special tokens that the tokenizer itself adds to a text."""
+        [ids] = Side.encode(self, ["a"])
+        return sum(self.special(ids))
+
+    def _prompted(self, ids: list[int]) -> list[int] | str:
+        """The ids of a text with the prompt and the end, or why there is no prompt."""
+        special = self.special(ids)
+        if sum(special) > self._around:  # a prompt of its own
+            return self._without_start(ids)
+        if isinstance(self.prompt, str):
+            return self.prompt
+        text = [token for token, flag in zip(ids, special, strict=True) if not flag]
+        return [*self.prompt, *text, self.tokenizer.eos_token_id]
+
+    @staticmethod
+    def _excess(ids: list[int], limit: int | None) -> str | None:
+        if limit is None or len(ids) <= limit:
+            return None
+        return f"has {len(ids)} tokens with its prompt, the limit is {limit} positions"
+
+
+def speech_target(model: Any, tokenizer: Any, processor: Any = None) -> SpeechTarget:
+    """The target side of a speech model with this tokenizer, which may be that of a processor."""
     ids = special_ids(tokenizer, model.config)
     start = model.config.decoder_start_token_id
     if start is None:
         start = model.generation_config.decoder_start_token_id
     last = getattr(model.generation_config, "no_timestamps_token_id", None)
-    is_whisper = model.config.model_type == "whisper"
-    return (WhisperTarget if is_whisper else SpeechTarget)(
-        "target",
-        tokenizer,
-        ids,
-        position_limit(model, "target"),
-        embedded_ids(model, "target"),
-        model,
-        start,
-        last + 1 if is_whisper and last is not None else None,
-    )
+    limit, embedded = position_limit(model, "target"), embedded_ids(model, "target")
+    decoder = getattr(model.config, "decoder_config", None)
+    if limit is None and decoder is not None:  # Canary's
+        limit = getattr(decoder, "max_position_embeddings", None)
+    if model.config.model_type == "whisper":
+        first = None if last is None else last + 1
+        return WhisperTarget("target", tokenizer, ids, limit, embedded, model, start, first)
+    builds = any(hasattr(processor, name) for name in ("apply_transcription_request", "get_decoder_prompt_ids"))
+    if builds and getattr(processor, "tokenizer", None) is tokenizer:
+        # Cohere-ASR starts with the mark of a space, which also occurs in texts: it is not special there.
+        ids = special_ids(tokenizer)
+        return PromptedTarget("target", tokenizer, ids, limit, embedded, model, start, processor=processor)
+    return SpeechTarget("target", tokenizer, ids, limit, embedded, model, start)

@@ -77,17 +77,25 @@ class WhisperWindows:
         """The number of frames of the whole spectrogram."""
         return int(self.recording.length // self.family.extractor.hop_length)
 
+    def seconds(self, frame: int) -> float:
+        """Where a frame is in the recording."""
+        return float(frame * self.family.extractor.hop_length / self.family.rate)
+
+    def frame(self, seconds: float) -> int:
+        """The frame at a place in the recording."""
+        hop: int = self.family.extractor.hop_length
+        return round(seconds * self.family.rate / hop)
+
     def source(self, first: int) -> SoundSource:
         """The source of the window that begins with this frame.
 
         Raises:
             ValueError: a frame outside the recording.
         """
-        hop, rate = self.family.extractor.hop_length, self.family.rate
         features = self.features(first)
-        start = first * hop
+        start = first * self.family.extractor.hop_length
         samples = self.recording.read(start, min(self.recording.length, start + self.family.extractor.n_samples))
-        return SoundSource(self.family, features, samples, start / rate)
+        return SoundSource(self.family, features, samples, self.seconds(first))
 
     def features(self, first: int) -> Features:
         """What the encoder reads of the window that begins with this frame.

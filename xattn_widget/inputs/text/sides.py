@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -65,6 +65,17 @@ class Side:
     def check_alone(self) -> None:
         """Raise a ValueError if the ids of a target can be known only together with its source."""
 
+    def prompt_length(self, ids: Sequence[int]) -> int:
+        """How many of the ids of a given target, at the beginning, are a prompt and not part of its text.
+
+        Those that the vocabulary knows as special tokens need not be counted.
+        """
+        return 0
+
+    def settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings of ``generate``: those that are given, and what this side adds to them."""
+        return dict(given)
+
     def try_encode(self, sentences: list[str], limit: int | None) -> list[list[int] | str]:
         """For each sentence its ids, without padding, or the reason why it cannot be run."""
         return try_encode(self.tokenizer, sentences, self.name, limit, self.embedded)
@@ -124,7 +135,7 @@ class TextSide(Side, SourceSide):
         rows = self.encode(list(items), truncation)
         return [TextSource(self, ids, sentence) for ids, sentence in zip(rows, items, strict=True)]
 
-    def try_read(self, items: Sequence[str], limit: int | None) -> list[TextSource | str]:
+    def try_read(self, items: Sequence[str], limit: int | None, in_windows: bool = False) -> list[TextSource | str]:
         """For each sentence its source, or the reason why it cannot be run."""
         rows = self.try_encode(list(items), limit)
         return [
