@@ -22,7 +22,6 @@ import random
 import sys
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import sacrebleu
 
@@ -31,9 +30,11 @@ from xattn_widget.corpus import combine_transport, grids
 from xattn_widget.scores import marginal_divergence, reference_marginals
 
 KINDS = ("omission", "repetition", "detached", "sampled")
-STOP_WORDS = set(
-    "a an the of to in on at is are was were be and or not it he she they i you we my your his her".split()
-)
+# Words that an omission does not delete.
+FUNCTION_WORDS = {
+    *("a", "an", "the", "of", "to", "in", "on", "at", "and", "or", "not"),
+    *("is", "are", "was", "were", "be", "it", "he", "she", "they", "i", "you", "we", "my", "your", "his", "her"),
+}
 TEMPERATURE = 1.6
 
 
@@ -44,7 +45,7 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
 
 def omitted(words: list[str], order: random.Random) -> list[str] | None:
     """The words without a third of the content words, at least one; None if there are too few."""
-    content = [number for number, word in enumerate(words) if word.strip(".,!?").lower() not in STOP_WORDS]
+    content = [number for number, word in enumerate(words) if word.strip(".,!?").lower() not in FUNCTION_WORDS]
     if len(content) < 3:
         return None
     left_out = set(order.sample(content, max(1, len(content) // 3)))

@@ -183,3 +183,21 @@ def test_another_thread_may_run_the_model_meanwhile(demo):
     for table in found.values():
         assert table["error"].null_count == 60
     np.testing.assert_allclose(grids(found[()], "entropy"), grids(found["logprob_mean",], "entropy"), atol=1e-5)
+
+
+def is_article(text):
+    return text.lower() in ("der", "die", "das", "the")
+
+
+@pytest.mark.parametrize("special", ["drop_punctuation", "renormalize_punctuation", is_article, ("drop", is_article)])
+def test_policies_leave_out_what_they_leave_out_of_records(demo, special):
+    """Punctuation, or what a function says, in sentences of different lengths."""
+    sources = ["Ja, gern!", "Die Frau, die das Buch liest, ist meine Schwester.", "Wo ist der Hund?"]
+    records = extract(*demo, sources)
+    names = ["entropy", "coverage_penalty", "alignment_norm", "agreement"]
+    names += ["sink_mass", "punctuation_mass"] if special == "drop_punctuation" else []
+    table = score_corpus(*demo, sources, scores=names, special=special)
+    for name in names:
+        for row, record in enumerate(records):
+            assert_grid(grids(table, name)[row], record.score(name, special=special))
+    assert corpus_info(table)["signatures"]["entropy"] == records[0].score("entropy", special=special).signature

@@ -28,7 +28,7 @@ from xattn_widget.inputs.sources import SourceSide
 from xattn_widget.inputs.text.sides import Side
 from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.messages.mistakes import check_generation
-from xattn_widget.record.special import Special
+from xattn_widget.record.special import Policy, Special, read_policy
 from xattn_widget.scores import Score, find_score
 from xattn_widget.scores.checking import splits_by_layer
 from xattn_widget.scores.inputs import INPUTS
@@ -66,7 +66,7 @@ class Job:
     scores: tuple[Score, ...]
     layered: tuple[bool, ...]
     statistics: tuple[str, ...]
-    special: Special
+    special: Policy
     generation: dict[str, Any] | None
     forward: dict[str, Any]
     extras: Extras
@@ -125,12 +125,13 @@ def make_job(
     if max_length is not None:
         check_positive(max_length, "max_length")
     shape, layout = probe_model(paired, extras)
-    layered = tuple(_check_score(score, special, shape[1], paired.source.hears) for score in resolved)
+    policy = read_policy(special)
+    layered = tuple(_check_score(score, policy, shape[1], paired.source.hears) for score in resolved)
     return Job(
         resolved,
         layered,
         tuple(name for name in STATISTICS if name in wanted),
-        special,
+        policy,
         None if with_targets else settings,
         dict(forward or {}),
         extras,
@@ -244,7 +245,7 @@ def _probe(paired: PairedModel, extras: Extras) -> Pair:
     return Pair(source, [target], [target], arguments=arguments)
 
 
-def _check_score(score: Score, special: Special, heads: int, hears: bool) -> bool:
+def _check_score(score: Score, special: Policy, heads: int, hears: bool) -> bool:
     """Whether a score may be computed layer by layer; raises if a job cannot compute it at all."""
     score.signature(special=special)  # an unknown policy raises here
     for name in score.needs:

@@ -18,6 +18,7 @@ from xattn_widget.corpus.job import Job
 from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
 from xattn_widget.inputs.sources import Source
+from xattn_widget.record.axis import Axis
 from xattn_widget.scores import Score
 from xattn_widget.scores.inputs import INPUTS, ScoreInput
 
@@ -39,6 +40,8 @@ class _Masks(NamedTuple):
     target: torch.Tensor  # [batch, target], True at tokens
     source_special: torch.Tensor  # [batch, source], True at special tokens
     target_special: torch.Tensor  # [batch, target], True at special tokens
+    source_left_out: torch.Tensor  # [batch, source], True at what the policy treats like special tokens, and at these
+    target_left_out: torch.Tensor  # [batch, target], the same
 
 
 class _Layers(NamedTuple):
@@ -116,9 +119,18 @@ class Forward:
         source, source_special = _padded([pair.source.special() for pair in pairs])
         counted = [row + [False] * (len(source[0]) - len(row)) for row in (pair.source.counted() for pair in pairs)]
         target, target_special = _padded([self._special(pair) for pair in pairs])
-        sources = (layout.mask(source, True), layout.mask(counted, True))
-        lists = *sources, target, layout.mask(source_special, True), target_special
+        lists = [layout.mask(source, True), layout.mask(counted, True), target]
+        lists += [layout.mask(source_special, True), target_special]
+        if self._job.special.leaves_out is None:
+            lists += lists[-2:]
+        else:
+            _, source_left_out = _padded([list(self._job.special.left_out(pair.source.axis())) for pair in pairs])
+            _, target_left_out = _padded([list(self._job.special.left_out(self._target_axis(pair))) for pair in pairs])
+            lists += [layout.mask(source_left_out, True), target_left_out]
         return _Masks(*(torch.tensor(flags, device=self._model.device) for flags in lists))
+
+    def _target_axis(self, pair: Pair) -> Axis:
+        return self._paired.target.axis(pair.predicted, pair.target_text, pair.prompt)
 
     def _special(self, pair: Pair) -> list[bool]:
         """For each row of a target whether it is special, as on the axis of its record."""
@@ -228,6 +240,8 @@ class Forward:
             masks.target,
             source_special=masks.source_special,
             target_special=masks.target_special,
+            source_left_out=masks.source_left_out,
+            target_left_out=masks.target_left_out,
             special=self._job.special,
             **inputs,
         ).float()
