@@ -35,7 +35,7 @@ _IMPORTED = "Any|Axes|Callable|Sequence|Mapping|Iterable|Path|PathLike|Self|opti
 # Bases and unions of types that have no entry of their own.
 _TYPES = (
     "AttentionData|EmbeddedPage|Reference|Reading|Aggregate|Special|Direction|GridAxis|Scope|PlotKind"
-    "|ImportanceMethod|MelPadding|Method|Link|TimingMethod|TimingSource"
+    "|ImportanceMethod|ContributionKind|MelPadding|Method|Link|TimingMethod|TimingSource"
 )
 nitpick_ignore_regex = [
     ("py:.*", rf"({_LIBRARIES}|{_STANDARD})\..*"),

@@ -62,7 +62,7 @@ def measure_faithfulness(
         >>> record = extract(model, tokenizer, "Ich habe das Buch gelesen.", contributions=["gradient"])
         >>> measured = measure_faithfulness(model, tokenizer, record, [(2, head) for head in range(8)])
         >>> round(measured.correlation, 2), round(measured.drop, 2)
-        (0.0, 0.0)
+        (0.25, 4.06)
 
     Args:
         model: the model of the record.

@@ -76,9 +76,9 @@ class AttentionBlock:
         """Its transformed vectors, some target rows at a time.
 
         Yields:
-            ``[rows, inputs, width]`` transformed vectors, which may be overwritten, and ``[rows, width]`` outputs,
-            their sums and biases. The inputs are the source positions. The residual state is part of the vector of its
-            own position in self-attention, and comes last as an input of its own in cross-attention.
+            ``[rows, inputs, width]`` transformed vectors, which may be overwritten, and their sums with all biases,
+            ``[rows, width]``. The inputs are the source positions. The residual state is part of the vector of its own
+            position in self-attention, and comes last as an input of its own in cross-attention.
 
         Raises:
             NotImplementedError: the vectors do not add up to the block's output.
