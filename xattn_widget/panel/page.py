@@ -17,6 +17,7 @@ from xattn_widget.panel.replies import outside_shares, quantize
 from xattn_widget.panel.rules import fit_heads
 from xattn_widget.panel.state import PanelState
 from xattn_widget.panel.summary import rank_heads
+from xattn_widget.panel.word_times import marked_heads
 from xattn_widget.record.data import Aggregate, Reading
 
 # Space for the notice of what was left out.
@@ -314,9 +315,11 @@ class _Sentence:
         return self.record.sound is not None and "sound" not in self.sound
 
     def _timed_heads(self) -> list[list[list[int]]]:
-        """The heads by which the page knows word times: the best ones, and the picked ones."""
-        picked = self.state.view.heads
-        return [[], fit_heads(picked, self.record)]
+        """The heads by which the page knows word times: the best ones, the known sets, and the picked ones."""
+        picked = fit_heads(self.state.view.heads, self.record)
+        marked = marked_heads(self.record)
+        # The first known set is the best one.
+        return [[], *([marked["model"]] if marked["calibrated"] and marked["model"] else []), picked]
 
     def largest(self) -> int:
         """The size in bytes of the first head to keep."""

@@ -28,6 +28,9 @@ export type AxisKind = "text" | "audio" | "image";
  */
 export type SoundWeights = "cropped" | "raw" | "zscored" | "filtered";
 
+/** Which heads time the words: one of the sets that are known, the picked ones, or the best that is known. */
+export type WordTimesBy = "known" | "calibrated" | "model" | "picked";
+
 /** How many positions a side has, how many units when words are merged, and how many of either are special. */
 export interface Length {
   positions: number;
@@ -166,6 +169,7 @@ export interface Traits {
   zoom: boolean;
   table: boolean;
   sound_weights: SoundWeights;
+  word_times_by: WordTimesBy;
   sentence_order: SentenceOrder;
   theme: ThemeName;
   muted: Head[];
