@@ -78,17 +78,17 @@ class WindowRecords(Sequence[CrossAttention]):
 
     def __repr__(self) -> str:
         count = len(self._known)
-        known = f"{count} windows" if self._is_complete else f"{count} windows so far"
+        known = f"{count} windows" if self.is_complete else f"{count} windows so far"
         return f"{type(self).__name__}({self.seconds:.1f} s{f' of {self.name!r}' if self.name else ''}: {known})"
 
     def __len__(self) -> int:
-        while not self._is_complete:
+        while not self.is_complete:
             self._transcribe_next()
         return len(self._known)
 
     def __iter__(self) -> Iterator[CrossAttention]:
         index = 0
-        while index < len(self._known) or not self._is_complete:
+        while index < len(self._known) or not self.is_complete:
             yield self._record(index)
             index += 1
 
@@ -111,11 +111,12 @@ class WindowRecords(Sequence[CrossAttention]):
         return self._record(index if index >= 0 else len(self) + index)
 
     @property
-    def _is_complete(self) -> bool:
+    def is_complete(self) -> bool:
+        """Whether the model has written the targets of all windows."""
         return bool(self._known) and self._known[-1].next >= self._windows.frames
 
     def _record(self, index: int) -> CrossAttention:
-        while index >= len(self._known) and not self._is_complete:
+        while index >= len(self._known) and not self.is_complete:
             self._transcribe_next()
         if not 0 <= index < len(self._known):
             raise IndexError(f"the recording has {len(self._known)} windows, there is no window {index}")

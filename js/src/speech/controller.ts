@@ -85,6 +85,10 @@ export function mountSpeech(context: Context): SpeechMounted {
         timedBy: (word_times_by) => store.set({ word_times_by }),
         combined: (combined) => store.set({ combined }),
       },
+      reading: {
+        readAll: () => playback.read(playback.unread.value?.end ?? 0),
+        stop: playback.stopReading,
+      },
       words: {
         play: playback.playWord,
         toggle: playback.toggle,
@@ -147,6 +151,7 @@ export function mountSpeech(context: Context): SpeechMounted {
   /** Where the recording ends. */
   function endOf(): number {
     const last = playback.windows.value[playback.windows.value.length - 1];
+    if (playback.unread.value) return playback.unread.value.end;
     return last ? last.end : offset.value + axis.seconds.value;
   }
 
@@ -169,6 +174,7 @@ export function mountSpeech(context: Context): SpeechMounted {
     const { start, end } = axis.shown.value;
     overview.show({
       parts: parts.value.length > 0 ? parts.value : [alone],
+      unread: playback.unread.value,
       span: { start: start + offset.value, end: end + offset.value },
       theme: theme.value,
     });
@@ -207,8 +213,14 @@ export function mountSpeech(context: Context): SpeechMounted {
         combined: store.get("combined"),
         heads: heads.length,
       });
+      view.reading.show({
+        unread: playback.unread.value,
+        reading: store.get("info").reading ?? false,
+        canRead: store.get("info").has_kernel,
+      });
       words.show(source.timing.value.words, offset.value);
-      const isPart = axis.isZoomed.value || playback.windows.value.length > 1;
+      const isPart =
+        axis.isZoomed.value || playback.windows.value.length > 1 || playback.unread.value !== null;
       view.zoomed(isPart);
       if (isPart) showOverview();
       if (!weights) return;

@@ -1,9 +1,11 @@
 // Playing the sound: spans and words, from one window of a recording to the next, with the cursor and the spoken word.
-import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
+import { computed, type ReadonlySignal, signal, untracked } from "@preact/signals-core";
 import { type Context, tell } from "../core/context";
+import type { ExperimentRequest } from "../core/contract";
+import { errorText } from "../core/errands";
 import type { Axis } from "./axis";
 import { createPlayer } from "./player";
-import { type Window, windowsOf } from "./recording";
+import { type Unread, unreadOf, type Window, windowsOf } from "./recording";
 import type { SoundSource } from "./source";
 import { indexAt, lengthOf, pageTo, type Span } from "./timeline";
 
@@ -22,6 +24,8 @@ export interface Playback {
   current: ReadonlySignal<number>;
   /** The windows of the recording. */
   windows: ReadonlySignal<readonly Window[]>;
+  /** What has not been read of the recording; null where all has been. */
+  unread: ReadonlySignal<Unread | null>;
   toggle(): void;
   play(span: Span): void;
   playWord(index: number): void;
@@ -30,6 +34,9 @@ export interface Playback {
   seek(time: number): void;
   /** Brings a time of the recording into the middle, in whichever window it is. */
   go(time: number): void;
+  /** Has the recording read up to a time of it. */
+  read(until: number): void;
+  stopReading(): void;
 }
 
 export function createPlayback(
@@ -38,7 +45,7 @@ export function createPlayback(
   axis: Axis,
   isOpen: () => boolean,
 ): Playback {
-  const { store, active, gestures, frames, signal: closing } = context;
+  const { store, transport, active, gestures, frames, signal: closing } = context;
   const player = createPlayer(
     {
       failed: (reason) => tell(context, `The sound could not be played: ${reason}.`),
@@ -48,8 +55,11 @@ export function createPlayback(
   );
   const hasCursor = signal(false);
   const windows = computed(() => windowsOf(store.get("info").sentences, store.get("sentence")));
+  const unread = computed(() => unreadOf(store.get("info").sentences, windows.value));
   /** What to do in another window as soon as its sound is loaded. */
   let arrival: { time: number; plays: boolean } | null = null;
+  /** The same for a window that is not read yet, by the time in the recording. */
+  let awaited: { time: number; plays: boolean } | null = null;
 
   function seek(time: number): void {
     hasCursor.value = true;
@@ -81,28 +91,62 @@ export function createPlayback(
     if (word.row >= 0) active.pin({ side: "target", unit: word.row });
   }
 
-  /** After the end of a window, the next one of the recording is played. */
+  /** After the end of a window, the next one of the recording is played, as soon as it is read. */
   function goOn(): void {
     const place = windows.value.findIndex(({ sentence }) => sentence === store.get("sentence"));
+    const here = windows.value[place];
+    if (!here || !isOpen()) return;
     const next = windows.value[place + 1];
-    if (place < 0 || !next || !isOpen()) return;
-    arrival = { time: 0, plays: true };
-    gestures.sentence(next.sentence);
+    if (next) visit(next, { time: 0, plays: true });
+    else if (unread.value) wait({ time: here.end, plays: true });
+  }
+
+  function visit(window: Window, then: { time: number; plays: boolean }): void {
+    arrival = then;
+    awaited = null;
+    gestures.sentence(window.sentence);
+  }
+
+  function wait(next: { time: number; plays: boolean }): void {
+    awaited = next;
+    read(next.time);
+    const canRead = store.get("info").has_kernel;
+    tell(context, canRead ? "This part is being transcribed." : "This page was saved without this part.");
+  }
+
+  function ask(request: ExperimentRequest): void {
+    transport.request({ kind: "live", ...request }).catch((error: unknown) => {
+      tell(context, `The recording could not be read on: ${errorText(error)}`);
+    });
+  }
+
+  function read(until: number): void {
+    const sentence = store.get("sentence");
+    if (context.hasKernel.peek()) ask({ action: "read", sentence, until: Math.ceil(until) });
   }
 
   function go(time: number): void {
     const there = windows.value.find(({ start, end }) => time >= start && time < end);
-    if (there && there.sentence !== store.get("sentence")) {
-      arrival = { time: time - there.start, plays: false };
-      gestures.sentence(there.sentence);
-      return;
+    if (there && there.sentence !== store.get("sentence"))
+      visit(there, { time: time - there.start, plays: false });
+    else if (unread.value && time >= unread.value.from) wait({ time, plays: false });
+    else {
+      const middle = time - axis.offset.value;
+      const half = lengthOf(axis.shown.value) / 2;
+      if (axis.isZoomed.value) axis.show({ start: middle - half, end: middle + half });
+      else seek(middle);
     }
-    const middle = time - axis.offset.value;
-    const half = lengthOf(axis.shown.value) / 2;
-    if (axis.isZoomed.value) axis.show({ start: middle - half, end: middle + half });
-    else seek(middle);
   }
 
+  frames.watch(() => {
+    const known = windows.value;
+    if (!awaited) return;
+    const { time, plays } = awaited;
+    // The window that goes on after a time is the last one that contains it.
+    const there = [...known].reverse().find(({ start, end }) => time >= start && time < end);
+    if (there && there.sentence !== store.get("sentence"))
+      untracked(() => visit(there, { time: time - there.start, plays }));
+  });
   frames.watch(() => {
     const file = source.file.value;
     player.load(file);
@@ -130,6 +174,7 @@ export function createPlayback(
     cursor: computed(() => (hasCursor.value ? player.time.value : null)),
     current: computed(() => (hasCursor.value ? indexAt(source.timing.value.words, player.time.value) : -1)),
     windows,
+    unread,
     toggle,
     play,
     playWord,
@@ -138,5 +183,7 @@ export function createPlayback(
     },
     seek,
     go,
+    read,
+    stopReading: () => ask({ action: "stop" }),
   };
 }

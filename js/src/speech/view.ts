@@ -7,11 +7,13 @@ import { type Choices, type ChoicesEvents, createChoices } from "./choices";
 import { canEnlarge } from "./layout";
 import { createOverview, type Overview } from "./overview";
 import { createSoundPane, type SoundPane } from "./pane";
+import { createReading, type ReadingEvents, type ReadingLine } from "./reading";
 import { createWords, type WordList, type WordsEvents } from "./words";
 
 export interface SpeechEvents {
   bar: BarEvents;
   choices: ChoicesEvents;
+  reading: ReadingEvents;
   words: WordsEvents;
   /** A time of the recording is to be in the middle. */
   go(time: number): void;
@@ -32,6 +34,7 @@ export interface SpeechView {
   element: HTMLElement;
   bar: Bar;
   choices: Choices;
+  reading: ReadingLine;
   words: WordList;
   overview: Overview;
   pane: SoundPane;
@@ -52,6 +55,7 @@ export function createSpeech(
 ): SpeechView {
   const bar = createBar(events.bar, signal);
   const choices = createChoices(events.choices, signal);
+  const reading = createReading(events.reading, signal);
   const words = createWords(events.words, signal);
   const overview = createOverview(events.go, signal);
   const hint = h("div", { class: "xattn-sound-hint xattn-small xattn-muted", text: HINT });
@@ -70,6 +74,7 @@ export function createSpeech(
     choices.element,
     words.element,
     h("div", { class: "xattn-sound-above" }, overview.element, hint),
+    reading.element,
     pane.element,
     said,
     foot,
@@ -82,6 +87,7 @@ export function createSpeech(
     element,
     bar,
     choices,
+    reading,
     words,
     overview,
     pane,
