@@ -238,7 +238,8 @@ export function mountSpeech(context: Context): SpeechMounted {
         linear: isLinear(weights),
         enlarged,
         weights: [weightsText(weights), stripsNote(heads, store.get("combined"))].filter(Boolean).join(". "),
-        times: times ? timesText(times, source.timing.value, source.refused.value) : "",
+        times:
+          times && times.words.length > 0 ? timesText(times, source.timing.value, source.refused.value) : "",
       });
     },
     reveal(pin) {

@@ -24,6 +24,8 @@ const TICK_APART = 64;
 const HATCH = 7;
 /** Words that are on average closer to each other have no boundaries over the sound. */
 const LEAST_APART = 8;
+/** The narrowest word that has a frame, in pixels. */
+const NARROWEST = 4;
 const LABEL = 12;
 
 export function paintHead(
@@ -128,10 +130,16 @@ function paintWord(surface: Surface, word: ShownWord, span: Span, layout: SoundL
   if (word.end < span.start || word.start > span.end) return;
   const { y, height } = layout.words;
   const [x, end] = [xOf(layout, span, word.start), xOf(layout, span, word.end)];
-  surface.frame(
-    { x: x + 0.5, y: y + 0.5, width: Math.max(1, end - x - 1), height: height - 1 },
-    { color: theme.accent, width: 1, opacity: 0.6 },
-  );
+  // The frames of very short words would run into one another.
+  if (end - x < NARROWEST)
+    surface.curves({ color: theme.accent, width: 1, opacity: 0.3 }, (curve) =>
+      straight(curve, x + 0.5, y, x + 0.5, y + height),
+    );
+  else
+    surface.frame(
+      { x: x + 0.5, y: y + 0.5, width: Math.max(1, end - x - 1), height: height - 1 },
+      { color: theme.accent, width: 1, opacity: 0.6 },
+    );
   writeInside(surface, word.text, x, end, y + height / 2, layout, theme.foreground);
 }
 
