@@ -52,6 +52,7 @@ export function traits(patch: Partial<Traits> = {}): Traits {
     zoom: false,
     table: false,
     sound_weights: "cropped",
+    word_times_by: "known",
     sentence_order: "highest",
     theme: "light",
     muted: [],

@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 import torch
 from playwright.sync_api import Browser, Locator, Page, expect
+from widget_messages import record_of_sound
 
 from xattn_widget import CrossAttention, CrossAttentionWidget
 from xattn_widget.record.axis import Axis
+from xattn_widget.record.timing import Timing
 
 from .appearance import coarse, differences, keep, use_known_font
 from .test_panel import LINES_PAINTED, detail, record_of
@@ -79,6 +81,15 @@ def scripts() -> CrossAttentionWidget:
     return CrossAttentionWidget(record, scores=["entropy"], layer=1, head=1, orientation="rows", target_index=1)
 
 
+def speech(**view: Any) -> CrossAttentionWidget:
+    timing = Timing(((0, 1), (1, 2)), 0.05, "calibrated", "pauses", ((0, 1), (1, 0)))
+    record = record_of_sound(
+        columns=200, heard=150, words=("and", "so", "my", "fellow", "friends", "ask"), timing=timing
+    )
+    gold = [(word, start + 0.1, end) for word, start, end, _ in record.word_times()]
+    return CrossAttentionWidget(record, scores=["entropy"], reference=gold, target_index=4, **view)
+
+
 def nothing_left() -> CrossAttentionWidget:
     record = CrossAttention(torch.ones(1, 1, 1, 1), Axis(("</s>",), (True,)), {"output": Axis(("</s>",), (True,))})
     return CrossAttentionWidget(record, scores=["sink_mass"], special="drop")
@@ -105,6 +116,9 @@ STATES: dict[str, tuple[Callable[[], CrossAttentionWidget], int]] = {
     "one-token": (lambda: CrossAttentionWidget(record_of(["b"], ["a"], 1, 1), scores=["entropy"]), 600),
     "long-lines": (long, 1000),
     "scripts": (scripts, 600),
+    "speech-narrow": (lambda: speech(), 350),
+    "speech-wide": (lambda: speech(combined=False, heads=[(0, 1), (1, 0), (1, 2)]), 1280),
+    "speech-raw": (lambda: speech(sound_weights="raw", word_times_by="model"), 900),
 }
 
 
@@ -133,7 +147,11 @@ def settled(page: Page, widget: CrossAttentionWidget) -> Locator:
         expect(panel.locator(".xattn-card").first).to_contain_text("Gestern")
     elif shown == "compare":
         expect(panel.locator(".xattn-pane-text").nth(1)).not_to_be_empty()
-    if widget.target_index is not None:
+    elif shown == "sound":
+        expect(panel.locator(".xattn-sound-said")).to_contain_text("reference")
+        page.wait_for_function("() => document.querySelector('audio').readyState >= 3")
+        page.wait_for_timeout(300)  # the samples are decoded
+    if widget.target_index is not None and shown != "sound":
         expect(detail(panel)).to_contain_text("Target word (token")
     # The frames in which canvases follow what is known by now.
     page.evaluate(

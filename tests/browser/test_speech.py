@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from widget_messages import record_of_sound
 
 from xattn_widget import CrossAttention, CrossAttentionWidget
+from xattn_widget.record.timing import Timing
 
 from .test_accessibility import violations
 from .test_views import save
@@ -62,7 +65,7 @@ def test_records_of_sound_open_with_their_view(panel: Locator, page_errors: list
         expect(panel.get_by_role("tab", name=name)).to_be_hidden()
     expect(panel).to_contain_text("Word times by the model's alignment heads (L0 H1, L1 H2), lag of 50 ms removed")
     expect(panel.get_by_text("alignment heads of the model", exact=True)).to_be_visible()
-    marked = panel.locator(".xattn-heads .xattn-marked")
+    marked = panel.locator(".xattn-heads .xattn-marked-model")
     expect(marked).to_have_count(2)
     assert "alignment head of the model" in (marked.first.get_attribute("aria-label") or "")
     assert page_errors == []
@@ -178,7 +181,7 @@ def test_the_shares_outside_are_those_of_the_record(page: Page, panel: Locator, 
     share = float(sounding.outside[[0, 1], [1, 2], len(WORDS) - 1].mean())
     expect(panel.locator(".xattn-sound-said")).to_contain_text(WORDS[-2])
     if share >= 0.005:
-        expect(panel.locator(".xattn-sound-said")).to_contain_text(f"{round(100 * share)}% of its weight is outside")
+        expect(panel.locator(".xattn-sound-said")).to_contain_text(f"{round(100 * share)}% outside the sound")
 
 
 def test_the_words_are_saved_as_a_table_and_the_view_as_a_drawing(
@@ -191,9 +194,64 @@ def test_the_words_are_saved_as_a_table_and_the_view_as_a_drawing(
     for line, entry in zip(lines, times, strict=True):
         assert (float(line["start"]), float(line["end"])) == pytest.approx((entry.start, entry.end))
         assert float(line["reference_start"]) == pytest.approx(entry.start + 0.1)
+        assert line["timed_by"] == "the model's alignment heads (L0 H1, L1 H2), lag of 50 ms removed"
     drawing = save(page, panel, "SVG").read_text(encoding="utf-8")
     assert all(f">{text}</text>" in drawing for text in WORDS)
+    assert "Word times by the model" in drawing
     assert save(page, panel, "PNG").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_drawing_has_the_zoomed_span_and_says_so(page: Page, panel: Locator) -> None:
+    plot(panel).focus()
+    for _ in range(3):
+        page.keyboard.press("+")
+    drawing = save(page, panel, "SVG").read_text(encoding="utf-8")
+    found = re.search(r"(\d\.\d\d)–(\d\.\d\d) s", drawing)
+    assert found is not None
+    start, end = map(float, found.groups())
+    assert end - start == pytest.approx(3.0 / 8, abs=0.02)
+    ticks = [float(tick) for tick in re.findall(r">(\d\.\d+) s</text>", drawing)]
+    assert len(ticks) >= 3
+    assert all(start <= tick <= end for tick in ticks)
+
+
+def test_words_are_timed_by_the_chosen_heads(page: Page, tmp_path: Path, sounding: CrossAttention) -> None:
+    timing = Timing(((0, 1), (1, 2)), 0.05, "calibrated", "pauses", ((1, 0),))
+    record = replace(sounding, timing=timing)
+    widget = CrossAttentionWidget(record, heads=[(0, 0)])
+    page.goto(widget.to_html(tmp_path / "page.html").as_uri())
+    panel = page.locator(".xattn")
+    choice = panel.get_by_label("Word times by")
+    for option, times, note in (
+        ("calibrated heads", record.word_times(), "Word times by the calibrated heads (L0 H1, L1 H2), lag of 50 ms"),
+        ("model's heads", record.word_times(heads=[(1, 0)]), "Word times by the model's alignment heads (L1 H0)"),
+        ("picked heads", record.word_times(heads=[(0, 0)]), "Word times by the picked heads (L0 H0)"),
+    ):
+        choice.select_option(option)
+        expect(panel).to_contain_text(note)
+        for time in times:
+            label = f"{time.word}, {time.start:.2f} to {time.end:.2f} seconds"
+            expect(panel.get_by_role("button", name=label, exact=True)).to_be_visible()
+        with save(page, panel, "CSV").open(encoding="utf-8", newline="") as file:
+            starts = [float(line["start"]) for line in csv.DictReader(file)]
+        assert starts == pytest.approx([time.start for time in times], abs=1e-3)
+    both = panel.get_by_role("button", name="layer 0, head 1", exact=False)
+    expect(both.first).to_have_accessible_name(re.compile("calibrated to time words"))
+
+
+def test_each_head_has_a_strip_for_the_pointed_word(page: Page, panel: Locator, page_errors: list[str]) -> None:
+    head = panel.locator(".xattn-sound-head")
+    height = head.evaluate("(head) => head.clientHeight")
+    panel.get_by_label("Picked heads", exact=True).select_option("a strip for each")
+    expect(panel).to_contain_text("Strips: one scale for all heads")
+    assert head.evaluate("(head) => head.clientHeight") > height + 30
+    word(panel, "fellow").click()
+    drawing = save(page, panel, "SVG").read_text(encoding="utf-8")
+    assert all(f">{name}</text>" in drawing for name in ("L0 H1", "L1 H2"))
+    plot(panel).focus()
+    page.keyboard.press("ArrowDown")
+    expect(panel.locator("[aria-live]").filter(has_text="Most weight: layer 0, head 1 at")).to_have_count(1)
+    assert page_errors == []
 
 
 @pytest.mark.parametrize("width", [420, 1280])

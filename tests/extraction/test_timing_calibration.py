@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -51,9 +52,32 @@ def test_a_model_loaded_from_the_folder_has_the_calibration(whisper, tmp_path):
     path = HeadCalibration(TIMING, 0.0321, whisper).save(tmp_path)
     assert json.loads(path.read_text(encoding="utf-8"))["timing"]["error"] == 0.0321
     again = WhisperForConditionalGeneration.from_pretrained(tmp_path)
-    assert model_timing(again, LAYERS, HEADS) == TIMING
+    assert model_timing(again, LAYERS, HEADS) == replace(TIMING, model_heads=((0, 0),))
     assert again.generation_config.alignment_heads == [[1, 0], [0, 1]]
     assert again.generation_config.decoder_start_token_id == 1  # the rest stays
+
+
+def test_a_second_calibration_keeps_the_heads_of_the_model_itself(whisper, tmp_path):
+    whisper.generation_config.alignment_heads = [[0, 0]]
+    whisper.save_pretrained(tmp_path)
+    HeadCalibration(TIMING, 0.03, whisper).save(tmp_path)
+    again = WhisperForConditionalGeneration.from_pretrained(tmp_path)
+    other = Timing(((1, 1),), 0.02, "calibrated")
+    HeadCalibration(other, 0.02, again).save(tmp_path)
+    last = WhisperForConditionalGeneration.from_pretrained(tmp_path)
+    assert model_timing(last, LAYERS, HEADS) == replace(other, model_heads=((0, 0),))
+
+
+def test_a_file_of_an_earlier_version_leaves_the_heads_to_the_configuration(whisper, tmp_path):
+    whisper.save_pretrained(tmp_path)
+    path = HeadCalibration(TIMING, 0.03, whisper).save(tmp_path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["timing"]["model_heads"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    again = WhisperForConditionalGeneration.from_pretrained(tmp_path)
+    assert model_timing(again, LAYERS, HEADS) == TIMING
+    again.generation_config.alignment_heads = [[0, 0]]
+    assert model_timing(again, LAYERS, HEADS) == replace(TIMING, model_heads=((0, 0),))
 
 
 def test_without_the_file_the_generation_config_names_the_heads(whisper, tmp_path):

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from widget_messages import ask, record, record_of_sound
 
-from xattn_widget import CrossAttentionWidget
+from xattn_widget import CrossAttentionWidget, load
 from xattn_widget.panel.page import page_bytes
 from xattn_widget.panel.state import PanelState
 from xattn_widget.panel.static_picture import summary_picture
@@ -167,6 +167,32 @@ def test_a_calibrated_method_is_that_of_the_words():
     expected = sounding.word_times(method="pauses")
     assert [word["start"] for word in reply["words"]] == pytest.approx([time.start for time in expected])
     assert [word["end"] for word in reply["words"]] == pytest.approx([time.end for time in expected])
+
+
+def test_the_heads_of_the_model_stand_beside_the_calibrated_set():
+    timing = Timing(((0, 1), (1, 2)), 0.05, "calibrated", "pauses", ((1, 0),))
+    sounding = record_of_sound(timing=timing)
+    state = PanelState(sounding, heads=[(0, 0)])
+    marked = state.describe_entries()["sentences"][0]["sound"]["marked"]
+    assert marked == {"model": [[1, 0]], "calibrated": [[0, 1], [1, 2]]}
+    for heads, chosen, expected in (
+        ([], "calibrated", sounding.word_times()),
+        ([[1, 2], [0, 1]], "calibrated", sounding.word_times()),
+        ([[1, 0]], "model", sounding.word_times(heads=[(1, 0)])),
+        ([[0, 0]], "picked", sounding.word_times(heads=[(0, 0)])),
+    ):
+        reply, _ = state.answer({"kind": "word_times", "sentence": 0, "heads": heads})
+        assert reply["chosen"] == chosen
+        assert [word["start"] for word in reply["words"]] == pytest.approx([time.start for time in expected])
+    (saved,) = page_state(page_bytes(state))["sentences"]
+    assert [entry["heads"] for entry in saved["word_times"]] == [[], [[1, 0]], [[0, 0]]]
+
+
+def test_both_sets_of_heads_are_saved_with_a_record(tmp_path):
+    timing = Timing(((0, 1),), 0.05, "calibrated", "pauses", ((1, 0), (1, 2)))
+    path = tmp_path / "record.safetensors"
+    record_of_sound(timing=timing).save(path)
+    assert load(path).timing == timing
 
 
 def test_a_reference_of_times_is_matched_by_words_in_order():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from xattn_widget._compat import FROM_MODEL_CONFIG
 from xattn_widget.alignment.timing_choice import GoldTimes, choose_timing
 from xattn_widget.extraction.extraction import extract
+from xattn_widget.extraction.model_timing import named_heads
 from xattn_widget.extraction.saved_hints import save_hints
 from xattn_widget.files.csv_json import json_text
 from xattn_widget.files.writing import whole_file
@@ -64,12 +65,17 @@ class HeadCalibration:
         folder = Path(folder)
         if not folder.is_dir():
             raise FileNotFoundError(f"there is no folder {folder}: save the model there first")
-        fields = asdict(self.timing)
+        fields = asdict(self._with_model_heads())
         del fields["source"]
         about = "The heads that time words best, their lag in seconds, and the mean absolute error of word boundaries"
         path = save_hints(self.model, folder, about, timing=fields | {"error": round(self.error, 4)})
         _write_alignment_heads(self.model, folder, self.heads)
         return path
+
+    def _with_model_heads(self) -> Timing:
+        """The timing with the heads that the model itself names, which the file of the folder takes the place of."""
+        heads = named_heads(self.model)
+        return self.timing if set(heads) == set(self.heads) else replace(self.timing, model_heads=heads)
 
 
 def calibrate_heads(

@@ -61,17 +61,17 @@ class WindowRecords(Sequence[CrossAttention]):
 
     def __repr__(self) -> str:
         count = len(self._transcript.known)
-        known = f"{count} windows" if self._transcript.is_complete else f"{count} windows so far"
+        known = f"{count} windows" if self.is_complete else f"{count} windows so far"
         return f"{type(self).__name__}({self.seconds:.1f} s{f' of {self.name!r}' if self.name else ''}: {known})"
 
     def __len__(self) -> int:
-        while not self._transcript.is_complete:
+        while not self.is_complete:
             self._transcribe_next()
         return len(self._transcript.known)
 
     def __iter__(self) -> Iterator[CrossAttention]:
         index = 0
-        while index < len(self._transcript.known) or not self._transcript.is_complete:
+        while index < len(self._transcript.known) or not self.is_complete:
             yield self._record(index)
             index += 1
 
@@ -93,9 +93,14 @@ class WindowRecords(Sequence[CrossAttention]):
             return [self._record(number) for number in range(*index.indices(len(self)))]
         return self._record(index if index >= 0 else len(self) + index)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the model has written the targets of all windows."""
+        return self._transcript.is_complete
+
     def _record(self, index: int) -> CrossAttention:
         known = self._transcript.known
-        while index >= len(known) and not self._transcript.is_complete:
+        while index >= len(known) and not self.is_complete:
             self._transcribe_next()
         if not 0 <= index < len(known):
             raise IndexError(f"the recording has {len(known)} windows, there is no window {index}")

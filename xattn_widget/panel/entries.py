@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from xattn_widget.alignment.gold import Reference, read_references
 from xattn_widget.messages.characters import well_formed
+from xattn_widget.panel.held_windows import HeldWindows
 from xattn_widget.panel.sound import describe_sound, heard_seconds
 from xattn_widget.panel.word_times import GoldWord, marked_heads, read_gold_times
 from xattn_widget.record.axis import Axis
@@ -29,12 +30,26 @@ class Trial(Enum):
     WRITTEN = "heads muted, written anew"
 
 
+class Window(NamedTuple):
+    """A window of a long recording.
+
+    Attributes:
+        windows: the windows of the recording.
+        number: its number among them, from 0.
+        gold: the true times of the words of the whole recording, or None.
+    """
+
+    windows: HeldWindows
+    number: int
+    gold: tuple[GoldWord, ...] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Entry:
     """A sentence in the list.
 
     Attributes:
-        record: its attention.
+        content: its attention, or the window of a recording that gives it.
         group: a number that the entries of one given record share.
         given_name: the name that the user gave its record, or "".
         rank: its place in an n-best list, from 1; None outside of one.
@@ -43,10 +58,10 @@ class Entry:
         gold_times: the true times of its words, or None.
         contribution: the kind of contributions that its record has instead of attention; "" for attention.
         trial: how an experiment made it; None where it was given.
-        version: distinguishes results of experiments that replaced each other; None where it was given.
+        version: distinguishes entries that take each other's places in the list; None where it never changes.
     """
 
-    record: AttentionData
+    content: AttentionData | Window
     group: int
     given_name: str = ""
     rank: int | None = None
@@ -56,6 +71,12 @@ class Entry:
     version: int | None = None
     gold_times: tuple[GoldWord, ...] | None = None
     contribution: str = ""
+
+    @property
+    def record(self) -> AttentionData:
+        """Its attention; that of a window may have to be made again."""
+        content = self.content
+        return content.windows.record(content.number) if isinstance(content, Window) else content
 
     @property
     def name(self) -> str:
@@ -71,7 +92,7 @@ class Entry:
         model = well_formed(self.record.model)
         return f"contributions in {model or 'a model'}" if self.contribution else model
 
-    @property
+    @cached_property
     def source(self) -> str:
         """The source as text; of sound, how much there is and where it begins."""
         record = self.record
@@ -80,7 +101,7 @@ class Entry:
         offset = 0.0 if record.sound is None else record.sound.offset
         return f"{heard_seconds(record):.1f} s of sound{f' from {offset:.1f} s' if offset else ''}"
 
-    @property
+    @cached_property
     def target(self) -> str:
         """The target as text, with its rank in an n-best list."""
         rank = "" if self.rank is None else f" ({self.rank} of {self.hypotheses})"
@@ -97,37 +118,45 @@ class Entry:
 
     def describe(self) -> dict[str, Any]:
         """The fields that the front end has before it sends any request."""
+        described = dict(self._described)
+        if isinstance(self.content, Window):
+            windows = self.content.windows
+            recording = {"seconds": windows.seconds, "complete": windows.is_complete}
+            described["sound"] = described["sound"] | {"recording": recording}
+        return described
+
+    @cached_property
+    def _described(self) -> dict[str, Any]:
+        """The fields that stay the same; known without the record from the first time on."""
+        record = self.record
         described = {
             "source": self.source,
             "target": self.target,
             "name": self.name,
             "model": self.model,
-            "layers": self.record.layers,
-            "heads": self.record.heads,
+            "layers": record.layers,
+            "heads": record.heads,
             "group": self.group,
-            "logprob": total_logprob(self.record),
+            "logprob": total_logprob(record),
             "lengths": self.lengths,
-            "bytes": self.record.weights.numel(),
+            "bytes": record.weights.numel(),
         }
-        if self.record.kept is not None:
-            described["missing"] = self.record.kept.missing()
+        if record.kept is not None:
+            described["missing"] = record.kept.missing()
         if self.version is not None:
             described["version"] = self.version
-        if self._sound is not None:
-            described["sound"] = self._sound
+        if record.sound is not None:
+            described["sound"] = describe_sound(record.sound) | {"marked": marked_heads(record)}
         return described
-
-    @cached_property
-    def _sound(self) -> dict[str, Any] | None:
-        sound = self.record.sound
-        return None if sound is None else describe_sound(sound) | {"marked": marked_heads(self.record)}
 
 
 def list_entries(records: Any, names: Sequence[str] | None, reference: Any, reference_words: bool) -> list[Entry]:
     """Entries of records; each hypothesis of an n-best list is an entry of its own, followed by its contributions.
 
+    Each window that is read is an entry, too.
+
     Args:
-        records: a record, or a list of them.
+        records: a record or the windows of a recording, or a list of them.
         names: a name for each record, or None.
         reference: a word alignment for each record, see :func:`read_references`, or for a record of sound the true
             times of its words, (word, start, end) triples; of an n-best list it belongs to the first hypothesis.
@@ -138,10 +167,10 @@ def list_entries(records: Any, names: Sequence[str] | None, reference: Any, refe
             alignment.
         ValueError: no record, or another number of names or references than of records.
     """
-    single = isinstance(records, AttentionData)
+    single = isinstance(records, (AttentionData, HeldWindows))
     listed = [records] if single else records
     for record in listed if isinstance(listed, Sequence) and not isinstance(listed, str) else [listed]:
-        if not isinstance(record, AttentionData):
+        if not isinstance(record, (AttentionData, HeldWindows)):
             raise TypeError(
                 f"the widget shows CrossAttention records, got {type(record).__name__}: make them with extract(...) or "
                 "CrossAttention.from_tokens(...), or call show_cross_attention"
@@ -154,10 +183,16 @@ def list_entries(records: Any, names: Sequence[str] | None, reference: Any, refe
         raise TypeError(f"names must be a list of strings, one for each record, got {names!r:.60}")
     if len(names) != len(listed):
         raise ValueError(f"there are {len(listed)} records and {len(names)} names: give one name for each record")
-    reference, times = _split_times(reference, listed, single)
-    references = read_references(reference, listed, single, reference_words)
-    entries = []
+    firsts = [record.first if isinstance(record, HeldWindows) else record for record in listed]
+    reference, times = _split_times(reference, firsts, single)
+    references = read_references(reference, firsts, single, reference_words)
+    # Where windows are added, the entries after them get other numbers.
+    moves = any(isinstance(record, HeldWindows) for record in listed)
+    entries: list[Entry] = []
     for group, (record, name, links, gold) in enumerate(zip(listed, names, references, times, strict=True)):
+        if isinstance(record, HeldWindows):
+            entries.append(window_entry(Window(record, 0, gold), group, len(entries) + 1, name))
+            continue
         hypotheses = record.hypotheses or (record,)
         for rank, hypothesis in enumerate(hypotheses, start=1):
             entry = Entry(
@@ -168,13 +203,26 @@ def list_entries(records: Any, names: Sequence[str] | None, reference: Any, refe
                 len(hypotheses),
                 links if rank == 1 else None,
                 gold_times=gold if rank == 1 else None,
+                version=len(entries) + 1 if moves else None,
             )
+            entries.append(entry)
             kinds = [] if set(CONTRIBUTION_KINDS) & set(hypothesis.steps) else hypothesis.contributed.maps
-            entries += [
-                entry,
-                *(replace(entry, record=hypothesis.contributions(kind), contribution=kind) for kind in kinds),
-            ]
+            for kind in kinds:
+                version = len(entries) + 1 if moves else None
+                contributions = hypothesis.contributions(kind)
+                entries.append(replace(entry, content=contributions, contribution=kind, version=version))
     return entries
+
+
+def window_entry(window: Window, group: int, version: int, name: str) -> Entry:
+    """The entry of a window that has been read, with the true times of the words inside it."""
+    sound, gold = window.windows.record(window.number).sound, window.gold
+    if gold is not None and sound is not None:
+        begin, stop = sound.offset, sound.offset + sound.seconds
+        gold = tuple((word, start, end) for word, start, end in gold if end > begin and start < stop)
+    entry = Entry(window, group, name, gold_times=gold, version=version)
+    entry.describe()  # while its record is in memory
+    return entry
 
 
 def _split_times(

@@ -17,7 +17,8 @@ from xattn_widget.panel.replies import outside_shares, quantize
 from xattn_widget.panel.rules import fit_heads
 from xattn_widget.panel.state import PanelState
 from xattn_widget.panel.summary import rank_heads
-from xattn_widget.record.data import Aggregate, Reading
+from xattn_widget.panel.word_times import marked_heads
+from xattn_widget.record.data import Aggregate, AttentionData, Reading
 
 # Space for the notice of what was left out.
 NOTICE_BYTES = 300
@@ -180,6 +181,7 @@ class _Budget:
         state, view = self.state, self.view
         info = state.describe_entries() | {
             "has_kernel": False,
+            "reading": False,
             "sentences": [sentence.described() for sentence in sentences],
             "notice": self._notice(sentences),
         }
@@ -213,9 +215,10 @@ class _Budget:
         silent = sum(sentence.lacks_sound for sentence in sentences)
         if silent:
             parts.append("the sound" if total == 1 else f"the sound of {silent} sentence{'s' if silent > 1 else ''}")
-        if not parts:
-            return ""
-        return f"This page was limited to {self.max_bytes:,} bytes: {' and '.join(parts)} were left out."
+        notes = self.state.unread()
+        if parts:
+            notes.insert(0, f"This page was limited to {self.max_bytes:,} bytes: {' and '.join(parts)} were left out.")
+        return " ".join(notes)
 
 
 class _Sentence:
@@ -223,7 +226,6 @@ class _Sentence:
 
     def __init__(self, state: PanelState, index: int) -> None:
         self.state, self.index = state, index
-        self.record = state.entries[index].record
         self.heads: dict[tuple[int, int], str] = {}
         # The sound and its picture, as JSON; kept where they fit.
         self.sound: dict[str, str] = {}
@@ -254,6 +256,11 @@ class _Sentence:
         # The list of missing heads is longest while none is kept.
         listed = len(_json(self.described()).encode()) + 1
         self.fixed_size = listed + len(self.saved().encode()) + 1
+
+    @property
+    def record(self) -> AttentionData:
+        """Its record, which is not kept in memory here."""
+        return self.state.entries[self.index].record
 
     @property
     def missing(self) -> list[list[int]]:
@@ -314,9 +321,11 @@ class _Sentence:
         return self.record.sound is not None and "sound" not in self.sound
 
     def _timed_heads(self) -> list[list[list[int]]]:
-        """The heads by which the page knows word times: the best ones, and the picked ones."""
-        picked = self.state.view.heads
-        return [[], fit_heads(picked, self.record)]
+        """The heads by which the page knows word times: the best ones, the known sets, and the picked ones."""
+        picked = fit_heads(self.state.view.heads, self.record)
+        marked = marked_heads(self.record)
+        # The first known set is the best one.
+        return [[], *([marked["model"]] if marked["calibrated"] and marked["model"] else []), picked]
 
     def largest(self) -> int:
         """The size in bytes of the first head to keep."""

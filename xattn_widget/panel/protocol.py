@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, get_args
 
 from xattn_widget.messages.characters import brief
 from xattn_widget.panel.entries import Entry
-from xattn_widget.record.data import Aggregate, AttentionData, Reading
+from xattn_widget.record.data import Aggregate, Reading
 from xattn_widget.record.heads import check_heads, head_pairs, whole_number
 
 _LONGEST_ID = 256
@@ -52,17 +52,17 @@ class Field(NamedTuple):
     """A field of a request.
 
     Attributes:
-        read: checks a value, given the record that the request is about.
+        read: checks a value, given the entry that the request is about.
         default: the value where the field is left out; MISSING for a required field.
     """
 
-    read: Callable[[Any, AttentionData, Subject], Any]
+    read: Callable[[Any, Entry, Subject], Any]
     default: Any = MISSING
 
 
-def _index(noun: str, count: Callable[[AttentionData], int]) -> Field:
-    def read(value: Any, record: AttentionData, subject: Subject) -> int:
-        index, size = whole_number(value), count(record)
+def _index(noun: str, count: Callable[[Entry], int]) -> Field:
+    def read(value: Any, entry: Entry, subject: Subject) -> int:
+        index, size = whole_number(value), count(entry)
         if index is None or not 0 <= index < size:
             raise RequestError(
                 f"there is no {noun} {_quoted(value)} here: expected a whole number from 0 to {size - 1}"
@@ -72,11 +72,11 @@ def _index(noun: str, count: Callable[[AttentionData], int]) -> Field:
     return Field(read)
 
 
-def _sentence(value: Any, record: AttentionData, subject: Subject) -> int:
-    return int(_index("sentence", lambda _: len(subject.entries)).read(value, record, subject))
+def _sentence(value: Any, entry: Entry, subject: Subject) -> int:
+    return int(_index("sentence", lambda _: len(subject.entries)).read(value, entry, subject))
 
 
-def _number(value: Any, record: AttentionData, subject: Subject) -> int:
+def _number(value: Any, entry: Entry, subject: Subject) -> int:
     number = whole_number(value)
     if number is None or not 0 <= number <= _LARGEST:
         raise RequestError(f"expected a whole number that is not negative, got {_quoted(value)}")
@@ -84,10 +84,10 @@ def _number(value: Any, record: AttentionData, subject: Subject) -> int:
 
 
 def _heads(least: int) -> Field:
-    def read(value: Any, record: AttentionData, subject: Subject) -> list[list[int]]:
+    def read(value: Any, entry: Entry, subject: Subject) -> list[list[int]]:
         try:
             pairs = head_pairs(value)
-            check_heads(pairs, record.layers, record.heads)
+            check_heads(pairs, entry.record.layers, entry.record.heads)
         except ValueError as error:
             raise RequestError(str(error)) from None
         if len(pairs) < least:
@@ -97,22 +97,22 @@ def _heads(least: int) -> Field:
     return Field(read)
 
 
-def _text(value: Any, record: AttentionData, subject: Subject) -> str:
+def _text(value: Any, entry: Entry, subject: Subject) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
         length = f" of {len(value):,} characters" if isinstance(value, str) else ""
         raise RequestError(f"expected a string of at most {_LONGEST_TEXT:,} characters, got {_quoted(value)}{length}")
     return value
 
 
-def _score(value: Any, record: AttentionData, subject: Subject) -> str:
+def _score(value: Any, entry: Entry, subject: Subject) -> str:
     if not isinstance(value, str) or value not in subject.scores:
         listed = ", ".join(subject.scores)
         raise RequestError(f"there is no score {_quoted(value)} here: expected one of {listed[:_LONGEST_LIST]}")
     return value
 
 
-def _one_of(*values: str) -> Callable[[Any, AttentionData, Subject], str]:
-    def read(value: Any, record: AttentionData, subject: Subject) -> str:
+def _one_of(*values: str) -> Callable[[Any, Entry, Subject], str]:
+    def read(value: Any, entry: Entry, subject: Subject) -> str:
         if not isinstance(value, str) or value not in values:
             raise RequestError(f"expected one of {', '.join(map(repr, values))}, got {_quoted(value)}")
         return value
@@ -123,11 +123,11 @@ def _one_of(*values: str) -> Callable[[Any, AttentionData, Subject], str]:
 _AGGREGATE = Field(_one_of(*get_args(Aggregate)), "mean")
 _READING = Field(_one_of(*get_args(Reading)), None)
 _HEADS = _heads(least=1)
-_LAYER = _index("layer", lambda record: record.layers)
-_HEAD = _index("head", lambda record: record.heads)
-_ROW = _index("row", lambda record: record.weights.shape[2])
-_COLUMN = _index("column", lambda record: record.weights.shape[3])
-_POSITION = _index("target position", lambda record: record.weights.shape[2])
+_LAYER = _index("layer", lambda entry: entry.record.layers)
+_HEAD = _index("head", lambda entry: entry.record.heads)
+_ROW = _index("row", lambda entry: entry.record.weights.shape[2])
+_COLUMN = _index("column", lambda entry: entry.record.weights.shape[3])
+_POSITION = _index("target position", lambda entry: entry.record.weights.shape[2])
 _SENTENCE = {"sentence": Field(_sentence), "version": Field(_number, None)}
 
 # "sentence" comes first: the other fields are read by the record that it names.
@@ -158,6 +158,8 @@ ACTIONS: dict[str, dict[str, Field]] = {
         "rest": Field(_one_of("generate", "keep"), "generate"),
     },
     "mute": {"heads": _heads(least=0)},
+    # Reads the windows of a long recording, up to a time in seconds.
+    "read": {"sentence": Field(_sentence), "until": Field(_number)},
     "stop": {},
 }
 
@@ -207,17 +209,17 @@ def read_request(request: Any, subject: Subject) -> dict[str, Any]:
         if name not in fields and name not in checked and name != "id":
             known = ", ".join([*checked, *fields])
             raise RequestError(f"a request of kind {description} has no field {brief(name)}; it has {known}")
-    record = subject.entries[subject.shown].record
+    entry = subject.entries[subject.shown]
     for name, field in fields.items():
         if name not in request and field.default is not MISSING:
             checked[name] = field.default
             continue
         try:
-            checked[name] = field.read(request.get(name, MISSING), record, subject)
+            checked[name] = field.read(request.get(name, MISSING), entry, subject)
         except RequestError as error:
             raise RequestError(f"{name!r} of a request of kind {description}: {error}") from None
         if name == "sentence":
-            record = subject.entries[checked[name]].record
+            entry = subject.entries[checked[name]]
     return checked
 
 

@@ -113,6 +113,13 @@ class View:
         '"zscored", cropped and then standardized over the rows, as openai-whisper does before it times words; '
         '"filtered", the same after a median over seven positions.',
     ] = "cropped"
+    word_times_by: Annotated[
+        str,
+        Choice(("known", "calibrated", "model", "picked")),
+        'The heads that time the words of panel="sound": the "calibrated" set, those that the configuration of the '
+        '"model" names, or the "picked" ones. "known" is the first of these sets that the record has, or else a guess; '
+        "so is a set that it does not have.",
+    ] = "known"
     sentence_order: Annotated[
         str,
         Choice(("highest", "lowest", "given")),

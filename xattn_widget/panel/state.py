@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
@@ -11,9 +12,9 @@ from traitlets import TraitError
 
 from xattn_widget.alignment.evidence import Evidence, gather_evidence
 from xattn_widget.alignment.timing_heads import guessed_timing
-from xattn_widget.messages.characters import well_formed
 from xattn_widget.messages.hints import did_you_mean
-from xattn_widget.panel.entries import Entry, list_entries
+from xattn_widget.panel.entries import Entry, Window, list_entries, window_entry
+from xattn_widget.panel.held_windows import HeldWindows
 from xattn_widget.panel.protocol import Subject, read_request
 from xattn_widget.panel.replies import answer
 from xattn_widget.panel.rules import (
@@ -73,6 +74,7 @@ class PanelState:
         view: the settings.
         live: what is known about experiments.
         evidence: which heads align, as far as is known; None if nothing is, or if the records are of several models.
+        reading: whether windows of a long recording are being read.
     """
 
     def __init__(
@@ -100,9 +102,11 @@ class PanelState:
         self.entries = list_entries(records, names, reference, reference_words)
         self.scores = list_scores(scores, [entry.record for entry in self.entries if not entry.contribution])
         self.live = LiveStatus()
+        self.reading = False
         self.view = View()
         self.evidence = self._gathered() if evidence is None else evidence
         self._given = len(self.entries)
+        self._numbers = itertools.count(self._given + 1)
         is_default = scores is None and DEFAULT_SCORE in self.scores
         score_name = DEFAULT_SCORE if is_default else next(iter(self.scores))
         self.set(**{"score_name": score_name} | self._opening(view))
@@ -130,6 +134,39 @@ class PanelState:
     def list_variants(self, variants: Sequence[Entry]) -> None:
         """Replace the results of experiments in the list."""
         self.entries = [*self.given, *variants]
+
+    def next_number(self) -> int:
+        """A number that no entry has yet, to tell apart entries that take each other's places."""
+        return next(self._numbers)
+
+    def windows_at(self, sentence: int) -> HeldWindows | None:
+        """The windows of the recording that an entry is a window of; None for other entries."""
+        content = self.entries[sentence].content if 0 <= sentence < len(self.entries) else None
+        return content.windows if isinstance(content, Window) else None
+
+    def unread(self) -> list[str]:
+        """What has not been read of long recordings, a sentence for each of them."""
+        recordings = dict.fromkeys(self.windows_at(index) for index in range(self._given))
+        return [
+            f"Only the first {windows.end:.0f} s of a recording of {windows.seconds:.0f} s had been transcribed."
+            for windows in recordings
+            if windows is not None and not windows.is_complete
+        ]
+
+    def list_window(self, windows: HeldWindows) -> int:
+        """List the next window that has been read, after those before it; returns its index.
+
+        The entries from there on, the shown one among them, are then one place later.
+        """
+        places = [index for index in range(self._given) if self.windows_at(index) is windows]
+        place, last = places[-1] + 1, self.entries[places[-1]]
+        assert isinstance(last.content, Window)
+        number = self.next_number()
+        window = last.content._replace(number=last.content.number + 1)
+        entry = window_entry(window, number, number, last.given_name)
+        self.entries = [*self.entries[:place], entry, *self.entries[place:]]
+        self._given += 1
+        return place
 
     def original(self, sentence: int) -> int:
         """The index of a given sentence, or of the first sentence that an experiment was based on."""
@@ -164,13 +201,11 @@ class PanelState:
 
     def describe_entries(self) -> dict[str, Any]:
         """The model and the list of sentences, as the front end reads them."""
-        first = self.entries[0].record
-        return {
-            "layers": first.layers,
-            "heads": first.heads,
-            "model": well_formed(first.model),
-            "sentences": [entry.describe() for entry in self.entries],
+        sentences = [entry.describe() for entry in self.entries]
+        return {name: sentences[0][name] for name in ("layers", "heads", "model")} | {
+            "sentences": sentences,
             "alignment_guess": self._describe_evidence(),
+            "reading": self.reading,
         }
 
     def describe_scores(self) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from xattn_widget.alignment.timing_heads import guessed_timing
 from xattn_widget.alignment.word_times import word_times
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.record.data import AttentionData
-from xattn_widget.record.timing import Timing, TimingMethod
+from xattn_widget.record.timing import TimingMethod
 
 # A word of a reference with its start and end in seconds of the recording.
 GoldWord = tuple[str, float, float]
@@ -28,7 +28,8 @@ def describe_word_times(
 
     Args:
         record: a record of sound.
-        heads: (layer, head) pairs to read the times from; none for those that are known or guessed to be the best.
+        heads: (layer, head) pairs to read the times from; none for those that are known or guessed to be the best. The
+            calibrated set is used with its lag and its method, whoever names it.
         gold: the true times of the words in the recording, or None.
 
     Returns:
@@ -47,6 +48,7 @@ def describe_word_times(
     offset = 0.0 if record.sound is None else record.sound.offset
     chosen = list(heads or timing.heads)
     is_known = set(chosen) == set(timing.heads)
+    source = timing.source if is_known else "model" if set(chosen) == set(timing.model_heads) else "picked"
     lag, method = (timing.lag, timing.method) if is_known else (0.0, "dtw")
     times = word_times(record, chosen, lag, method)
     words = [
@@ -64,7 +66,7 @@ def describe_word_times(
         "path": _path(record, chosen, method) if words else [],
         "heads": [list(head) for head in chosen],
         "lag": lag,
-        "chosen": timing.source if is_known else "picked",
+        "chosen": source,
         "gold": None if gold is None else match_gold(gold, [time.word for time in times], offset),
     }
 
@@ -75,9 +77,11 @@ def marked_heads(record: AttentionData) -> dict[str, list[list[int]]]:
     Returns:
         Lists of [layer, head] under ``"model"`` and ``"calibrated"``; empty where nothing is known.
     """
-    timing = record.timing or Timing(((0, 0),))
-    heads = [list(head) for head in timing.heads]
-    return {source: heads if timing.source == source else [] for source in ("model", "calibrated")}
+    timing = record.timing
+    sets: dict[str, tuple[Head, ...]] = {"model": (), "calibrated": ()}
+    if timing is not None:
+        sets |= {"model": timing.model_heads, timing.source: timing.heads}
+    return {source: [list(head) for head in sets[source]] for source in ("model", "calibrated")}
 
 
 def match_gold(gold: Sequence[GoldWord], words: Sequence[str], offset: float = 0.0) -> list[dict[str, Any]]:

@@ -93,7 +93,7 @@ class AttentionData:
                 raise ValueError(f"{name} must be [layers, heads, {axes}] = {list(shape)}, got {list(value.shape)}")
         self.contributed.check(self.weights.shape, grid_shape)
         if self.timing is not None:
-            check_heads(self.timing.heads, self.layers, self.heads)
+            check_heads(self.timing.heads + self.timing.model_heads, self.layers, self.heads)
         dtype = self.weights.dtype if self.weights.dtype in WEIGHT_TYPES else torch.float32
         object.__setattr__(self, "weights", self.weights.detach().to("cpu", dtype))
 

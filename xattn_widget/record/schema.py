@@ -107,6 +107,7 @@ _TIMING = {
     "lag": _Field("a number", _is_number),
     "source": _Field(f"one of {', '.join(get_args(TimingSource))}", lambda value: value in get_args(TimingSource)),
     "method": _Field(f"one of {', '.join(get_args(TimingMethod))}", lambda value: value in get_args(TimingMethod)),
+    "model_heads": _Field("a list of [layer, head]", _list_of(_is_span), required=False),
 }
 # More layers or heads than any model has; numbers without a limit would let a small file fill the memory.
 _MOST = 1024
@@ -302,7 +303,7 @@ def _read_timing(fields: Any) -> Timing | None:
     if fields is None:
         return None
     _check_fields(fields, _TIMING, "the timing")
-    return Timing(**fields | {"heads": tuple(map(tuple, fields["heads"]))})
+    return Timing(**fields)
 
 
 def _read_kept(fields: Any) -> KeptHeads | None:

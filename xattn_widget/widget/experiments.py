@@ -16,6 +16,9 @@ from xattn_widget.panel.state import NO_MODEL, PanelState
 from xattn_widget.widget.jobs import Call, Result, Stopped, Worker
 from xattn_widget.widget.live_model import LiveModel, Muting, Rest
 
+# The fields of an effect that are indices of sentences.
+_PLACES = ("base", "forced", "written")
+
 
 class Host(Protocol):
     """What experiments need from a widget: its state, and the settings that they change."""
@@ -24,6 +27,7 @@ class Host(Protocol):
     target_index: int | None
     source_index: int | None
     muted: list[list[int]]
+    compare: dict[str, Any] | None
 
     @property
     def state(self) -> PanelState:
@@ -47,8 +51,7 @@ class Experiments:
 
     def __init__(self, host: Host, live: LiveModel | None) -> None:
         self._host, self._live = host, live
-        self._worker = None if live is None else Worker(live.model, self._tell, self._fail)
-        self._versions = 0
+        self._worker = None if live is None else Worker(live.model, self._tell, self.fail)
         self._base: int | None = None  # the sentence whose heads are muted
         self._choices: dict[int, tuple[CrossAttention, list[Any]]] = {}
         self._setting = False
@@ -116,6 +119,22 @@ class Experiments:
         if host.sentence != self._base and not self._is_muted(host.sentence):
             heads = [list(head) for head in host.muted]
             self._worker.start(lambda call: self._mute(heads, call))
+
+    def make_room(self, place: int) -> None:
+        """Follow an entry that was inserted into the list of sentences: those from ``place`` on are one later."""
+        host, effect = self._host, self._host.state.live.effect
+        later = {name: index + 1 for name, index in (effect or {}).items() if name in _PLACES and index >= place}
+        with self._unfollowed(), host.hold_sync():
+            if self._base is not None and self._base >= place:
+                self._base += 1
+            if host.sentence >= place:
+                pins = (host.target_index, host.source_index)
+                host.sentence += 1
+                host.target_index, host.source_index = pins
+            if host.compare is not None and host.compare.get("sentence", -1) >= place:
+                host.compare = host.compare | {"sentence": host.compare["sentence"] + 1}
+            if later:
+                self._tell_live(effect=(effect or {}) | later)
 
     # --- The experiments themselves, on either thread.
 
@@ -238,13 +257,13 @@ class Experiments:
         return [entry for entry in self._host.state.variants if entry.trial is Trial.EDITED]
 
     def _variant(self, record: CrossAttention, group: int, trial: Trial) -> Entry:
-        self._versions += 1
-        return Entry(record, group, trial=trial, version=self._versions)
+        return Entry(record, group, trial=trial, version=self._host.state.next_number())
 
     def _tell(self, text: str) -> None:
         self._tell_live(busy=text)
 
-    def _fail(self, text: str) -> None:
+    def fail(self, text: str) -> None:
+        """Report an error to the page."""
         self._tell_live(error=text)
 
     def _tell_live(self, **changes: Any) -> None:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from transformers import PreTrainedModel
 
 from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.extraction.extraction import extract
-from xattn_widget.extraction.windows import WindowRecords
+from xattn_widget.panel.held_windows import HeldWindows
 from xattn_widget.panel.settings import VIEW_SETTINGS, check_view
 from xattn_widget.record.contributed import ContributionKind
 from xattn_widget.scores import Score
 from xattn_widget.widget.live_model import LiveModel
+from xattn_widget.widget.reading import hold_windows
 from xattn_widget.widget.widget import CrossAttentionWidget
-
-# The most memory for the attention of a long recording, whose windows are all in the panel.
-_MOST_BYTES = 2**32
 
 
 def show_cross_attention(
@@ -54,7 +52,7 @@ def show_cross_attention(
         model: an encoder-decoder model of transformers, as loaded.
         tokenizer: the model's tokenizer; for a speech model, its processor.
         source: a sentence, or a list of them; for a speech model, a recording or a list of them, as :func:`extract`
-            takes them.
+            takes them. Of a long recording the first two windows are read; the next ones follow when they are needed.
         target: None to let the model generate; a sentence (or a list as long as ``source``) to read by teacher forcing.
         generation: keyword arguments of ``model.generate``; greedy when left out.
         scores: names of built-in scores, and your own scores; all built-in ones when left out.
@@ -96,7 +94,7 @@ def show_cross_attention(
         contributions=contributions,
         faithfulness=faithfulness,
     )
-    records = _all_windows(found)
+    records = hold_windows(found)
     live = LiveModel(model, tokenizer, generation, target_tokenizer=target_tokenizer)
     return CrossAttentionWidget(
         records,
@@ -104,34 +102,12 @@ def show_cross_attention(
         reference=reference,
         reference_words=reference_words,
         live=live,
-        evidence=live.evidence(records),
+        evidence=live.evidence(_first_records(records)),
         **view,
     )
 
 
-def _all_windows(found: Any) -> Any:
-    """What extract returned, with the windows of long recordings as records.
-
-    Raises:
-        ValueError: the attention of a recording takes too much memory.
-    """
-    if isinstance(found, CrossAttention):
-        return found
-    if isinstance(found, WindowRecords):
-        return _windows(found)
-    return [record for item in found for record in (_windows(item) if isinstance(item, WindowRecords) else [item])]
-
-
-def _windows(recording: WindowRecords) -> list[CrossAttention]:
-    records: list[CrossAttention] = []
-    size = 0
-    for record in recording:
-        records.append(record)
-        size += record.weights.nbytes
-        if size > _MOST_BYTES:
-            raise ValueError(
-                f"the attention of the first {len(records)} windows of this recording of {recording.seconds:.0f} s "
-                f"takes {size / 2**30:.1f} GiB: show some of its windows, such as "
-                "CrossAttentionWidget(extract(model, processor, audio)[:10]), or a part of the recording"
-            )
-    return records
+def _first_records(records: Any) -> list[CrossAttention]:
+    """The records, and of each long recording that of its first window."""
+    listed = [records] if isinstance(records, (CrossAttention, HeldWindows)) else records
+    return [cast("CrossAttention", item.first) if isinstance(item, HeldWindows) else item for item in listed]

@@ -15,9 +15,11 @@ import traitlets
 from xattn_widget.alignment.evidence import Evidence
 from xattn_widget.alignment.gold import Reference
 from xattn_widget.cross_attention import CrossAttention
+from xattn_widget.extraction.windows import WindowRecords
 from xattn_widget.panel.computations import start_threads
 from xattn_widget.panel.entries import Entry
 from xattn_widget.panel.front_end import built_file
+from xattn_widget.panel.held_windows import HeldWindows
 from xattn_widget.panel.score_entries import ScoreEntry
 from xattn_widget.panel.settings import VIEW_SETTINGS, View, check_view
 from xattn_widget.panel.state import PanelState
@@ -28,6 +30,7 @@ from xattn_widget.widget.comm import allowed_state, receive
 from xattn_widget.widget.effect import MutingEffect
 from xattn_widget.widget.experiments import Experiments
 from xattn_widget.widget.live_model import LiveModel, Rest
+from xattn_widget.widget.reading import Reading, hold_windows
 from xattn_widget.widget.traits import ViewTraits
 
 if TYPE_CHECKING:
@@ -57,7 +60,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
 
     def __init__(
         self,
-        records: CrossAttention | Sequence[CrossAttention],
+        records: CrossAttention | Sequence[CrossAttention | WindowRecords],
         *,
         scores: Sequence[str | Score | Callable[..., Any]] | None = None,
         names: Sequence[str] | None = None,
@@ -74,7 +77,8 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
 
         Args:
             records: a record, or a list of them, of one model or of several (checkpoints, before and after an
-                intervention); hypotheses of a record are shown as sentences of their own.
+                intervention); hypotheses of a record are shown as sentences of their own. Of the windows of a long
+                recording, as :func:`extract` returns them, few are in memory: the next one is read when it is needed.
             scores: names of built-in scores, and your own scores; all built-in ones when left out.
             names: a name for each record, such as ``["before", "after"]``.
             reference: a word alignment to draw over the lines and the matrix, with the alignment error rate of the
@@ -94,7 +98,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         check_view(view, inspect.signature(type(self)).parameters)
         muted = view.pop("muted", [])
         self._state = PanelState(
-            records,
+            hold_windows(records),
             scores=scores,
             names=names,
             reference=reference,
@@ -104,6 +108,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         )
         self._state.live.has_model = live is not None
         self._experiments = Experiments(self, live)
+        self._reading = Reading(self)
         self._publish()
         start_threads()
         super().__init__(**vars(self._state.view))
@@ -111,8 +116,10 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         self.observe(self._follow, ["heads", "layer", "head", "sentence"])
         self.observe(self._experiments.follow_sentence, "sentence")
         self.observe(self._experiments.follow_muted, "muted")
+        self.observe(lambda change: self._reading.read_ahead(change["new"]), "sentence")
         self.on_msg(self._receive)
         self.muted = muted  # this runs the model
+        self._reading.read_ahead(self.sentence)
 
     @property
     def state(self) -> PanelState:
@@ -122,7 +129,10 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
 
     @property
     def records(self) -> list[CrossAttention]:
-        """All records that can be shown, in the order of the sentence picker."""
+        """All records that can be shown, in the order of the sentence picker.
+
+        Those of the windows of a long recording are made again, and all of them are in memory while you keep the list.
+        """
         return cast("list[CrossAttention]", [entry.record for entry in self._state.entries])
 
     @property
@@ -214,13 +224,30 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         return self._experiments.set_token(position, token, rest)
 
     def stop(self) -> None:
-        """Stop the running call of the model, if there is one."""
+        """Stop the running call of the model, if there is one, and reading a long recording after this window."""
         self._experiments.stop()
+        self._reading.stop()
 
     def list_variants(self, variants: Sequence[Entry]) -> None:
         """Replace the results of experiments in the list of sentences."""
         self._state.list_variants(variants)
         self._publish()
+
+    # --- Long recordings.
+
+    def list_window(self, windows: HeldWindows) -> None:
+        """List the window of a recording that was read last."""
+        with self.hold_sync():
+            place = self._state.list_window(windows)
+            self._publish()
+            self._experiments.make_room(place)
+
+    def tell_reading(self, reading: bool, error: str) -> None:
+        """Tell the page whether windows are being read, and why reading has failed."""
+        self._state.reading = reading
+        self._publish()
+        if error:
+            self._experiments.fail(error)
 
     # --- Files.
 
@@ -295,6 +322,11 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
 
     def answer_live(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """The reply to a request for an experiment; None if it comes later."""
+        if request["action"] == "read":
+            self._reading.read_until(request["sentence"], request["until"])
+            return {}
+        if request["action"] == "stop":
+            self._reading.stop()
         return self._experiments.answer(request)
 
     def summary(self) -> str:

@@ -28,6 +28,9 @@ export type AxisKind = "text" | "audio" | "image";
  */
 export type SoundWeights = "cropped" | "raw" | "zscored" | "filtered";
 
+/** Which heads time the words: one of the sets that are known, the picked ones, or the best that is known. */
+export type WordTimesBy = "known" | "calibrated" | "model" | "picked";
+
 /** How many positions a side has, how many units when words are merged, and how many of either are special. */
 export interface Length {
   positions: number;
@@ -73,6 +76,8 @@ export interface SoundInfo {
   features: { bins: number; frames: number } | null;
   /** The heads that are known to time words: those of the model's configuration, and the calibrated set. */
   marked: { model: Head[]; calibrated: Head[] };
+  /** Of a window of a long recording: the length of the recording, and whether all of its windows have been read. */
+  recording?: { seconds: number; complete: boolean };
 }
 
 export interface Info {
@@ -82,6 +87,8 @@ export interface Info {
   sentences: SentenceInfo[];
   /** Whether a kernel answers requests. */
   has_kernel: boolean;
+  /** Whether windows of a long recording are being read. */
+  reading?: boolean;
   /** What a page of limited size leaves out, in words. */
   notice?: string;
   /**
@@ -166,6 +173,7 @@ export interface Traits {
   zoom: boolean;
   table: boolean;
   sound_weights: SoundWeights;
+  word_times_by: WordTimesBy;
   sentence_order: SentenceOrder;
   theme: ThemeName;
   muted: Head[];
@@ -306,6 +314,7 @@ export type ExperimentRequest =
   | { action: "choices"; sentence: number; position: number }
   | { action: "token"; position: number; token: number; rest: Rest }
   | { action: "mute"; heads: readonly Head[] }
+  | { action: "read"; sentence: number; until: number }
   | { action: "stop" };
 
 export type Request = ({ kind: "live" } & ExperimentRequest) | (DataRequest & { version?: number });

@@ -1,22 +1,25 @@
-// Which head is pointed at: under the pointer, or with the focus of the keyboard. A finger points at none.
-import type { Head } from "./contract";
+// What is pointed at in a group, such as a head or a word: under the pointer, or with the focus of the keyboard. A finger
+// points at nothing.
 
-/** `headAt` finds the head of an element inside; `point` is told about every change, and of null for none. */
-export function followPointing(
+/**
+ * `find` gives the thing that an element inside belongs to, null for none; `point` is told about every change, and null
+ * at the end.
+ */
+export function followPointing<Thing>(
   element: HTMLElement,
-  headAt: (target: EventTarget | null) => Head | null,
-  point: (head: Head | null) => void,
+  find: (target: EventTarget | null) => Thing | null,
+  point: (thing: Thing | null) => void,
   signal: AbortSignal,
 ): void {
-  let hovered: Head | null = null;
-  let focused: Head | null = null;
+  let hovered: Thing | null = null;
+  let focused: Thing | null = null;
   const tell = () => point(hovered ?? focused);
   element.addEventListener(
     "pointerover",
     (event) => {
-      // In the gaps between heads the last one stays, without a flicker.
+      // In the gaps between things the last one stays, without a flicker.
       if (event.pointerType === "touch" || event.target === element) return;
-      hovered = headAt(event.target);
+      hovered = find(event.target);
       tell();
     },
     { signal },
@@ -32,8 +35,10 @@ export function followPointing(
   element.addEventListener(
     "focusin",
     ({ target }) => {
-      // A click focuses as well, but the head that it picks needs no preview.
-      focused = target instanceof Element && target.matches(":focus-visible") ? headAt(target) : null;
+      // A click focuses as well, but what it picks needs no preview.
+      focused = target instanceof Element && target.matches(":focus-visible") ? find(target) : null;
+      // Whoever walks by keys has left the pointer where it was.
+      if (focused !== null) hovered = null;
       tell();
     },
     { signal },

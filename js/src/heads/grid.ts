@@ -8,7 +8,7 @@ import { followPointing } from "../core/pointing";
 import { countDefined, isFlat, type Ranked, rankText } from "../core/ranking";
 import { type Domain, shade } from "../core/scales";
 import type { Theme } from "../core/theme";
-import type { Marked } from "./marked";
+import { MARKS, type Marked } from "./marked";
 
 export interface GridProps {
   layers: number;
@@ -171,7 +171,7 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
       const count = countDefined(ranked ?? []);
       const isEqual = ranked !== null && isFlat(ranked);
       const silenced = new Set(muted.map((head) => head.join()));
-      const marks = new Map(marked.flatMap((mark) => mark.heads.map((head) => [head.join(), mark] as const)));
+      const marks = marked.map((mark) => ({ ...mark, keys: new Set(mark.heads.map((head) => head.join())) }));
       for (const [layer, row] of buttons.entries())
         for (const [head, button] of row.entries()) {
           const key = `${layer},${head}`;
@@ -180,12 +180,11 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
           const value = entry?.value ?? null;
           const absent = missing[layer]?.includes(head) ?? false;
           const silent = silenced.has(key);
-          const mark = marks.get(key);
+          const own = marks.filter(({ keys }) => keys.has(key));
           const color = value !== null && domain ? theme.ramp.css(shade(value, domain)) : "";
           const outline = index >= 0 ? (outlines[index] ?? outlines[0] ?? "") : "";
-          const look = [String(entry?.value), color, outline, index >= 0, absent, silent, mark?.kind].join(
-            " ",
-          );
+          const kinds = own.map(({ kind }) => kind);
+          const look = [String(entry?.value), color, outline, index >= 0, absent, silent, ...kinds].join(" ");
           // A large model has hundreds of heads, and most of them do not change.
           if (looks.get(button) !== look) {
             looks.set(button, look);
@@ -195,12 +194,11 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
             button.setAttribute("aria-pressed", String(index >= 0));
             button.classList.toggle("xattn-absent", absent);
             button.classList.toggle("xattn-muted-head", silent);
-            button.classList.toggle("xattn-marked", mark !== undefined);
-            button.classList.toggle("xattn-marked-calibrated", mark?.kind === "calibrated");
+            for (const kind of MARKS) button.classList.toggle(`xattn-marked-${kind}`, kinds.includes(kind));
           }
           const place = isEqual ? ", all heads are equal" : `, rank ${entry && rankText(entry)} of ${count}`;
           const rank = entry && value !== null ? place : "";
-          const name = `${headName(layer, head)}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}${absent ? ", left out" : ""}${silent ? ", muted" : ""}${mark ? `, ${mark.name}` : ""}`;
+          const name = `${headName(layer, head)}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}${absent ? ", left out" : ""}${silent ? ", muted" : ""}${own.map(({ name }) => `, ${name}`).join("")}`;
           if (button.title !== name) {
             button.title = name;
             button.setAttribute("aria-label", name);

@@ -2,14 +2,15 @@
 import type { Head, SoundInfo } from "../core/contract";
 import { h } from "../core/dom";
 
+export const MARKS = ["model", "calibrated"] as const;
+
 export interface Marked {
-  kind: "model" | "calibrated";
+  kind: (typeof MARKS)[number];
   /** What one of them is. */
   name: string;
   heads: readonly Head[];
 }
 
-/** A calibrated head comes last: where a head is of both kinds, that mark counts. */
 export function markedHeads(sound: SoundInfo | undefined): Marked[] {
   const marks: Marked[] = [
     { kind: "model", name: "alignment head of the model", heads: sound?.marked.model ?? [] },

@@ -1,5 +1,4 @@
-// The bar above the sound: play, the time, what to do with a selection, and which part and which weights are shown.
-import type { SoundWeights } from "../core/contract";
+// The bar above the sound: play, the time, what to do with a selection, and which part is shown.
 import { h, setText } from "../core/dom";
 import { type Span, spanText, timeText } from "./timeline";
 
@@ -9,7 +8,6 @@ export interface BarEvents {
   clearSelection(): void;
   zoom(factor: number): void;
   whole(): void;
-  weights(kind: SoundWeights): void;
 }
 
 export interface BarProps {
@@ -22,7 +20,6 @@ export interface BarProps {
   offset: number;
   selection: Span | null;
   isZoomed: boolean;
-  weights: SoundWeights;
 }
 
 export interface Bar {
@@ -31,13 +28,6 @@ export interface Bar {
   /** Shows the time alone, in each frame while the sound is played. */
   tick(time: number, seconds: number): void;
 }
-
-const WEIGHTS: [SoundWeights, string][] = [
-  ["cropped", "cropped"],
-  ["raw", "raw"],
-  ["zscored", "z-scored"],
-  ["filtered", "z-scored, median"],
-];
 
 export function createBar(events: BarEvents, signal: AbortSignal): Bar {
   function button(text: string, title: string, act: () => void, more = ""): HTMLButtonElement {
@@ -72,21 +62,7 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
     closer,
     whole,
   );
-  const title =
-    "Raw weights include those after the end of the sound, where a model that pads its input looks too. Cropped ones leave them out and divide each row by its sum. Z-scored ones are standardized over the rows, as openai-whisper does before it times words; it then takes the median over seven positions.";
-  const select = h(
-    "select",
-    { title, attrs: { "aria-label": "Weights" } },
-    ...WEIGHTS.map(([value, text]) => h("option", { text, attrs: { value } })),
-  );
-  select.addEventListener("change", () => events.weights(select.value as SoundWeights), { signal });
-  const weights = h(
-    "label",
-    { class: "xattn-sound-weights", title },
-    h("span", { class: "xattn-label", text: "Weights" }),
-    select,
-  );
-  const element = h("div", { class: "xattn-sound-bar" }, play, clock, selection, zoom, weights);
+  const element = h("div", { class: "xattn-sound-bar" }, play, clock, selection, zoom);
 
   function tick(time: number, seconds: number): void {
     const step = seconds < 60 ? 0.01 : 0.1;
@@ -96,7 +72,7 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
   return {
     element,
     tick,
-    show({ silence, playing, time, seconds, offset, selection: span, isZoomed, weights: kind }) {
+    show({ silence, playing, time, seconds, offset, selection: span, isZoomed }) {
       setText(play, playing ? "Pause" : span ? "Play selection" : "Play");
       play.disabled = silence !== "";
       play.title = silence || (span ? "Play the selection (Space)" : "Play or pause (Space)");
@@ -105,7 +81,6 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
       if (span) setText(chosen, spanText(span, offset));
       whole.disabled = !isZoomed;
       farther.disabled = !isZoomed;
-      select.value = kind;
     },
   };
 }

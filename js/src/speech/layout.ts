@@ -17,6 +17,9 @@ export interface SoundLayout {
   words: Band;
   /** Of no height without a reference. */
   gold: Band;
+  /** A strip for each head, of no height where they are drawn as one. */
+  strips: Band;
+  strip: number;
   /** The height of all of them. */
   height: number;
   row: number;
@@ -27,6 +30,8 @@ export interface SoundSpace {
   rows: number;
   hasPicture: boolean;
   hasGold: boolean;
+  /** How many heads have a strip. */
+  strips: number;
   /** Whether some row has weight outside the sound, so that it needs a column for it. */
   hasOutside: boolean;
   /** The width of the longest label of a row. */
@@ -40,14 +45,17 @@ const WAVE_ALONE = 88;
 const PICTURE = 96;
 const WORDS = 20;
 const GOLD = 18;
+const STRIP = 22;
+const LOW_STRIP = 15;
+const FEW_STRIPS = 4;
 const GAP = 3;
 /** The height for all rows; more of them are lower, until they cannot be told apart. */
-const ROWS = 360;
+const ROWS = 400;
 const TALLEST_ROW = 18;
 const LOWEST_ROW = 3;
 export const READABLE_ROW = 16;
 const OUTSIDE = 46;
-const OUTSIDE_NARROW = 36;
+const OUTSIDE_NARROW = 42;
 const NARROW = 520;
 
 export function soundLayout(space: SoundSpace): SoundLayout {
@@ -66,6 +74,8 @@ export function soundLayout(space: SoundSpace): SoundLayout {
   const picture = band(space.hasPicture ? PICTURE : 0);
   const words = band(WORDS);
   const gold = band(space.hasGold ? GOLD : 0);
+  const strip = space.strips > FEW_STRIPS ? LOW_STRIP : STRIP;
+  const strips = band(space.strips * strip);
   const fitting = Math.max(LOWEST_ROW, Math.min(TALLEST_ROW, ROWS / Math.max(1, space.rows)));
   const row = space.enlarged ? Math.max(READABLE_ROW, fitting) : fitting;
   return {
@@ -76,9 +86,16 @@ export function soundLayout(space: SoundSpace): SoundLayout {
     picture,
     words,
     gold,
+    strips,
+    strip,
     height: y,
     row: row >= 6 ? Math.floor(row) : row,
   };
+}
+
+/** Whether there is a column for the shares of rows outside the sound. */
+export function hasOutside({ plot, width }: SoundLayout): boolean {
+  return plot.x + plot.width + 10 < width;
 }
 
 /** Whether enlarging gives every row its label. */

@@ -3,10 +3,12 @@
 import { LABEL_PITCH, shownLabels } from "../core/heat/layout";
 import { parseColor } from "../core/scales";
 import type { CellPicture, Curve, Surface } from "../core/surface";
-import { type SoundLayout, xOf } from "./layout";
-import { drawPicture, goldColor, paintLabel, type SoundContent, straight } from "./paint";
-import { columnsOf, peaksOf } from "./resample";
+import type { SoundContent } from "./content";
+import { type Band, type SoundLayout, xOf } from "./layout";
+import { goldColor, paintLabel } from "./paint";
+import { columnsOf, type Density, drawPicture, peaksOf, straight } from "./resample";
 import type { ShownWord } from "./rows";
+import { paintStrips } from "./strips";
 import type { Span } from "./timeline";
 
 export interface SoundMarks {
@@ -25,20 +27,39 @@ export function paintHeadMarks(
   surface: Surface,
   content: SoundContent,
   layout: SoundLayout,
+  density: Density,
   marks: SoundMarks,
 ): void {
   const { plot, wave, words, height } = layout;
   const { theme, timing } = content;
   const whole = { x: plot.x, y: wave.y, width: plot.width, height: height - wave.y };
-  if (marks.row >= 0) paintAttention(surface, content, layout, marks.row);
+  if (marks.row >= 0) paintVeil(surface, content, layout, marks.row);
   surface.inside(whole, { x: 0, y: 0 }, () => {
     paintSelection(surface, content, layout, marks.selection, wave.y, words.y + words.height - wave.y);
-    const pointed = timing.words[timing.wordOfRow[marks.row] ?? -1];
-    if (pointed) paintPointed(surface, content, layout, pointed);
+  });
+  paintRow(surface, content, layout, density, marks.row);
+  surface.inside(whole, { x: 0, y: 0 }, () => {
     const spoken = timing.words[marks.current];
     if (spoken) paintBox(surface, content, layout, spoken, theme.accent, 2);
   });
   paintCursor(surface, content, layout, marks.time, layout.ruler.y + layout.ruler.height - 6, height);
+}
+
+/** Where a row looks: a curve over the sound, its word, and the strips of its heads; -1 is no row. */
+export function paintRow(
+  surface: Surface,
+  content: SoundContent,
+  layout: SoundLayout,
+  density: Density,
+  row: number,
+): void {
+  const { plot, wave, height } = layout;
+  const pointed = content.timing.words[content.timing.wordOfRow[row] ?? -1];
+  if (row >= 0) paintCurve(surface, content, layout, row);
+  paintStrips(surface, content, layout, row, density);
+  surface.inside({ x: plot.x, y: wave.y, width: plot.width, height: height - wave.y }, { x: 0, y: 0 }, () => {
+    if (pointed) paintPointed(surface, content, layout, pointed);
+  });
 }
 
 export function paintRowMarks(
@@ -125,13 +146,20 @@ function computeAttention(content: SoundContent, row: number, pixels: number): R
   return { shares, veil: { pixels: new Uint32Array(bytes.buffer), rows: 1, columns: pixels } };
 }
 
-/** The row's attention: the sound is veiled where it has little, and a curve shows how much. */
-function paintAttention(surface: Surface, content: SoundContent, layout: SoundLayout, row: number): void {
-  const { plot, wave, picture } = layout;
-  const band = picture.height > 0 ? picture : wave;
+/** The sound is veiled where the row has little weight. */
+function paintVeil(surface: Surface, content: SoundContent, layout: SoundLayout, row: number): void {
+  const { plot } = layout;
+  const band = soundBand(layout);
+  const attention = attentionOf(content, row, plot.width);
+  if (attention) drawPicture(surface, attention.veil, { x: plot.x, y: band.y }, plot.width, band.height);
+}
+
+/** A curve shows how much weight the row has. */
+function paintCurve(surface: Surface, content: SoundContent, layout: SoundLayout, row: number): void {
+  const { plot } = layout;
+  const band = soundBand(layout);
   const attention = attentionOf(content, row, plot.width);
   if (!attention) return;
-  drawPicture(surface, attention.veil, { x: plot.x, y: band.y }, plot.width, band.height);
   const bottom = band.y + band.height - 1;
   surface.curves({ color: content.theme.accent, width: 1.5 }, (curve) => {
     let before = bottom;
@@ -141,6 +169,11 @@ function paintAttention(surface: Surface, content: SoundContent, layout: SoundLa
       before = y;
     });
   });
+}
+
+/** What the model reads: a picture of it, or else the sound itself. */
+function soundBand({ picture, wave }: SoundLayout): Band {
+  return picture.height > 0 ? picture : wave;
 }
 
 /** The word that is pointed at: its box, its boundaries down to the sound, and those of the reference. */

@@ -3,6 +3,7 @@
 import { h, prepareCanvas } from "../core/dom";
 import type { Theme } from "../core/theme";
 import { type Amplitudes, waveOf } from "./pictures";
+import type { Unread } from "./recording";
 import { lengthOf, type Span } from "./timeline";
 
 /** A window of the recording. */
@@ -14,6 +15,8 @@ export interface Part extends Span {
 
 export interface OverviewProps {
   parts: readonly Part[];
+  /** What has not been read yet: it has no waveform. */
+  unread: Unread | null;
   /** The part that is shown, in seconds of the recording, as are all times here. */
   span: Span;
   theme: Theme;
@@ -26,6 +29,7 @@ export interface Overview {
 }
 
 const HEIGHT = 24;
+const DOTS = 6;
 
 /** `go` is told the time in the recording that is to be in the middle. */
 export function createOverview(go: (time: number) => void, signal: AbortSignal): Overview {
@@ -46,7 +50,7 @@ export function createOverview(go: (time: number) => void, signal: AbortSignal):
 
   const whole = (): Span => ({
     start: props?.parts[0]?.start ?? 0,
-    end: props?.parts.reduce((end, part) => Math.max(end, part.end), 0) || 1,
+    end: props?.parts.reduce((end, part) => Math.max(end, part.end), props.unread?.end ?? 0) || 1,
   });
   const width = () => Math.max(60, element.clientWidth);
   const xOf = (time: number) => ((time - whole().start) / lengthOf(whole())) * width();
@@ -78,7 +82,7 @@ export function createOverview(go: (time: number) => void, signal: AbortSignal):
   function paint(): void {
     const context = props && prepareCanvas(base, width(), HEIGHT);
     if (!props || !context) return;
-    const { parts, span, theme } = props;
+    const { parts, unread, span, theme } = props;
     context.fillStyle = theme.muted;
     for (const part of parts) {
       const [x1, x2] = [xOf(part.start), xOf(part.end)];
@@ -92,6 +96,14 @@ export function createOverview(go: (time: number) => void, signal: AbortSignal):
         context.fillRect(x1 + x, (HEIGHT - height) / 2, 1, height);
       });
       if (part !== parts[0]) context.fillRect(x1, 0, 1, HEIGHT);
+    }
+    if (unread) {
+      const [from, to] = [xOf(unread.from), xOf(unread.end)];
+      context.globalAlpha = 0.5;
+      context.fillRect(from, 0, 1, HEIGHT);
+      // Dots instead of a waveform.
+      for (let x = from + DOTS; x < to; x += DOTS) context.fillRect(x, HEIGHT / 2 - 1, 2, 2);
+      context.globalAlpha = 1;
     }
     // What is not shown is veiled.
     const [x1, x2] = [xOf(span.start), Math.max(xOf(span.start) + 4, xOf(span.end))];

@@ -1,46 +1,31 @@
 // Draws the sound and the rows of the matrix, on the screen and into files. What moves is drawn over it (marks.ts).
-
 import { tokenText } from "../core/format";
 import { LABEL_PITCH, shownLabels } from "../core/heat/layout";
 import { headColors } from "../core/scales";
-import type { CellPicture, Point, Surface } from "../core/surface";
+import type { Point, Surface } from "../core/surface";
 import type { Theme } from "../core/theme";
-import type { Units } from "../core/units";
-import { type SoundLayout, xOf } from "./layout";
-import { type Amplitudes, type Gray, grayRamp, waveOf } from "./pictures";
-import { columnsOf, frameColumns, grayPicture, weightsPicture } from "./resample";
-import type { ShownWord, Timing } from "./rows";
+import type { SoundContent } from "./content";
+import { hasOutside, type SoundLayout, xOf } from "./layout";
+import { grayRamp, waveOf } from "./pictures";
+import {
+  columnsOf,
+  type Density,
+  drawPicture,
+  frameColumns,
+  grayPicture,
+  straight,
+  weightsPicture,
+} from "./resample";
+import type { ShownWord } from "./rows";
+import { paintStripNames } from "./strips";
 import { type Span, ticksOf, timeText } from "./timeline";
-import type { Heard } from "./weights";
-
-/** What is drawn. */
-export interface SoundContent {
-  /** The shown part of the axis. */
-  span: Span;
-  /** Where the sound ends. */
-  seconds: number;
-  /** What is added to the times on the ruler. */
-  offset: number;
-  amplitudes: Amplitudes | null;
-  gray: Gray | null;
-  units: Units;
-  heard: Heard;
-  /** The time of each shown position. */
-  places: readonly Span[];
-  /** Whether colors are linear in the weights, as for standardized ones. */
-  linear: boolean;
-  timing: Timing;
-  fade: boolean;
-  theme: Theme;
-}
-
-/** Pixels of the screen for one of the picture. */
-export type Density = number;
 
 const TICK_APART = 64;
 const HATCH = 7;
 /** Words that are on average closer to each other have no boundaries over the sound. */
 const LEAST_APART = 8;
+/** The narrowest word that has a frame, in pixels. */
+const NARROWEST = 4;
 const LABEL = 12;
 
 export function paintHead(
@@ -77,26 +62,9 @@ export function paintHead(
   paintBoundaries(surface, content, layout);
   paintWords(surface, content, layout);
   if (layout.gold.height > 0) paintGold(surface, content, layout);
+  paintStripNames(surface, content, layout);
   const end = picture.height > 0 ? picture.y + picture.height : wave.y + wave.height;
   paintOutsideZone(surface, content, layout, wave.y, end - wave.y);
-}
-
-/** Stretches a picture over a box. */
-export function drawPicture(
-  surface: Surface,
-  picture: CellPicture,
-  origin: Point,
-  width: number,
-  height: number,
-): void {
-  const { rows, columns } = picture;
-  surface.inside({ ...origin, width, height }, origin, () =>
-    surface.cells(
-      picture,
-      { left: 0, right: columns, top: 0, bottom: rows },
-      { width: width / columns, height: height / rows },
-    ),
-  );
 }
 
 function paintRuler(surface: Surface, { span, offset, theme }: SoundContent, layout: SoundLayout): void {
@@ -126,7 +94,7 @@ function paintNames(surface: Surface, { theme, gray }: SoundContent, layout: Sou
   if (hasOutside(layout))
     surface.text(
       "outside",
-      { x: layout.width - 2, y: layout.height - 9 },
+      { x: layout.width - 2, y: (layout.strips.height > 0 ? layout.strips.y : layout.height) - 9 },
       { color: theme.muted, size: 11, align: "right" },
     );
   if (layout.gold.height > 0) write("reference", layout.gold.y + layout.gold.height / 2);
@@ -162,10 +130,16 @@ function paintWord(surface: Surface, word: ShownWord, span: Span, layout: SoundL
   if (word.end < span.start || word.start > span.end) return;
   const { y, height } = layout.words;
   const [x, end] = [xOf(layout, span, word.start), xOf(layout, span, word.end)];
-  surface.frame(
-    { x: x + 0.5, y: y + 0.5, width: Math.max(1, end - x - 1), height: height - 1 },
-    { color: theme.accent, width: 1, opacity: 0.6 },
-  );
+  // The frames of very short words would run into one another.
+  if (end - x < NARROWEST)
+    surface.curves({ color: theme.accent, width: 1, opacity: 0.3 }, (curve) =>
+      straight(curve, x + 0.5, y, x + 0.5, y + height),
+    );
+  else
+    surface.frame(
+      { x: x + 0.5, y: y + 0.5, width: Math.max(1, end - x - 1), height: height - 1 },
+      { color: theme.accent, width: 1, opacity: 0.6 },
+    );
   writeInside(surface, word.text, x, end, y + height / 2, layout, theme.foreground);
 }
 
@@ -274,11 +248,6 @@ export function paintRows(
       paintOutside(surface, content, layout, index, top + (index - from) * row);
 }
 
-/** Whether there is a column for the shares of rows outside the sound. */
-function hasOutside({ plot, width }: SoundLayout): boolean {
-  return plot.x + plot.width + 10 < width;
-}
-
 export function paintLabel(
   surface: Surface,
   { units, theme, fade }: SoundContent,
@@ -351,16 +320,6 @@ function paintPath(
 
 function clip({ plot, height }: SoundLayout) {
   return { x: plot.x, y: 0, width: plot.width, height };
-}
-
-export function straight(
-  curve: (...numbers: [number, number, number, number, number, number, number, number]) => void,
-  x1: number,
-  y1: number,
-  x2: number,
-  y2: number,
-): void {
-  curve(x1, y1, x1, y1, x2, y2, x2, y2);
 }
 
 function shorten(surface: Surface, label: string, length: number, bold: boolean): string {

@@ -5,9 +5,10 @@ import { tokenText } from "../core/format";
 import { PALETTE } from "../core/palette";
 import { canvasSurface, type Font, type Surface } from "../core/surface";
 import type { Units } from "../core/units";
+import type { SoundContent } from "./content";
 import { type SoundLayout, soundLayout } from "./layout";
 import { paintHeadMarks, paintRowMarks, type SoundMarks } from "./marks";
-import { paintHead, paintRows, type SoundContent } from "./paint";
+import { paintHead, paintRows } from "./paint";
 
 export interface PaneProps {
   content: SoundContent;
@@ -29,7 +30,7 @@ export interface SoundPane {
   reveal(row: number): void;
 }
 
-const TALLEST = 380;
+const TALLEST = 400;
 
 export function createSoundPane(schedule: (paint: () => void) => void, signal: AbortSignal): SoundPane {
   const hidden = { "aria-hidden": "true" };
@@ -88,6 +89,7 @@ export function createSoundPane(schedule: (paint: () => void) => void, signal: A
         rows: count,
         hasPicture,
         hasGold,
+        strips: content.strips?.heads.length ?? 0,
         hasOutside: content.heard.outside.some((share) => share > 0.005),
         labels: widest(content.units),
         enlarged,
@@ -136,7 +138,7 @@ export function createSoundPane(schedule: (paint: () => void) => void, signal: A
     const seen = sight();
     if (!props || !layout || !seen) return;
     const above = surfaceOn(headMarks, layout.width, layout.height);
-    if (above) paintHeadMarks(above, props.content, layout, marks);
+    if (above) paintHeadMarks(above, props.content, layout, window.devicePixelRatio || 1, marks);
     const below = surfaceOn(rowMarks, layout.width, seen.height);
     if (below) paintRowMarks(below, props.content, layout, marks, seen);
   }

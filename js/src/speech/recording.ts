@@ -8,6 +8,20 @@ export interface Window {
   end: number;
 }
 
+/** What has not been read of the recording of some windows. */
+export interface Unread {
+  /** Up to where it has been read, in seconds of the recording, and how long it is. */
+  from: number;
+  end: number;
+}
+
+/** The part of a recording that has not been read yet; null where all has been, or where nobody knows. */
+export function unreadOf(sentences: readonly SentenceInfo[], windows: readonly Window[]): Unread | null {
+  const last = windows[windows.length - 1];
+  const recording = last && sentences[last.sentence]?.sound?.recording;
+  return recording && !recording.complete ? { from: last.end, end: recording.seconds } : null;
+}
+
 /**
  * The windows around a sentence, in order; itself alone where it has no neighbors. A window follows another if it is of
  * the same model and rate, and begins after it and no later than it ends, give or take a second. Other hypotheses and

@@ -1,6 +1,9 @@
 // Pictures at the resolution of the screen: what falls into each column of pixels of the shown part of the axis.
-import type { CellPicture } from "../core/surface";
+import type { CellPicture, Point, Surface } from "../core/surface";
 import { lengthOf, type Span } from "./timeline";
+
+/** Pixels of the screen for one of the picture. */
+export type Density = number;
 
 /** For each column of pixels the range [from, to) of positions in it; empty where there is none. */
 export interface Columns {
@@ -100,4 +103,33 @@ export function grayPicture(
       pixels[bin * count + x] = ramp[Math.round(sum / (to - from))] as number;
     }
   return { pixels, rows: bins, columns: count };
+}
+
+/** Stretches a picture over a box. */
+export function drawPicture(
+  surface: Surface,
+  picture: CellPicture,
+  origin: Point,
+  width: number,
+  height: number,
+): void {
+  const { rows, columns } = picture;
+  surface.inside({ ...origin, width, height }, origin, () =>
+    surface.cells(
+      picture,
+      { left: 0, right: columns, top: 0, bottom: rows },
+      { width: width / columns, height: height / rows },
+    ),
+  );
+}
+
+/** A straight line as a curve. */
+export function straight(
+  curve: (...numbers: [number, number, number, number, number, number, number, number]) => void,
+  x1: number,
+  y1: number,
+  x2: number,
+  y2: number,
+): void {
+  curve(x1, y1, x1, y1, x2, y2, x2, y2);
 }

@@ -45,6 +45,19 @@ export function timingOf(reply: WordTimesReply, units: Units, reading: Reading):
   return { words, wordOfRow, path };
 }
 
+/** The timing cut at the ends of a span: files, unlike the screen, show everything that is drawn. */
+export function clipTiming(timing: Timing, { start, end }: Span): Timing {
+  const cut = <Part extends Span>(part: Part): Part =>
+    part.end <= start || part.start >= end
+      ? part
+      : { ...part, start: Math.max(start, part.start), end: Math.min(end, part.end) };
+  return {
+    ...timing,
+    words: timing.words.map((word) => ({ ...cut(word), gold: word.gold && cut(word.gold) })),
+    path: timing.path.filter((part) => part.end >= start && part.start <= end).map(cut),
+  };
+}
+
 /** How far the times of words are from a reference, in seconds; null where none has one. */
 export function errorsOf(words: readonly ShownWord[]): { mean: number; lag: number; count: number } | null {
   const errors = words.flatMap(({ start, end, gold }) => (gold ? [start - gold.start, end - gold.end] : []));

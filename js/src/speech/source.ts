@@ -4,14 +4,16 @@ import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
 import { placeAt } from "../core/axis";
 import { decodeHead } from "../core/codec";
 import type { Context } from "../core/context";
-import type { SoundInfo, SoundWeights, WordTimesReply } from "../core/contract";
+import type { Head, SoundInfo, SoundWeights, WordTimesReply } from "../core/contract";
 import type { SoundFile } from "../core/data";
+import { equal } from "../core/equal";
 import { errorText } from "../core/errands";
 import type { Scene } from "../core/scene";
 import { type Amplitudes, decodeGray, decodeSamples, type Gray, peakAmplitudes } from "./pictures";
 import { NO_TIMING, type Timing, timingOf } from "./rows";
+import { timingHeads } from "./timed_by";
 import type { Span } from "./timeline";
-import { type CapturedHead, type Heard, hear } from "./weights";
+import { type CapturedHead, type HeadStrips, type Heard, hear, stripCount } from "./weights";
 
 /** The weights as they are shown, together with what they belong to. */
 export interface Weights {
@@ -31,7 +33,11 @@ export interface SoundSource {
   amplitudes: ReadonlySignal<Amplitudes | null>;
   gray: ReadonlySignal<Gray | null>;
   times: ReadonlySignal<WordTimesReply | null>;
+  /** Why the times are not those of the chosen heads; "" where they are. */
+  refused: ReadonlySignal<string>;
   weights: ReadonlySignal<Weights | null>;
+  /** The weights of each picked head; null where they are drawn as one. */
+  strips: ReadonlySignal<HeadStrips | null>;
   timing: ReadonlySignal<Timing>;
 }
 
@@ -70,52 +76,52 @@ export function createSoundSource(context: Context, isOpen: () => boolean): Soun
   const samples = signal<Amplitudes | null>(null);
   const gray = signal<Gray | null>(null);
   const times = signal<WordTimesReply | null>(null);
+  const refused = signal("");
   const weights = signal<Weights | null>(null);
+  const strips = signal<HeadStrips | null>(null);
   /** A record that an experiment replaces keeps its place. */
-  const shown = computed(() => {
+  const record = () => {
     const sentence = store.get("sentence");
     return { sentence, version: store.get("info").sentences[sentence]?.version };
-  });
+  };
 
-  /** Loads something of each record that is shown, and `clear`s what was there before. */
-  function follow(
-    subject: string,
-    clear: () => void,
-    load: (sentence: number, run: AbortSignal) => Promise<void>,
+  /** Loads something while the view is open, whenever what it is about changes. */
+  function follow<Subject extends { sentence: number }>(
+    name: string,
+    subjectOf: () => Subject,
+    load: (subject: Subject, run: AbortSignal) => Promise<void>,
     fails?: (reason: string) => void,
   ): void {
-    let last: object | null = null;
-    const errand = errands.add({ quiet: true, retry: () => void start() });
-    async function start(): Promise<void> {
+    let last: Subject | null = null;
+    const errand = errands.add({ quiet: true, retry: () => last && void start(last) });
+    async function start(subject: Subject): Promise<void> {
       const run = errand.start();
-      clear();
       errand.settle(null);
       try {
-        await load(shown.peek().sentence, run);
+        await load(subject, run);
       } catch (error) {
         if (run.aborted) return;
         if (fails) fails(errorText(error));
-        else errand.settle(`${subject} could not be loaded: ${errorText(error)}`);
+        else errand.settle(`${name} could not be loaded: ${errorText(error)}`);
       }
     }
     frames.follow(() => {
       if (!isOpen()) return;
-      const next = shown.value;
-      if (next === last) return;
+      const next = subjectOf();
+      if (equal(next, last)) return;
       last = next;
-      void start();
+      void start(next);
     });
   }
 
   follow(
     "The sound",
-    () => {
+    record,
+    async ({ sentence }, run) => {
       file.value = null;
       samples.value = null;
-      silence.value = info.peek() ? "" : "This record holds no sound.";
-    },
-    async (sentence, run) => {
       const known = info.peek();
+      silence.value = known ? "" : "This record holds no sound.";
       if (!known) return;
       const loaded = await data.sound(sentence);
       if (run.aborted) return;
@@ -129,24 +135,34 @@ export function createSoundSource(context: Context, isOpen: () => boolean): Soun
   );
   follow(
     "The picture of the sound",
-    () => {
+    record,
+    async ({ sentence }, run) => {
       gray.value = null;
-    },
-    async (sentence, run) => {
       if (!info.peek()?.features) return;
       const picture = await decodeGray(await data.features(sentence));
       if (!run.aborted) gray.value = picture;
     },
     () => {},
   );
+  let timed: object | null = null;
   follow(
     "The times of the words",
-    () => {
-      times.value = null;
-    },
-    async (sentence, run) => {
-      const reply = await data.wordTimes(sentence, []);
-      if (!run.aborted) times.value = reply;
+    () => ({ ...record(), heads: timingHeads(store.get("word_times_by"), info.value, store.get("heads")) }),
+    async ({ heads, ...shown }, run) => {
+      // Other heads of the same record: the times stay until the new ones are there.
+      if (!equal(timed, shown)) times.value = null;
+      timed = shown;
+      const { sentence } = shown;
+      let reason = "";
+      const reply = await data.wordTimes(sentence, heads).catch((error: unknown) => {
+        // A page has the times by few sets of heads, and a record may not keep all of a set.
+        if (heads.length === 0) throw error;
+        reason = errorText(error);
+        return data.wordTimes(sentence, []);
+      });
+      if (run.aborted) return;
+      refused.value = reason;
+      times.value = reply;
     },
   );
 
@@ -166,6 +182,28 @@ export function createSoundSource(context: Context, isOpen: () => boolean): Soun
     const scene = loader.scene.value;
     if (isOpen() && scene) void weigh(scene, store.get("sound_weights"));
   });
+  const stripErrand = errands.add({ quiet: true });
+  async function weighEach(scene: Scene, heads: readonly Head[], kind: SoundWeights): Promise<void> {
+    const run = stripErrand.start();
+    try {
+      const next = await stripsOf(context, scene, heads, kind);
+      if (run.aborted) return;
+      strips.value = next;
+      stripErrand.settle(null);
+    } catch (error) {
+      if (!run.aborted) stripErrand.settle(`The heads could not be shown: ${errorText(error)}`);
+    }
+  }
+  frames.follow(() => {
+    const scene = loader.picked.value;
+    const count = scene ? stripCount(scene.spec.heads, store.get("combined")) : 0;
+    if (!isOpen() || !scene) return;
+    if (count > 0) void weighEach(scene, scene.spec.heads.slice(0, count), store.get("sound_weights"));
+    else {
+      stripErrand.start();
+      strips.value = null;
+    }
+  });
 
   return {
     info,
@@ -174,7 +212,9 @@ export function createSoundSource(context: Context, isOpen: () => boolean): Soun
     amplitudes: computed(() => samples.value ?? (info.value ? peakAmplitudes(info.value.peaks) : null)),
     gray,
     times,
+    refused,
     weights,
+    strips,
     timing: computed(() => {
       const [reply, scene] = [times.value, weights.value?.scene];
       return reply && scene ? timingOf(reply, scene.target, scene.spec.reading) : NO_TIMING;
@@ -183,24 +223,41 @@ export function createSoundSource(context: Context, isOpen: () => boolean): Soun
 }
 
 /** The weights of a scene's heads; its layers are in the cache, since the scene was built from them. */
-export async function weightsOf(
-  { data, store }: Pick<Context, "data" | "store">,
+export async function weightsOf(context: Loading, scene: Scene, kind: SoundWeights): Promise<Weights> {
+  const captured = await capturedHeads(context, scene, scene.spec.heads);
+  return { scene, kind, ...heardOf(context, scene, kind, captured) };
+}
+
+/** The weights of single heads of a scene. */
+async function stripsOf(
+  context: Loading,
   scene: Scene,
+  heads: readonly Head[],
   kind: SoundWeights,
-): Promise<Weights> {
-  const { sentence, heads, aggregate } = scene.spec;
-  const source = scene.source.assign.length;
-  const size = source * scene.target.assign.length;
-  const captured = await Promise.all(
-    heads.map(async ([number, head]): Promise<CapturedHead> => {
-      const layer = await data.layer(sentence, number);
+): Promise<HeadStrips> {
+  const captured = await capturedHeads(context, scene, heads);
+  const each = captured.map((head) => heardOf(context, scene, kind, [head]));
+  return { heads, weights: each.map(({ heard }) => heard), places: each[0]?.places ?? [] };
+}
+
+type Loading = Pick<Context, "data" | "store">;
+
+function capturedHeads({ data }: Loading, scene: Scene, heads: readonly Head[]): Promise<CapturedHead[]> {
+  const size = scene.source.assign.length * scene.target.assign.length;
+  return Promise.all(
+    heads.map(async ([number, head]) => {
+      const layer = await data.layer(scene.spec.sentence, number);
       return { weights: decodeHead(layer.bytes, head, size), outside: layer.outside?.[head] ?? null };
     }),
   );
+}
+
+function heardOf({ store }: Loading, scene: Scene, kind: SoundWeights, heads: readonly CapturedHead[]) {
   const inside = heardPositions(scene);
-  const info = store.get("info").sentences[sentence]?.sound ?? null;
+  const info = store.get("info").sentences[scene.spec.sentence]?.sound ?? null;
   const all = placesOf(scene, secondsOf(scene, info));
-  const heard = hear(captured, source, inside, scene.target, kind, aggregate);
+  const { assign } = scene.source;
+  const heard = hear(heads, assign.length, inside, scene.target, kind, scene.spec.aggregate);
   const places = kind === "raw" ? all : inside.map((position) => all[position] ?? { start: 0, end: 0 });
-  return { scene, kind, heard, places };
+  return { heard, places };
 }

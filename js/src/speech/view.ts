@@ -3,13 +3,17 @@ import { h, setText } from "../core/dom";
 import { createLegend } from "../core/heat/legend";
 import type { Theme } from "../core/theme";
 import { type Bar, type BarEvents, createBar } from "./bar";
+import { type Choices, type ChoicesEvents, createChoices } from "./choices";
 import { canEnlarge } from "./layout";
 import { createOverview, type Overview } from "./overview";
 import { createSoundPane, type SoundPane } from "./pane";
+import { createReading, type ReadingEvents, type ReadingLine } from "./reading";
 import { createWords, type WordList, type WordsEvents } from "./words";
 
 export interface SpeechEvents {
   bar: BarEvents;
+  choices: ChoicesEvents;
+  reading: ReadingEvents;
   words: WordsEvents;
   /** A time of the recording is to be in the middle. */
   go(time: number): void;
@@ -29,6 +33,8 @@ export interface FootProps {
 export interface SpeechView {
   element: HTMLElement;
   bar: Bar;
+  choices: Choices;
+  reading: ReadingLine;
   words: WordList;
   overview: Overview;
   pane: SoundPane;
@@ -48,6 +54,8 @@ export function createSpeech(
   signal: AbortSignal,
 ): SpeechView {
   const bar = createBar(events.bar, signal);
+  const choices = createChoices(events.choices, signal);
+  const reading = createReading(events.reading, signal);
   const words = createWords(events.words, signal);
   const overview = createOverview(events.go, signal);
   const hint = h("div", { class: "xattn-sound-hint xattn-small xattn-muted", text: HINT });
@@ -63,8 +71,10 @@ export function createSpeech(
     "div",
     { class: "xattn-speech" },
     bar.element,
+    choices.element,
     words.element,
     h("div", { class: "xattn-sound-above" }, overview.element, hint),
+    reading.element,
     pane.element,
     said,
     foot,
@@ -76,6 +86,8 @@ export function createSpeech(
   return {
     element,
     bar,
+    choices,
+    reading,
     words,
     overview,
     pane,

@@ -1,7 +1,8 @@
 // The weights of the picked heads over the positions of sound: as captured, cropped to the sound, standardized or
 // filtered; then combined over heads, and averaged over the rows of a word.
-import type { Aggregate, SoundWeights } from "../core/contract";
+import type { Aggregate, Head, SoundWeights } from "../core/contract";
 import type { Units } from "../core/units";
+import type { Span } from "./timeline";
 
 /** The width of the median filter, in positions: the one of openai-whisper. */
 const MEDIAN = 7;
@@ -15,6 +16,22 @@ export interface Heard {
   top: number;
   /** For each row the share outside the sound, as captured, averaged like the weights. */
   outside: Float32Array;
+}
+
+/** More strips would leave no room for the rows. */
+export const MOST_STRIPS = 12;
+
+/** The weights of single heads over the same positions, for a strip each. */
+export interface HeadStrips {
+  heads: readonly Head[];
+  weights: readonly Heard[];
+  /** The time of each shown position. */
+  places: readonly Span[];
+}
+
+/** How many of the heads have a strip: none where they are drawn as one. */
+export function stripCount(heads: readonly Head[], combined: boolean): number {
+  return combined || heads.length < 2 ? 0 : Math.min(heads.length, MOST_STRIPS);
 }
 
 /** One head as captured: its weights [target, source], and for each row the share outside if it is known exactly. */

@@ -2,6 +2,8 @@
 import { h, setText } from "../core/dom";
 import { tokenText } from "../core/format";
 import { claim } from "../core/keyboard";
+import { followPointing } from "../core/pointing";
+import { oneTabStop } from "../core/tab_stop";
 import type { ShownWord } from "./rows";
 import { spanText } from "./timeline";
 
@@ -31,15 +33,11 @@ export function createWords(events: WordsEvents, signal: AbortSignal): WordList 
   let shown: readonly ShownWord[] | null = null;
   let buttons: HTMLButtonElement[] = [];
   let [current, pointed] = [-1, -1];
-  let hovered: number | null = null;
-  let focused: number | null = null;
 
   const indexOf = (target: EventTarget | null): number | null => {
     const button = target instanceof Element ? target.closest("button") : null;
     return button && element.contains(button) ? Number(button.dataset.word) : null;
   };
-  const tell = () => events.point(hovered ?? focused);
-
   element.addEventListener(
     "click",
     (event) => {
@@ -49,68 +47,20 @@ export function createWords(events: WordsEvents, signal: AbortSignal): WordList 
     { signal },
   );
   element.addEventListener(
-    "pointerover",
-    (event) => {
-      if (event.pointerType === "touch") return;
-      hovered = indexOf(event.target);
-      tell();
-    },
-    { signal },
-  );
-  element.addEventListener(
-    "pointerleave",
-    () => {
-      hovered = null;
-      tell();
-    },
-    { signal },
-  );
-  element.addEventListener(
-    "focusin",
-    ({ target }) => {
-      const index = indexOf(target);
-      focused = target instanceof Element && target.matches(":focus-visible") ? index : null;
-      // Whoever walks by keys has left the pointer where it was.
-      if (focused !== null) hovered = null;
-      if (index !== null) setTabStop(index);
-      tell();
-    },
-    { signal },
-  );
-  element.addEventListener(
-    "focusout",
-    () => {
-      focused = null;
-      tell();
-    },
-    { signal },
-  );
-  element.addEventListener(
     "keydown",
     (event) => {
-      const index = indexOf(event.target);
-      if (index === null || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.key === " " || event.key === "Escape") {
-        claim(event);
-        if (event.key === " ") events.toggle();
-        else events.leave();
-        return;
-      }
-      const last = buttons.length - 1;
-      const next = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: last }[event.key];
-      if (next === undefined) return;
+      if (indexOf(event.target) === null || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key !== " " && event.key !== "Escape") return;
       claim(event);
-      buttons[Math.max(0, Math.min(last, next))]?.focus();
+      if (event.key === " ") events.toggle();
+      else events.leave();
     },
     { signal },
   );
-
   // Firefox presses a button when Space is released.
   element.addEventListener("keyup", (event) => event.key === " " && event.preventDefault(), { signal });
-
-  function setTabStop(index: number): void {
-    for (const [i, button] of buttons.entries()) button.tabIndex = i === index ? 0 : -1;
-  }
+  followPointing(element, indexOf, events.point, signal);
+  const tabStop = oneTabStop(element, () => buttons.map((button) => [button]), signal);
 
   function button(word: ShownWord, index: number, offset: number): HTMLButtonElement {
     const made = h("button", {
@@ -134,7 +84,7 @@ export function createWords(events: WordsEvents, signal: AbortSignal): WordList 
       element.replaceChildren(...buttons.flatMap((one) => [one, " "]));
       element.hidden = buttons.length === 0;
       [current, pointed] = [-1, -1];
-      setTabStop(Math.max(0, keep));
+      tabStop.refresh();
       if (keep >= 0) buttons[keep]?.focus();
     },
     mark(nextCurrent, nextPointed) {

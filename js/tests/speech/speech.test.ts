@@ -1,6 +1,6 @@
 // The view of sound as a reader meets it: words as buttons, playback by keys, and what is said.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { SoundInfo, Traits } from "../../src/core/contract";
+import type { Head, Info, SoundInfo, Traits } from "../../src/core/contract";
 import type { StaticState } from "../../src/page/model";
 import { sentenceInfo, settled, state } from "../helpers";
 import { mounted } from "../mounted";
@@ -161,12 +161,85 @@ describe("the view of sound", () => {
     ]);
   });
 
-  it("marks the model's alignment heads in the grid", async () => {
-    await panel.mount(page());
-    const marked = panel.all(".xattn-head.xattn-marked");
-    expect(marked.map((head) => [head.dataset.layer, head.dataset.head])).toEqual([["1", "0"]]);
-    expect(marked[0]?.getAttribute("aria-label")).toContain("alignment head of the model");
-    expect(panel.first(".xattn-marks").textContent).toBe("alignment heads of the model");
+  it("marks both sets of heads in the grid, also where a head is of both", async () => {
+    const made = page();
+    const info = made.traits.info as Info;
+    const marked: SoundInfo["marked"] = {
+      model: [[1, 0]],
+      calibrated: [
+        [0, 1],
+        [1, 0],
+      ],
+    };
+    info.sentences = [sentenceInfo({ sound: { ...SOUND, marked } })];
+    await panel.mount(made);
+    const places = (kind: string) =>
+      panel.all(`.xattn-head.xattn-marked-${kind}`).map(({ dataset }) => [dataset.layer, dataset.head]);
+    expect(places("model")).toEqual([["1", "0"]]);
+    expect(places("calibrated")).toEqual([
+      ["0", "1"],
+      ["1", "0"],
+    ]);
+    const both = panel.first('.xattn-head[data-layer="1"][data-head="0"]').getAttribute("aria-label");
+    expect(both).toContain("alignment head of the model, calibrated to time words");
+    expect([...panel.first(".xattn-marks").children].map((one) => one.textContent)).toEqual([
+      "alignment heads of the model",
+      "calibrated to time words",
+    ]);
+  });
+
+  it("times words by the chosen heads where the page has their times", async () => {
+    const made = page({ heads: [[0, 1]] });
+    const saved = made.sentences[0];
+    const known = saved?.word_times?.[0]?.reply;
+    if (!saved?.word_times || !known || "error" in known) throw new Error("no times");
+    const words = known.words.map((word) => ({ ...word, start: word.start + 0.01 }));
+    const reply = { ...known, words, heads: [[0, 1]] as Head[], lag: 0, chosen: "picked" as const };
+    saved.word_times.push({ heads: [[0, 1]], reply });
+    const model = await panel.mount(made);
+    const select = panel.first<HTMLSelectElement>(".xattn-sound-choice:last-child select");
+    expect([...select.options].map(({ text }) => text)).toEqual(["model's heads", "picked heads"]);
+    expect(select.value).toBe("model");
+    select.value = "picked";
+    select.dispatchEvent(new Event("change"));
+    await settled();
+    expect(model.get("word_times_by")).toBe("picked");
+    const notes = () => panel.first(".xattn-sound-notes").textContent;
+    expect(notes()).toContain(
+      "Word times by the picked heads (L0 H1). Against the reference: mean error 20 ms",
+    );
+    expect(panel.all(".xattn-spoken-word")[0]?.getAttribute("aria-label")).toBe("x, 10.01 to 10.30 seconds");
+    model.set("heads", [[0, 0]]);
+    await settled();
+    expect(notes()).toContain(
+      "The chosen heads have no word times here: this page was saved without these numbers.",
+    );
+    expect(notes()).toContain("Word times by the model's alignment heads");
+  });
+
+  it("offers a strip for each of several heads", async () => {
+    const model = await panel.mount(
+      page({
+        heads: [
+          [0, 0],
+          [1, 1],
+        ],
+        combined: true,
+      }),
+    );
+    const select = panel.first<HTMLSelectElement>(".xattn-sound-choice select");
+    const head = panel.first(".xattn-sound-head");
+    const before = Number.parseFloat(head.style.height);
+    expect(select.value).toBe("one");
+    select.value = "each";
+    select.dispatchEvent(new Event("change"));
+    await settled();
+    expect(model.get("combined")).toBe(false);
+    expect(Number.parseFloat(head.style.height)).toBeGreaterThan(before + 20);
+    model.set("heads", [[0, 0]]);
+    await settled();
+    expect(panel.first(".xattn-sound-choice").hidden).toBe(true);
+    expect(Number.parseFloat(head.style.height)).toBe(before);
   });
 
   it("leaves no listener behind", async () => {

@@ -5,7 +5,7 @@ import { cursorStep, soundMove } from "../../src/speech/keys";
 import { soundLayout, timeAt, xOf } from "../../src/speech/layout";
 import { windowsOf } from "../../src/speech/recording";
 import { columnsOf, frameColumns, peaksOf } from "../../src/speech/resample";
-import { timingOf } from "../../src/speech/rows";
+import { clipTiming, timingOf } from "../../src/speech/rows";
 import {
   errorText,
   fitSpan,
@@ -125,7 +125,15 @@ describe("pixels", () => {
   });
 
   it("and times are inverse to each other", () => {
-    const space = { width: 800, rows: 20, hasPicture: true, hasGold: false, hasOutside: true, labels: 60 };
+    const space = {
+      width: 800,
+      rows: 20,
+      hasPicture: true,
+      hasGold: false,
+      strips: 0,
+      hasOutside: true,
+      labels: 60,
+    };
     const layout = soundLayout({ ...space, enlarged: false });
     const span = { start: 3, end: 8 };
     for (const time of [3, 4.4, 8]) expect(timeAt(layout, span, xOf(layout, span, time))).toBeCloseTo(time);
@@ -133,6 +141,31 @@ describe("pixels", () => {
     const many = { ...space, rows: 100 };
     expect(soundLayout({ ...many, enlarged: false }).row).toBeLessThan(6);
     expect(soundLayout({ ...many, enlarged: true }).row).toBeGreaterThanOrEqual(16);
+  });
+});
+
+describe("the timing of a part of the axis", () => {
+  it("has nothing beyond its ends, and keeps the numbers of words", () => {
+    const gold = { text: "b", start: 0.9, end: 2.5, word: 1 };
+    const word = (text: string, start: number, end: number) => ({
+      ...{ text, start, end, confidence: null, row: 0, gold: text === "b" ? gold : null },
+    });
+    const timing = {
+      words: [word("a", 0, 1), word("b", 1, 2), word("c", 2, 3)],
+      wordOfRow: new Int32Array(0),
+      path: [0, 1, 2, 3].map((row) => ({ row, start: row * 0.75, end: (row + 1) * 0.75 })),
+    };
+    const { words, path } = clipTiming(timing, { start: 1.25, end: 1.75 });
+    expect(words.map(({ text, start, end }) => [text, start, end])).toEqual([
+      ["a", 0, 1],
+      ["b", 1.25, 1.75],
+      ["c", 2, 3],
+    ]);
+    expect(words[1]?.gold).toMatchObject({ start: 1.25, end: 1.75 });
+    expect(path).toEqual([
+      { row: 1, start: 1.25, end: 1.5 },
+      { row: 2, start: 1.5, end: 1.75 },
+    ]);
   });
 });
 
