@@ -236,6 +236,7 @@ def test_hypotheses_and_kept_heads_have_contributions(demo):
     [
         (["altii"], ValueError, "one of|must be a list of 'value_zeroing'.*did you mean 'alti'"),
         ("alti", TypeError, r"write contributions=\['alti'\]"),
+        (None, TypeError, "must be a list of 'value_zeroing'.*got None"),
         ([3], TypeError, "must be a list of 'value_zeroing'"),
         (["value_norm"], ValueError, "value_norms=True"),
     ],

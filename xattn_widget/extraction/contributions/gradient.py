@@ -65,7 +65,7 @@ def input_gradients(model: Any, pairs: list[Pair]) -> list[torch.Tensor]:
 def _cut_off(model: Any) -> NotImplementedError:
     return NotImplementedError(
         f"the predictions of this {type(model).__name__} have no gradient with respect to the embeddings of its "
-        "source: load it without quantization"
+        "source: load it without quantization, and call this outside torch.inference_mode"
     )
 
 
@@ -104,9 +104,10 @@ class _Gates:
         output = run(*args, **kwargs)
         read = args[0] if args else next(iter(kwargs.values()), None)
         # The decoder may share the module; the encoder comes first.
-        if scope.has_current() and self.gate is None and isinstance(read, torch.Tensor) and torch.equal(read, ids):
-            return self._gated(output)
-        return output
+        if not scope.has_current() or self.gate is not None or not isinstance(read, torch.Tensor) or read.dim() != 2:
+            return output
+        # LED's encoder adds padding on the right.
+        return self._gated(output) if torch.equal(read[:, : ids.shape[1]], ids) else output
 
     def _around_layer(self, scope: Scope, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if scope.has_current() and self.gate is None:

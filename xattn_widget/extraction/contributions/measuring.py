@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,8 @@ def check_kinds(contributions: Any, *, and_gradient: bool = False) -> list[str]:
     form = f"contributions must be a list of {', '.join(map(repr, CONTRIBUTION_KINDS))}"
     if isinstance(contributions, str):
         raise TypeError(f"{form}, got one alone; write contributions=[{brief(contributions)}]")
+    if not isinstance(contributions, Iterable):
+        raise TypeError(f"{form}, got {brief(contributions)}")
     kinds = list(contributions)
     for kind in kinds:
         if not isinstance(kind, str):
