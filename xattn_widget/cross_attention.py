@@ -132,7 +132,7 @@ class CrossAttention(AttentionData):
 
     @property
     def faithfulness(self) -> ScoreGrid:
-        """``[layers, heads]`` how well each head's rows agree with input x gradient: the score ``faithfulness``.
+        """``[layers, heads]`` how well each head agrees with input x gradient, by the score ``faithfulness``.
 
         It is computed from the weights as they are: of words after :meth:`words`, and of contributions after
         :meth:`contributions`. ``record.score("masking_drop")`` is the other measure.

@@ -67,6 +67,17 @@ describe("the sentences", () => {
     expect(texts(list())).toEqual(["1. source 0 → x y · A", "2. source 1 → x y · B"]);
   });
 
+  it("leave out the model of contributions, which are among the targets", async () => {
+    const alti = { name: "ALTI+", model: "contributions in A", layers: 2, heads: 1 };
+    await mount([
+      { model: "A", group: 0 },
+      { ...alti, target: "x y", group: 0 },
+      { model: "A", group: 1 },
+    ]);
+    expect(texts(list())).toEqual(["1. source 0 → x y", "2. source 2 → x y"]);
+    expect(texts(targets())).toEqual(["x y", "ALTI+: x y"]);
+  });
+
   it("are stepped through by buttons that stop at the ends", async () => {
     const model = await mount(BEAMS, { sentence: 3 });
     expect(step("Previous").getAttribute("aria-disabled")).toBe("true");
