@@ -43,8 +43,8 @@ def evaluate_detectors(
         >>> targets = ["I read the book.", "When do you get up tomorrow?", "The weather is nice.", "I read the book."]
         >>> table = score_corpus(model, tokenizer, sources, targets, scores=["coverage_penalty"])
         >>> figures = evaluate_detectors(table, [False, False, True, True])
-        >>> figures["detector"].to_pylist()[-1]
-        'coverage_penalty.layer0'
+        >>> figures["detector"][0].as_py(), figures["auroc"][0].as_py()
+        ('coverage_penalty', 0.75)
 
     Args:
         table: the table that ``score_corpus`` returned, also with columns that you added, or the path of its Parquet
