@@ -5,6 +5,7 @@ from .alignment import WordTime as WordTime
 from .alignment import alignment_error_rate as alignment_error_rate
 from .alignment import alignment_scores as alignment_scores
 from .alignment import best_alignment_heads as best_alignment_heads
+from .alignment import best_head_set as best_head_set
 from .alignment import monotone_path as monotone_path
 from .alignment import read_pharaoh as read_pharaoh
 from .alignment import read_word_times as read_word_times
