@@ -17,6 +17,7 @@ from .capturing.ablation import ablate as ablate
 from .capturing.recorder import capture as capture
 from .corpus import compare as compare
 from .corpus import evaluate_detectors as evaluate_detectors
+from .corpus import profile_heads as profile_heads
 from .corpus import score_corpus as score_corpus
 from .corpus import select as select
 from .cross_attention import CrossAttention as CrossAttention
