@@ -44,8 +44,8 @@ def column(profile, name):
 @pytest.mark.parametrize("name", [*SCORES, *SHARES])
 def test_means_spreads_and_quantiles_are_those_of_the_table(profile, scored, name):
     values = grids(scored, name).astype(np.float64)
-    np.testing.assert_allclose(column(profile, f"{name}_mean"), values.mean(0), atol=1e-6)
-    np.testing.assert_allclose(column(profile, f"{name}_std"), values.std(0), atol=1e-6)
+    np.testing.assert_allclose(column(profile, f"{name}.mean"), values.mean(0), atol=1e-6)
+    np.testing.assert_allclose(column(profile, f"{name}.std"), values.std(0), atol=1e-6)
     np.testing.assert_allclose(profile.quantiles(name), np.quantile(values, profile.levels, axis=0), atol=1e-6)
     assert profile.info["quantile_sentences"] == profile.info["sentences"] == len(SENTENCES)
 
@@ -135,7 +135,7 @@ def test_scores_have_their_policy_and_roles_look_at_whole_rows(demo):
     assert signatures["end_share"] == "end_share|special:keep|v:1"
     plain = profile_heads(*demo, GERMAN[:2], ENGLISH[:2], scores="entropy", progress=False)
     assert (column(found, "end_share") == column(plain, "end_share")).all()
-    assert (column(found, "entropy_mean") != column(plain, "entropy_mean")).all()
+    assert (column(found, "entropy.mean") != column(plain, "entropy.mean")).all()
 
 
 def test_sentences_that_cannot_be_scored_are_left_out(demo):
@@ -159,10 +159,10 @@ def test_own_scores_with_undefined_values(demo):
     values = grids(score_corpus(*demo, GERMAN, ENGLISH, scores=odd, progress=False), "odd").astype(np.float64)
     known = ~np.isnan(values[:, 0, 0])
     assert 0 < known.sum() < len(GERMAN)
-    np.testing.assert_allclose(column(found, "odd_mean"), values[known].mean(0), atol=1e-6)
+    np.testing.assert_allclose(column(found, "odd.mean"), values[known].mean(0), atol=1e-6)
     np.testing.assert_allclose(found.quantiles("odd"), np.quantile(values[known], found.levels, axis=0), atol=1e-6)
     assert len(found.strongest("odd", 0, 0, n=20)) == known.sum()
-    assert np.isnan(column(found, "never_mean")).all()
+    assert np.isnan(column(found, "never.mean")).all()
     assert len(found.strongest("never", 0, 0)) == 0
 
 

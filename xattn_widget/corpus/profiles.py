@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # The entry of the schema's metadata with what is not about single heads.
 _INFO = b"xattn_widget_profile"
-_QUANTILES, _STRONGEST, _AGREEMENT = "_quantiles", "_strongest", "agreement"
+_AGREEMENT = "agreement"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,7 +58,7 @@ class HeadProfile:
 
         Its columns are ``layer``, ``head``, ``role``, ``share`` (of rows that follow the role's rule, or the largest
         share where the role is mixed), the share of each rule, such as ``end_share``, over all rows of the corpus, and
-        for each score its mean and standard deviation over sentences, such as ``entropy_mean`` and ``entropy_std``.
+        for each score its mean and standard deviation over sentences, such as ``entropy.mean`` and ``entropy.std``.
         """
         flat = [field.name for field in self.data.schema if not pa.types.is_nested(field.type)]
         bare = self.data.select(flat).replace_schema_metadata(None)
@@ -90,7 +90,7 @@ class HeadProfile:
         Raises:
             ValueError: the profile has no such score.
         """
-        values = np.array(self.data[self._known(score) + _QUANTILES].to_pylist(), np.float64)
+        values = np.array(self.data[f"{self._known(score)}.quantiles"].to_pylist(), np.float64)
         return values.T.reshape(-1, *self.shape)
 
     def strongest(
@@ -117,7 +117,7 @@ class HeadProfile:
         check_heads([(layer, head)], *self.shape)
         if (model is None) != (tokenizer is None):
             raise ValueError("pass both model and tokenizer to get the rows of sentences, or neither")
-        entries = self.data[self._known(score) + _STRONGEST][layer * self.shape[1] + head].as_py()[:n]
+        entries = self.data[f"{self._known(score)}.strongest"][layer * self.shape[1] + head].as_py()[:n]
         texts = self.info["texts"]
         found = [[entry["row"], *texts[str(entry["row"])], entry["value"]] for entry in entries]
         names = ["row", "id", "source", "target", "value"]
@@ -193,10 +193,9 @@ class HeadProfile:
         return f"HeadProfile({info['sentences']:,} sentences, {layers} layers of {heads} heads: {roles}{aligners})"
 
     def _repr_html_(self) -> str:
-        return table_html(self.table.select(["layer", "head", "role", "share", *self._means()]))
-
-    def _means(self) -> list[str]:
-        return [name for name in self.table.column_names if name.endswith("_mean")]
+        shares = {share.name for share in ROLES.values()}
+        means = [f"{name}.mean" for name in self.scores if name not in shares]
+        return table_html(self.table.select(["layer", "head", "role", "share", *means]))
 
     def _known(self, score: str) -> str:
         if score not in self.scores:

@@ -85,7 +85,7 @@ def profile_heads(
         >>> sentences = ["Ich habe das Buch gelesen.", "Wann stehst du morgen auf?"]
         >>> profile = profile_heads(model, tokenizer, sentences, progress=False)
         >>> profile.roles[0][6]
-        'ROLE'
+        'aligner (input)'
 
     Args:
         model: an encoder-decoder model of transformers.
@@ -181,16 +181,16 @@ def _columns(aggregates: Aggregates, least: Mapping[str, float]) -> dict[str, pa
     columns |= {score.name: pa.array(values) for score, values in zip(ROLES.values(), shares, strict=True)}
     for name in aggregates.scores:
         moments = aggregates.by_sentence[name]
-        columns[f"{name}_mean"] = pa.array(moments.means().ravel())
-        columns[f"{name}_std"] = pa.array(moments.deviations().ravel())
+        columns[f"{name}.mean"] = pa.array(moments.means().ravel())
+        columns[f"{name}.std"] = pa.array(moments.deviations().ravel())
         quantiles = aggregates.quantiles(name, LEVELS).reshape(len(LEVELS), -1)
-        columns[f"{name}_quantiles"] = pa.array(quantiles.T.tolist(), pa.list_(pa.float64()))
+        columns[f"{name}.quantiles"] = pa.array(quantiles.T.tolist(), pa.list_(pa.float64()))
         values, rows = (part.reshape(len(part), -1).T.tolist() for part in aggregates.strongest(name))
         kept = [
             [{"row": row, "value": value} for value, row in zip(*head, strict=True) if row >= 0]
             for head in zip(values, rows, strict=True)
         ]
-        columns[f"{name}_strongest"] = pa.array(
+        columns[f"{name}.strongest"] = pa.array(
             kept, pa.list_(pa.struct([("row", pa.int64()), ("value", pa.float64())]))
         )
     return columns
