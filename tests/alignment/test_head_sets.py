@@ -165,6 +165,14 @@ def test_records_that_keep_some_heads_choose_among_these(demo):
     assert HeadSet.read(found.describe()) == found
 
 
+def test_sentences_without_words_or_links_do_not_count(demo):
+    records = extract(*demo, ["Ich habe das Buch gelesen.", "?!"], ["I have read the book.", "?!"])
+    both = best_head_set(records, special="renormalize_punctuation")
+    assert both.heads == best_head_set(records[:1], special="renormalize_punctuation").heads
+    assert both.align(records[1], special="renormalize_punctuation") == []
+    assert best_head_set(records, ["", ""]).value == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -197,7 +197,7 @@ def _rate_by_gold(matrices: Sequence[torch.Tensor], gold: Sequence[GoldAlignment
                 linked = values > 0
                 right += (grid.expand(len(sets), -1, -1).gather(-1, best[..., None])[..., 0] * linked).sum(-1)
                 links += linked.sum(-1)
-        return right / (links + sure)
+        return right / (links + sure).clamp(min=1)
 
     return rate
 
@@ -239,10 +239,8 @@ def _by_words(record: AttentionData, heads: Sequence[ReadHead], policy: Policy) 
         places = [place for place, head in enumerate(heads) if head.reading == reading]
         rows, columns = (numbered_positions(axis.groups, policy.left_out(axis)) for axis in (data.target, data.source))
         part = data.head_weights([heads[place][:2] for place in places])[:, list(rows)][..., list(columns)]
-        index = torch.tensor(places)[:, None, None]
-        weights[index, torch.tensor([*rows.values()])[:, None], torch.tensor([*columns.values()])] = part.nan_to_num(
-            0.0
-        )
+        row_numbers, column_numbers = (torch.tensor([*side.values()], dtype=torch.long) for side in (rows, columns))
+        weights[torch.tensor(places)[:, None, None], row_numbers[:, None], column_numbers] = part.nan_to_num(0.0)
     return weights
 
 

@@ -42,7 +42,7 @@ class HeadProfile:
 
     @property
     def info(self) -> dict[str, Any]:
-        """How it was made: signatures, the numbers of sentences, the least shares of roles, and more."""
+        """How it was made, with signatures, numbers of sentences, the least shares of roles, and more."""
         content: dict[str, Any] = json.loads(self.data.schema.metadata[_INFO])
         return content
 
