@@ -44,6 +44,9 @@ CORPUS = [
     "detecting",
     "scoring",
     "display",
+    "aggregates",
+    "profiles",
+    "profiling",
 ]
 # Entry points, which may import everything.
 ENTRY_POINTS = ("__init__", "__main__")

@@ -5,6 +5,7 @@ from .alignment import WordTime as WordTime
 from .alignment import alignment_error_rate as alignment_error_rate
 from .alignment import alignment_scores as alignment_scores
 from .alignment import best_alignment_heads as best_alignment_heads
+from .alignment import best_head_set as best_head_set
 from .alignment import monotone_path as monotone_path
 from .alignment import read_pharaoh as read_pharaoh
 from .alignment import read_word_times as read_word_times
@@ -16,6 +17,7 @@ from .capturing.ablation import ablate as ablate
 from .capturing.recorder import capture as capture
 from .corpus import compare as compare
 from .corpus import evaluate_detectors as evaluate_detectors
+from .corpus import profile_heads as profile_heads
 from .corpus import score_corpus as score_corpus
 from .corpus import select as select
 from .cross_attention import CrossAttention as CrossAttention

@@ -8,11 +8,11 @@ import signal
 import pyarrow.parquet as pq
 import pytest
 import ray
-from corpus_pool import assert_same_tables, made_up
+from corpus_pool import assert_same_profiles, assert_same_tables, made_up
 from families import one_thread
 from speech_processors import speech_pair, write_sound
 
-from xattn_widget import score_corpus
+from xattn_widget import profile_heads, score_corpus
 from xattn_widget.corpus.engine import cluster as cluster_module
 
 SENTENCES = [*made_up(180), "", *made_up(20, seed=1)]
@@ -141,3 +141,14 @@ def test_windows_of_long_recordings_are_the_same_on_ray(cluster, tmp_path):
         expected = score_corpus(*pair, paths, **options)
     assert expected.num_rows > len(paths) + 2
     assert_same_tables(score_corpus(*pair, paths, engine="ray", workers=2, **options), expected)
+
+
+def test_a_profile_of_heads_is_that_of_the_local_engine(cluster, demo, tmp_path):
+    output = tmp_path / "scored.parquet"
+    options = OPTIONS | {"scores": ["entropy"], "drawn": 12, "progress": False}
+    with one_thread():
+        expected = profile_heads(*demo, SENTENCES, **options)
+    # From an iterator, and the table is kept.
+    found = profile_heads(*demo, iter(SENTENCES), output=output, engine="ray", workers=1, **options)
+    assert_same_profiles(expected, found)
+    assert pq.read_table(output).num_rows == len(SENTENCES)

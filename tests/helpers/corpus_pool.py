@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xattn_widget.corpus import grids
+from xattn_widget.corpus import HeadProfile, grids
 from xattn_widget.corpus.store.tables import score_names
 
 GERMAN = [
@@ -87,3 +87,18 @@ def encoder_batches(model):
         yield sizes
     finally:
         hook.remove()
+
+
+def assert_same_profiles(profile: HeadProfile, other: HeadProfile) -> None:
+    """Assert that two profiles of heads are equal, numbers to 1e-5."""
+    assert profile.roles == other.roles
+    assert profile.table.column_names == other.table.column_names
+    for name in profile.table.column_names:
+        if name != "role":
+            np.testing.assert_allclose(*(table[name].to_numpy() for table in (profile.table, other.table)), atol=1e-5)
+    for name in profile.scores:
+        np.testing.assert_allclose(profile.quantiles(name), other.quantiles(name), atol=1e-5)
+    np.testing.assert_allclose(profile.agreement, other.agreement, atol=1e-5)
+    assert profile.head_set is not None
+    assert other.head_set is not None
+    assert profile.head_set.heads == other.head_set.heads

@@ -2,6 +2,7 @@
 
 from xattn_widget.alignment.aer import AlignmentScores, alignment_error_rate, alignment_scores
 from xattn_widget.alignment.dtw import monotone_path
+from xattn_widget.alignment.head_sets import HeadSet, best_head_set
 from xattn_widget.alignment.links import Method, align_weights
 from xattn_widget.alignment.pharaoh import GoldAlignment, read_pharaoh, write_pharaoh
 from xattn_widget.alignment.ranking import HeadAlignment, best_alignment_heads
@@ -15,6 +16,7 @@ __all__ = [
     "AlignmentScores",
     "GoldAlignment",
     "HeadAlignment",
+    "HeadSet",
     "Method",
     "Symmetrization",
     "WordTime",
@@ -23,6 +25,7 @@ __all__ = [
     "alignment_error_rate",
     "alignment_scores",
     "best_alignment_heads",
+    "best_head_set",
     "monotone_path",
     "read_pharaoh",
     "read_word_times",

@@ -31,6 +31,7 @@ import torch
 from xattn_widget.alignment.links import numbered_positions
 from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.record.special import Special, cut, read_policy
+from xattn_widget.scores.mutual import linked_mutually
 
 # The rule of the guess, from the figures above: the mean of at most this many heads, each of at least this value and
 # this share of the best one's.
@@ -181,15 +182,8 @@ def one_to_one(record: AttentionData, special: Special = "renormalize", words: b
     if policy.action != "keep":
         weights = cut(weights, list(rows), list(columns), policy.action)
         column_numbers, row_numbers = column_numbers[list(columns)], row_numbers[list(rows)]
-    # For every head the links of align_weights(..., "mutual"): the first of equal ones in a row and in a column.
-    weights = weights.nan_to_num(0.0)
-    values, best = weights.max(-1)
-    chosen = (values == weights.amax(-2).gather(-1, best)) & (values > 0)
-    height = weights.shape[-2]
-    row = torch.arange(height).expand_as(best)
-    first = torch.full((*best.shape[:-1], weights.shape[-1]), height)
-    first.scatter_reduce_(-1, best, row.masked_fill(~chosen, height), "amin")
-    chosen &= first.gather(-1, best) == row
+    # For every head the links of align_weights(..., "mutual").
+    chosen, best = linked_mutually(weights.nan_to_num(0.0))
     linked_columns = column_numbers[best]
     chosen &= (row_numbers >= 0) & (linked_columns >= 0)
     distance = (linked_columns + 0.5).double() / counts[0] - (row_numbers + 0.5).double() / counts[1]

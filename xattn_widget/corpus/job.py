@@ -82,7 +82,11 @@ class Job:
     def signatures(self) -> dict[str, str]:
         """The signature of each score by its name."""
         steps = ("crop",) if self.hears else ()
-        return {score.name: score.signature(special=self.special, steps=steps) for score in self.scores}
+        return {score.name: score.signature(special=self.policy_of(score), steps=steps) for score in self.scores}
+
+    def policy_of(self, score: Score) -> Policy:
+        """The job's policy for special tokens; a score that can only keep them keeps them."""
+        return Policy() if score.policies == ("keep",) else self.special
 
 
 def make_job(
@@ -245,9 +249,14 @@ def _probe(paired: PairedModel, extras: Extras) -> Pair:
     return Pair(source, [target], [target], arguments=arguments)
 
 
+def job_policy(score: Score, special: Policy) -> Policy:
+    """The policy under which a job computes a score: that of the job, unless the score can only keep special tokens."""
+    return Policy() if score.policies == ("keep",) else special
+
+
 def _check_score(score: Score, special: Policy, heads: int, hears: bool) -> bool:
     """Whether a score may be computed layer by layer; raises if a job cannot compute it at all."""
-    score.signature(special=special)  # an unknown policy raises here
+    score.signature(special=job_policy(score, special))  # an unknown policy raises here
     for name in score.needs:
         if INPUTS[name].outside_jobs:
             raise ValueError(f"{score.name} {INPUTS[name].outside_jobs}")

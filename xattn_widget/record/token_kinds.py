@@ -1,9 +1,10 @@
-"""What kind of token is at a position: the end of the sentence, a language code, or punctuation."""
+"""What kind of token is at a position: the end of the sentence, a language code, punctuation, a repeated token."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable
 
 import torch
@@ -17,6 +18,11 @@ _CODE = r"[a-z]{2,3}(?:[-_](?:[A-Z][a-z]{3}|[A-Z]{2}|\d{3})){0,2}"
 _LANGUAGE = re.compile(rf"{_CODE}|__{_CODE}__|>>{_CODE}<<|<\|?2?{_CODE}\|?>|\[{_CODE}\]")
 # Codes have their form, but these are of another kind.
 _NO_LANGUAGE = re.compile(r"[<\[]\|?(?:s|unk|pad|eos|bos|sep|cls|eot|sot|eod)\|?[>\]]", re.IGNORECASE)
+
+# The kinds that ``kinds`` tells apart.
+ORDINARY, END, LANGUAGE, PUNCTUATION, REPEATED, OTHER_SPECIAL = range(6)
+# Those that are not special.
+WORD_KINDS = (ORDINARY, PUNCTUATION, REPEATED)
 
 
 def is_punctuation(text: str) -> bool:
@@ -40,6 +46,23 @@ def punctuation(axis: Axis) -> torch.Tensor:
     return torch.tensor(
         [not special and is_punctuation(axis.text_at(position)) for position, special in enumerate(axis.special)]
     )
+
+
+def kinds(axis: Axis) -> torch.Tensor:
+    """``[positions]`` the kind of each position, as one of the numbers above.
+
+    A repeated token has the label of another position, and is neither special nor punctuation.
+    """
+    counts = Counter(axis.labels)
+    found = torch.tensor(
+        [
+            OTHER_SPECIAL if special else REPEATED if kind == "text" and counts[label] > 1 else ORDINARY
+            for label, special, kind in zip(axis.labels, axis.special, axis.kinds, strict=True)
+        ]
+    )
+    for kind, flags in ((LANGUAGE, languages(axis)), (END, ends(axis)), (PUNCTUATION, punctuation(axis))):
+        found[flags] = kind
+    return found
 
 
 def _special(axis: Axis, matches: Callable[[str], bool]) -> torch.Tensor:

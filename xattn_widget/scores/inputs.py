@@ -17,7 +17,7 @@ from xattn_widget.record.axis import Axis
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.sound import Sound
 from xattn_widget.record.special import Action
-from xattn_widget.record.token_kinds import ends, languages, punctuation
+from xattn_widget.record.token_kinds import ends, kinds, languages, punctuation
 from xattn_widget.scores.sound_inputs import (
     loudness_of,
     seconds_of,
@@ -180,6 +180,10 @@ def _masking_drop_of(record: AttentionData) -> torch.Tensor | None:
     return drop if drop is None or kept is None else kept.cut(drop)
 
 
+def _not_special(axis: Axis) -> torch.Tensor:
+    return ~torch.tensor(axis.special, dtype=torch.bool)
+
+
 _SOUND = "use the record of a sound, from extract(model, processor, audio)"
 
 
@@ -205,6 +209,22 @@ INPUTS = {
     "source_ends": _sinks("source_ends", "the end of the sentence", "measures special tokens", ends),
     "source_languages": _sinks("source_languages", "a language code", "measures special tokens", languages),
     "source_punctuation": _sinks("source_punctuation", "punctuation", "measures punctuation", punctuation),
+    "source_kinds": ScoreInput(
+        axes=("source",),
+        missing="pass source_kinds, the number of each source column's kind as in xattn_widget.record.token_kinds",
+        from_record=lambda record: kinds(record.source),
+        numbers=True,
+        from_source=lambda axis, sound: kinds(axis),
+        policies=("keep",),
+        policies_reason="looks at whole rows",
+    ),
+    "written_words": ScoreInput(
+        axes=("target",),
+        missing="pass written_words, a bool for each target row (True = it writes a token that is not special)",
+        from_record=lambda record: _not_special(record.targets.get("output", record.target)),
+        boolean=True,
+        from_target=lambda axis: _not_special(axis),
+    ),
     "value_norms": ScoreInput(
         axes=("layers", "heads", "target", "source"),
         missing="use extract(..., value_norms=True), or pass value_norms from capture(...).value_norms",

@@ -32,6 +32,23 @@ def agreement(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: t
     return 1 - kept.mean_over_rows(divergence)
 
 
+def similarity_of_heads(weights: torch.Tensor) -> torch.Tensor:
+    """``[heads, heads]`` sums over rows of ``1 - JS``, the Jensen-Shannon divergence in bits of each two heads' rows.
+
+    Args:
+        weights: ``[heads, target, source]``, rows that sum to 1.
+    """
+    wide = weights if weights.device.type == "mps" else weights.double()
+    alone = _entropy(wide)
+    sums = wide.new_zeros(len(wide), len(wide))
+    for head in range(len(wide)):
+        nats = _entropy((wide[head] + wide[head:]) / 2) - (alone[head] + alone[head:]) / 2
+        similarity = (1 - nats.clamp_(min=0) / math.log(2)).sum(-1)
+        sums[head, head:] = similarity
+        sums[head:, head] = similarity
+    return sums
+
+
 def _divergence(attention: torch.Tensor) -> torch.Tensor:
     """``[layers, heads, target]`` divergence of each row of ``[layers, heads, target, source]`` from the others' mean.
 

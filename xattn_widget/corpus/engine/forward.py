@@ -242,7 +242,7 @@ class Forward:
             target_special=masks.target_special,
             source_left_out=masks.source_left_out,
             target_left_out=masks.target_left_out,
-            special=self._job.special,
+            special=self._job.policy_of(score),
             **inputs,
         ).float()
 

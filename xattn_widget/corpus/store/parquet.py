@@ -71,6 +71,17 @@ def read_table(
         return pq.read_table(file, columns=wanted, use_threads=use_threads, page_checksum_verification=True)
 
 
+def read_batches(path: str | PathLike[str], rows: int) -> Iterator[pa.Table]:
+    """The table in a Parquet file, some rows at a time.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`read_table`.
+    """
+    with _opened(path) as file:
+        for batch in pq.ParquetFile(file, page_checksum_verification=True).iter_batches(rows):
+            yield pa.Table.from_batches([batch])
+
+
 @contextmanager
 def _opened(path: str | PathLike[str], sealed: bool = False, opener: Opener | None = None) -> Iterator[IO[bytes]]:
     """The file, with its footer verified; errors name the file."""
