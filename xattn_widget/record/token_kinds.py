@@ -21,8 +21,6 @@ _NO_LANGUAGE = re.compile(r"[<\[]\|?(?:s|unk|pad|eos|bos|sep|cls|eot|sot|eod)\|?
 
 # The kinds that ``kinds`` tells apart.
 ORDINARY, END, LANGUAGE, PUNCTUATION, REPEATED, OTHER_SPECIAL = range(6)
-# Those that are not special.
-WORD_KINDS = (ORDINARY, PUNCTUATION, REPEATED)
 
 
 def is_punctuation(text: str) -> bool:

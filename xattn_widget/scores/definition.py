@@ -204,6 +204,9 @@ class Score:
         if policy.action != "keep" and (given.get(first) is None or given.get(second) is None):
             raise ValueError(f"special={policy.name!r} needs {first} and {second}")
         for name in self.needs:
+            compute_input = INPUTS[name].from_attention
+            if given.get(name) is None and compute_input is not None:
+                given[name] = compute_input(attention, source_mask, target_mask)
             if given.get(name) is None:
                 raise ValueError(f"{self.name} needs {name}: {INPUTS[name].missing}")
         inputs = {name: INPUTS[name].fit(given[name], attention, name) for name in self.needs}

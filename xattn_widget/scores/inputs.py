@@ -18,6 +18,7 @@ from xattn_widget.record.data import AttentionData
 from xattn_widget.record.sound import Sound
 from xattn_widget.record.special import Action
 from xattn_widget.record.token_kinds import ends, kinds, languages, punctuation
+from xattn_widget.scores.largest import largest_columns
 from xattn_widget.scores.sound_inputs import (
     loudness_of,
     seconds_of,
@@ -53,6 +54,7 @@ class ScoreInput:
         cut_off: whether it is the mass after the end of the sound, which a corpus job cuts off layer by layer.
         from_source: takes it from the axis of a source, cropped to the sound, and from its sound.
         from_target: takes it from the axis of a target.
+        from_attention: computes it from attention and masks, where nobody has done so for several scores at once.
         outside_jobs: why a corpus job cannot compute a score that needs it; "" if it can.
         policies: what makes sense to do with special tokens in a score that needs it.
         policies_reason: why the other policies do not, such as ``"measures special tokens"``.
@@ -70,6 +72,7 @@ class ScoreInput:
     cut_off: bool = False
     from_source: Callable[[Axis, Sound | None], Any] | None = None
     from_target: Callable[[Axis], Any] | None = None
+    from_attention: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], Any] | None = None
     outside_jobs: str = ""
     policies: tuple[Action, ...] = get_args(Action)
     policies_reason: str = ""
@@ -144,7 +147,8 @@ class ScoreInput:
                 return (torch.arange(shape[-1]) == shape[-1] - 1).repeat(*shape[:-1], 1)
             if self.numbers:
                 positions = torch.arange(shape[-1])
-                return positions.div(2, rounding_mode="floor").masked_fill(positions == shape[-1] - 1, -1)
+                groups = positions.div(2, rounding_mode="floor").masked_fill(positions == shape[-1] - 1, -1)
+                return groups.repeat(*shape[:-1], 1)
             return torch.rand(shape, generator=generator)
 
         return {key: tensor() for key in self.keys} if self.keys else tensor()
@@ -182,6 +186,11 @@ def _masking_drop_of(record: AttentionData) -> torch.Tensor | None:
 
 def _not_special(axis: Axis) -> torch.Tensor:
     return ~torch.tensor(axis.special, dtype=torch.bool)
+
+
+def _largest_columns_of(record: AttentionData) -> torch.Tensor:
+    rows, columns = (torch.ones(size, dtype=torch.bool) for size in record.weights.shape[2:])
+    return largest_columns(record.weights.float(), columns, rows)
 
 
 _SOUND = "use the record of a sound, from extract(model, processor, audio)"
@@ -224,6 +233,13 @@ INPUTS = {
         from_record=lambda record: _not_special(record.targets.get("output", record.target)),
         boolean=True,
         from_target=lambda axis: _not_special(axis),
+    ),
+    "largest_columns": ScoreInput(
+        axes=("layers", "heads", "target"),
+        missing="it is computed from the attention",
+        from_record=lambda record: _largest_columns_of(record),
+        numbers=True,
+        from_attention=largest_columns,
     ),
     "value_norms": ScoreInput(
         axes=("layers", "heads", "target", "source"),

@@ -3,95 +3,74 @@
 They tell the role of a head over a corpus, see :func:`xattn_widget.profile_heads`. Each is a score in ``[0, 1]`` over
 all rows and columns, special tokens included. A row with nearly even weights follows the rule of ``uniform_share`` and
 no other, because its largest weight says little.
+
+All of them need ``largest_columns``, which a corpus job computes once for all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
-from xattn_widget.record.token_kinds import END, LANGUAGE, PUNCTUATION, REPEATED, WORD_KINDS
+from xattn_widget.record.token_kinds import END, LANGUAGE, OTHER_SPECIAL, PUNCTUATION, REPEATED
 from xattn_widget.scores.decorator import score
 from xattn_widget.scores.definition import Score
-from xattn_widget.scores.masking import Kept, keep, positions
+from xattn_widget.scores.largest import UNDEFINED, UNIFORM
+from xattn_widget.scores.masking import keep, positions
 from xattn_widget.scores.mutual import linked_mutually
 
-# A row is uniform if its entropy is at least this share of the largest possible one.
-UNIFORM_ENTROPY = 0.9
+
+def _mean(values: torch.Tensor, attention: torch.Tensor, rows: torch.Tensor, largest: torch.Tensor) -> torch.Tensor:
+    """``[..., layers, heads]`` mean of ``[..., layers, heads, target]`` values over the rows that count."""
+    values = torch.where(largest == UNDEFINED, torch.nan, values.to(attention.dtype))
+    counted = _wide(rows)
+    return torch.where(counted, values, 0.0).sum(-1) / counted.sum(-1)
 
 
-class _Looks(NamedTuple):
-    """Where rows look."""
-
-    kept: Kept
-    best: torch.Tensor  # [..., layers, heads, target], the column of the largest weight
-    uniform: torch.Tensor  # the same shape, True for rows with nearly even weights
-    undefined: torch.Tensor  # the same shape, True for rows of NaN
-
-    def share(self, follows: torch.Tensor) -> torch.Tensor:
-        """``[..., layers, heads]`` share of the rows that follow a rule; uniform rows follow none."""
-        return self.mean(follows & ~self.uniform)
-
-    def mean(self, values: torch.Tensor) -> torch.Tensor:
-        """``[..., layers, heads]`` mean over rows."""
-        values = values.to(self.kept.attention.dtype)
-        return self.kept.mean_over_rows(torch.where(self.undefined, torch.nan, values))
-
-
-def _looks(attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor) -> _Looks:
-    kept = keep(attention, source_mask, target_mask)
-    weights = kept.attention
-    largest, best = weights.max(-1)
-    smallest = torch.finfo(weights.dtype).tiny
-    entropy = -(weights * weights.clamp(min=smallest).log()).sum(-1)
-    sizes = kept.source_length()
-    uniform = (sizes > 1) & (entropy >= UNIFORM_ENTROPY * sizes.log())
-    return _Looks(kept, best, uniform, largest.isnan())
-
-
-def _at(values: torch.Tensor, best: torch.Tensor) -> torch.Tensor:
-    """``[..., source]`` values at the columns ``[..., layers, heads, target]``."""
+def _at(values: torch.Tensor, largest: torch.Tensor) -> torch.Tensor:
+    """``[..., source]`` values at the columns ``[..., layers, heads, target]``; any value where there is no column."""
+    columns = largest.clamp(min=0)
     if values.dim() == 1:
-        return values[best]
-    return values[..., None, None, :].expand(*best.shape[:-1], values.shape[-1]).gather(-1, best)
+        return values[columns]
+    return values[..., None, None, :].expand(*columns.shape[:-1], values.shape[-1]).gather(-1, columns)
 
 
 def _kind_share(
-    attention: torch.Tensor, columns: torch.Tensor, rows: torch.Tensor, flags: torch.Tensor
+    attention: torch.Tensor, rows: torch.Tensor, kinds: torch.Tensor, largest: torch.Tensor, kind: int
 ) -> torch.Tensor:
-    looks = _looks(attention, columns, rows)
-    return looks.share(_at(flags, looks.best))
+    return _mean((_at(kinds, largest) == kind) & (largest >= 0), attention, rows, largest)
 
 
-def _position_share(attention: torch.Tensor, columns: torch.Tensor, rows: torch.Tensor, step: int) -> torch.Tensor:
-    looks = _looks(attention, columns, rows)
-    kept = looks.kept
+def _position_share(
+    attention: torch.Tensor, columns: torch.Tensor, rows: torch.Tensor, largest: torch.Tensor, step: int
+) -> torch.Tensor:
     # Whole numbers: rounding must not move the diagonal.
-    height, width = kept.target_length().long(), kept.source_length().long()
-    places = positions(kept.target_mask).long()
+    height, width = (_wide(mask).sum(-1, keepdim=True) for mask in (rows, columns))
+    places = positions(_wide(rows).long())
     diagonal = ((2 * places + 1) * width).div(2 * height.clamp(min=1), rounding_mode="floor")
-    return looks.share(_at(positions(columns.long()), looks.best) == diagonal + step)
+    follows = _at(positions(columns.long()), largest) == diagonal + step
+    return _mean(follows & (largest >= 0), attention, rows, largest)
 
 
 def _aligner_share(
-    attention: torch.Tensor, columns: torch.Tensor, rows: torch.Tensor, kinds: torch.Tensor, row_words: torch.Tensor
+    attention: torch.Tensor,
+    columns: torch.Tensor,
+    rows: torch.Tensor,
+    kinds: torch.Tensor,
+    row_words: torch.Tensor,
+    largest: torch.Tensor,
 ) -> torch.Tensor:
-    looks = _looks(attention, columns, rows)
-    words = torch.zeros_like(kinds, dtype=torch.bool)
-    for kind in WORD_KINDS:
-        words |= kinds == kind
-    words &= columns
+    words = columns & (kinds < OTHER_SPECIAL) & (kinds != END) & (kinds != LANGUAGE)
     row_words = row_words & rows
     # Rows that are no words do not compete for a column, but all columns compete for a row.
-    competing = keep(looks.kept.attention.nan_to_num(0.0), columns, row_words)
-    chosen, best = linked_mutually(competing.attention)
-    chosen = chosen & _at(words, best) & ~looks.uniform
+    chosen, best = linked_mutually(keep(attention.nan_to_num(0.0), columns, row_words).attention)
+    chosen = chosen & _at(words, best) & (largest >= 0)
     across = (_at(positions(words.long()), best) + 0.5) / _wide(words).sum(-1, keepdim=True)
     down = (positions(_wide(row_words).long()) + 0.5) / _wide(row_words).sum(-1, keepdim=True)
-    return looks.mean(torch.where(chosen, (1 - (across - down).abs()).square(), 0.0))
+    return _mean(torch.where(chosen, (1 - (across - down).abs()).square(), 0.0), attention, rows, largest)
 
 
 def _wide(mask: torch.Tensor) -> torch.Tensor:
@@ -100,61 +79,96 @@ def _wide(mask: torch.Tensor) -> torch.Tensor:
 
 @score(batched=True, description="Share of rows that look at the end of the sentence.")
 def end_share(
-    attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, source_kinds: torch.Tensor
+    attention: torch.Tensor,
+    source_mask: torch.Tensor,
+    target_mask: torch.Tensor,
+    *,
+    source_kinds: torch.Tensor,
+    largest_columns: torch.Tensor,
 ) -> torch.Tensor:
     """Share of rows whose largest weight is on a token that ends the sentence, such as ``</s>``."""
-    return _kind_share(attention, source_mask, target_mask, source_kinds == END)
+    return _kind_share(attention, target_mask, source_kinds, largest_columns, END)
 
 
 @score(batched=True, description="Share of rows that look at a language code.")
 def language_share(
-    attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, source_kinds: torch.Tensor
+    attention: torch.Tensor,
+    source_mask: torch.Tensor,
+    target_mask: torch.Tensor,
+    *,
+    source_kinds: torch.Tensor,
+    largest_columns: torch.Tensor,
 ) -> torch.Tensor:
     """Share of rows whose largest weight is on a language code, such as ``deu_Latn``."""
-    return _kind_share(attention, source_mask, target_mask, source_kinds == LANGUAGE)
+    return _kind_share(attention, target_mask, source_kinds, largest_columns, LANGUAGE)
 
 
 @score(batched=True, description="Share of rows that look at punctuation.")
 def punctuation_share(
-    attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, source_kinds: torch.Tensor
+    attention: torch.Tensor,
+    source_mask: torch.Tensor,
+    target_mask: torch.Tensor,
+    *,
+    source_kinds: torch.Tensor,
+    largest_columns: torch.Tensor,
 ) -> torch.Tensor:
     """Share of rows whose largest weight is on punctuation."""
-    return _kind_share(attention, source_mask, target_mask, source_kinds == PUNCTUATION)
+    return _kind_share(attention, target_mask, source_kinds, largest_columns, PUNCTUATION)
 
 
 @score(batched=True, description="Share of rows that look at a source token that occurs more than once.")
 def repeated_share(
-    attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, source_kinds: torch.Tensor
+    attention: torch.Tensor,
+    source_mask: torch.Tensor,
+    target_mask: torch.Tensor,
+    *,
+    source_kinds: torch.Tensor,
+    largest_columns: torch.Tensor,
 ) -> torch.Tensor:
     """Share of rows whose largest weight is on a token that occurs more than once in the source.
 
     Special tokens and punctuation do not count as repeated.
     """
-    return _kind_share(attention, source_mask, target_mask, source_kinds == REPEATED)
+    return _kind_share(attention, target_mask, source_kinds, largest_columns, REPEATED)
 
 
 @score(batched=True, description="Share of rows that look one position before the diagonal.")
 def previous_share(
-    attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, source_kinds: torch.Tensor
+    attention: torch.Tensor,
+    source_mask: torch.Tensor,
+    target_mask: torch.Tensor,
+    *,
+    source_kinds: torch.Tensor,
+    largest_columns: torch.Tensor,
 ) -> torch.Tensor:
     """Share of rows ``t`` whose largest weight is on column ``floor((t + .5) S / T) - 1``."""
-    return _position_share(attention, source_mask, target_mask, -1)
+    return _position_share(attention, source_mask, target_mask, largest_columns, -1)
 
 
 @score(batched=True, description="Share of rows that look at the diagonal.")
 def same_share(
-    attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, source_kinds: torch.Tensor
+    attention: torch.Tensor,
+    source_mask: torch.Tensor,
+    target_mask: torch.Tensor,
+    *,
+    source_kinds: torch.Tensor,
+    largest_columns: torch.Tensor,
 ) -> torch.Tensor:
     """Share of rows ``t`` whose largest weight is on column ``floor((t + .5) S / T)``."""
-    return _position_share(attention, source_mask, target_mask, 0)
+    return _position_share(attention, source_mask, target_mask, largest_columns, 0)
 
 
 @score(batched=True, description="Share of rows that look one position after the diagonal.")
 def next_share(
-    attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, source_kinds: torch.Tensor
+    attention: torch.Tensor,
+    source_mask: torch.Tensor,
+    target_mask: torch.Tensor,
+    *,
+    source_kinds: torch.Tensor,
+    largest_columns: torch.Tensor,
 ) -> torch.Tensor:
     """Share of rows ``t`` whose largest weight is on column ``floor((t + .5) S / T) + 1``."""
-    return _position_share(attention, source_mask, target_mask, 1)
+    return _position_share(attention, source_mask, target_mask, largest_columns, 1)
 
 
 @score(batched=True, description="Share of rows that align the token written, less where far from the diagonal.")
@@ -165,6 +179,7 @@ def aligner_output_share(
     *,
     source_kinds: torch.Tensor,
     written_words: torch.Tensor,
+    largest_columns: torch.Tensor,
 ) -> torch.Tensor:
     """Share of rows with a mutual link to a source token, each counted as ``(1 - distance from the diagonal)^2``.
 
@@ -172,7 +187,7 @@ def aligner_output_share(
     largest of this column. Only rows that write a token that is not special can have one. The weight by distance tells
     the two readings apart (see ``aligner_input_share``), as in :func:`xattn_widget.best_alignment_heads`.
     """
-    return _aligner_share(attention, source_mask, target_mask, source_kinds, written_words)
+    return _aligner_share(attention, source_mask, target_mask, source_kinds, written_words, largest_columns)
 
 
 @score(batched=True, description="Share of rows that align the token read, less where far from the diagonal.")
@@ -183,19 +198,24 @@ def aligner_input_share(
     *,
     source_kinds: torch.Tensor,
     written_words: torch.Tensor,
+    largest_columns: torch.Tensor,
 ) -> torch.Tensor:
     """The same as ``aligner_output_share`` for the token that a row has read, which the row before it wrote."""
     read_words = torch.cat([torch.zeros_like(written_words[..., :1]), written_words[..., :-1]], dim=-1)
-    return _aligner_share(attention, source_mask, target_mask, source_kinds, read_words)
+    return _aligner_share(attention, source_mask, target_mask, source_kinds, read_words, largest_columns)
 
 
 @score(batched=True, description="Share of rows that look at all source tokens nearly alike.")
 def uniform_share(
-    attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, *, source_kinds: torch.Tensor
+    attention: torch.Tensor,
+    source_mask: torch.Tensor,
+    target_mask: torch.Tensor,
+    *,
+    source_kinds: torch.Tensor,
+    largest_columns: torch.Tensor,
 ) -> torch.Tensor:
     """Share of rows whose entropy is at least .9 of the largest, ``log S``; 0 for one source token."""
-    looks = _looks(attention, source_mask, target_mask)
-    return looks.mean(looks.uniform)
+    return _mean(largest_columns == UNIFORM, attention, target_mask, largest_columns)
 
 
 # The rule of each role. Where shares are equal, the earlier role wins.

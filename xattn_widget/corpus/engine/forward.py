@@ -172,7 +172,11 @@ class Forward:
         for name in (name for name, kind in self._needed.items() if kind.cut_off):
             cut_off = whole.masked_fill(self._masks.counted[:, None, None], 0)
             inputs[name] = cut_off.sum(-1, dtype=torch.float32)[:, None]
-        layer = _Layers(self._cropped(whole)[:, None], inputs)
+        weights = self._cropped(whole)[:, None]
+        for name, kind in self._needed.items():
+            if kind.from_attention is not None:  # once for all scores that need it
+                inputs[name] = kind.from_attention(weights, self._masks.counted, self._masks.target)
+        layer = _Layers(weights, inputs)
         if not all(self._job.layered):
             self._whole.append(layer)
         grids = [
