@@ -24,6 +24,7 @@ from xattn_widget.cli import cli
 from xattn_widget.corpus.job import STATISTICS
 from xattn_widget.corpus.scoring import DEFAULT_SCORES
 from xattn_widget.corpus.sources.cells import MAX_RECORD_BYTES
+from xattn_widget.record.special import NamedPolicy
 
 pytestmark = pytest.mark.usefixtures("single_thread")
 
@@ -330,8 +331,9 @@ def test_the_options_of_score_have_the_defaults_and_choices_of_score_corpus():
         default = options[name].default
         # click marks an option without a default by an object of its own.
         assert (default if isinstance(default, int | str) else None) == parameters[name].default, name
-    for name in ("special", "on_error", "engine"):
+    for name in ("on_error", "engine"):
         assert tuple(options[name].type.choices) == get_args(hints[name]), name
+    assert tuple(options["special"].type.choices) == get_args(NamedPolicy)
     assert str(MAX_RECORD_BYTES) in options["max_record_bytes"].help
     assert all(name in options["statistics"].help for name in STATISTICS)
     assert "six" in options["scores"].help

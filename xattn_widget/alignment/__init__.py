@@ -6,7 +6,7 @@ from xattn_widget.alignment.head_sets import HeadSet, best_head_set
 from xattn_widget.alignment.links import Method, align_weights
 from xattn_widget.alignment.pharaoh import GoldAlignment, read_pharaoh, write_pharaoh
 from xattn_widget.alignment.ranking import HeadAlignment, best_alignment_heads
-from xattn_widget.alignment.symmetrizing import Symmetrization, symmetrize
+from xattn_widget.alignment.symmetrizing import symmetrize
 from xattn_widget.alignment.timed_formats import write_word_times
 from xattn_widget.alignment.timed_words import read_word_times
 from xattn_widget.alignment.timing_errors import WordTimeErrors, word_time_errors
@@ -18,7 +18,6 @@ __all__ = [
     "HeadAlignment",
     "HeadSet",
     "Method",
-    "Symmetrization",
     "WordTime",
     "WordTimeErrors",
     "align_weights",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import IO, Any, get_args
+from typing import IO, Any
 
 import click
 
@@ -14,12 +14,12 @@ from xattn_widget.cli.models import load_model, load_tokenizer
 from xattn_widget.cli.options import COUNTED, POSITIVE, ColumnName, Names, Orders, Setting
 from xattn_widget.cli.showing import check_score, page_path, pairs_to_show, pick_heads
 from xattn_widget.files.writing import refuse_to_overwrite, whole_file
-from xattn_widget.record.special import NamedPolicy
 
 _MODEL_HELP = (
     "Folder (or hub name) of the model and its tokenizer or processor; 'demo' is the German-English one in the package."
 )
 _TARGET_HELP = "Folder (or hub name) of the targets' tokenizer, if it is a different one."
+_POLICIES = ("keep", "drop", "renormalize", "drop_punctuation", "renormalize_punctuation")
 _GENERATION_HELP = "Setting of generate, such as num_beams=4; repeatable."
 
 
@@ -55,7 +55,7 @@ def cli() -> None:
 @click.option("--id-column", type=ColumnName(), help="Column to keep as the id; by default, rows are numbered from 0.")
 @click.option("--targets", type=click.Path(path_type=Path), help="File of given targets, one for each source.")
 @click.option("--generation", type=Setting(), multiple=True, help=_GENERATION_HELP)
-@click.option("--special", type=click.Choice(get_args(NamedPolicy)), default="keep", show_default=True,
+@click.option("--special", type=click.Choice(_POLICIES), default="keep", show_default=True,
               help="What to do with special tokens.")  # fmt: skip
 @click.option("--max-length", type=POSITIVE, help="Most tokens per side.  [default: as many as the model supports]")
 @click.option("--batch-tokens", type=POSITIVE, default=4096, show_default=True,
