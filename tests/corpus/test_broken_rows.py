@@ -180,7 +180,7 @@ def test_a_batch_that_does_not_fit_in_memory_is_halved(demo, alone, monkeypatch)
         ({"scores": ["entropy", "entropy"]}, ValueError, "two columns would be called 'entropy'"),
         ({"scores": []}, ValueError, "nothing to compute"),
         ({"statistics": ["likelihood"]}, ValueError, "there are logprob_sum"),
-        ({"special": "fade"}, ValueError, "special must be 'keep', 'drop' or 'renormalize'"),
+        ({"special": "fade"}, ValueError, "no policy special='fade'; use 'keep', 'drop' or 'renormalize'"),
         ({"scores": "sink_mass", "special": "renormalize"}, ValueError, "sink_mass measures special tokens"),
         ({"batch_tokens": 0}, ValueError, "batch_tokens must be a positive whole number"),
         ({"window": 0}, ValueError, "window must be"),
