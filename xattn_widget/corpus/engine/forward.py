@@ -95,8 +95,9 @@ class Forward:
             pairs: the pairs.
             source_inputs: for each, what :meth:`source_inputs` returned.
         """
-        self._masks = self._make_masks(pairs)
-        self._by_sentence = self._make_inputs(pairs, source_inputs, self._masks)
+        targets = self._target_axes(pairs)
+        self._masks = self._make_masks(pairs, targets)
+        self._by_sentence = self._make_inputs(source_inputs, targets, self._masks)
         self._grids, self._whole, self._problems = [], [], [None] * len(pairs)
         logits = None
         try:
@@ -114,30 +115,33 @@ class Forward:
             statistics = statistics.cpu()
         return Results(self._collect(masks, len(pairs)).cpu(), statistics, self._problems)
 
-    def _make_masks(self, pairs: list[Pair]) -> _Masks:
-        layout = self._job.layout
+    def _target_axes(self, pairs: list[Pair]) -> list[Axis]:
+        """The axes of the targets, as on records; empty where neither the policy nor a score looks at them."""
+        if self._job.special.leaves_out is None and all(kind.from_target is None for kind in self._needed.values()):
+            return []
+        return [self._paired.target.axis(pair.predicted, pair.target_text, pair.prompt) for pair in pairs]
+
+    def _make_masks(self, pairs: list[Pair], targets: list[Axis]) -> _Masks:
+        layout, policy = self._job.layout, self._job.special
         source, source_special = _padded([pair.source.special() for pair in pairs])
         counted = [row + [False] * (len(source[0]) - len(row)) for row in (pair.source.counted() for pair in pairs)]
         target, target_special = _padded([self._special(pair) for pair in pairs])
         lists = [layout.mask(source, True), layout.mask(counted, True), target]
         lists += [layout.mask(source_special, True), target_special]
-        if self._job.special.leaves_out is None:
+        if policy.leaves_out is None:
             lists += lists[-2:]
         else:
-            _, source_left_out = _padded([list(self._job.special.left_out(pair.source.axis())) for pair in pairs])
-            _, target_left_out = _padded([list(self._job.special.left_out(self._target_axis(pair))) for pair in pairs])
+            _, source_left_out = _padded([list(policy.left_out(pair.source.axis())) for pair in pairs])
+            _, target_left_out = _padded([list(policy.left_out(axis)) for axis in targets])
             lists += [layout.mask(source_left_out, True), target_left_out]
         return _Masks(*(torch.tensor(flags, device=self._model.device) for flags in lists))
-
-    def _target_axis(self, pair: Pair) -> Axis:
-        return self._paired.target.axis(pair.predicted, pair.target_text, pair.prompt)
 
     def _special(self, pair: Pair) -> list[bool]:
         """For each row of a target whether it is special, as on the axis of its record."""
         return [True] * pair.prompt + self._paired.target.special(pair.predicted[pair.prompt :])
 
     def _make_inputs(
-        self, pairs: list[Pair], source_inputs: Sequence[SourceInputs], masks: _Masks
+        self, source_inputs: Sequence[SourceInputs], targets: list[Axis], masks: _Masks
     ) -> dict[str, torch.Tensor]:
         """The inputs that scores need of sources and targets, ``[batch, source or target]``."""
         inputs = {}
@@ -146,8 +150,7 @@ class Forward:
             if kind.from_source is not None:
                 values, mask, before = [given[name] for given in source_inputs], masks.counted, self._job.layout.before
             elif kind.from_target is not None:
-                axes = [self._paired.target.axis(pair.predicted, pair.target_text, pair.prompt) for pair in pairs]
-                values, mask = [_known(kind, name, kind.from_target(axis)) for axis in axes], masks.target
+                values, mask = [_known(kind, name, kind.from_target(axis)) for axis in targets], masks.target
             else:
                 continue
             filling = -1 if kind.numbers else 0
