@@ -31,7 +31,7 @@ import torch
 from xattn_widget.alignment.links import numbered_positions
 from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.record.special import Special, cut, read_policy
-from xattn_widget.scores.mutual import linked_mutually
+from xattn_widget.scores.mutual import linked_mutually, nearness
 
 # The rule of the guess, from the figures above: the mean of at most this many heads, each of at least this value and
 # this share of the best one's.
@@ -186,8 +186,8 @@ def one_to_one(record: AttentionData, special: Special = "renormalize", words: b
     chosen, best = linked_mutually(weights.nan_to_num(0.0))
     linked_columns = column_numbers[best]
     chosen &= (row_numbers >= 0) & (linked_columns >= 0)
-    distance = (linked_columns + 0.5).double() / counts[0] - (row_numbers + 0.5).double() / counts[1]
-    return record.on_grid(((1 - distance.abs()).square() * chosen).sum(-1)), min(counts)
+    value = nearness((linked_columns + 0.5).double() / counts[0], (row_numbers + 0.5).double() / counts[1])
+    return record.on_grid((value * chosen).sum(-1)), min(counts)
 
 
 def _numbers(numbered: Mapping[int, int], count: int) -> torch.Tensor:

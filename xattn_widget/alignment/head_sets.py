@@ -14,7 +14,7 @@ from xattn_widget.alignment.links import Method, align_weights, numbered_positio
 from xattn_widget.alignment.pharaoh import GoldAlignment, Link
 from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.record.special import Policy, Special, read_policy, renormalized
-from xattn_widget.scores.mutual import linked_mutually
+from xattn_widget.scores.mutual import linked_mutually, nearness
 
 
 class ReadHead(NamedTuple):
@@ -215,8 +215,8 @@ def _rate_without_gold(matrices: Sequence[torch.Tensor], policy: Policy) -> _Rat
                     mean = renormalized(mean).nan_to_num(0.0)
                 chosen, best = linked_mutually(mean)
                 rows, columns = mean.shape[-2:]
-                distance = (best + 0.5).double() / columns - (torch.arange(rows) + 0.5).double() / rows
-                linked += ((1 - distance.abs()).square() * chosen).sum(-1)
+                value = nearness((best + 0.5).double() / columns, (torch.arange(rows) + 0.5).double() / rows)
+                linked += (value * chosen).sum(-1)
         return linked / words
 
     return rate

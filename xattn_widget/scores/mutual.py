@@ -1,4 +1,4 @@
-"""Mutual links: rows and columns that are each other's largest."""
+"""Mutual links: rows and columns that are each other's largest, and what a link counts."""
 
 from __future__ import annotations
 
@@ -21,3 +21,13 @@ def linked_mutually(weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     first = torch.full((*best.shape[:-1], weights.shape[-1]), height, device=weights.device)
     first.scatter_reduce_(-1, best, row.masked_fill(~chosen, height), "amin")
     return chosen & (first.gather(-1, best) == row), best
+
+
+def nearness(across: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
+    """What a link counts by how near it is to the diagonal: ``(1 - distance)^2``.
+
+    Args:
+        across: where the link is on the source, from 0 to 1.
+        down: where it is on the target.
+    """
+    return (1 - (across - down).abs()).square()
