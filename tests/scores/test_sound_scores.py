@@ -17,7 +17,7 @@ from xattn_widget.panel.score_entries import list_scores
 from xattn_widget.record.axis import Axis
 from xattn_widget.record.kept import KeptHeads
 from xattn_widget.record.sound import Sound
-from xattn_widget.scores.sound_inputs import loudness_of, seconds_of, spoken_words_of
+from xattn_widget.scores.sound_inputs import source_loudness, source_seconds, spoken_words
 
 RATE = 1000
 STEP = 0.1
@@ -209,7 +209,7 @@ def one_head(*columns, positions=6):
 def test_loudness_is_the_level_around_each_position():
     record = record_of_sound(one_head(0, 0, 0, 1, 0, 0), LOUD)
     expected = [20 * math.log10(value) if value else -math.inf for value in LOUD]
-    np.testing.assert_allclose(loudness_of(record).numpy(), expected, rtol=1e-5)
+    np.testing.assert_allclose(source_loudness(record.source, record.sound).numpy(), expected, rtol=1e-5)
 
 
 def test_a_short_position_is_as_loud_as_what_surrounds_it():
@@ -222,20 +222,22 @@ def test_a_short_position_is_as_loud_as_what_surrounds_it():
         places=tuple((place * 0.02, (place + 1) * 0.02) for place in range(50)),
     )
     record = CrossAttention(torch.ones(1, 1, 1, 50) / 50, source, {"output": Axis(("a",))}, sound=Sound(samples, RATE))
-    assert float(loudness_of(record).min()) == pytest.approx(20 * math.log10(0.5 * math.sqrt(0.8)), abs=0.05)
+    assert float(source_loudness(record.source, record.sound).min()) == pytest.approx(
+        20 * math.log10(0.5 * math.sqrt(0.8)), abs=0.05
+    )
 
 
 def test_seconds_count_overlaps_once_and_positions_without_a_place_not_at_all():
     places = ((0.0, 0.025), (0.02, 0.045), (0.04, 0.065), (0.2, 0.225), (math.nan, math.nan))
     source = Axis(tuple("abcde"), kinds=("audio",) * 5, places=places, special=(False,) * 4 + (True,))
     record = CrossAttention(torch.ones(1, 1, 1, 5) / 5, source, {"output": Axis(("x",))})
-    np.testing.assert_allclose(seconds_of(record).numpy(), [0.02, 0.02, 0.025, 0.025, 0], atol=1e-6)
+    np.testing.assert_allclose(source_seconds(record.source).numpy(), [0.02, 0.02, 0.025, 0.025, 0], atol=1e-6)
 
 
 def test_special_tokens_and_punctuation_are_no_spoken_words():
     record = record_of_sound(one_head(0, 0, 0, 1, 0, 0), LOUD)
-    assert spoken_words_of(record).tolist() == [-1, 0, 0, 1, -1, -1]
-    assert spoken_words_of(record.words()).tolist() == [-1, 0, 1, -1, -1]
+    assert spoken_words(record.target).tolist() == [-1, 0, 0, 1, -1, -1]
+    assert spoken_words(record.words().target).tolist() == [-1, 0, 1, -1, -1]
 
 
 def test_known_values_of_a_sharp_head():
@@ -341,7 +343,7 @@ def test_unsupported_words_are_listed_with_their_support():
 def test_the_support_of_a_word_is_the_mean_of_its_formula_over_the_heads(seed):
     record = record_of_sound(random_attention((2, 3, ROWS, 6), seed), LOUD)
     pairs = [(0, 1), (1, 2)]
-    loudness, words = loudness_of(record).double().numpy(), spoken_words_of(record).numpy()
+    loudness, words = source_loudness(record.source, record.sound).double().numpy(), spoken_words(record.target).numpy()
     expected = np.mean([supports(record.weights[pair].double().numpy(), loudness, words) for pair in pairs], axis=0)
     listed = record.unsupported_words(pairs, below=1)
     assert [word.word for word in listed] == ["ab", "c"]

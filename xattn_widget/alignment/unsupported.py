@@ -12,7 +12,7 @@ from xattn_widget.alignment.timing_heads import guessed_timing
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.heads import head_pairs
 from xattn_widget.scores.sound import is_silent, word_means, word_support
-from xattn_widget.scores.sound_inputs import loudness_of, spoken_words_of
+from xattn_widget.scores.sound_inputs import source_loudness, spoken_words
 
 
 class WordSupport(NamedTuple):
@@ -36,7 +36,7 @@ def unsupported_words(
     if not 0 <= below <= 1:
         raise ValueError(f"below must be a support from 0 to 1, got {below!r}")
     cropped = sound_alone(record)
-    loudness = loudness_of(cropped)
+    loudness = source_loudness(cropped.source, cropped.sound)
     if loudness is None:
         raise ValueError(
             "this record has no sound, which tells where silence is: make it with extract(model, processor, audio)"
@@ -48,7 +48,7 @@ def unsupported_words(
     pairs = head_pairs(heads)
     if not pairs:
         raise ValueError("heads must be one or more (layer, head) pairs, got none: leave heads out to use the best")
-    numbers = spoken_words_of(cropped)
+    numbers = spoken_words(cropped.target)
     columns = torch.ones(len(loudness), dtype=torch.bool)
     attention = cropped.head_weights(pairs)[None]
     words = word_means(attention, columns, torch.ones(len(numbers), dtype=torch.bool), numbers)

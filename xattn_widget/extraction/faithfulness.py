@@ -96,7 +96,7 @@ def measure_faithfulness(
             contributed = replace(record.contributed, maps={"gradient": gradient[None, None]})
             record = replace(record, contributed=contributed)
         read_as_written = record.read_as("output")
-        saliency = INPUTS["saliency"].from_record(read_as_written)
+        saliency = INPUTS["saliency"].of(read_as_written)
         correlation = faithfulness.compute(matrix, saliency=saliency)
         drops = _drops(model, pair, read_as_written, matrix[None], count, _BATCH)
     return Faithfulness(float(correlation), math.nan if drops is None else float(drops[0]))

@@ -84,7 +84,7 @@ class Score:
 
     def missing(self, record: AttentionData) -> str | None:
         """The first input that this score needs and the record does not hold, or None."""
-        return next((name for name in self.needs if INPUTS[name].from_record(record) is None), None)
+        return next((name for name in self.needs if INPUTS[name].of(record) is None), None)
 
     def __call__(
         self,
@@ -158,7 +158,7 @@ class Score:
         if policy.leaves_out is not None:
             special_tokens["source_left_out"] = torch.tensor(policy.left_out(record.source))
             special_tokens["target_left_out"] = torch.tensor(policy.left_out(record.target))
-        inputs: dict[str, Any] = {name: INPUTS[name].from_record(record) for name in self.needs}
+        inputs: dict[str, Any] = {name: INPUTS[name].of(record) for name in self.needs}
         if record.kept is None:
             values = self.compute(record.weights, special=special, **special_tokens | inputs, **parameters)
         else:

@@ -7,7 +7,7 @@ they are called, by :func:`check_score`, and by corpus jobs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, Literal, get_args
 
@@ -19,14 +19,7 @@ from xattn_widget.record.sound import Sound
 from xattn_widget.record.special import Action
 from xattn_widget.record.token_kinds import ends, kinds, languages, punctuation
 from xattn_widget.scores.largest import largest_columns
-from xattn_widget.scores.sound_inputs import (
-    loudness_of,
-    seconds_of,
-    source_loudness,
-    source_seconds,
-    spoken_words,
-    spoken_words_of,
-)
+from xattn_widget.scores.sound_inputs import source_loudness, source_seconds, spoken_words
 
 InputAxis = Literal["layers", "heads", "target", "source"]
 Indices = Mapping[InputAxis, slice | torch.Tensor]
@@ -44,7 +37,7 @@ class ScoreInput:
             it has ``"layers"`` too.
         missing: how to get it, for the error of a score that did not get it.
         from_record: takes it from a record, with the layers and heads of the record's weights; returns None where the
-            record does not hold it.
+            record does not hold it. Left out where ``from_source``, ``from_target`` or ``from_attention`` says it all.
         boolean: whether it holds flags.
         numbers: whether it holds whole numbers of groups, such as words; -1 for none.
         of_sound: whether only records of sound hold it.
@@ -63,7 +56,7 @@ class ScoreInput:
 
     axes: tuple[InputAxis, ...]
     missing: str
-    from_record: Callable[[AttentionData], Any]
+    from_record: Callable[[AttentionData], Any] | None = None
     boolean: bool = False
     numbers: bool = False
     of_sound: bool = False
@@ -92,6 +85,19 @@ class ScoreInput:
     def on_request(self) -> bool:
         """Whether only some records hold it: those of sound, or those for which the user asked for it."""
         return self.of_sound or self.asked_for
+
+    def of(self, record: AttentionData) -> Any:
+        """The input of a record, or None where the record does not hold it."""
+        if self.from_record is not None:
+            return self.from_record(record)
+        if self.from_source is not None:
+            return self.from_source(record.source, record.sound)
+        if self.from_target is not None:
+            return self.from_target(record.target)
+        if self.from_attention is not None:
+            rows, columns = (torch.ones(size, dtype=torch.bool) for size in record.weights.shape[2:])
+            return self.from_attention(record.weights.float(), columns, rows)
+        return None
 
     def fit(self, value: Any, attention: torch.Tensor, name: str) -> Any:
         """The value on the attention's device, with the attention's batch axes.
@@ -188,23 +194,16 @@ def _not_special(axis: Axis) -> torch.Tensor:
     return ~torch.tensor(axis.special, dtype=torch.bool)
 
 
-def _largest_columns_of(record: AttentionData) -> torch.Tensor:
-    rows, columns = (torch.ones(size, dtype=torch.bool) for size in record.weights.shape[2:])
-    return largest_columns(record.weights.float(), columns, rows)
-
-
 _SOUND = "use the record of a sound, from extract(model, processor, audio)"
 
 
-def _sinks(name: str, kind: str, reason: str, find: Callable[[Axis], torch.Tensor]) -> ScoreInput:
+def _sinks(name: str, kind: str, reason: str, find: Callable[[Axis], torch.Tensor] | None = None) -> ScoreInput:
     """Flags of the source tokens of one kind."""
     return ScoreInput(
         axes=("source",),
         missing=f"pass {name}, a bool for each source column (True = {kind})",
-        from_record=lambda record: find(record.source),
         boolean=True,
-        # Corpus jobs pass the special tokens of all sources in any case.
-        from_source=None if name == "source_special" else lambda axis, sound: find(axis),
+        from_source=None if find is None else lambda axis, sound: find(axis),
         policies=("keep", "drop"),
         policies_reason=reason,
         measures_special=True,
@@ -212,8 +211,9 @@ def _sinks(name: str, kind: str, reason: str, find: Callable[[Axis], torch.Tenso
 
 
 INPUTS = {
-    "source_special": _sinks(
-        "source_special", "special", "measures special tokens", lambda axis: torch.tensor(axis.special)
+    "source_special": replace(
+        _sinks("source_special", "special", "measures special tokens"),
+        from_record=lambda record: record.source_special,  # corpus jobs pass those of all sources in any case
     ),
     "source_ends": _sinks("source_ends", "the end of the sentence", "measures special tokens", ends),
     "source_languages": _sinks("source_languages", "a language code", "measures special tokens", languages),
@@ -221,25 +221,23 @@ INPUTS = {
     "source_kinds": ScoreInput(
         axes=("source",),
         missing="pass source_kinds, the number of each source column's kind as in xattn_widget.record.token_kinds",
-        from_record=lambda record: kinds(record.source),
         numbers=True,
         from_source=lambda axis, sound: kinds(axis),
-        policies=("keep",),
-        policies_reason="looks at whole rows",
     ),
     "written_words": ScoreInput(
         axes=("target",),
         missing="pass written_words, a bool for each target row (True = it writes a token that is not special)",
         from_record=lambda record: _not_special(record.targets.get("output", record.target)),
         boolean=True,
-        from_target=lambda axis: _not_special(axis),
+        from_target=_not_special,
     ),
     "largest_columns": ScoreInput(
         axes=("layers", "heads", "target"),
         missing="it is computed from the attention",
-        from_record=lambda record: _largest_columns_of(record),
         numbers=True,
         from_attention=largest_columns,
+        policies=("keep",),
+        policies_reason="looks at whole rows",
     ),
     "value_norms": ScoreInput(
         axes=("layers", "heads", "target", "source"),
@@ -278,14 +276,12 @@ INPUTS = {
     "source_loudness": ScoreInput(
         axes=("source",),
         missing=f"{_SOUND}, or pass source_loudness, the decibels of each source column",
-        from_record=loudness_of,
         of_sound=True,
         from_source=source_loudness,
     ),
     "source_seconds": ScoreInput(
         axes=("source",),
         missing=f"{_SOUND}, or pass source_seconds, the duration of each source column",
-        from_record=seconds_of,
         of_sound=True,
         from_source=lambda axis, sound: source_seconds(axis),
     ),
@@ -301,7 +297,6 @@ INPUTS = {
     "spoken_words": ScoreInput(
         axes=("target",),
         missing="pass spoken_words, the number of each target row's word (-1 = in none)",
-        from_record=spoken_words_of,
         numbers=True,
         from_target=spoken_words,
     ),

@@ -20,7 +20,7 @@ from xattn_widget.scores.decorator import score
 from xattn_widget.scores.definition import Score
 from xattn_widget.scores.largest import UNDEFINED, UNIFORM
 from xattn_widget.scores.masking import keep, positions
-from xattn_widget.scores.mutual import linked_mutually
+from xattn_widget.scores.mutual import linked_mutually, nearness
 
 
 def _mean(values: torch.Tensor, attention: torch.Tensor, rows: torch.Tensor, largest: torch.Tensor) -> torch.Tensor:
@@ -70,7 +70,7 @@ def _aligner_share(
     chosen = chosen & _at(words, best) & (largest >= 0)
     across = (_at(positions(words.long()), best) + 0.5) / _wide(words).sum(-1, keepdim=True)
     down = (positions(_wide(row_words).long()) + 0.5) / _wide(row_words).sum(-1, keepdim=True)
-    return _mean(torch.where(chosen, (1 - (across - down).abs()).square(), 0.0), attention, rows, largest)
+    return _mean(torch.where(chosen, nearness(across, down), 0.0), attention, rows, largest)
 
 
 def _wide(mask: torch.Tensor) -> torch.Tensor:
@@ -138,7 +138,6 @@ def previous_share(
     source_mask: torch.Tensor,
     target_mask: torch.Tensor,
     *,
-    source_kinds: torch.Tensor,
     largest_columns: torch.Tensor,
 ) -> torch.Tensor:
     """Share of rows ``t`` whose largest weight is on column ``floor((t + .5) S / T) - 1``."""
@@ -151,7 +150,6 @@ def same_share(
     source_mask: torch.Tensor,
     target_mask: torch.Tensor,
     *,
-    source_kinds: torch.Tensor,
     largest_columns: torch.Tensor,
 ) -> torch.Tensor:
     """Share of rows ``t`` whose largest weight is on column ``floor((t + .5) S / T)``."""
@@ -164,7 +162,6 @@ def next_share(
     source_mask: torch.Tensor,
     target_mask: torch.Tensor,
     *,
-    source_kinds: torch.Tensor,
     largest_columns: torch.Tensor,
 ) -> torch.Tensor:
     """Share of rows ``t`` whose largest weight is on column ``floor((t + .5) S / T) + 1``."""
@@ -211,7 +208,6 @@ def uniform_share(
     source_mask: torch.Tensor,
     target_mask: torch.Tensor,
     *,
-    source_kinds: torch.Tensor,
     largest_columns: torch.Tensor,
 ) -> torch.Tensor:
     """Share of rows whose entropy is at least .9 of the largest, ``log S``; 0 for one source token."""

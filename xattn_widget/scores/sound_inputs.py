@@ -8,26 +8,10 @@ import numpy as np
 import torch
 
 from xattn_widget.record.axis import NO_WORD, Axis
-from xattn_widget.record.data import AttentionData
 from xattn_widget.record.sound import Sound
 
 # Loudness is measured over at least this many seconds, so that the closure of a "p" within a word is not silent.
 LOUDNESS_WINDOW = 0.1
-
-
-def loudness_of(record: AttentionData) -> torch.Tensor | None:
-    """How loud each source position of a record is; see :func:`source_loudness`."""
-    return source_loudness(record.source, record.sound)
-
-
-def seconds_of(record: AttentionData) -> torch.Tensor | None:
-    """How much of the sound each source position of a record stands for; see :func:`source_seconds`."""
-    return source_seconds(record.source)
-
-
-def spoken_words_of(record: AttentionData) -> torch.Tensor:
-    """The number of each target row's word in a record; see :func:`spoken_words`."""
-    return spoken_words(record.target)
 
 
 def source_loudness(axis: Axis, sound: Sound | None) -> torch.Tensor | None:
