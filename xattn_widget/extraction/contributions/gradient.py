@@ -39,8 +39,9 @@ def input_gradients(model: Any, pairs: list[Pair]) -> list[torch.Tensor]:
     Source: Denil et al. 2014; Shrikumar et al. 2016.
     """
     gates = _Gates(model, max(len(pair.source) for pair in pairs), len(pairs))
-    with torch.enable_grad(), Block(partial(gates.begin, pairs)):
-        logits = model(**forward_inputs(model, pairs), use_cache=False).logits
+    inputs = forward_inputs(model, pairs)
+    with torch.enable_grad(), Block(partial(gates.begin, inputs.get("input_ids"))):
+        logits = model(**inputs, use_cache=False).logits
         if gates.gate is None:
             raise NotImplementedError(
                 f"nothing in {type(model).__name__} makes one vector for each of the {gates.width} source positions: "
@@ -81,11 +82,10 @@ class _Gates:
         self.gate: torch.Tensor | None = None
         self._model, self._batch = model, batch
 
-    def begin(self, pairs: list[Pair], cleanup: Cleanup) -> None:
-        """Follow what embeds the source until the cleanup."""
+    def begin(self, ids: torch.Tensor | None, cleanup: Cleanup) -> None:
+        """Follow what embeds the source, whose token ids are None for sound, until the cleanup."""
         scope = CallingThread(cleanup)
         encoder = self._model.get_encoder()
-        ids = forward_inputs(self._model, pairs).get("input_ids")
         if ids is not None:
             embeddings = {self._model.get_input_embeddings(), encoder.get_input_embeddings()}
             for module in embeddings:

@@ -16,7 +16,7 @@ from xattn_widget.extraction.contributions.value_zeroing import value_zeroing
 from xattn_widget.inputs.pairs import Pair, forward_inputs
 from xattn_widget.messages.characters import brief
 from xattn_widget.messages.hints import did_you_mean
-from xattn_widget.record.contributed import CONTRIBUTION_KINDS, Contributed
+from xattn_widget.record.contributed import BY_HEAD, CONTRIBUTION_KINDS, Contributed
 
 
 def check_kinds(contributions: Any, *, and_gradient: bool = False) -> list[str]:
@@ -77,14 +77,19 @@ def _measure(
     counted = pair.source.counted() if len(pair.source) == columns else None
     maps: dict[str, torch.Tensor] = {}
     prefix: torch.Tensor | None = None
-    if "value_zeroing" in kinds:
-        maps["value_zeroing"] = torch.stack(value_zeroing(model, run, lambda layer, heads: [None], counted))
-    if "value_zeroing_heads" in kinds:
-        kept = set(record.kept_heads)
-        layers = value_zeroing(
-            model, run, lambda layer, heads: [head for head in range(heads) if (layer, head) in kept], counted
-        )
-        maps["value_zeroing_heads"] = torch.cat(layers).reshape(*record.weights.shape[:2], rows, columns)
+    together = [None] if "value_zeroing" in kinds else []
+    kept = set(record.kept_heads) if BY_HEAD in kinds else set()
+    if together or kept:  # both in one run
+
+        def zeroed(layer: int, heads: int) -> list[int | None]:
+            return [*together, *(head for head in range(heads) if (layer, head) in kept)]
+
+        layers = value_zeroing(model, run, zeroed, counted)
+        if together:
+            maps["value_zeroing"] = torch.stack([layer[:1] for layer in layers])
+        if kept:
+            single = torch.cat([layer[len(together) :] for layer in layers])
+            maps[BY_HEAD] = single.reshape(*record.weights.shape[:2], rows, columns)
     if "alti" in kinds:
         maps["alti"], prefix = alti(model, run)
     if gradient is not None:
