@@ -19,7 +19,7 @@ from pathlib import Path
 
 from transformers import MarianMTModel, MarianTokenizer
 
-from xattn_widget import alignment_scores, best_head_set, extract, load_demo, symmetrize
+from xattn_widget import alignment_scores, best_head_set, extract, load_demo, read_pharaoh, symmetrize
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples/alignment"))
 from measure import load_gold, load_records, plain_text
@@ -55,11 +55,6 @@ def backward_records(folder: Path, pairs: list) -> list:
     ]
 
 
-def read_links(path: Path, count: int) -> list:
-    lines = path.read_text().split("\n")[:count]
-    return [[tuple(map(int, link.split("-"))) for link in line.split()] for line in lines]
-
-
 def show_aligners(arguments: argparse.Namespace, pairs: list, gold: list) -> None:
     """Train the dedicated aligners on the 50 pairs and the others, and show what they say about the 50."""
     others = [line.split("\t")[:2] for line in arguments.path.read_text(encoding="utf-8").splitlines()]
@@ -78,13 +73,13 @@ def show_aligners(arguments: argparse.Namespace, pairs: list, gold: list) -> Non
         if arguments.eflomal:
             files = ["-s", folder / "source", "-t", folder / "target", "-f", forward, "-r", backward]
             subprocess.run([arguments.eflomal, "--overwrite", *files], check=True, stderr=subprocess.DEVNULL)
-            show_both("eflomal", *(read_links(path, len(pairs)) for path in (forward, backward)), gold)
+            show_both("eflomal", *(read_pharaoh(path)[: len(pairs)] for path in (forward, backward)), gold)
         if arguments.fast_align:
             command = [arguments.fast_align, "-i", folder / "both", "-d", "-o", "-v"]
             for path, options in ((forward, []), (backward, ["-r"])):
                 with path.open("w") as file:
                     subprocess.run([*command, *options], check=True, stdout=file, stderr=subprocess.DEVNULL)
-            show_both("fast_align", *(read_links(path, len(pairs)) for path in (forward, backward)), gold)
+            show_both("fast_align", *(read_pharaoh(path)[: len(pairs)] for path in (forward, backward)), gold)
 
 
 def main() -> None:
