@@ -1,13 +1,13 @@
 // Loads what the view of sound shows while it is open: the sound, its features, the times of the words, and the weights
 // of the picked heads.
-import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import { placeAt } from "../core/axis";
 import { decodeHead } from "../core/codec";
 import type { Context } from "../core/context";
 import type { Head, SoundInfo, SoundWeights, WordTimesReply } from "../core/contract";
 import type { SoundFile } from "../core/data";
 import { equal } from "../core/equal";
-import { errorText } from "../core/errands";
+import { type Errand, errorText } from "../core/errands";
 import type { Scene } from "../core/scene";
 import { type Amplitudes, decodeGray, decodeSamples, type Gray, peakAmplitudes } from "./pictures";
 import { NO_TIMING, type Timing, timingOf } from "./rows";
@@ -166,40 +166,38 @@ export function createSoundSource(context: Context, isOpen: () => boolean): Soun
     },
   );
 
-  const errand = errands.add({ quiet: true });
-  async function weigh(scene: Scene, kind: SoundWeights): Promise<void> {
+  /** Fills a signal; a later call for the same errand overtakes an earlier one. */
+  async function fill<T>(
+    errand: Errand,
+    target: Signal<T | null>,
+    load: () => Promise<T>,
+    what: string,
+  ): Promise<void> {
     const run = errand.start();
     try {
-      const next = await weightsOf(context, scene, kind);
+      const next = await load();
       if (run.aborted) return;
-      weights.value = next;
+      target.value = next;
       errand.settle(null);
     } catch (error) {
-      if (!run.aborted) errand.settle(`The weights could not be shown: ${errorText(error)}`);
+      if (!run.aborted) errand.settle(`${what} could not be shown: ${errorText(error)}`);
     }
   }
+  const errand = errands.add({ quiet: true });
   frames.follow(() => {
     const scene = loader.scene.value;
-    if (isOpen() && scene) void weigh(scene, store.get("sound_weights"));
+    const kind = store.get("sound_weights");
+    if (isOpen() && scene) void fill(errand, weights, () => weightsOf(context, scene, kind), "The weights");
   });
   const stripErrand = errands.add({ quiet: true });
-  async function weighEach(scene: Scene, heads: readonly Head[], kind: SoundWeights): Promise<void> {
-    const run = stripErrand.start();
-    try {
-      const next = await stripsOf(context, scene, heads, kind);
-      if (run.aborted) return;
-      strips.value = next;
-      stripErrand.settle(null);
-    } catch (error) {
-      if (!run.aborted) stripErrand.settle(`The heads could not be shown: ${errorText(error)}`);
-    }
-  }
   frames.follow(() => {
     const scene = loader.picked.value;
     const count = scene ? stripCount(scene.spec.heads, store.get("combined")) : 0;
     if (!isOpen() || !scene) return;
-    if (count > 0) void weighEach(scene, scene.spec.heads.slice(0, count), store.get("sound_weights"));
-    else {
+    if (count > 0) {
+      const [heads, kind] = [scene.spec.heads.slice(0, count), store.get("sound_weights")];
+      void fill(stripErrand, strips, () => stripsOf(context, scene, heads, kind), "The heads");
+    } else {
       stripErrand.start();
       strips.value = null;
     }
