@@ -22,7 +22,7 @@ def faithfulness(
     In ``[-1, 1]``. The saliency is ``abs(sum_d g[s, d] x[s, d])``: input x gradient of the log-probability of the
     predicted token, which ``extract(..., faithfulness=True)`` keeps. Special tokens are left out on both sides. Equal
     values share the mean of their ranks. A row in which all columns are equal has no correlation and does not count;
-    undefined where no row counts. Saliency is a reference and no truth: gradients say what a small change of an
+    undefined where no row counts. Saliency is a reference, not ground truth: gradients say what a small change of an
     embedding would do.
 
     Source: Jain & Wallace 2019, who use Kendall's rank correlation.

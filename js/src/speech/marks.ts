@@ -45,7 +45,7 @@ export function paintHeadMarks(
   paintCursor(surface, content, layout, marks.time, layout.ruler.y + layout.ruler.height - 6, height);
 }
 
-/** Where a row looks: a curve over the sound, its word, and the strips of its heads; -1 is no row. */
+/** Where a row looks: a curve over the sound, its word, and the strips of its heads; -1 for none. */
 export function paintRow(
   surface: Surface,
   content: SoundContent,
