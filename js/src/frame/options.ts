@@ -104,8 +104,8 @@ export function createOptions({ store, loader, frames, signal }: Context, opened
   );
   const special = choice(
     "Special tokens",
-    "Show tokens such as </s>, fade them or drop them. Where they are dropped, each row is renormalized over the other tokens.",
-    plain("show", "fade", "drop"),
+    "Show tokens such as </s>, fade them or drop them, alone or together with punctuation. Where tokens are dropped, each row is renormalized over the others.",
+    [...plain("show", "fade", "drop"), ["drop_punctuation", "drop, and punctuation too"]],
     (value) => change({ special: value as Traits["special"] }),
   );
   const reading = choice(
