@@ -233,7 +233,7 @@ describe("following the traits", () => {
       option.textContent?.includes("punctuation"),
     );
     expect((option as HTMLOptionElement).selected).toBe(true);
-    expect(option?.textContent).toBe("drop, and punctuation too");
+    expect(option?.textContent).toBe("drop with punctuation");
     panel.close();
     await panel.mount(page(true, true, false));
     expect(first(".xattn-empty").textContent).toBe(
