@@ -6,6 +6,7 @@ whose inputs are random pixels.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,8 +15,8 @@ import PIL.Image
 import pytest
 import torch
 import transformers as tf
-from families import byte_level_tokenizer, eager, wordpiece_tokenizer
-from family_parts import BART, BERT, draw, projected, run
+from families import byte_level_tokenizer, eager, unigram_tokenizer, wordpiece_tokenizer
+from family_parts import BART, BERT, T5, draw, projected, run
 
 IDS = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2}
 # Sides of pictures that no patch divides; the last ones are narrow.
@@ -30,12 +31,12 @@ class Vision(NamedTuple):
 
 
 def image_model(name: str, **settings: Any) -> Vision:
-    """Return the model of this name in ``IMAGES`` or ``READERS``, with further settings of its encoder.
+    """Return the model of this name in ``IMAGES``, ``PROMPTED`` or ``READERS``, with further settings of its encoder.
 
     The test is skipped if the installed transformers is too old to have it.
     """
     try:
-        return (IMAGES | READERS)[name](**settings)
+        return (IMAGES | PROMPTED | READERS)[name](**settings)
     except AttributeError as error:
         if "module transformers has no attribute" in str(error):
             pytest.skip(f"transformers {tf.__version__} does not have this family")
@@ -163,6 +164,15 @@ def florence2(**settings: Any) -> Vision:
     return Vision(draw(tf.Florence2ForConditionalGeneration(config), scale=4), processor)
 
 
+def udop(**settings: Any) -> Vision:
+    """Return UDOP with 4 x 4 patches."""
+    vocabulary = json.loads(unigram_tokenizer().backend_tokenizer.to_str())["model"]["vocab"]
+    tokenizer = tf.UdopTokenizer(vocab=[(piece, score) for piece, score in vocabulary])
+    images = image_processor("LayoutLMv3ImageProcessor", apply_ocr=False, **_SQUARE)
+    config = tf.UdopConfig(**T5 | {"vocab_size": len(tokenizer)}, image_size=32, patch_size=8)
+    return Vision(draw(tf.UdopForConditionalGeneration(config), scale=2), tf.UdopProcessor(images, tokenizer))
+
+
 def blip_for_questions(**settings: Any) -> Vision:
     """Return BLIP for questions, in which the question attends to the image."""
     made = blip(**settings)
@@ -272,6 +282,8 @@ IMAGES: dict[str, Callable[..., Vision]] = {
 }
 
 
+# These read no image without a prompt.
+PROMPTED: dict[str, Callable[..., Vision]] = {"udop": udop}
 # In these families, latent queries or a question attend to the image.
 READERS: dict[str, Callable[..., Vision]] = {
     "blip for questions": blip_for_questions,

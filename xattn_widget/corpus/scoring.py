@@ -194,6 +194,11 @@ def score_corpus(
     keep_fewer_kernels()
     check_positive(max_record_bytes, "max_record_bytes")
     paired = pair_model(model, tokenizer, target_tokenizer, mel_padding)
+    if paired.source.sees:
+        raise ValueError(
+            f"score_corpus does not read images yet ({type(model).__name__} does): make records in a loop with "
+            "extract(model, processor, images), and score each with record.score(name)"
+        )
     hears = paired.source.hears
     if window is None:
         window = _RECORDINGS if hears else _SENTENCES

@@ -78,7 +78,9 @@ def _read(
                 source=source.axis(),
                 targets={"output": axis, "input": axis},
                 model=type(model).__name__,
-                value_norms=norms and _selected([layer[row, :, : len(axis)] for layer in norms], kept, selection.dtype),
+                value_norms=None
+                if norms is None
+                else _selected([layer[row, :, : len(axis)] for layer in norms], kept, selection.dtype),
                 image=source.image,
                 kept=kept,
             )

@@ -227,7 +227,10 @@ def forward_names(model: Any) -> set[str]:
     """The arguments that the forward of a model takes by name and that are not made from the texts."""
     inner = unwrapped(model)
     names = set(inspect.signature(inner.forward).parameters)
-    if getattr(inner.config, "model_type", "") == "encoder-decoder":  # passes other arguments on to its two parts
+    if getattr(inner.config, "model_type", "") in (
+        "encoder-decoder",
+        "vision-encoder-decoder",
+    ):  # passes other arguments on to its two parts
         names |= set(inspect.signature(inner.encoder.forward).parameters)
         names |= {f"decoder_{name}" for name in inspect.signature(inner.decoder.forward).parameters}
         names -= {"decoder_encoder_hidden_states", "decoder_encoder_attention_mask", "encoder_hidden_states"}

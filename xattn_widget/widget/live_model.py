@@ -18,6 +18,7 @@ from xattn_widget.capturing.ablation import ablate_here
 from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.extraction.calibration import model_evidence
 from xattn_widget.extraction.extraction import read_pairs
+from xattn_widget.extraction.readers import reader_family
 from xattn_widget.inputs.arguments import PREFIX, START, Argument, Arguments, continued, prefix_length
 from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.extras import make_extras
@@ -80,6 +81,11 @@ class LiveModel:
         extras = make_extras(model, generation, None)
         # Only the best hypothesis, whatever the search.
         self._extras = replace(extras, settings=extras.settings | {"num_return_sequences": 1})
+
+    @property
+    def is_live(self) -> bool:
+        """Whether targets depend on the attention in records, which experiments change."""
+        return reader_family(self._paired) is None
 
     def evidence(self, records: CrossAttention | Sequence[CrossAttention]) -> Evidence | None:
         """What is known about which heads of the model align, with these records of it counted from now on."""

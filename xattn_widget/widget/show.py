@@ -101,7 +101,7 @@ def show_cross_attention(
         scores=scores,
         reference=reference,
         reference_words=reference_words,
-        live=live,
+        live=live if live.is_live else None,
         evidence=live.evidence(_first_records(records)),
         **view,
     )

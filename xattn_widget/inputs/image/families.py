@@ -10,6 +10,7 @@ from xattn_widget.inputs.image.image_family import GridFamily, ImageFamily
 from xattn_widget.inputs.image.pix2struct import Pix2StructFamily
 from xattn_widget.inputs.image.prompted_families import Florence2Family
 from xattn_widget.inputs.image.readers import Kosmos2Family, PromptedReaderFamily, ReaderFamily, latent_labels
+from xattn_widget.inputs.image.udop import UdopFamily
 
 
 def image_family(model: Any, processor: Any) -> ImageFamily:
@@ -129,7 +130,15 @@ def _florence2(model: Any, image_processor: Any, processor: Any) -> ImageFamily:
     config = model.config
     step = math.prod(config.vision_config.patch_stride)
     grid = GridFamily(config.model_type, image_processor, (step, step), ("[mean]",))
+    _tokenizer(processor, "tokenizer")
     return Florence2Family(config.model_type, image_processor, processor, grid, config.image_token_id)
+
+
+def _udop(model: Any, image_processor: Any, processor: Any) -> ImageFamily:
+    config = model.config
+    grid = GridFamily(config.model_type, image_processor, _pair(config.patch_size))
+    _tokenizer(processor, "tokenizer")
+    return UdopFamily(config.model_type, image_processor, processor, grid)
 
 
 def _pair(value: Any) -> tuple[int, int]:
@@ -175,5 +184,6 @@ _FAMILIES: dict[str, Callable[[Any, Any, Any], ImageFamily]] = {
     "kosmos-2": _kosmos2,
     "pix2struct": _pix2struct,
     "pp_formulanet": _pp_formulanet,
+    "udop": _udop,
     "vision-encoder-decoder": _vision_encoder_decoder,
 }

@@ -106,7 +106,10 @@ class ImageSide(SourceSide):
             raise ValueError(
                 "this record does not hold the picture that it was made from: it was made from a processor's output"
             )
-        return ImageSource(self.family, self.family.read(record.image.exact()), record.image)
+        prompt = record.source.text if self.family.encodes_prompts else None
+        if self.family.encodes_prompts and prompt is None:
+            raise ValueError("this record does not hold the question that the encoder read with its picture")
+        return ImageSource(self.family, self.family.read(record.image.exact(), prompt), record.image, prompt)
 
     def trial(self) -> ImageSource:
         """A small grey picture."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xattn_widget.inputs.image.tracing import Box, Trace
 from xattn_widget.record.axis import NO_ID, NO_WORD, Axis, AxisKind
@@ -65,20 +65,29 @@ def special_cells(labels: Iterable[str]) -> list[Cell]:
     return [Cell(None, label) for label in labels]
 
 
-def joined(image: Axis, text: Axis) -> Axis:
-    """The axis of an image's positions, and after them those of a text."""
-    empty = (0, 0)
+def joined(*parts: Axis) -> Axis:
+    """The axis of an image's positions and those of a text, one after the other."""
+    text = next(part for part in parts if part.ids is not None)
+    ends = [(0, 0), (len(text.text or ""),) * 2]
+    groups: list[int] = []
+    words: list[str] = []
+    ids: list[int] = []
+    spans: list[tuple[int, int]] = []
+    places: list[Any] = []
+    for part in parts:
+        groups += [NO_WORD if group == NO_WORD else group + len(words) for group in part.groups]
+        words += part.words
+        ids += part.ids or [NO_ID] * len(part)
+        spans += part.spans or [ends[bool(spans)]] * len(part)
+        places += part.places or [_NOWHERE] * len(part)
     return Axis(
-        labels=image.labels + text.labels,
-        special=image.special + text.special,
-        groups=(
-            *image.groups,
-            *(NO_WORD if group == NO_WORD else group + len(image.words) for group in text.groups),
-        ),
-        words=image.words + text.words,
-        ids=None if text.ids is None else (NO_ID,) * len(image) + text.ids,
+        labels=sum((part.labels for part in parts), ()),
+        special=sum((part.special for part in parts), ()),
+        groups=tuple(groups),
+        words=tuple(words),
+        ids=tuple(ids),
         text=text.text,
-        spans=None if text.spans is None else (empty,) * len(image) + text.spans,
-        kinds=image.kinds + text.kinds,
-        places=None if image.places is None else (*image.places, *(_NOWHERE,) * len(text)),
+        spans=tuple(spans),
+        kinds=sum((part.kinds for part in parts), ()),
+        places=tuple(places),
     )
