@@ -29,7 +29,7 @@ exclude_patterns = ["bench"]
 
 # References that lead nowhere are warnings, and `make docs` turns warnings into errors.
 nitpicky = True
-_LIBRARIES = "torch|nn|numpy|np|pa|pyarrow|pd|transformers|matplotlib|traitlets|anywidget|t"
+_LIBRARIES = "torch|nn|PIL|numpy|np|pa|pyarrow|pd|transformers|matplotlib|traitlets|anywidget|t"
 _STANDARD = "collections|contextlib|pathlib|os|typing"
 _IMPORTED = "Any|Axes|Callable|Sequence|Mapping|Iterable|Path|PathLike|Self|optional"
 # Bases and unions of types that have no entry of their own.

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import transformers
+from image_models import image_model, picture
 from speech_processors import speech_pair, write_sound
 
 import xattn_widget
@@ -39,6 +40,9 @@ def test_the_code_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         _replace_pretrained(monkeypatch, "AutoModelForSpeechSeq2Seq", "AutoProcessor", speech_pair("whisper"))
         write_sound(tmp_path / "jfk.flac", seconds=1.9)
         write_sound(tmp_path / "interview.mp3", seconds=3.0)
+    if "VisionEncoderDecoderModel.from_pretrained(" in text:
+        _replace_pretrained(monkeypatch, "VisionEncoderDecoderModel", "AutoProcessor", image_model("vit"))
+        picture(200, 48).save(tmp_path / "line.png")
     names: dict[str, object] = {"__name__": "__main__"}
     for found in BLOCK.finditer(text):
         # The block starts at its line in the document, which a traceback then names.

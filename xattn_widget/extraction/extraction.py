@@ -131,7 +131,7 @@ def extract(
     contributions: Sequence[ContributionKind] = (),
     faithfulness: bool | int = False,
 ) -> Any:
-    """Cross-attention of every layer and head for sentences or sounds, with generated or given targets.
+    """Cross-attention of every layer and head for sentences, sounds or images, with generated or given targets.
 
     The weights come from one teacher-forced forward over the final target and equal those of the decoding steps (with
     beams: along the returned hypothesis). The model runs in evaluation mode without gradient and is left as it was.
@@ -147,11 +147,13 @@ def extract(
         model: an encoder-decoder model of transformers, as loaded, with any attention implementation.
         tokenizer: the model's tokenizer, with its source and target languages set if it has such settings. A tokenizer
             with two vocabularies (FSMT's, Marian's with ``separate_vocabs``) reads each side with the right one. For a
-            speech model, its processor.
+            model of speech or of images, its processor.
         source: a sentence, or a list of them. For a speech model, a recording or a list of them: the path or the bytes
             of a WAV, FLAC, OGG or MP3 file (which needs ``pip install 'xattn-widget[audio]'``), ``(samples, rate)``, a
             dictionary of ``datasets``, samples at the model's rate, or what the processor returns. Stereo is mixed down
-            and other rates are resampled.
+            and other rates are resampled. For a model of images, a picture or a list of them: the path of a file, an
+            image of Pillow, pixels as an array or a tensor, or what the processor returns. EXIF rotation is applied,
+            and transparent pixels are put on white.
         target: None to let the model generate, or a sentence (a list as long as ``source``) for teacher forcing. The
             tokenizer of a speech model sets what comes before it, such as Whisper's language and task; if it names no
             language, a multilingual Whisper detects it.
@@ -205,6 +207,10 @@ def extract(
         A :class:`CrossAttention` for one source, a list of them for a list. Columns that are not tokens of the source,
         such as the prompts of MVP or of PEFT's prompt tuning, are special positions called ``[prompt 0]`` and so on.
 
+        The positions of an image have their places in ``record.source.places``, in pixels of the original picture, and
+        ``record.image`` keeps the picture. Class tokens and padding have no place and are special. Models in which
+        latent queries read the image, such as BLIP-2, have these as rows, without a target.
+
         The positions of a sound have their times in ``record.source.places``, in seconds. Those after its end are
         special, and scores leave them out (see :meth:`CrossAttention.cropped`). A recording that is longer than the
         30 s of Whisper's forward gives a sequence of records, one for each window, that are made when they are asked
@@ -212,7 +218,8 @@ def extract(
 
     Raises:
         TypeError: the model is not a model of transformers, a sentence is not a string, something that is not a
-            recording, or an argument does not exist.
+            recording or an image, or an argument does not exist.
+        FileNotFoundError: there is no such recording or image.
         ValueError: a decoder-only model or one that reads something else, a tokenizer of another model, one tokenizer
             for two vocabularies, a sentence that is empty or longer than the model's positions, a recording that is
             empty, damaged, not finite, or too long for a given target, targets that do not match the sources,
