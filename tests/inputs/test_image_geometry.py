@@ -129,7 +129,7 @@ PROCESSORS = {
 
 @pytest.mark.parametrize("name", PROCESSORS)
 @settings(deadline=None, max_examples=25)
-@given(width=st.integers(3, 700), height=st.integers(3, 700))
+@given(width=st.integers(5, 700), height=st.integers(5, 700))
 def test_traces_equal_formulas(name, width, height):
     formula, (kind, sizes) = PROCESSORS[name]
     if max(width, height) > 12 * min(width, height):

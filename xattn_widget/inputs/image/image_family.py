@@ -73,6 +73,8 @@ class ImageFamily(ABC):
         Raises:
             ValueError: it cannot read a picture of this size.
         """
+        if min(picture.size) <= 4:  # which processors could take for the channels of a picture
+            settings["input_data_format"] = "channels_last"
         try:
             return (processor or self.processor)(images=picture, return_tensors="pt", **settings)  # type: ignore[no-any-return]
         except (ValueError, ZeroDivisionError, RuntimeError, TypeError) as error:
