@@ -173,7 +173,8 @@ def _snapped(line: Numbers, ends: Numbers, length: int) -> Line:
     along = 1 if line[1] else 2
     seen = line[0] + line[along] * ends
     whole = np.array([0.0, length] if line[along] > 0 else [length, 0.0])
-    if np.abs(seen - whole).max() <= max(0.6, length / 1000):
+    # Processors crop by whole pixels, of the picture or of what they resized it to.
+    if np.abs(seen - whole).max() <= max(0.6, length / 1000, 0.2 * abs(line[along])):
         line[along] = (whole[1] - whole[0]) / (ends[1] - ends[0])
         line[0] = whole[0] - line[along] * ends[0]
     start, by_row, by_column = map(float, line)
