@@ -6,11 +6,13 @@ from .alignment import alignment_error_rate as alignment_error_rate
 from .alignment import alignment_scores as alignment_scores
 from .alignment import best_alignment_heads as best_alignment_heads
 from .alignment import best_head_set as best_head_set
+from .alignment import box_overlap as box_overlap
 from .alignment import monotone_path as monotone_path
 from .alignment import read_pharaoh as read_pharaoh
 from .alignment import read_word_times as read_word_times
 from .alignment import symmetrize as symmetrize
 from .alignment import word_time_errors as word_time_errors
+from .alignment import write_boxes as write_boxes
 from .alignment import write_pharaoh as write_pharaoh
 from .alignment import write_word_times as write_word_times
 from .capturing.ablation import ablate as ablate

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 import torch
 
 from xattn_widget.alignment.links import Method, align_record
+from xattn_widget.alignment.target_spans import Field, target_fields
 from xattn_widget.alignment.unsupported import WordSupport, unsupported_words
+from xattn_widget.alignment.word_boxes import WordBoxes, word_boxes
 from xattn_widget.alignment.word_time import WordTime
 from xattn_widget.alignment.word_times import word_times
 from xattn_widget.inputs.text.assigning import assign_words
@@ -275,6 +277,40 @@ class CrossAttention(AttentionData):
                 that does not exist.
         """
         return unsupported_words(self, heads, below=below)
+
+    def boxes(
+        self, words: Any = None, threshold: float = 0.5, heads: Sequence[tuple[int, int]] | None = None
+    ) -> list[WordBoxes]:
+        """Where in the picture each word was read from, for a record of an image.
+
+        The attention of a word is the mean over its tokens and the heads. The fewest patches that together hold
+        ``threshold`` of its attention in the picture are chosen. Each group of them that hangs together gets a box.
+        Rows are read as ``"output"``, whatever the current reading.
+
+        Args:
+            words: the parts of the target: texts, (start, stop) positions on the target axis, or fields of
+                :meth:`fields`; one or a list of them. By default each word. A text gives an item for each place where
+                it occurs.
+            threshold: the share of the attention in the picture that the boxes hold, above 0 and at most 1.
+            heads: (layer, head) pairs; by default all heads of the last layer.
+
+        Returns:
+            For each part a :class:`~xattn_widget.alignment.WordBoxes`: its boxes in pixels of the original picture, the
+            one with the most attention first, the share that they hold, and the share outside the picture.
+
+        Raises:
+            ValueError: the record has no places in a picture, a text that the target does not have, positions or a
+                threshold out of range, or a head that does not exist or is not kept.
+        """
+        return word_boxes(self, words, threshold, heads)
+
+    def fields(self) -> list[Field]:
+        """The fields that a document model such as Donut wrote, found by their tags ``<s_name>`` and ``</s_name>``.
+
+        Only the innermost fields are returned, in order, with the names of those around them: ``"menu.price"``, or
+        ``"menu[1].price"`` in a list. Pass them to :meth:`boxes`. Rows are read as ``"output"``.
+        """
+        return target_fields(self.read_as("output").target)
 
     def plot(
         self,
