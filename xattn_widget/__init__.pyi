@@ -33,6 +33,7 @@ from .extraction.importance import head_importance as head_importance
 from .extraction.timing_calibration import calibrate_heads as calibrate_heads
 from .inputs.text.spelling import spell as spell
 from .plot import plot_distribution as plot_distribution
+from .record.sinks import position_sinks as position_sinks
 from .scores import check_score as check_score
 from .scores import score as score
 from .widget.corpus_view import show_corpus as show_corpus

@@ -13,12 +13,15 @@ from xattn_widget.record.axis import Axis
 
 # The scores of sound, which test_sound_scores.py tests.
 SOUND_NAMES = ("sound_coverage", "silence_mass", "rereading", "outside_mass", "unsupported_words")
+# The scores of pictures, which test_image_scores.py tests.
+IMAGE_NAMES = ("spatial_spread", "reading_jump", "blank_mass")
 # The masses on tokens of single kinds, which test_punctuation.py tests.
 SINK_NAMES = ("end_mass", "language_mass", "punctuation_mass")
 # Those that are measured with the model; test_faithfulness.py tests the last two.
 MEASURED_NAMES = ("importance", "faithfulness", "masking_drop")
 # The other scores, which are computed from attention (and norms).
-NAMES = tuple(name for name in scores.BUILTIN if name not in (*MEASURED_NAMES, *SOUND_NAMES, *SINK_NAMES))
+OTHER_NAMES = (*MEASURED_NAMES, *SOUND_NAMES, *IMAGE_NAMES, *SINK_NAMES)
+NAMES = tuple(name for name in scores.BUILTIN if name not in OTHER_NAMES)
 
 
 class Head(NamedTuple):

@@ -38,6 +38,9 @@ def test_a_score_says_what_it_needs_and_which_policies_make_sense():
         "rereading": ("source_seconds", "spoken_words"),
         "outside_mass": ("outside",),
         "unsupported_words": ("source_loudness", "spoken_words"),
+        "spatial_spread": ("source_centers",),
+        "reading_jump": ("source_centers", "spoken_words"),
+        "blank_mass": ("source_blank",),
     }
     for name, built_in in scores.BUILTIN.items():
         assert built_in.policies == restricted.get(name, EVERY_POLICY)

@@ -8,12 +8,15 @@ is the weighted mean of all heads.
 import math
 from dataclasses import replace
 
+import numpy as np
+import PIL.Image
 import pytest
 import torch
 
 from xattn_widget import CrossAttention, score, scores
 from xattn_widget.record.axis import Axis
 from xattn_widget.record.contributed import Contributed
+from xattn_widget.record.picture import Picture
 from xattn_widget.record.sound import Sound
 from xattn_widget.scores.inputs import INPUTS
 from xattn_widget.scores.signatures import current_form
@@ -47,6 +50,9 @@ EXPECTED = {
     "rereading": ("1", [0.128242, 0.128242, 0.128242, 0.185828]),
     "outside_mass": ("1", [0.077229, 0.081564, None, 0.078090]),
     "unsupported_words": ("1", [0.650135, 0.650135, 0.650135, 0.610757]),
+    "spatial_spread": ("1", [0.225027, 0.223309, 0.223309, 0.219957]),
+    "reading_jump": ("1", [0.16329, 0.16329, 0.16329, 0.161237]),
+    "blank_mass": ("1", [0.46117, 0.480559, 0.480559, 0.472881]),
     "own": ("1", [11.491473, 9.464324, 9.561468, 9.485696]),
     "overcoverage by length": ("1", [0.155884, 0.064146, 0.145756, 0.189956]),
     "marginal_divergence from a reference": ("1", [0.355638, 0.574339, 0.428872, 0.647419]),
@@ -101,6 +107,24 @@ def fixed_record_of_sound():
     )
 
 
+def fixed_record_of_picture():
+    """The same attention over a picture of 3 x 2 patches, the first row of them blank."""
+    record = fixed_record()
+    pixels = np.full((20, 30, 3), 255, dtype=np.uint8)
+    pixels[10:, ::2] = 0
+    return replace(
+        record,
+        source=Axis(
+            record.source.labels,
+            groups=record.source.groups,
+            words=record.source.words,
+            kinds=("image",) * COLUMNS,
+            places=tuple((10 * (c % 3), 10 * (c // 3), 10 * (c % 3) + 10, 10 * (c // 3) + 10) for c in range(COLUMNS)),
+        ),
+        image=Picture.from_image(PIL.Image.fromarray(pixels)),
+    )
+
+
 def all_cases():
     """Each score with its parameters, by name."""
     reference = scores.reference_marginals([fixed_record(3), fixed_record(5)])
@@ -114,8 +138,11 @@ def all_cases():
 
 def numbers_of(name):
     scored, parameters = all_cases()[name]
-    of_sound = any(INPUTS[need].of_sound for need in scored.needs)
-    record = fixed_record_of_sound() if of_sound else fixed_record()
+    record = fixed_record()
+    if any(INPUTS[need].of_sound for need in scored.needs):
+        record = fixed_record_of_sound()
+    if any(INPUTS[need].of_image for need in scored.needs):
+        record = fixed_record_of_picture()
     values = []
     for case in CASES:
         special = "keep" if case == "words" else case

@@ -11,8 +11,9 @@ from xattn_widget.alignment.time_path import sound_alone
 from xattn_widget.alignment.timing_heads import guessed_timing
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.heads import head_pairs
-from xattn_widget.scores.sound import is_silent, word_means, word_support
+from xattn_widget.scores.sound import is_silent, word_support
 from xattn_widget.scores.sound_inputs import source_loudness, spoken_words
+from xattn_widget.scores.word_rows import word_means
 
 
 class WordSupport(NamedTuple):

@@ -15,7 +15,8 @@ one head alone, except ``agreement``, which needs all heads of a layer, and ``ma
 set, which needs the layers and heads of that set. ``sink_mass`` needs ``source_special`` (and its parts need the
 flags of other kinds), ``value_norm`` the norms that capturing keeps on request, and ``importance``, ``faithfulness``
 and ``masking_drop`` what was measured with the model. ``sound_coverage``, ``silence_mass``, ``rereading``,
-``outside_mass`` and ``unsupported_words`` need a record of sound (see ``Score.needs``).
+``outside_mass`` and ``unsupported_words`` need a record of sound, and ``spatial_spread``, ``reading_jump`` and
+``blank_mass`` one of a picture (see ``Score.needs``).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xattn_widget.messages.hints import did_you_mean
-from xattn_widget.scores import coverage, norms, order, redundancy, saliency, sharpness, sinks, sound
+from xattn_widget.scores import coverage, image, norms, order, redundancy, saliency, sharpness, sinks, sound
 from xattn_widget.scores.checking import check_score
 from xattn_widget.scores.decorator import score
 from xattn_widget.scores.definition import Score
@@ -57,6 +58,9 @@ silence_mass = sound.silence_mass
 rereading = sound.rereading
 outside_mass = sound.outside_mass
 unsupported_words = sound.unsupported_words
+spatial_spread = image.spatial_spread
+reading_jump = image.reading_jump
+blank_mass = image.blank_mass
 
 BUILTIN: dict[str, Score] = {thing.name: thing for thing in dict(globals()).values() if isinstance(thing, Score)}
 

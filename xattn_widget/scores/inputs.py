@@ -18,6 +18,7 @@ from xattn_widget.record.data import AttentionData
 from xattn_widget.record.sound import Sound
 from xattn_widget.record.special import Action
 from xattn_widget.record.token_kinds import ends, kinds, languages, punctuation
+from xattn_widget.scores.image_inputs import source_blank, source_centers
 from xattn_widget.scores.largest import largest_columns
 from xattn_widget.scores.sound_inputs import source_loudness, source_seconds, spoken_words
 
@@ -41,6 +42,7 @@ class ScoreInput:
         boolean: whether it holds flags.
         numbers: whether it holds whole numbers of groups, such as words; -1 for none.
         of_sound: whether only records of sound hold it.
+        of_image: whether only records of a picture hold it.
         keys: the keys where it is a mapping of tensors.
         captured: whether the forward yields it layer by layer, as the attribute of ``CrossAttentionCall`` with the name
             of the input. Its first axis is ``"layers"`` then.
@@ -60,6 +62,7 @@ class ScoreInput:
     boolean: bool = False
     numbers: bool = False
     of_sound: bool = False
+    of_image: bool = False
     keys: tuple[str, ...] = ()
     captured: bool = False
     cut_off: bool = False
@@ -79,12 +82,12 @@ class ScoreInput:
     @property
     def asked_for(self) -> bool:
         """Whether only records for which the user asked for it hold it."""
-        return self.captured or bool(self.outside_jobs)
+        return self.captured or (bool(self.outside_jobs) and not self.of_image)
 
     @property
     def on_request(self) -> bool:
-        """Whether only some records hold it: those of sound, or those for which the user asked for it."""
-        return self.of_sound or self.asked_for
+        """Whether only some records hold it: those of sound, of a picture, or for which the user asked for it."""
+        return self.of_sound or self.of_image or self.asked_for
 
     def of(self, record: AttentionData) -> Any:
         """The input of a record, or None where the record does not hold it."""
@@ -194,6 +197,8 @@ def _not_special(axis: Axis) -> torch.Tensor:
     return ~torch.tensor(axis.special, dtype=torch.bool)
 
 
+_PICTURE = "use the record of a picture, from extract(model, processor, image)"
+_NO_PICTURES = "needs the record of a picture, which a corpus job does not make: use extract(model, processor, image)"
 _SOUND = "use the record of a sound, from extract(model, processor, audio)"
 
 
@@ -293,6 +298,22 @@ INPUTS = {
         cut_off=True,
         policies=("keep", "drop"),
         policies_reason="measures what is outside the sound",
+    ),
+    "source_centers": ScoreInput(
+        axes=("source",),
+        missing=f"{_PICTURE}, or pass {{'x': ..., 'y': ...}}, the center of each source column",
+        from_record=lambda record: source_centers(record.source),
+        of_image=True,
+        keys=("x", "y"),
+        outside_jobs=_NO_PICTURES,
+    ),
+    "source_blank": ScoreInput(
+        axes=("source",),
+        missing=f"{_PICTURE}, or pass source_blank, a bool for each source column (True = blank)",
+        from_record=lambda record: source_blank(record.source, record.image),
+        boolean=True,
+        of_image=True,
+        outside_jobs=_NO_PICTURES,
     ),
     "spoken_words": ScoreInput(
         axes=("target",),

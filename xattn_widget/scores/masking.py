@@ -58,6 +58,11 @@ def positions(mask: torch.Tensor) -> torch.Tensor:
     return (mask.cumsum(-1) - 1) * mask
 
 
+def beside_heads(values: torch.Tensor) -> torch.Tensor:
+    """``[..., source]`` with axes for layers and heads if it has batch axes, as the masks of :class:`Kept`."""
+    return values if values.dim() == 1 else values[..., None, None, :]
+
+
 def _aligned(mask: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
     """The mask as numbers; with batch axes it gets axes for layers and heads before its own."""
     mask = mask.to(attention.dtype)

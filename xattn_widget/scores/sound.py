@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from xattn_widget.scores.decorator import score
-from xattn_widget.scores.masking import Kept, keep
+from xattn_widget.scores.masking import Kept, beside_heads, keep
+from xattn_widget.scores.word_rows import word_means
 
 # Words read the same sound if they read the same blocks of this many seconds: attention is not more exact than that.
 _BLOCK_SECONDS = 0.2
@@ -34,7 +35,7 @@ def sound_coverage(
     Source: this project's own form, after ``ignored_source`` (Bérard et al. 2019).
     """
     kept = keep(attention, source_mask, target_mask)
-    lengths = _beside_heads(source_seconds).to(attention.dtype) * kept.source_mask
+    lengths = beside_heads(source_seconds).to(attention.dtype) * kept.source_mask
     whole = lengths.sum(-1, keepdim=True)
     coverage = kept.coverage()
     # Rounding must not decide about a head with even attention.
@@ -66,7 +67,7 @@ def silence_mass(
     Source: this project's own form.
     """
     kept = keep(attention, source_mask, target_mask)
-    silent = _beside_heads(is_silent(source_loudness, source_mask, below_peak, floor))
+    silent = beside_heads(is_silent(source_loudness, source_mask, below_peak, floor))
     return kept.mean_over_rows((kept.attention * silent[..., None, :]).sum(-1))
 
 
@@ -96,7 +97,7 @@ def rereading(
     words = word_means(attention, source_mask, target_mask, spoken_words)
     lengths = torch.where(source_mask, source_seconds, 0.0)
     blocks = ((lengths.cumsum(-1) - lengths / 2) / _BLOCK_SECONDS).long()
-    index = _beside_heads(blocks)[..., None, :].expand(words.attention.shape)
+    index = beside_heads(blocks)[..., None, :].expand(words.attention.shape)
     masses = words.attention.new_zeros(*words.attention.shape[:-1], int(blocks.max()) + 1)
     masses.scatter_add_(-1, index, words.attention)
     totals = masses.sum(-1)
@@ -169,27 +170,6 @@ def is_silent(
     return loudness < limit
 
 
-def word_means(
-    attention: torch.Tensor, source_mask: torch.Tensor, target_mask: torch.Tensor, spoken_words: torch.Tensor
-) -> Kept:
-    """Attention with one row per word, at the place of its first row: the mean of its rows.
-
-    Args:
-        attention: ``[..., layers, heads, target, source]``.
-        source_mask: ``[..., source]``.
-        target_mask: ``[..., target]``.
-        spoken_words: ``[..., target]`` the number of each row's word, -1 outside words.
-    """
-    inside = target_mask & (spoken_words >= 0)
-    same = spoken_words[..., :, None] == spoken_words[..., None, :]
-    same = same & inside[..., :, None] & inside[..., None, :]
-    first = inside & ~same.tril(-1).any(-1)
-    kept = keep(attention, source_mask, inside)
-    shares = same / same.sum(-1, keepdim=True).clamp(min=1).to(attention.dtype)
-    means = (shares if shares.dim() == 2 else shares[..., None, None, :, :]) @ kept.attention
-    return keep(means, source_mask, first)
-
-
 def word_support(words: Kept, silent: torch.Tensor) -> torch.Tensor:
     """For each word the mass on sound that it shares with no other word, ``[..., layers, heads, target]``.
 
@@ -199,9 +179,4 @@ def word_support(words: Kept, silent: torch.Tensor) -> torch.Tensor:
     """
     readers = words.coverage()[..., None, :]
     alone = torch.where(readers == 0, 0.0, words.attention.square() / readers)
-    return (alone * ~_beside_heads(silent)[..., None, :]).sum(-1)
-
-
-def _beside_heads(values: torch.Tensor) -> torch.Tensor:
-    """``[..., source]`` with axes for layers and heads if it has batch axes, as the masks of ``Kept``."""
-    return values if values.dim() == 1 else values[..., None, None, :]
+    return (alone * ~beside_heads(silent)[..., None, :]).sum(-1)
