@@ -240,7 +240,8 @@ def show(
 ) -> None:
     """Write a page that shows the cross-attention of SENTENCES, as the notebook widget does.
 
-    For a model that reads sound, such as Whisper, SENTENCES are the paths of recordings.
+    For a model that reads sound, such as Whisper, SENTENCES are the paths of recordings. For a model that reads images,
+    such as TrOCR or Donut, they are the paths of images.
 
     \b
     Examples:

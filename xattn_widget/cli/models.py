@@ -13,25 +13,27 @@ from xattn_widget.messages.quiet import no_loading_bars, quiet_logger
 
 
 def load_model(name: str, device: str, dtype: str) -> tuple[Any, Any]:
-    """The model and tokenizer in a folder or on the hub; ``"demo"`` are those in the package.
+    """The model and tokenizer in a folder or on the hub; ``"demo"`` and ``"demo-image"`` are in the package.
 
-    A model that reads sound comes with its processor instead.
+    A model that reads sound or images comes with its processor instead.
     """
     import torch
     from transformers import (
         AutoConfig,
+        AutoModelForImageTextToText,
         AutoModelForSeq2SeqLM,
         AutoModelForSpeechSeq2Seq,
         AutoProcessor,
         AutoTokenizer,
     )
 
-    from xattn_widget.demo import FOLDER
+    from xattn_widget.demo import FOLDER, IMAGE_FOLDER
 
     number_type = dtype if dtype == "auto" else getattr(torch, dtype, None)
     if not (number_type == "auto" or isinstance(number_type, torch.dtype)):
         raise click.UsageError(f"--dtype {dtype} is not a number type of torch, such as float32 or bfloat16")
-    place = FOLDER if name == "demo" else name
+    shipped = {"demo": FOLDER, "demo-image": IMAGE_FOLDER}
+    place = shipped.get(name, name)
     is_path = Path(place).is_absolute() or name.count("/") > 1 or name.startswith(".") or "\\" in name
     if is_path and not Path(place).is_dir():
         raise FileNotFoundError(f"there is no folder {place}: pass a model's folder or its name on a hub (owner/name)")
@@ -39,9 +41,13 @@ def load_model(name: str, device: str, dtype: str) -> tuple[Any, Any]:
         raise FileNotFoundError(f"the folder {place} contains no model: there is no config.json in it")
     try:
         with _quiet_loading():
-            hears = _hears(AutoConfig.from_pretrained(place))
-            kinds = (AutoModelForSpeechSeq2Seq, AutoProcessor) if hears else (AutoModelForSeq2SeqLM, AutoTokenizer)
-            model = kinds[0].from_pretrained(place, dtype=torch.float32 if name == "demo" else number_type)
+            config = AutoConfig.from_pretrained(place)
+            kinds: tuple[Any, Any] = (AutoModelForSeq2SeqLM, AutoTokenizer)
+            if _hears(config):
+                kinds = (AutoModelForSpeechSeq2Seq, AutoProcessor)
+            elif _sees(config):
+                kinds = (AutoModelForImageTextToText, AutoProcessor)
+            model = kinds[0].from_pretrained(place, dtype=torch.float32 if name in shipped else number_type)
             tokenizer = kinds[1].from_pretrained(place)
     except Exception as error:  # of any kind, and few name the model
         reason = (
@@ -61,6 +67,14 @@ def _hears(config: Any) -> bool:
     if kind is None or type(config) not in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING:
         return kind is not None
     return kind.__name__ in (config.architectures or ())
+
+
+def _sees(config: Any) -> bool:
+    """Whether a model reads images and not text alone."""
+    from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
+
+    kinds: Any = (MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING)
+    return type(config) in kinds[0] and type(config) not in kinds[1]
 
 
 @contextmanager

@@ -1,26 +1,58 @@
-"""The German-English model that ships with the package, to try everything without a download."""
+"""The models that ship with the package, to try everything without a download."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args, overload
 
 import torch
-from transformers import MarianMTModel, MarianTokenizer
 
-from xattn_widget.messages.quiet import no_loading_bars, quiet_warnings
+from xattn_widget.messages.quiet import no_loading_bars, quiet_logger, quiet_warnings
 
+if TYPE_CHECKING:
+    from transformers import MarianMTModel, MarianTokenizer, TrOCRProcessor, VisionEncoderDecoderModel
+
+DemoKind = Literal["text", "image"]
 FOLDER = Path(__file__).parent / "model"
+IMAGE_FOLDER = Path(__file__).parent / "image_model"
 
 
-def load_demo() -> tuple[MarianMTModel, MarianTokenizer]:
-    """The demo model and its tokenizer: a small MarianMT, German to English, 3+3 layers of 8 heads.
+@overload
+def load_demo(kind: Literal["text"] = "text") -> tuple[MarianMTModel, MarianTokenizer]: ...
+@overload
+def load_demo(kind: Literal["image"]) -> tuple[VisionEncoderDecoderModel, TrOCRProcessor]: ...
 
-    It translates everyday sentences of up to about twenty words. The model card next to the weights describes its
-    training data and quality. Nothing is downloaded.
+
+def load_demo(
+    kind: DemoKind = "text",
+) -> tuple[MarianMTModel, MarianTokenizer] | tuple[VisionEncoderDecoderModel, TrOCRProcessor]:
+    """A demo model and its tokenizer or processor. Nothing is downloaded.
+
+    - ``"text"``: a small MarianMT, German to English, 3+3 layers of 8 heads. It translates everyday sentences of up to
+      about twenty words.
+    - ``"image"``: a small VisionEncoderDecoder (ViT and TrOCR, 2+2 layers of 4 heads) that reads one short line of
+      printed lower-case letters, digits and ``. : - /``.
+
+    The model cards next to the weights describe how they were trained and how good they are.
+
+    Args:
+        kind: ``"text"`` or ``"image"``.
 
     Returns:
-        ``(model, tokenizer)``; the model is in float32 and evaluation mode, with the default attention implementation.
+        ``(model, tokenizer)`` or ``(model, processor)``; the model is in float32 and evaluation mode, with the default
+        attention implementation.
+
+    Raises:
+        ValueError: an unknown kind.
     """
+    if kind not in get_args(DemoKind):
+        raise ValueError(f"kind must be one of {', '.join(map(repr, get_args(DemoKind)))}, got {kind!r:.60}")
+    return _load_image() if kind == "image" else _load_text()
+
+
+def _load_text() -> tuple[MarianMTModel, MarianTokenizer]:
+    from transformers import MarianMTModel, MarianTokenizer
+
     # MarianTokenizer recommends sacremoses, but does not use it for tokenization.
     with quiet_warnings("Recommended: pip install sacremoses"):
         tokenizer = MarianTokenizer.from_pretrained(FOLDER)
@@ -28,3 +60,14 @@ def load_demo() -> tuple[MarianMTModel, MarianTokenizer]:
         model = MarianMTModel.from_pretrained(FOLDER, dtype=torch.float32)
     model.eval()  # type: ignore[no-untyped-call]
     return model, tokenizer
+
+
+def _load_image() -> tuple[VisionEncoderDecoderModel, TrOCRProcessor]:
+    from transformers import TrOCRProcessor, VisionEncoderDecoderModel
+
+    # Without torchvision, transformers says that it uses Pillow instead, which is all the same here.
+    with no_loading_bars(), quiet_logger("transformers"):
+        processor = TrOCRProcessor.from_pretrained(IMAGE_FOLDER)
+        model = VisionEncoderDecoderModel.from_pretrained(IMAGE_FOLDER, dtype=torch.float32)
+    model.eval()  # type: ignore[no-untyped-call]
+    return model, processor
