@@ -34,7 +34,7 @@ _STANDARD = "collections|contextlib|pathlib|os|typing"
 _IMPORTED = "Any|Axes|Callable|Sequence|Mapping|Iterable|Path|PathLike|Self|optional"
 # Bases and unions of types that have no entry of their own.
 _TYPES = (
-    "AttentionData|EmbeddedPage|Reference|Reading|Aggregate|Special|Policy|Direction|GridAxis|Scope|PlotKind"
+    "AttentionData|Data|EmbeddedPage|Reference|Reading|Aggregate|Special|Policy|Direction|GridAxis|Scope|PlotKind"
     "|ImportanceMethod|ContributionKind|MelPadding|Method|Link|TimingMethod|TimingSource"
 )
 nitpick_ignore_regex = [

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args, overload
+from typing import Literal, get_args, overload
 
 import torch
+from transformers import MarianMTModel, MarianTokenizer, TrOCRProcessor, VisionEncoderDecoderModel
 
 from xattn_widget.messages.quiet import no_loading_bars, quiet_logger, quiet_warnings
-
-if TYPE_CHECKING:
-    from transformers import MarianMTModel, MarianTokenizer, TrOCRProcessor, VisionEncoderDecoderModel
 
 DemoKind = Literal["text", "image"]
 FOLDER = Path(__file__).parent / "model"
@@ -51,8 +49,6 @@ def load_demo(
 
 
 def _load_text() -> tuple[MarianMTModel, MarianTokenizer]:
-    from transformers import MarianMTModel, MarianTokenizer
-
     # MarianTokenizer recommends sacremoses, but does not use it for tokenization.
     with quiet_warnings("Recommended: pip install sacremoses"):
         tokenizer = MarianTokenizer.from_pretrained(FOLDER)
@@ -63,8 +59,6 @@ def _load_text() -> tuple[MarianMTModel, MarianTokenizer]:
 
 
 def _load_image() -> tuple[VisionEncoderDecoderModel, TrOCRProcessor]:
-    from transformers import TrOCRProcessor, VisionEncoderDecoderModel
-
     # Without torchvision, transformers says that it uses Pillow instead, which is all the same here.
     with no_loading_bars(), quiet_logger("transformers"):
         processor = TrOCRProcessor.from_pretrained(IMAGE_FOLDER)
