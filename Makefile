@@ -28,9 +28,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.installed js ## run two notebooks, write pages of translation and of speech, name the best and worst heads
+demo: $(VENV)/.installed js ## run three notebooks, write pages of translation, speech and images, name the best and worst heads
 	@mkdir -p build/demo
-	@for name in quickstart speech; do \
+	@for name in quickstart speech images; do \
 	  echo "Running examples/$$name.ipynb ..."; \
 	  $(PY) -m nbconvert --log-level=WARN --to notebook --execute examples/$$name.ipynb --output-dir build/demo || exit 1; \
 	done
@@ -122,7 +122,7 @@ chromium: $(VENV)/.installed ## find a Chromium for the browser tests, or instal
 	@$(PY) tests/browser/find_chromium.py
 
 clean: ## remove build outputs and caches, but not .venv
-	rm -rf build dist demo.html demo_speech.html js/node_modules xattn_widget/static .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist demo.html demo_speech.html demo_image.html js/node_modules xattn_widget/static .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The package, editable, with everything for development. The build tools are installed first and used without isolation,
 # so that there is one Node, pinned like everything else, instead of a second download into a build environment.

@@ -1,12 +1,16 @@
-"""Write demo.html and demo_speech.html, pages that show the demo model and what Whisper hears.
+"""Write demo.html, demo_speech.html and demo_image.html: translation, what Whisper hears, and where a line is read.
 
-The best and worst heads of the demo model are named. The speech page plays a saved record, so nothing is downloaded.
+The best and worst heads of the demo model are named. The speech page plays a saved record, and the image page shows the
+second demo model, so nothing is downloaded.
 
 python examples/demo.py [PATH]
 """
 
 import sys
 from pathlib import Path
+
+import matplotlib
+from PIL import Image, ImageDraw, ImageFont
 
 from xattn_widget import load, load_demo, show_cross_attention
 
@@ -20,6 +24,16 @@ SENTENCES = [
     "Das Kind, das im Garten spielt, ist mein Sohn.",
 ]
 
+LINES = ["total: 12.80", "tax 1.05", "2026-11-27"]
+
+
+def draw(text: str) -> Image.Image:
+    """Return a picture of a line of text, as the image demo model reads it."""
+    image = Image.new("L", (448, 96), 255)
+    font = ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")), 54)
+    ImageDraw.Draw(image).text((24, 12), text, font=font, fill=0)
+    return image
+
 
 def main() -> None:
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "demo.html").resolve()
@@ -28,7 +42,12 @@ def main() -> None:
     widget.to_html(path)
     print(widget.summary())
     speech = load(Path(__file__).parent / "data/speech.safetensors")
-    pages = [path, speech.to_html(path.with_name(f"{path.stem}_speech.html"))]
+    lines = show_cross_attention(*load_demo("image"), [draw(line) for line in LINES])
+    pages = [
+        path,
+        speech.to_html(path.with_name(f"{path.stem}_speech.html")),
+        lines.to_html(path.with_name(f"{path.stem}_image.html")),
+    ]
     print("\nOpen these pages in a browser, or double-click them (they need no network):")
     for page in pages:
         print(f"  {page.as_uri()}")
