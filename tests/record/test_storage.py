@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from score_formulas import MEASURED_NAMES
+from score_formulas import IMAGE_NAMES, MEASURED_NAMES
 
 from xattn_widget import CrossAttention, CrossAttentionWidget, extract, load
 from xattn_widget.record.axis import Axis
@@ -111,7 +111,7 @@ def test_a_damaged_record_is_an_error_or_works(records, tmp_path):
                 call()
                 sound.add(use)
             except ValueError as error:  # the undamaged record lacks what the score needs
-                assert use in ("value_norm", *MEASURED_NAMES) or use in OF_SOUND
+                assert use in ("value_norm", *MEASURED_NAMES, *IMAGE_NAMES) or use in OF_SOUND
                 assert "holds no" in str(error) or "needs" in str(error)  # noqa: PT017
         for _ in range(30):
             path.write_bytes(damaged(content, draw))
