@@ -10,7 +10,7 @@ PYTHON ?= python3.11 python3 python3.12 python3.13
 # Extra arguments for pytest: `make test-fast PYTEST_ARGS="-k scores -x"`.
 PYTEST_ARGS ?=
 # How many tests `make test` runs at the same time.
-WORKERS ?= 2
+WORKERS ?= 3
 # Extra arguments for JupyterLab: `make lab LAB_ARGS="--no-browser --port=8899"`.
 LAB_ARGS ?=
 # Extra arguments for each benchmark: `make bench BENCH_ARGS=--write` also updates docs/bench.

@@ -24,7 +24,7 @@ SENTENCES = [
     "Das Kind, das im Garten spielt, ist mein Sohn.",
 ]
 
-LINES = ["total: 12.80", "tax 1.05", "2026-11-27"]
+LINES = ["sum: 12.80", "tax 1.05", "2026-11-27"]
 
 
 def draw(text: str) -> Image.Image:

@@ -85,7 +85,7 @@ def test_the_boxes_are_those_of_the_words(read):
 
 
 def test_words_and_places_are_those_of_the_picture(reader, lines):
-    picture = lines.draw("total: 12.80")
+    picture = lines.draw("sum: 12.80")
     record = extract(*reader, picture.image, picture.text)
     assert record.target.text == picture.text
     assert record.source.kind == "image"
@@ -114,7 +114,7 @@ def test_an_unknown_demo_is_an_error():
 
 
 def test_the_command_line_shows_a_picture(run, lines, tmp_path):
-    lines.draw("total: 12.80").image.save(tmp_path / "line.png")
+    lines.draw("sum: 12.80").image.save(tmp_path / "line.png")
     code, out, err = run("show", "--model", "demo-image", "line.png", "--output", "page.html")
     assert (code, err) == (0, ""), out
     assert "12.80" in (tmp_path / "page.html").read_text(encoding="utf-8")
