@@ -66,6 +66,7 @@ class Text:
     id: Any
     source: str | None
     target: str | None
+    offset: float | None  # of a window of a long recording, in seconds
 
 
 class Aggregates:
@@ -184,4 +185,5 @@ class _Texts:
 
     def __getitem__(self, place: int) -> Text:
         identity, source, target = (self._part[name][place].as_py() for name in ("id", "source", "target"))
-        return Text(int(self._numbers[place]), identity, source, target)
+        offset = self._part["offset"][place].as_py() if "offset" in self._part.column_names else None
+        return Text(int(self._numbers[place]), identity, source, target, offset)

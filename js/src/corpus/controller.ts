@@ -1,5 +1,6 @@
 // A scored corpus: what to rank by, how it is spread, the list of sentences, and the panel of the one that is open.
 import { computed, signal as value } from "@preact/signals-core";
+import { createAlert } from "../core/alert";
 import { h, setText } from "../core/dom";
 import { createErrands, errorText } from "../core/errands";
 import { visibleText } from "../core/format";
@@ -224,24 +225,4 @@ type Answer = Awaited<ReturnType<ReturnType<typeof createTransport>["request"]>>
 
 function readCounts(view: DataView): Uint32Array {
   return Uint32Array.from({ length: view.byteLength / 4 }, (_, i) => view.getUint32(4 * i, true));
-}
-
-/** What went wrong, with a way to try again. */
-function createAlert(
-  errands: ReturnType<typeof createErrands>,
-  frames: ReturnType<typeof createFrames>,
-  signal: AbortSignal,
-): HTMLElement {
-  const message = h("span");
-  const retry = h("button", { class: "xattn-button", text: "Retry", attrs: { type: "button" } });
-  const box = h("div", { class: "xattn-alert-box" }, message, retry);
-  const element = h("div", { class: "xattn-alert", attrs: { role: "alert" } });
-  retry.addEventListener("click", () => errands.retry(), { signal });
-  frames.draw(() => {
-    const error = errands.error.value;
-    setText(message, error?.text ?? "");
-    if (error === null) element.replaceChildren();
-    else if (!element.contains(box)) element.replaceChildren(box);
-  });
-  return element;
 }
