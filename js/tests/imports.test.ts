@@ -1,7 +1,7 @@
 // @vitest-environment node
 /// <reference types="vite/client" />
 // Which way imports point: core, then frame and heads, then the views and experiments, then the registry, then the panel,
-// then the view of a corpus, which opens panels.
+// then the views of a corpus and of a profile, which open panels.
 import { describe, expect, it } from "vitest";
 
 const SOURCES: Record<string, string> = import.meta.glob("../src/**/*.ts", {
@@ -27,6 +27,7 @@ const LAYERS = [
   ["views"],
   ["panel"],
   ["corpus"],
+  ["profile"],
   ["entry", "page", "stub"],
 ];
 
@@ -100,6 +101,10 @@ describe("sources", () => {
   it("detect no change by the text of a value", () => {
     const users = Object.entries(SOURCES).filter(([, text]) => text.includes("JSON.stringify"));
     // Files are written as JSON; nothing else is.
-    expect(users.map(([path]) => inside(path)).sort()).toEqual(["core/scene_files", "scores/export"]);
+    expect(users.map(([path]) => inside(path)).sort()).toEqual([
+      "core/scene_files",
+      "profile/files",
+      "scores/export",
+    ]);
   });
 });

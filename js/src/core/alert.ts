@@ -4,11 +4,7 @@ import type { Errands } from "./errands";
 import type { Frames } from "./frames";
 
 /** What went wrong, with a way to try again. */
-export function createAlert(
-  errands: Errands,
-  frames: Frames,
-  signal: AbortSignal,
-): HTMLElement {
+export function createAlert(errands: Errands, frames: Frames, signal: AbortSignal): HTMLElement {
   const message = h("span");
   const retry = h("button", { class: "xattn-button", text: "Retry", attrs: { type: "button" } });
   const box = h("div", { class: "xattn-alert-box" }, message, retry);

@@ -118,7 +118,11 @@ export function createGrid(
   }
 
   function rowNumber(layer: number): HTMLElement {
-    return h("span", { class: "xattn-axis xattn-axis-row", text: String(layer), attrs: { "aria-hidden": "true" } });
+    return h("span", {
+      class: "xattn-axis xattn-axis-row",
+      text: String(layer),
+      attrs: { "aria-hidden": "true" },
+    });
   }
 
   function headOf(target: EventTarget | null): [number, number] | null {
@@ -180,7 +184,12 @@ export function createGrid(
   function move(event: KeyboardEvent, [layer, head]: [number, number]): void {
     // The row labels, if they are buttons, are the column to the left of head 0.
     const before = picksLayers ? 1 : 0;
-    const next = gridMove(event.key, [layer, head + before], buttons.length, (buttons[0]?.length ?? 0) + before);
+    const next = gridMove(
+      event.key,
+      [layer, head + before],
+      buttons.length,
+      (buttons[0]?.length ?? 0) + before,
+    );
     if (!next) return;
     claim(event);
     const [row, column] = [next[0], next[1] - before];
@@ -215,7 +224,16 @@ export function createGrid(
           const color = fill?.color ?? (value !== null && domain ? theme.ramp.css(shade(value, domain)) : "");
           const outline = index >= 0 ? (outlines[index] ?? outlines[0] ?? "") : "";
           const kinds = own.map(({ kind }) => kind);
-          const look = [String(entry?.value), color, outline, index >= 0, absent, silent, fill?.letter, ...kinds].join(" ");
+          const look = [
+            String(entry?.value),
+            color,
+            outline,
+            index >= 0,
+            absent,
+            silent,
+            fill?.letter,
+            ...kinds,
+          ].join(" ");
           // A large model has hundreds of heads, and most of them do not change.
           if (looks.get(button) !== look) {
             looks.set(button, look);

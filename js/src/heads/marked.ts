@@ -19,7 +19,11 @@ export function markedHeads(sound: SoundInfo | undefined): Marked[] {
   return marks.filter(({ heads }) => heads.length > 0);
 }
 
-const LEGEND = { model: "alignment heads of the model", calibrated: "calibrated to time words", best: "in the best set" };
+const LEGEND = {
+  model: "alignment heads of the model",
+  calibrated: "calibrated to time words",
+  best: "in the best set",
+};
 
 export interface MarkLegend {
   element: HTMLElement;

@@ -29,9 +29,13 @@ export function createControls(
   // By their places: a score may have any name.
   let names: string[] = [];
   score.addEventListener("change", () => events.score(names[score.selectedIndex] ?? ""), { signal });
-  statistic.addEventListener("change", () => events.statistic(statistics[statistic.selectedIndex] ?? "mean"), {
-    signal,
-  });
+  statistic.addEventListener(
+    "change",
+    () => events.statistic(statistics[statistic.selectedIndex] ?? "mean"),
+    {
+      signal,
+    },
+  );
 
   function list(info: ProfileInfo): void {
     if (listed === info) return;

@@ -42,7 +42,13 @@ export function createLegend(): LegendView {
       roles.replaceChildren(
         ...roleCounts(info).map(({ role, count }) => {
           const fill = roleFill(info, role, theme.dark);
-          return h("li", {}, swatch(fill), `${fill.name} `, h("span", { class: "xattn-muted", text: String(count) }));
+          return h(
+            "li",
+            {},
+            swatch(fill),
+            `${fill.name} `,
+            h("span", { class: "xattn-muted", text: String(count) }),
+          );
         }),
       );
       marks.show(marked);

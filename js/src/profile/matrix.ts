@@ -40,6 +40,7 @@ export function createMatrix(events: { pick(head: Head): void }, signal: AbortSi
   );
   let props: MatrixProps | null = null;
   let cursor: [number, number] | null = null;
+  let picture: { numbers: Numbers; theme: Theme; canvas: HTMLCanvasElement } | null = null;
   let extremes: { numbers: Numbers; words: string; domain: [number, number] } | null = null;
 
   const count = () => (props ? props.info.layers * props.info.heads : 0);
@@ -111,22 +112,39 @@ export function createMatrix(events: { pick(head: Head): void }, signal: AbortSi
     return extremes;
   }
 
+  /** A pixel for each pair, painted once: pointing at it must not paint all again. */
+  function pictureOf({ numbers, theme }: MatrixProps, [least, most]: [number, number]): HTMLCanvasElement {
+    if (picture?.numbers === numbers && picture.theme === theme) return picture.canvas;
+    const all = count();
+    const canvas = h("canvas");
+    [canvas.width, canvas.height] = [all, all];
+    const context = canvas.getContext("2d");
+    const image = context?.createImageData(all, all);
+    if (context && image) {
+      const pixels = new Uint32Array(image.data.buffer);
+      for (let row = 0; row < all; row++)
+        for (let column = 0; column < all; column++) {
+          // A head is like itself, which says nothing.
+          const value = row === column ? null : numbers.agreement(row, column);
+          const place = value === null || most <= least ? 0.5 : (value - least) / (most - least);
+          pixels[row * all + column] = value === null ? 0 : (theme.ramp.pixels[Math.round(place * 255)] ?? 0);
+        }
+      context.putImageData(image, 0, 0);
+    }
+    picture = { numbers, theme, canvas };
+    return canvas;
+  }
+
   function paint(): void {
     if (!props) return;
-    const { info, numbers, head, theme } = props;
+    const { info, head, theme } = props;
     const [size, all] = [side(), count()];
     const context = prepareCanvas(canvas, size, size);
     if (!context) return;
-    const [least, most] = summarize(props).domain;
+    const { domain } = summarize(props);
     const edge = (index: number) => Math.round((index * size) / all);
-    for (let row = 0; row < all; row++)
-      for (let column = 0; column < all; column++) {
-        const value = row === column ? null : numbers.agreement(row, column);
-        // A head is like itself, which says nothing.
-        context.fillStyle =
-          value === null ? theme.paper : theme.ramp.css(most > least ? (value - least) / (most - least) : 0.5);
-        context.fillRect(edge(column), edge(row), edge(column + 1) - edge(column), edge(row + 1) - edge(row));
-      }
+    context.imageSmoothingEnabled = false;
+    context.drawImage(pictureOf(props, domain), 0, 0, size, size);
     context.fillStyle = theme.paper;
     for (let layer = 1; layer < info.layers; layer++) {
       context.fillRect(edge(layer * info.heads) - 1, 0, 1, size);
@@ -147,7 +165,10 @@ export function createMatrix(events: { pick(head: Head): void }, signal: AbortSi
     show(next) {
       props = next;
       const { words: summary, domain } = summarize(next);
-      canvas.setAttribute("aria-label", `Agreement of every two heads. ${summary} Arrow keys move, Enter picks a head.`);
+      canvas.setAttribute(
+        "aria-label",
+        `Agreement of every two heads. ${summary} Arrow keys move, Enter picks a head.`,
+      );
       setText(low, domain[0].toFixed(2));
       setText(high, domain[1].toFixed(2));
       ramp.style.backgroundImage = next.theme.ramp.gradient;

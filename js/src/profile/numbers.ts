@@ -37,7 +37,8 @@ export function readNumbers(info: ProfileInfo, buffers: readonly DataView[]): Nu
   };
   const place = (statistic: Statistic) =>
     statistic === "mean" ? 0 : statistic === "std" ? 1 : 2 + levels.indexOf(statistic);
-  const start = (score: string, part: number) => ((names.get(score) ?? -1) * (2 + levels.length) + part) * count;
+  const start = (score: string, part: number) =>
+    ((names.get(score) ?? -1) * (2 + levels.length) + part) * count;
   return {
     grid: (score, statistic) =>
       Array.from({ length: layers }, (_, layer) =>
@@ -106,7 +107,9 @@ export function roleText(info: ProfileInfo, numbers: Numbers, head: Head): strin
   const role = roleOf(info, head);
   const rule = info.roles[role];
   if (rule) return `${percent(numbers.share(role, head))} of its rows follow the rule.`;
-  const [best] = [...info.roles.keys()].sort((a, b) => (numbers.share(b, head) ?? -1) - (numbers.share(a, head) ?? -1));
+  const [best] = [...info.roles.keys()].sort(
+    (a, b) => (numbers.share(b, head) ?? -1) - (numbers.share(a, head) ?? -1),
+  );
   const nearest = best === undefined ? undefined : info.roles[best];
   if (best === undefined || !nearest) return "";
   const share = numbers.share(best, head);
@@ -134,7 +137,11 @@ export function headOf(info: ProfileInfo, number: number): Head {
 }
 
 /** The other heads and their similarity to one head, most similar first. */
-export function agreeing(info: ProfileInfo, numbers: Numbers, [layer, head]: Head): { head: Head; value: number }[] {
+export function agreeing(
+  info: ProfileInfo,
+  numbers: Numbers,
+  [layer, head]: Head,
+): { head: Head; value: number }[] {
   if (!info.agreement) return [];
   const own = layer * info.heads + head;
   return Array.from({ length: info.layers * info.heads }, (_, other) => other)
@@ -162,12 +169,16 @@ export function spreadText({ mean, std, quantiles }: Spread, levels: readonly nu
 /** The table of the profile, as Python's `profile.table` has it: one row per head, under the names of the columns. */
 export function tableRows(info: ProfileInfo, numbers: Numbers): Cells[] {
   const names = info.scores.flatMap(({ name }) => [`${name}.mean`, `${name}.std`]);
-  const rows: Cells[] = [["layer", "head", "role", "share", ...info.roles.map(({ score }) => score), ...names]];
+  const rows: Cells[] = [
+    ["layer", "head", "role", "share", ...info.roles.map(({ score }) => score), ...names],
+  ];
   for (let layer = 0; layer < info.layers; layer++)
     for (let head = 0; head < info.heads; head++) {
       const role = roleOf(info, [layer, head]);
       const shares = info.roles.map((_, index) => numbers.share(index, [layer, head]));
-      const share = info.roles[role] ? (shares[role] ?? null) : Math.max(...shares.map((value) => value ?? 0));
+      const share = info.roles[role]
+        ? (shares[role] ?? null)
+        : Math.max(...shares.map((value) => value ?? 0));
       const spreads = info.scores.map(({ name }) => numbers.spread(name, [layer, head]));
       const moments = spreads.flatMap(({ mean, std }) => [mean, std]);
       rows.push([layer, head, roleName(info, role), share, ...shares, ...moments]);
