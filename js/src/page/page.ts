@@ -2,7 +2,7 @@
 import { mountPanel } from "../panel";
 import { mountProfile } from "../profile/controller";
 import { createStaticModel, type StaticState } from "./model";
-import { createProfileModel, type ProfileState } from "./profile_model";
+import { createProfileModel, type SavedProfile } from "./profile_model";
 
 export function mountAll(page: Document): void {
   const hosts = [...page.getElementsByClassName("xattn-page")];
@@ -15,7 +15,7 @@ export function mountAll(page: Document): void {
     host.dataset.xattnMounted = "";
     host.replaceChildren();
     try {
-      mountState(JSON.parse(state.textContent ?? "") as StaticState | ProfileState, host);
+      mountState(JSON.parse(state.textContent ?? "") as StaticState | SavedProfile, host);
     } catch (error) {
       host.setAttribute("role", "alert");
       host.textContent = `The attention panel could not read this page's data: ${String(error)}`;
@@ -23,7 +23,7 @@ export function mountAll(page: Document): void {
   });
 }
 
-function mountState(state: StaticState | ProfileState, host: HTMLElement): void {
+function mountState(state: StaticState | SavedProfile, host: HTMLElement): void {
   if ("app" in state) mountProfile(createProfileModel(state), host);
   else mountPanel(createStaticModel(state), host);
 }

@@ -1,8 +1,8 @@
-// A profile without a kernel: its traits in memory, and replies from what the page holds.
+// The model of a page with a profile: the page holds all numbers and the texts of the strongest sentences.
 import type { Model } from "../core/model";
 import type { Value } from "../corpus/contract";
 import type { ProfileRequest, ProfileTraits, StrongestRow } from "../profile/contract";
-import { createMemoryModel, fromBase64 } from "./memory";
+import { createSavedModel, fromBase64 } from "./saved_model";
 
 export interface SavedProfile {
   app: "profile";
@@ -16,7 +16,7 @@ export interface SavedProfile {
 }
 
 export function createProfileModel(saved: SavedProfile): Model {
-  return createMemoryModel(saved.traits, async (request: ProfileRequest) => {
+  return createSavedModel(saved.traits, async (request: ProfileRequest) => {
     if (request.kind === "numbers")
       return { content: {}, buffers: saved.numbers.map((text) => new DataView(fromBase64(text).buffer)) };
     const { name, head } = request;

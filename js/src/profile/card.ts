@@ -30,16 +30,16 @@ export function createCard(
   sentences: HTMLElement,
   signal: AbortSignal,
 ): CardView {
-  const name = h("h3", { class: "xattn-card-name" });
-  const role = h("span", { class: "xattn-card-role" });
-  const words = h("p", { class: "xattn-card-words" });
-  const scores = h("div", { class: "xattn-card-part" });
-  const rules = h("div", { class: "xattn-card-part" });
-  const others = h("div", { class: "xattn-card-part" });
+  const name = h("h3", { class: "xattn-head-card-name" });
+  const role = h("span", { class: "xattn-head-card-role" });
+  const words = h("p", { class: "xattn-head-card-words" });
+  const scores = h("div", { class: "xattn-head-card-part" });
+  const rules = h("div", { class: "xattn-head-card-part" });
+  const others = h("div", { class: "xattn-head-card-part" });
   const element = h(
     "section",
-    { class: "xattn-card", attrs: { "aria-label": "The picked head" } },
-    h("div", { class: "xattn-card-head", attrs: { "aria-live": "polite" } }, name, role, words),
+    { class: "xattn-head-card", attrs: { "aria-label": "The picked head" } },
+    h("div", { class: "xattn-head-card-head", attrs: { "aria-live": "polite" } }, name, role, words),
     scores,
     sentences,
     rules,
@@ -61,11 +61,10 @@ export function createCard(
   );
 
   function rangeFor({ info, numbers }: CardProps, score: string): [number, number] | null {
-    let known = ranges.get(numbers);
-    if (!known) ranges.set(numbers, (known = new Map()));
-    const range = known.get(score) ?? rangeOf(info, numbers, score);
-    known.set(score, range);
-    return range;
+    const known = ranges.get(numbers) ?? new Map<string, [number, number] | null>();
+    ranges.set(numbers, known);
+    if (!known.has(score)) known.set(score, rangeOf(info, numbers, score));
+    return known.get(score) ?? null;
   }
 
   function scoreTable(props: CardProps, listed: readonly ProfileScore[], caption: string): HTMLElement {
@@ -98,7 +97,7 @@ export function createCard(
     );
     return h(
       "table",
-      { class: "xattn-table xattn-card-table" },
+      { class: "xattn-table xattn-head-card-table" },
       h("caption", { class: "xattn-hidden", text: caption }),
       h("thead", {}, columns),
       h("tbody", {}, ...rows),
@@ -201,5 +200,5 @@ export function createCard(
 }
 
 export function heading(text: string): HTMLElement {
-  return h("h4", { class: "xattn-card-heading", text });
+  return h("h4", { class: "xattn-head-card-heading", text });
 }

@@ -1,6 +1,7 @@
 // A profile of heads: the grid, what the picked head does, how heads agree, and the panel of a sentence that is open.
 import { computed, signal as value } from "@preact/signals-core";
 import { createAlert } from "../core/alert";
+import { createAsking } from "../core/asking";
 import type { Head } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { download, pngOf } from "../core/download";
@@ -9,6 +10,7 @@ import { createErrands, errorText } from "../core/errands";
 import { createFrames } from "../core/frames";
 import { page } from "../core/markup";
 import type { HostedModel } from "../core/model";
+import { sameHead } from "../core/picks";
 import { rankHeads } from "../core/ranking";
 import { scoreDomain } from "../core/scales";
 import { createStore } from "../core/store";
@@ -49,45 +51,34 @@ export function mountProfile(model: HostedModel, host: HTMLElement): () => void 
   const { theme, size } = followLooks(root, store, frames, signal);
   const errands = createErrands(signal);
   const numbers = value<Numbers | null>(null);
-  const strongest = value<({ key: string } & StrongestReply) | null>(null);
+  const strongest = value<(Wanted & StrongestReply) | null>(null);
   const pick = (head: Head) => store.set({ head });
 
   // --- What the kernel is asked, once for the numbers, and for each list of sentences.
 
-  const loading = errands.add({ retry: () => askNumbers() });
-  function askNumbers(): void {
-    const run = loading.start();
-    transport.request({ kind: "numbers" }).then(
-      ({ buffers }) => {
-        if (run.aborted) return;
-        loading.settle(null);
-        numbers.value = readNumbers(store.get("info"), buffers);
-      },
-      (error) => !run.aborted && loading.settle(`The numbers could not be read: ${errorText(error)}`),
-    );
-  }
-  const listing = errands.add({ retry: () => wanted.peek() && askStrongest(wanted.peek() as Wanted) });
+  const asking = createAsking(transport, errands);
+  const askNumbers = asking<Extract<ProfileRequest, { kind: "numbers" }>>(
+    "The numbers could not be read",
+    ({ buffers }) => {
+      numbers.value = readNumbers(store.get("info"), buffers);
+    },
+  );
+  const askStrongest = asking<Extract<ProfileRequest, { kind: "strongest" }>>(
+    "The sentences could not be listed",
+    ({ content }, { name, head }) => {
+      strongest.value = { name, head, rows: (content as unknown as StrongestReply).rows };
+    },
+  );
   const wanted = computed<Wanted | null>(() => {
     const head = store.get("head");
     if (!numbers.value || !head) return null;
     const name = listedScore(store.get("info"), numbers.value, store.get("score_name"), head);
     return name === "" ? null : { name, head };
   });
-  function askStrongest({ name, head }: Wanted): void {
-    const run = listing.start();
-    transport.request({ kind: "strongest", name, head }).then(
-      ({ content }) => {
-        if (run.aborted) return;
-        listing.settle(null);
-        strongest.value = { key: keyOf({ name, head }), rows: (content as unknown as StrongestReply).rows };
-      },
-      (error) => !run.aborted && listing.settle(`The sentences could not be listed: ${errorText(error)}`),
-    );
-  }
   const isEmpty = () => store.get("info").layers * store.get("info").heads === 0;
-  if (!isEmpty()) askNumbers();
+  if (!isEmpty()) askNumbers({ kind: "numbers" });
   frames.watch(() => {
-    if (wanted.value) askStrongest(wanted.value);
+    if (wanted.value) askStrongest({ kind: "strongest", ...wanted.value });
   });
 
   // --- What is shown.
@@ -134,9 +125,10 @@ export function mountProfile(model: HostedModel, host: HTMLElement): () => void 
     { class: "xattn-profile-heads" },
     h("div", { class: "xattn-grid-box" }, grid.element),
     legend.element,
-    matrix.element,
   );
-  const body = h("div", { class: "xattn-profile-body" }, left, card.element);
+  const unknown = h("div", { class: "xattn-small xattn-muted" });
+  const agreement = h("div", { class: "xattn-profile-agreement" }, matrix.element, unknown);
+  const body = h("div", { class: "xattn-profile-body" }, left, card.element, agreement);
   const shown = h("div", {}, controls.element, controls.about, body, table.element);
   root.append(header, notice, createAlert(errands, frames, signal), empty, shown, sentence.bar);
   host.append(sentence.place);
@@ -175,7 +167,9 @@ export function mountProfile(model: HostedModel, host: HTMLElement): () => void 
   frames.draw(() => controls.show(store.get("info"), store.get("score_name"), store.get("statistic")));
   frames.draw(() => {
     const [info, head, name] = [store.get("info"), store.get("head"), store.get("score_name")];
-    const better = info.scores.find((entry) => entry.name === name)?.direction ?? "higher";
+    const direction = info.scores.find((entry) => entry.name === name)?.direction ?? "higher";
+    // A spread has no better end: its highest value comes first.
+    const better = store.get("statistic") === "std" ? "higher" : direction;
     const { dark } = theme.value;
     grid.show({
       layers: info.layers,
@@ -215,9 +209,11 @@ export function mountProfile(model: HostedModel, host: HTMLElement): () => void 
   frames.draw(() => {
     void size.value;
     const [info, head] = [store.get("info"), store.get("head")];
-    matrix.element.hidden = !info.agreement || info.layers * info.heads < 2;
-    if (!numbers.value || !head || matrix.element.hidden) return;
-    matrix.show({ info, numbers: numbers.value, head, theme: theme.value, width: left.clientWidth });
+    agreement.hidden = info.layers * info.heads < 2;
+    matrix.element.hidden = !info.agreement;
+    setText(unknown, info.agreement ? "" : withoutAgreement(info.sound));
+    if (!numbers.value || !head || agreement.hidden || !info.agreement) return;
+    matrix.show({ info, numbers: numbers.value, head, theme: theme.value, width: agreement.clientWidth });
   });
   frames.draw(() => {
     const info = store.get("info");
@@ -226,7 +222,7 @@ export function mountProfile(model: HostedModel, host: HTMLElement): () => void 
     sentences.show({
       score: now.name,
       direction: info.scores.find(({ name }) => name === now.name)?.direction ?? "higher",
-      rows: strongest.value?.key === keyOf(now) ? strongest.value.rows : null,
+      rows: isFor(strongest.value, now) ? strongest.value.rows : null,
       canOpen: info.can_open,
       open: store.get("row"),
       sound: info.sound,
@@ -267,11 +263,17 @@ export function mountProfile(model: HostedModel, host: HTMLElement): () => void 
   };
 }
 
+function withoutAgreement(sound: boolean): string {
+  return sound
+    ? "A profile of recordings has neither agreement between heads nor a best set."
+    : "This profile has no agreement between heads: it was made with drawn=0.";
+}
+
 interface Wanted {
   name: string;
   head: Head;
 }
 
-function keyOf({ name, head: [layer, head] }: Wanted): string {
-  return `${layer} ${head} ${name}`;
+function isFor<Found extends Wanted>(found: Found | null, { name, head }: Wanted): found is Found {
+  return found !== null && found.name === name && sameHead(found.head, head);
 }

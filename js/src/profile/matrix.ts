@@ -28,14 +28,16 @@ export function createMatrix(events: { pick(head: Head): void }, signal: AbortSi
   const high = h("span", { class: "xattn-number" });
   const ramp = h("span", { class: "xattn-ramp", attrs: { "aria-hidden": "true" } });
   const readout = h("div", { class: "xattn-readout xattn-small xattn-muted" });
+  const sample = h("div", { class: "xattn-small xattn-muted" });
   const spoken = h("div", { class: "xattn-hidden", attrs: { role: "status" } });
   const element = h(
     "div",
     { class: "xattn-agreement-part" },
-    h("h3", { class: "xattn-card-heading", text: "Agreement between heads" }),
+    h("h3", { class: "xattn-head-card-heading", text: "Agreement between heads" }),
     h("div", { class: "xattn-legend" }, low, ramp, high),
     canvas,
     readout,
+    sample,
     spoken,
   );
   let props: MatrixProps | null = null;
@@ -171,6 +173,8 @@ export function createMatrix(events: { pick(head: Head): void }, signal: AbortSi
       );
       setText(low, domain[0].toFixed(2));
       setText(high, domain[1].toFixed(2));
+      const { drawn } = next.info;
+      setText(sample, `Mean over all rows of ${drawn} sentence${drawn === 1 ? "" : "s"} drawn at random.`);
       ramp.style.backgroundImage = next.theme.ramp.gradient;
       if (!cursor) setText(readout, summary);
       paint();

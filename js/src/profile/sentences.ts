@@ -22,10 +22,10 @@ export interface SentencesView {
 }
 
 export function createSentences(events: { open(row: number): void }, signal: AbortSignal): SentencesView {
-  const title = h("h4", { class: "xattn-card-heading" });
-  const list = h("ol", { class: "xattn-strongest" });
+  const title = h("h4", { class: "xattn-head-card-heading" });
+  const list = h("ol", { class: "xattn-strongest", attrs: { "aria-label": "Strongest sentences" } });
   const note = h("div", { class: "xattn-small xattn-muted" });
-  const element = h("div", { class: "xattn-card-part" }, title, list, note);
+  const element = h("div", { class: "xattn-head-card-part" }, title, list, note);
   let filled: SentencesProps | null = null;
 
   list.addEventListener(
@@ -82,6 +82,9 @@ export function createSentences(events: { open(row: number): void }, signal: Abo
       if (filled?.rows !== rows || filled.canOpen !== canOpen)
         list.replaceChildren(...(rows ?? []).map((row) => item(row, props)));
       filled = props;
+      // Without buttons inside, the list itself is what keys scroll.
+      if (canOpen) list.removeAttribute("tabindex");
+      else list.tabIndex = 0;
       if (had && !list.contains(focusedIn(list))) list.querySelector("button")?.focus();
       for (const button of list.querySelectorAll("button")) {
         const isOpen = button.dataset.row === String(open);
