@@ -56,7 +56,8 @@ class ProfileView(OpeningView):
 
     score_name = traitlets.Unicode("").tag(sync=True)
     statistic = traitlets.Any("mean").tag(sync=True)
-    head = traitlets.Any(None, allow_none=True).tag(sync=True)
+    # None is for a profile without heads, which the check below decides; traitlets checks no None that it allows.
+    head = traitlets.Any(None, allow_none=False).tag(sync=True)
 
     def __init__(
         self,
