@@ -45,6 +45,7 @@ CORPUS = [
     "scoring",
     "display",
     "aggregates",
+    "profile_content",
     "profiles",
     "profiling",
 ]

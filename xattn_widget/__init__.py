@@ -12,7 +12,8 @@ import lazy_loader
 # importing the package does not import torch.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-if "IPython" in _sys.modules:  # tables of this package are readable in the notebook or shell that runs
+if "IPython" in _sys.modules:  # tables and profiles are readable in the notebook or shell that runs
+    from xattn_widget.messages.tables import show_profiles as _show_profiles
     from xattn_widget.messages.tables import show_tables as _show_tables
 
     def _table_html(table):  # type: ignore[no-untyped-def]
@@ -26,3 +27,10 @@ if "IPython" in _sys.modules:  # tables of this package are readable in the note
         return table_text(table)
 
     _show_tables(_table_html, _table_text)
+
+    def _profile_bundle(profile):  # type: ignore[no-untyped-def]
+        from xattn_widget.widget.profile_view import ProfileView
+
+        return ProfileView(profile)._repr_mimebundle_()
+
+    _show_profiles(_profile_bundle)

@@ -37,5 +37,6 @@ from .record.sinks import position_sinks as position_sinks
 from .scores import check_score as check_score
 from .scores import score as score
 from .widget.corpus_view import show_corpus as show_corpus
+from .widget.profile_view import show_profile as show_profile
 from .widget.show import show_cross_attention as show_cross_attention
 from .widget.widget import CrossAttentionWidget as CrossAttentionWidget

@@ -28,6 +28,8 @@ warnings, logs, progress bars    messages/quiet.py            inside its blocks 
 IPython's ``post_run_cell``      widget/cells.py              life of the kernel, from the first widget that is shown
 IPython's formatters of          messages/tables.py           life of the kernel, from the import; other tables look as
   ``pyarrow.Table``                                             before
+IPython's formatter of           messages/tables.py           life of the kernel, from the import; profiles only
+  ``HeadProfile``
 ===============================  ===========================  ==========================================================
 
 Everything that ends with a block is undone after an error or an interrupt too; see ``tests/test_process_state.py``.

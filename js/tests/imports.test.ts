@@ -1,7 +1,7 @@
 // @vitest-environment node
 /// <reference types="vite/client" />
 // Which way imports point: core, then frame and heads, then the views and experiments, then the registry, then the panel,
-// then the view of a corpus, which opens panels.
+// then the views of a corpus and of a profile, which open panels.
 import { describe, expect, it } from "vitest";
 
 const SOURCES: Record<string, string> = import.meta.glob("../src/**/*.ts", {
@@ -27,6 +27,7 @@ const LAYERS = [
   ["views"],
   ["panel"],
   ["corpus"],
+  ["profile"],
   ["entry", "page", "stub"],
 ];
 

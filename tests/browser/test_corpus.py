@@ -1,14 +1,15 @@
-"""A scored corpus in JupyterLab and marimo: its ranking, the list, and the panel of the sentence that is clicked."""
+"""A scored corpus in JupyterLab and marimo: its ranking, the list, and the panel of a sentence; a profile of heads."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from xattn_widget import load_demo, score_corpus, show_corpus
+from xattn_widget import load_demo, profile_heads, score_corpus, show_corpus, show_profile
 
 from .bridge import show
 from .conftest import OpenNotebook
@@ -24,6 +25,9 @@ my_score = score(lambda attention, *masks: attention[..., 0].mean(-1), name="my_
 table = score_corpus(model, tokenizer, {SOURCES!r}, {TARGETS!r}, [my_score, "entropy"], progress=False)
 view = show_corpus(table, model, tokenizer)
 view"""
+PROFILED = f"""from xattn_widget import load_demo, profile_heads
+model, tokenizer = load_demo()
+profile_heads(model, tokenizer, {SOURCES[:3]!r}, {TARGETS[:3]!r}, progress=False)"""
 PANEL = 'section[aria-label="Cross-attention"]'
 
 
@@ -87,3 +91,49 @@ def test_axe_finds_nothing(page: Page, tmp_path: Path, scheme: str, width: int) 
     expect(page.get_by_role("img", name="Histogram of logprob_sum")).to_be_visible()
     found["histogram"] = violations(page)
     assert [f"{state}: {fault}" for state, faults in found.items() for fault in faults] == []
+
+
+def test_a_profile_shows_itself_in_a_notebook(open_notebook: OpenNotebook, page: Page, page_errors: list[str]) -> None:
+    notebook = open_notebook([PROFILED], theme="light")
+    notebook.run_all()
+    view = page.locator(".xattn-profile")
+    expect(view.locator(".xattn-head")).to_have_count(24)
+    view.locator('.xattn-head[data-layer="0"][data-head="6"]').click()
+    expect(view.get_by_role("heading", name="Layer 0, head 6")).to_be_visible()
+    expect(view.locator(".xattn-strongest li")).to_have_count(3)
+    assert page_errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_profile_is_read_by_keyboard_and_axe_finds_nothing(
+    page: Page, tmp_path: Path, page_errors: list[str], screenshot: Callable[..., Path], scheme: str, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 1400})
+    page.emulate_media(color_scheme=scheme)
+    model, tokenizer = load_demo()
+    profile = profile_heads(model, tokenizer, SOURCES[:3], TARGETS[:3], progress=False)
+    view = show_profile(profile, model, tokenizer)
+    show(page, view, tmp_path)
+    card = page.get_by_role("region", name="The picked head")
+    heads = page.locator(".xattn-heads")
+    heads.locator('[aria-pressed="true"]').focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    expect(card.get_by_role("heading", name=f"Layer {view.head[0]}, head 1")).to_be_visible()
+    assert view.head[1] == 1
+    found = {"roles": violations(page)}
+    page.get_by_label("Heads colored by").select_option("entropy")
+    page.get_by_label("Value").select_option("median")
+    expect(heads.locator('[aria-pressed="true"]')).to_have_attribute("aria-label", re.compile("entropy, median"))
+    page.get_by_text("Table of all numbers").click()
+    page.get_by_text("Shares of single sentences").click()
+    page.wait_for_timeout(100)
+    found["score"] = violations(page)
+    screenshot(f"profile-{width}-{scheme}")
+    card.get_by_role("button", name="Ich habe").click()
+    expect(page.locator(PANEL).get_by_role("listbox", name="source tokens")).to_be_visible()
+    found["open"] = violations(page)
+    assert [f"{state}: {fault}" for state, faults in found.items() for fault in faults] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page_errors == []

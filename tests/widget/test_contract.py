@@ -7,19 +7,20 @@ from pathlib import Path
 import pytest
 from widget_messages import ask, listen, record, record_of_sound
 
-from xattn_widget import CrossAttentionWidget, show_cross_attention
+from xattn_widget import CrossAttentionWidget, profile_heads, show_cross_attention, show_profile
 from xattn_widget.panel.protocol import ACTIONS, REQUESTS
 from xattn_widget.panel.setting_kinds import Choice, Flag, Heads, Share, Text, Whole
 from xattn_widget.panel.settings import SETTINGS, VIEW_SETTINGS
 
 SOURCES = Path(__file__).parents[2] / "js" / "src"
 CONTRACT = (SOURCES / "core" / "contract.ts").read_text(encoding="utf-8")
+PROFILE = (SOURCES / "profile" / "contract.ts").read_text(encoding="utf-8")
 VIEWS = (SOURCES / "views.ts").read_text(encoding="utf-8")
 
 
-def interface(name):
+def interface(name, contract=CONTRACT):
     """The fields of an interface: the type of each, and whether it may be left out."""
-    body = re.search(rf"export interface {name} \{{\n(.*?)\n\}}", CONTRACT, re.DOTALL).group(1)
+    body = re.search(rf"export interface {name} \{{\n(.*?)\n\}}", contract, re.DOTALL).group(1)
     body = re.sub(r"/\*\*.*?\*/", "", body, flags=re.DOTALL)
     return {field: (kind, bool(mark)) for field, mark, kind in re.findall(r"^  (\w+)(\??): (.*);$", body, re.MULTILINE)}
 
@@ -37,9 +38,9 @@ def values(name):
     return re.findall(r'"(\w+)"', found.group(1)) if found else []
 
 
-def assert_fields(value, name):
+def assert_fields(value, name, contract=CONTRACT):
     """``value`` has the fields of an interface, without those that may be left out."""
-    fields = interface(name)
+    fields = interface(name, contract)
     assert set(value) <= set(fields), name
     assert {field for field, (_, optional) in fields.items() if not optional} <= set(value), name
 
@@ -187,3 +188,28 @@ def test_replies_to_experiments_have_the_same_fields(demo):
     (content,) = found
     assert_fields({name: value for name, value in content.items() if name != "id"}, "ChoicesReply")
     assert_fields(content["choices"][0], "TokenChoice")
+
+
+# The view of a profile
+
+
+def test_the_view_of_a_profile_has_the_same_traits_requests_and_replies(demo):
+    profile = profile_heads(*demo, ["Ich habe das Buch gelesen."], scores=["entropy"], progress=False)
+    view = show_profile(profile, *demo)
+    traits = {name for name in view.get_state() if not name.startswith("_") or name == "_open"}
+    assert set(interface("ProfileTraits", PROFILE)) == traits - {"layout", "tabbable", "tooltip"}
+    assert_fields(view.info, "ProfileInfo", PROFILE)
+    assert_fields(view.info["scores"][0], "ProfileScore", PROFILE)
+    assert_fields(view.info["roles"][0], "RoleRule", PROFILE)
+    assert_fields(view.info["head_set"], "BestSet", PROFILE)
+    assert_fields(view.info["head_set"]["heads"][0], "ReadHead", PROFILE)
+    content, buffers = ask(view, {"id": "1", "kind": "numbers"})
+    assert (content, len(buffers)) == ({"id": "1"}, 3)
+    content, _ = ask(view, {"id": "2", "kind": "strongest", "name": "entropy", "head": [0, 1]})
+    content.pop("id")
+    assert_fields(content, "StrongestReply", PROFILE)
+    assert_fields(content["rows"][0], "StrongestRow", PROFILE)
+    requests = re.search(r"export type ProfileRequest =(.*?);\n\n", PROFILE, re.DOTALL).group(1)
+    assert re.findall(r'kind: "(\w+)"', requests) == ["numbers", "strongest"]
+    content, _ = ask(view, {"id": "3", "kind": "other"})
+    assert content["error"] == "a request needs 'kind', one of 'numbers', 'strongest', got 'other'"

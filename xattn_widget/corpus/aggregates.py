@@ -38,6 +38,10 @@ class Moments:
 
     def add(self, values: Any, weights: Any) -> None:
         """Add ``[rows, layers, heads]`` values, NaN where undefined, with ``[rows]`` weights."""
+        with np.errstate(invalid="ignore"):  # the spread around an infinite mean is undefined
+            self._add(values, weights)
+
+    def _add(self, values: Any, weights: Any) -> None:
         known = ~np.isnan(values)
         parts = known * weights[:, None, None]
         count = parts.sum(0)
@@ -66,6 +70,7 @@ class Text:
     id: Any
     source: str | None
     target: str | None
+    offset: float | None  # of a window of a long recording, in seconds
 
 
 class Aggregates:
@@ -184,4 +189,5 @@ class _Texts:
 
     def __getitem__(self, place: int) -> Text:
         identity, source, target = (self._part[name][place].as_py() for name in ("id", "source", "target"))
-        return Text(int(self._numbers[place]), identity, source, target)
+        offset = self._part["offset"][place].as_py() if "offset" in self._part.column_names else None
+        return Text(int(self._numbers[place]), identity, source, target, offset)

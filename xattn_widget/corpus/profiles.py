@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 
 from xattn_widget.alignment import HeadSet
 from xattn_widget.corpus.display import table_html
+from xattn_widget.corpus.profile_content import AGREEMENT, saved_profile, strongest_rows
 from xattn_widget.corpus.store.parquet import WRITING, read_table, seal
 from xattn_widget.corpus.store.tables import result_table
 from xattn_widget.extraction.extraction import extract
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 # The entry of the schema's metadata with what is not about single heads.
 _INFO = b"xattn_widget_profile"
-_AGREEMENT = "agreement"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -117,9 +118,9 @@ class HeadProfile:
         check_heads([(layer, head)], *self.shape)
         if (model is None) != (tokenizer is None):
             raise ValueError("pass both model and tokenizer to get the rows of sentences, or neither")
-        entries = self.data[f"{self._known(score)}.strongest"][layer * self.shape[1] + head].as_py()[:n]
-        texts = self.info["texts"]
-        found = [[entry["row"], *texts[str(entry["row"])], entry["value"]] for entry in entries]
+        info = self.info
+        entries = strongest_rows(self.data, info, self._known(score), layer, head, n)
+        found = [[entry["row"], *info["texts"][str(entry["row"])][:3], entry["value"]] for entry in entries]
         names = ["row", "id", "source", "target", "value"]
         columns = list(zip(*found, strict=True)) or [()] * len(names)
         made = pa.table(dict(zip(names, map(list, columns), strict=True)))
@@ -136,9 +137,9 @@ class HeadProfile:
         all rows of ``info["drawn"]`` sentences drawn at random. Head ``(layer, head)`` is number
         ``layer * heads + head``. None for sound, and if no sentences were drawn.
         """
-        if _AGREEMENT not in self.data.column_names:
+        if AGREEMENT not in self.data.column_names:
             return None
-        return np.array(self.data[_AGREEMENT].to_pylist(), np.float64)
+        return np.array(self.data[AGREEMENT].to_pylist(), np.float64)
 
     @property
     def head_set(self) -> HeadSet | None:
@@ -160,6 +161,35 @@ class HeadProfile:
 
         shares = np.array(self.data["share"].to_pylist(), np.float64).reshape(self.shape)
         return plot_roles(self.roles, shares, [*ROLES, MIXED], ax)
+
+    def summary(self) -> str:
+        """What the heads do, in words: the roles of each layer with the numbers of their heads, and the best set."""
+        lines = [repr(self)]
+        for layer, roles in enumerate(self.roles):
+            found = [
+                f"{role} {', '.join(str(head) for head, other in enumerate(roles) if other == role)}"
+                for role in [*ROLES, MIXED]
+                if role in roles
+            ]
+            lines.append(f"layer {layer}: {'; '.join(found)}")
+        return "\n".join(lines)
+
+    def to_html(self, path: str | PathLike[str]) -> Path:
+        """Write the interactive view of :func:`xattn_widget.show_profile` to one HTML file that works offline.
+
+        It contains everything that the profile knows, the texts of the strongest sentences among them. A sentence does
+        not open in a panel, because that takes the model.
+
+        Returns:
+            The path of the file.
+        """
+        from xattn_widget.panel.document import document, script_json
+
+        state = script_json({"app": "profile"} | saved_profile(self.data, self.info))
+        page = document("What each head does", state, self.summary()).encode()
+        with whole_file(str(path)) as file:
+            file.write(page)
+        return Path(path)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the profile to a Parquet file; :meth:`load` reads it."""

@@ -148,13 +148,17 @@ def profile_heads(
     content = {
         "version": __version__,
         "shape": [info["layers"], info["heads"]],
+        "model": info["job"]["model"],
+        "folder": info.get("folder"),
         "signatures": info["signatures"],
+        "directions": {score.name: score.direction for score in asked},
+        "descriptions": {score.name: score.description for score in asked},
         "levels": list(LEVELS),
         "least_shares": least,
         "sentences": aggregates.scored,
         "failed": aggregates.rows - aggregates.scored,
         "quantile_sentences": aggregates.sampled,
-        "texts": {str(row): [text.id, text.source, text.target] for row, text in aggregates.texts.items()},
+        "texts": {str(row): [text.id, text.source, text.target, text.offset] for row, text in aggregates.texts.items()},
         "drawn": 0,
         "head_set": None,
     }

@@ -1,4 +1,4 @@
-"""Let IPython show the tables of this package readably. Every other table looks as it did before."""
+"""Let IPython show tables and profiles of this package readably. Every other table looks as it did before."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from xattn_widget.messages.shell import running_shell
 # The entries of a schema's metadata that mark a table as one of this package: a scored one, or one made from it.
 SCORED, RESULT = b"xattn_widget", b"xattn_widget_result"
 _TABLE = ("pyarrow.lib", "Table")
+_PROFILE = ("xattn_widget.corpus.profiles", "HeadProfile")
 
 Write = Callable[[Any], str]
 
@@ -47,6 +48,18 @@ def show_tables(html: Write, text: Write) -> None:
 
     pages.for_type_by_name(*_TABLE, write_page)
     texts.for_type_by_name(*_TABLE, write_text)
+
+
+def show_profiles(bundle: Callable[[Any], tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    """Let the notebook show a profile of heads as its view; a shell in a terminal shows its text.
+
+    Args:
+        bundle: makes the data and metadata of what a cell shows.
+    """
+    shell = running_shell()
+    # Only a notebook has a kernel, to which the view can speak.
+    if shell is not None and getattr(shell, "kernel", None) is not None:
+        shell.display_formatter.mimebundle_formatter.for_type_by_name(*_PROFILE, bundle)
 
 
 def is_ours(table: Any) -> bool:

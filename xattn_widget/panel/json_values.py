@@ -17,6 +17,13 @@ def finite(values: Any) -> Any:
     return values if math.isfinite(values) else None
 
 
+def json_number(value: float | None) -> float | str | None:
+    """A number in a form that JSON has: infinities are written as text, and a missing number is None."""
+    if value is None or value != value:
+        return None
+    return ("∞" if value > 0 else "−∞") if math.isinf(value) else float(value)
+
+
 def error_text(error: BaseException) -> str:
     """An error as text, for people who see no traceback."""
     text = visible(f"{type(error).__name__}: {error}"[: _LONGEST_ERROR + 1])

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import zlib
 from pathlib import Path
 from typing import Any, get_args
 
-from xattn_widget.files.csv_json import json_text
 from xattn_widget.files.writing import whole_file
+from xattn_widget.panel.document import document, script_json
 from xattn_widget.panel.dropping import Dropping
-from xattn_widget.panel.front_end import built_file
 from xattn_widget.panel.json_values import error_text
 from xattn_widget.panel.markup import element, source_element
 from xattn_widget.panel.replies import outside_shares, quantize
@@ -26,17 +24,6 @@ NOTICE_BYTES = 300
 # The scores of a larger record take seconds. A page has them of all rows, and of the rows that it shows at first.
 SMALL_RECORD = 2**20  # weights
 
-_PAGE_STYLE = """
-:root { color-scheme: light dark; }
-body { margin: 0 auto; padding: 16px; max-width: 1600px; }
-.xattn-fallback { font: 14px/1.5 system-ui, sans-serif; max-width: 48rem; }
-.xattn-fallback pre { white-space: pre-wrap; }
-"""
-_BLOCKED = (
-    "The interactive view does not run here: scripts are turned off in this browser, or the policy of the site that "
-    "serves this page blocks them. Download the page and open the file itself. Whoever runs the site can allow this "
-    "one script in its Content-Security-Policy: script-src "
-)
 # In a notebook the page is in a frame that can reach nothing outside itself; it sends its height in a message.
 _FRAME_STYLE = "display: block; width: 100%; height: 700px; border: 0"
 _FRAME_SCRIPT = """
@@ -101,47 +88,6 @@ class EmbeddedPage:
         return f"<div>{frame}{source_element('script', {}, _FRAME_SCRIPT)}</div>"
 
 
-def _document(title: str, state: str, summary: str) -> str:
-    """The whole page; ``state`` is JSON for the panel, ``summary`` is shown where the script does not run."""
-    style = _PAGE_STYLE + built_file("widget.css")
-    script = f"\n{built_file('page.js')}\n".replace("</script", "<\\/script")
-    allowed = _hash(script)
-    policy = (
-        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data: blob:; media-src blob:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    head = element(
-        "head",
-        {},
-        element("meta", {"charset": "utf-8"}),
-        element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-        element("meta", {"http-equiv": "Content-Security-Policy", "content": policy}),
-        element("title", {}, title),
-        source_element("style", {}, style),
-    )
-    # The script removes it before anyone sees it; without the script it stays.
-    fallback = element(
-        "div",
-        {"class": "xattn-fallback", "role": "alert"},
-        element("p", {}, _BLOCKED, element("code", {}, allowed)),
-        element("pre", {}, summary),
-    )
-    body = element(
-        "body",
-        {},
-        element("div", {"class": "xattn-page"}),
-        source_element("script", {"type": "application/json", "class": "xattn-state"}, state),
-        source_element("script", {}, script),
-        fallback,
-    )
-    return f"<!doctype html>\n{element('html', {'lang': 'en'}, head, body)}\n"
-
-
-def _hash(source: str) -> str:
-    """The hash of a script or style, as a Content-Security-Policy names it."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
-
-
 class _Budget:
     """Chooses what goes onto a page of at most ``max_bytes``, and puts the page together."""
 
@@ -198,8 +144,8 @@ class _Budget:
             traits["layer"], traits["head"] = traits["heads"][-1]
             traits["compare"] = _compared(view.compare, kept)
         saved = ",".join(sentence.saved() for sentence in sentences)
-        page_state = f'{{"traits":{_json(traits)},"sentences":[{saved}]}}'
-        return _document(f"Cross-attention: {state.entry.source}", page_state, state.summary()).encode()
+        page_state = f'{{"traits":{script_json(traits)},"sentences":[{saved}]}}'
+        return document(f"Cross-attention: {state.entry.source}", page_state, state.summary()).encode()
 
     def _notice(self, sentences: list[_Sentence]) -> str:
         """What was left out, in words; empty if nothing was."""
@@ -249,9 +195,9 @@ class _Sentence:
                 for heads in self._timed_heads()
             ]
         # Everything but the layers and the sound, without the closing brace.
-        self._replies = _json(replies)[:-1]
+        self._replies = script_json(replies)[:-1]
         # The list of missing heads is longest while none is kept.
-        listed = len(_json(self.described()).encode()) + 1
+        listed = len(script_json(self.described()).encode()) + 1
         self.fixed_size = listed + len(self.saved().encode()) + 1
 
     @property
@@ -312,7 +258,7 @@ class _Sentence:
         kinds = [] if sound is None else ["sound"] if sound.features is None else ["sound", "features"]
         for kind in kinds:
             content, buffers = self.state.answer({"kind": kind, "sentence": self.index})
-            text = _json(content | {"buffer": base64.b64encode(buffers[0]).decode()})
+            text = script_json(content | {"buffer": base64.b64encode(buffers[0]).decode()})
             size = len(text) + len(f',"{kind}":')
             if size <= room:
                 self.sound[kind] = text
@@ -346,7 +292,7 @@ class _Sentence:
             for layer, missing in enumerate(self.missing)
         ]
         sound = "".join(f',"{kind}":{text}' for kind, text in self.sound.items())
-        return f'{self._replies},"layers":{_json(layers)}{sound}}}'
+        return f'{self._replies},"layers":{script_json(layers)}{sound}}}'
 
     def _reply(self, request: dict[str, Any]) -> dict[str, Any]:
         """The reply to a request; an error as text where one part of the page cannot be computed."""
@@ -395,8 +341,3 @@ def _effect(effect: dict[str, Any] | None, kept: list[int]) -> dict[str, Any] | 
     if effect is None or any(effect[place] not in kept for place in places):
         return None
     return effect | {place: kept.index(effect[place]) for place in places}
-
-
-def _json(value: Any) -> str:
-    """JSON for inside a script element: "<" is written as an escape, since it could end the element."""
-    return json_text(value).replace("<", "\\u003c")

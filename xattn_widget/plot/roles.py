@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
-from xattn_widget.plot.palette import PLOT
+from xattn_widget.plot.palette import PALETTE, PLOT
 
 # Up to this many heads per layer, shares are written into the cells.
 _WRITTEN = 16
@@ -29,7 +29,7 @@ def plot_roles(roles: Sequence[Sequence[str]], shares: Any, known: Sequence[str]
         from matplotlib import pyplot
 
         _, ax = pyplot.subplots(figsize=(min(4 + 0.5 * heads, 14), min(1.5 + 0.45 * layers, 14)), layout="constrained")
-    colors = dict(zip(known, [*PLOT["roles"][: len(known) - 1], PLOT["undefined"]], strict=True))
+    colors = dict(zip(known, [*PALETTE["roles"]["light"][: len(known) - 1], PLOT["undefined"]], strict=True))
     ax.imshow([[to_rgb(colors[role]) for role in row] for row in roles], aspect="auto", interpolation="nearest")
     for layer, row in enumerate(roles):
         for head, role in enumerate(row if heads <= _WRITTEN else []):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pyarrow as pa
 
@@ -43,17 +44,32 @@ def check_pair(table: pa.Table, paired: PairedModel, extras: Extras) -> tuple[tu
             )
     if METADATA not in (table.schema.metadata or {}):
         return shape, ""
-    before = corpus_info(table).get("job", {}).get("model")
-    now = f"{kind} {model_fingerprint(model)}"  # the form of describe_job
+    return shape, model_notice(model, corpus_info(table).get("job", {}).get("model"), "table")
+
+
+def model_notice(model: Any, before: str | None, what: str) -> str:
+    """Log a warning if the model is not the one that made a table or a profile, and return a sentence for the reader.
+
+    Args:
+        model: the model that opens sentences.
+        before: the model before, as ``describe_job`` writes it; None if it is not known.
+        what: ``"table"`` or ``"profile"``.
+    """
+    now = f"{type(model).__name__} {model_fingerprint(model)}"  # the form of describe_job
     if before in (None, now):
-        return shape, ""
+        return ""
+    made = "scored" if what == "table" else "made"
     logger.warning(
-        "the table was scored with another model (%s, this is %s): weights, configuration or number type differ, "
+        "the %s was %s with another model (%s, this is %s): weights, configuration or number type differ, "
         "and an opened sentence may not show what was scored",
+        what,
+        made,
         before,
         now,
     )
-    return shape, (
-        f"The table was scored with another model ({before}, this is {now}). An opened sentence has the scores of the "
-        "table and the attention of this model."
+    return (
+        f"The {what} was {made} with another model ({before}, this is {now}). An opened sentence has the scores of the "
+        f"{what} and the attention of this model."
+        if what == "table"
+        else f"The profile was made with another model ({before}, this is {now}). An opened sentence shows this model."
     )

@@ -14,7 +14,7 @@ from xattn_widget.corpus.quantities import Quantity, Ranked, Ranking
 from xattn_widget.corpus.store.tables import recordings_folder
 from xattn_widget.messages.characters import brief, well_formed
 from xattn_widget.messages.hints import did_you_mean
-from xattn_widget.panel.json_values import finite
+from xattn_widget.panel.json_values import finite, json_number
 from xattn_widget.panel.protocol import RequestError
 from xattn_widget.record.heads import check_heads, head_pairs, whole_number
 
@@ -199,10 +199,3 @@ def file_name(path: str | None) -> str:
 def _text(value: Any) -> str:
     text = "" if value is None else str(value)
     return well_formed(text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…")
-
-
-def json_number(value: float | None) -> float | str | None:
-    """A number in a form that JSON has: infinities are written as text, and a missing number is None."""
-    if value is None or value != value:
-        return None
-    return ("∞" if value > 0 else "−∞") if np.isinf(value) else float(value)

@@ -2,49 +2,38 @@
 
 from __future__ import annotations
 
-import base64
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from typing import Any, cast
 
-import anywidget
 import pyarrow as pa
 import traitlets
 
 from xattn_widget.corpus.job import check_positive
 from xattn_widget.corpus.quantities import Ranked, Ranking
-from xattn_widget.corpus.sources.recordings import recording_path
 from xattn_widget.corpus.store.parquet import read_table
 from xattn_widget.corpus.store.tables import count_errors, recordings_folder
-from xattn_widget.inputs.audio.recordings import RecordingWindow
 from xattn_widget.inputs.extras import make_extras
 from xattn_widget.inputs.paired import pair_model
 from xattn_widget.messages.characters import visible, well_formed
-from xattn_widget.panel.front_end import built_file
-from xattn_widget.panel.json_values import error_text
-from xattn_widget.panel.protocol import RequestError, request_id
+from xattn_widget.panel.protocol import RequestError
 from xattn_widget.scores import Score, find_score
-from xattn_widget.widget.cells import connect, disconnect, note_shown
-from xattn_widget.widget.comm import allowed_state
 from xattn_widget.widget.corpus_checks import check_columns, check_pair
 from xattn_widget.widget.corpus_picture import distribution_picture
 from xattn_widget.widget.corpus_requests import answer, file_name, read_head, read_name, read_row, read_search
+from xattn_widget.widget.opening_view import OpeningView, source_of
 from xattn_widget.widget.show import show_cross_attention
 from xattn_widget.widget.table_scores import Column, RowScores, find_column, further_scores
 from xattn_widget.widget.widget import CrossAttentionWidget
 
 # Log-probabilities to list, the first that the table has.
 _PROBABILITIES = ("logprob_sum", "logprob_mean")
-# What the page may set.
-_FROM_PAGE = frozenset({"score_name", "head", "lowest_first", "search", "row"})
 # The rows of the summary in words.
 _LINES, _LONGEST_LINE = 5, 100
-_MARIMO = "marimo makes widgets only while a cell runs: run a cell with view.row = {}"
 
 
-class CorpusView(anywidget.AnyWidget):
+class CorpusView(OpeningView):
     """The view that :func:`show_corpus` makes; every trait can be observed and set.
 
     Attributes:
@@ -59,24 +48,14 @@ class CorpusView(anywidget.AnyWidget):
         opened: the widget of the row that is open, or None.
     """
 
-    # Strings instead of paths: anywidget would watch a file for each widget, and so keep every widget alive.
-    _esm = traitlets.Unicode(built_file("stub.js")).tag(sync=True)
-    _code = traitlets.Unicode(built_file("widget.js")).tag(sync=True)
-    _css = traitlets.Unicode(built_file("widget.css")).tag(sync=True)
     _app = traitlets.Unicode("corpus").tag(sync=True)
 
-    # Of the class, because ipywidgets closes a widget whose making failed.
-    opened: CrossAttentionWidget | None = None
+    _from_page = frozenset({"score_name", "head", "lowest_first", "search", "row"})
 
-    info = traitlets.Dict(read_only=True).tag(sync=True)
     score_name = traitlets.Unicode().tag(sync=True)
     head = traitlets.Any(None, allow_none=True).tag(sync=True)
     lowest_first = traitlets.Bool().tag(sync=True)
     search = traitlets.Unicode("").tag(sync=True)
-    row = traitlets.Any(None, allow_none=True).tag(sync=True)
-    theme = traitlets.Enum(["auto", "light", "dark"], "auto").tag(sync=True)
-    # What the page is told about the open row: its panel, or why there is none.
-    _open = traitlets.Dict(read_only=True).tag(sync=True)
 
     def __init__(
         self,
@@ -103,16 +82,11 @@ class CorpusView(anywidget.AnyWidget):
         self._columns = [
             find_column(quantity, self._given) for quantity in self._ranking.quantities.values() if quantity.per_head
         ]
-        self._asked_by_page = False
         first = next(iter(self._ranking.quantities.values()))
         self.set_trait("info", self._describe(type(model).__name__, notice))
         super().__init__(score_name=first.name, lowest_first=first.lowest_first)
-        self._own_layout = self.layout
         self.observe(self._begin_with_the_worst, "score_name")
         self.observe(self._follow_ranking, ["score_name", "head"])
-        self.observe(self._follow_row, "row")
-        self.observe(self._follow_theme, "theme")
-        self.on_msg(self._receive)
 
     def _describe(self, model: str, notice: str) -> dict[str, Any]:
         table, columns = self._ranking.table, {column.quantity.name: column for column in self._columns}
@@ -198,29 +172,7 @@ class CorpusView(anywidget.AnyWidget):
                 picked["heads"] = [[self.head, head] for head in range(self._shape[1])]
         return picked
 
-    def _follow_theme(self, change: Any) -> None:
-        if self.opened is not None:
-            self.opened.theme = self.theme
-
     # --- The open sentence.
-
-    def _follow_row(self, change: Any) -> None:
-        """Open the row in place of the one before, and tell the page; an error is told to whoever asked for the row."""
-        before, self.opened = self.opened, None
-        told = {"row": self.row, "panel": "", "error": ""}
-        try:
-            if self.row is not None:
-                self.opened = self._open_row(self.row)
-                told["panel"] = self.opened.model_id
-        except Exception as error:
-            told["error"] = _MARIMO.format(self.row) if _is_refused_by_marimo(error) else error_text(error)
-            if not self._asked_by_page:
-                raise
-        finally:
-            self.set_trait("_open", told)
-            if before is not None:  # after the page knows the next one
-                before.stop()
-                before.close()
 
     def _open_row(self, row: int) -> CrossAttentionWidget:
         cells = self._cells(row)
@@ -229,44 +181,18 @@ class CorpusView(anywidget.AnyWidget):
         entries = values.entries(self._columns)
         listed: list[Any] = [*entries, *further_scores(self._columns, self._given)]
         picked = self._picked()
-        source = cells["source"]
-        if self._folder is not None:
-            source = recording_path(source, self._folder)
-            if cells.get("offset") is not None:
-                source = RecordingWindow(source, cells["offset"])
+        source = source_of(cells["source"], self._folder, cells.get("offset"))
         widget = self._show(source, cells["target"], scores=listed, theme=self.theme, **picked)
         values.belong_to(widget.record, entries)
         return widget
 
     # --- The page.
 
-    def set_state(self, sync_data: Any) -> None:
-        """Apply what the page sets. Everything else belongs to the kernel and stays unchanged.
+    def _answer(self, request: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        return answer(request, self._ranking, *self._shape, self._count, self._probability)
 
-        Raises:
-            traitlets.TraitError: an invalid value; everything stays as it was.
-        """
-        state = allowed_state(self, sync_data, _FROM_PAGE)
-        self._asked_by_page = True
-        try:
-            super().set_state(state)
-        except Exception:
-            self.send_state(sorted(state))  # otherwise the page would keep showing it
-            raise
-        finally:
-            self._asked_by_page = False
-
-    def _receive(self, widget: Any, request: Any, buffers: Any) -> None:
-        reply_id: str | int | None = None
-        out: list[bytes] = []
-        try:
-            reply_id = request_id(request)
-            reply, out = answer(request, self._ranking, *self._shape, self._count, self._probability)
-        except RequestError as error:
-            reply = {"error": str(error)}
-        except Exception as error:
-            reply = {"error": error_text(error)}
-        self.send({"id": reply_id, **reply}, out)
+    def _picture(self) -> bytes:
+        return distribution_picture(self._ranking.spread(self.score_name), self.score_name)
 
     def summary(self) -> str:
         """What the list shows, in words: what it is ranked by, and the first rows."""
@@ -295,34 +221,6 @@ class CorpusView(anywidget.AnyWidget):
             return f"{type(self).__name__}()"
         order = "lowest" if self.lowest_first else "highest"
         return f"{type(self).__name__}({ranking.table.num_rows} sentences by {self.score_name!r}, {order} first)"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The widget, and a text and a picture for places where widgets do not run."""
-        connect(self, self._own_layout)
-        if self.row is not None and self.opened is None:
-            self._follow_row(None)
-        note_shown(self)
-        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        data["text/plain"] = self.summary()
-        picture = distribution_picture(self._ranking.spread(self.score_name), self.score_name)
-        data["image/png"] = base64.b64encode(picture).decode()
-        return data, metadata
-
-    def let_go(self) -> None:
-        """Free the page's copy of the view once nothing shows it; displaying the view opens it again."""
-        self._close_sentence()
-        disconnect(self, self._own_layout)
-
-    def close(self) -> None:
-        """Close the view and the sentence that is open in it."""
-        self._close_sentence()
-        super().close()
-
-    def _close_sentence(self) -> None:
-        opened, self.opened = self.opened, None
-        if opened is not None:
-            opened.stop()
-            opened.close()
 
 
 def show_corpus(
@@ -381,11 +279,6 @@ def _heads(head: Ranked) -> str:
     if isinstance(head, tuple):
         return f" (layer {head[0]}, head {head[1]})"
     return " (mean of all heads)" if head is None else f" (mean of layer {head})"
-
-
-def _is_refused_by_marimo(error: Exception) -> bool:
-    """Whether marimo stopped a widget from being made by a click: it asserts that a cell is running."""
-    return isinstance(error, AssertionError) and "marimo" in sys.modules and str(error) == ""
 
 
 def _described(column: Column | None) -> str:

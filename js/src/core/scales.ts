@@ -98,9 +98,14 @@ function through(marks: readonly (RGB | string)[], background: RGB): Ramp {
     colors,
     pixels: new Uint32Array(bytes.buffer),
     css,
-    ink: (value) => ((toOklab(colorAt(value))[0] ?? 0) > 0.62 ? PALETTE.ink.dark : PALETTE.ink.light),
+    ink: (value) => inkOn(colorAt(value)),
     gradient: `linear-gradient(to right, ${stops.map((_, i) => css(i / (stops.length - 1))).join(", ")})`,
   };
+}
+
+/** A color that reads on another one. */
+export function inkOn(color: RGB): string {
+  return (toOklab(color)[0] ?? 0) > 0.62 ? PALETTE.ink.dark : PALETTE.ink.light;
 }
 
 function toByte(value: number): number {

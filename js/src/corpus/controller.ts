@@ -1,7 +1,9 @@
 // A scored corpus: what to rank by, how it is spread, the list of sentences, and the panel of the one that is open.
 import { computed, signal as value } from "@preact/signals-core";
+import { createAlert } from "../core/alert";
+import { createAsking } from "../core/asking";
 import { h, setText } from "../core/dom";
-import { createErrands, errorText } from "../core/errands";
+import { createErrands } from "../core/errands";
 import { visibleText } from "../core/format";
 import { createFrames } from "../core/frames";
 import type { HostedModel } from "../core/model";
@@ -54,26 +56,7 @@ export function mountCorpus(model: HostedModel, host: HTMLElement): () => void {
 
   // --- What the kernel is asked.
 
-  /** Asks, and keeps the answer unless something newer was asked meanwhile. */
-  function asking<Wanted extends CorpusRequest>(what: string, keep: (reply: Answer, wanted: Wanted) => void) {
-    let last: Wanted | null = null;
-    const errand = errands.add({ retry: () => last && ask(last) });
-    function ask(wanted: Wanted): void {
-      last = wanted;
-      const run = errand.start();
-      transport.request(wanted).then(
-        (reply) => {
-          if (run.aborted) return;
-          errand.settle(null);
-          keep(reply, wanted);
-        },
-        (error) => {
-          if (!run.aborted) errand.settle(`${what}: ${errorText(error)}`);
-        },
-      );
-    }
-    return ask;
-  }
+  const asking = createAsking(transport, errands);
   const askRows = asking<Extract<CorpusRequest, { kind: "rows" }>>(
     "The sentences could not be listed",
     ({ content }, { query }) => {
@@ -220,28 +203,6 @@ export function mountCorpus(model: HostedModel, host: HTMLElement): () => void {
   };
 }
 
-type Answer = Awaited<ReturnType<ReturnType<typeof createTransport>["request"]>>;
-
 function readCounts(view: DataView): Uint32Array {
   return Uint32Array.from({ length: view.byteLength / 4 }, (_, i) => view.getUint32(4 * i, true));
-}
-
-/** What went wrong, with a way to try again. */
-function createAlert(
-  errands: ReturnType<typeof createErrands>,
-  frames: ReturnType<typeof createFrames>,
-  signal: AbortSignal,
-): HTMLElement {
-  const message = h("span");
-  const retry = h("button", { class: "xattn-button", text: "Retry", attrs: { type: "button" } });
-  const box = h("div", { class: "xattn-alert-box" }, message, retry);
-  const element = h("div", { class: "xattn-alert", attrs: { role: "alert" } });
-  retry.addEventListener("click", () => errands.retry(), { signal });
-  frames.draw(() => {
-    const error = errands.error.value;
-    setText(message, error?.text ?? "");
-    if (error === null) element.replaceChildren();
-    else if (!element.contains(box)) element.replaceChildren(box);
-  });
-  return element;
 }

@@ -1,8 +1,9 @@
 // Saves the open view: a drawing of what is on the screen, or its numbers, exact where there is a kernel.
 import type { Context } from "../core/context";
 import { download, pngOf } from "../core/download";
+import { drawingStyle } from "../core/drawing_style";
 import { errorText } from "../core/errands";
-import { FONT_SIZE, page, type Style } from "../core/markup";
+import { page } from "../core/markup";
 import { exactScene, sceneNames, shownScene } from "../core/saved";
 import { csvText, jsonText, pharaohText } from "../core/scene_files";
 import type { NumberFormat, Opened, Saved } from "../core/view";
@@ -47,21 +48,10 @@ export function createExport(context: Context, opened: Opened): HTMLElement {
   }
 
   async function drawing(saved: Saved): Promise<string> {
-    const style = styleOf();
+    const style = drawingStyle(root, theme.value);
     const sentence = store.get("info").sentences[store.get("sentence")];
     const title = [sentence?.name || sentence?.model || "Cross-attention", ...saved.title];
     return page(await saved.drawing(style), title.join(" · "), style);
-  }
-
-  function styleOf(): Style {
-    const family = getComputedStyle(root).fontFamily;
-    const context = document.createElement("canvas").getContext("2d");
-    if (context) context.font = `${FONT_SIZE}px ${family}`;
-    return {
-      theme: theme.value,
-      family,
-      measure: (text) => context?.measureText(text).width ?? text.length * 7,
-    };
   }
 
   /** The weights of the picked heads. */

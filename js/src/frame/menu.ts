@@ -28,6 +28,7 @@ export type Format = (typeof FORMATS)[number]["name"];
 export function createExportMenu(
   events: { save(format: Format): void },
   { root, id, signal }: Pick<Context, "root" | "id" | "signal">,
+  formats: readonly { name: Format; label: string; title: string }[] = FORMATS,
 ): HTMLElement {
   const toggle = h("button", {
     class: "xattn-export-toggle",
@@ -35,7 +36,7 @@ export function createExportMenu(
     title: "Save the open view",
     attrs: { type: "button" },
   });
-  const buttons = FORMATS.map(({ name, label, title }) => {
+  const buttons = formats.map(({ name, label, title }) => {
     const button = h("button", { text: label, title, attrs: { type: "button", "data-format": name } });
     button.addEventListener(
       "click",

@@ -26,7 +26,30 @@ export interface GridProps {
   muted: readonly Head[];
   /** What is known of heads: a kind of mark, in words, and the heads that have it. */
   marked: readonly Marked[];
+  /** The colors of heads where these are not those of a score: with a letter inside, and what they mean. */
+  fill?(head: Head): Fill | null;
 }
+
+export interface Fill {
+  color: string;
+  ink: string;
+  letter: string;
+  name: string;
+}
+
+export interface GridOptions {
+  label: string;
+  /** Whether the number of a layer is a button that picks the layer. */
+  picksLayers: boolean;
+  /** Whether the arrow keys pick a head as they reach it. */
+  picksByArrows: boolean;
+}
+
+const OPTIONS: GridOptions = {
+  label: "Heads: layers down, heads across. Shift adds a head, M mutes it.",
+  picksLayers: true,
+  picksByArrows: false,
+};
 
 export interface GridEvents {
   pick(head: Head, add: boolean): void;
@@ -42,13 +65,14 @@ export interface Grid {
   show(props: GridProps): void;
 }
 
-export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
+export function createGrid(
+  events: GridEvents,
+  signal: AbortSignal,
+  { label: name, picksLayers, picksByArrows }: GridOptions = OPTIONS,
+): Grid {
   const element = h("div", {
     class: "xattn-heads",
-    attrs: {
-      role: "group",
-      "aria-label": "Heads: layers down, heads across. Shift adds a head, M mutes it.",
-    },
+    attrs: { role: "group", "aria-label": name },
   });
   let buttons: HTMLButtonElement[][] = [];
   let labels: HTMLButtonElement[] = [];
@@ -79,7 +103,7 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
           "data-layer": String(layer),
         },
       });
-      labels.push(label);
+      if (picksLayers) labels.push(label);
       const row = Array.from({ length: heads }, (_, head) =>
         h("button", {
           class: "xattn-head",
@@ -87,10 +111,18 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
         }),
       );
       buttons.push(row);
-      cells.push(label, ...row);
+      cells.push(picksLayers ? label : rowNumber(layer), ...row);
     }
     element.replaceChildren(...cells);
     tabStop = null;
+  }
+
+  function rowNumber(layer: number): HTMLElement {
+    return h("span", {
+      class: "xattn-axis xattn-axis-row",
+      text: String(layer),
+      attrs: { "aria-hidden": "true" },
+    });
   }
 
   function headOf(target: EventTarget | null): [number, number] | null {
@@ -150,14 +182,21 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
   );
 
   function move(event: KeyboardEvent, [layer, head]: [number, number]): void {
-    // The row labels are the column to the left of head 0.
-    const next = gridMove(event.key, [layer, head + 1], buttons.length, (buttons[0]?.length ?? 0) + 1);
+    // The row labels, if they are buttons, are the column to the left of head 0.
+    const before = picksLayers ? 1 : 0;
+    const next = gridMove(
+      event.key,
+      [layer, head + before],
+      buttons.length,
+      (buttons[0]?.length ?? 0) + before,
+    );
     if (!next) return;
     claim(event);
-    const [row, column] = next;
-    const button = column === 0 ? labels[row] : buttons[row]?.[column - 1];
+    const [row, column] = [next[0], next[1] - before];
+    const button = column < 0 ? labels[row] : buttons[row]?.[column];
     moveTabStop(button);
     button?.focus();
+    if (picksByArrows && column >= 0) events.pick([row, column], false);
   }
 
   return {
@@ -181,10 +220,20 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
           const absent = missing[layer]?.includes(head) ?? false;
           const silent = silenced.has(key);
           const own = marks.filter(({ keys }) => keys.has(key));
-          const color = value !== null && domain ? theme.ramp.css(shade(value, domain)) : "";
+          const fill = props.fill?.([layer, head]) ?? null;
+          const color = fill?.color ?? (value !== null && domain ? theme.ramp.css(shade(value, domain)) : "");
           const outline = index >= 0 ? (outlines[index] ?? outlines[0] ?? "") : "";
           const kinds = own.map(({ kind }) => kind);
-          const look = [String(entry?.value), color, outline, index >= 0, absent, silent, ...kinds].join(" ");
+          const look = [
+            String(entry?.value),
+            color,
+            outline,
+            index >= 0,
+            absent,
+            silent,
+            fill?.letter,
+            ...kinds,
+          ].join(" ");
           // A large model has hundreds of heads, and most of them do not change.
           if (looks.get(button) !== look) {
             looks.set(button, look);
@@ -192,13 +241,14 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
             button.style.backgroundColor = color;
             button.style.color = outline;
             button.setAttribute("aria-pressed", String(index >= 0));
+            button.replaceChildren(...(fill?.letter ? [letterOf(fill)] : []));
             button.classList.toggle("xattn-absent", absent);
             button.classList.toggle("xattn-muted-head", silent);
             for (const kind of MARKS) button.classList.toggle(`xattn-marked-${kind}`, kinds.includes(kind));
           }
           const place = isEqual ? ", all heads are equal" : `, rank ${entry && rankText(entry)} of ${count}`;
           const rank = entry && value !== null ? place : "";
-          const name = `${headName(layer, head)}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}${absent ? ", left out" : ""}${silent ? ", muted" : ""}${own.map(({ name }) => `, ${name}`).join("")}`;
+          const name = `${headName(layer, head)}${fill ? `, ${fill.name}` : ""}${entry ? `, ${scoreName} ${formatScore(value)}${rank}` : ""}${absent ? ", left out" : ""}${silent ? ", muted" : ""}${own.map(({ name }) => `, ${name}`).join("")}`;
           if (button.title !== name) {
             button.title = name;
             button.setAttribute("aria-label", name);
@@ -211,4 +261,10 @@ export function createGrid(events: GridEvents, signal: AbortSignal): Grid {
       for (const [layer, label] of labels.entries()) setText(label, String(layer));
     },
   };
+}
+
+function letterOf({ letter, ink }: Fill): HTMLElement {
+  const element = h("span", { class: "xattn-letter", text: letter, attrs: { "aria-hidden": "true" } });
+  element.style.color = ink;
+  return element;
 }

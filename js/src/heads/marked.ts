@@ -1,8 +1,8 @@
-// The heads that are known to time the words of speech: marks in the grid, and what they mean.
+// Heads of which something is known, such as that they time the words of speech: marks in the grid, and their meaning.
 import type { Head, SoundInfo } from "../core/contract";
 import { h } from "../core/dom";
 
-export const MARKS = ["model", "calibrated"] as const;
+export const MARKS = ["model", "calibrated", "best"] as const;
 
 export interface Marked {
   kind: (typeof MARKS)[number];
@@ -19,7 +19,11 @@ export function markedHeads(sound: SoundInfo | undefined): Marked[] {
   return marks.filter(({ heads }) => heads.length > 0);
 }
 
-const LEGEND = { model: "alignment heads of the model", calibrated: "calibrated to time words" };
+const LEGEND = {
+  model: "alignment heads of the model",
+  calibrated: "calibrated to time words",
+  best: "in the best set",
+};
 
 export interface MarkLegend {
   element: HTMLElement;

@@ -1,4 +1,4 @@
-// A model without a kernel: traits in memory, and replies that the page holds for each sentence.
+// The model of a page with the panel: replies that the page holds for each sentence.
 import type {
   AlignmentReply,
   Dropping,
@@ -13,7 +13,8 @@ import type {
   WordTimesReply,
 } from "../core/contract";
 import { equal } from "../core/equal";
-import type { Model, ModelCallback } from "../core/model";
+import type { Model } from "../core/model";
+import { type Answer, createSavedModel, fromBase64 } from "./saved_model";
 
 /** A reply, or the error that Python raised for it. */
 type Saved<Reply> = Reply | { error: string };
@@ -48,45 +49,8 @@ export interface StaticState {
   sentences: SavedSentence[];
 }
 
-interface Answer {
-  content: object;
-  buffers: DataView[];
-}
-
 export function createStaticModel(state: StaticState): Model {
-  const traits: Record<string, unknown> = { ...state.traits };
-  const listeners = new Map<string, Set<ModelCallback>>();
-  const emit = (event: string, ...args: unknown[]) => {
-    for (const listener of [...(listeners.get(event) ?? [])]) listener(...args);
-  };
-
-  return {
-    get: (name) => traits[name as string],
-    set(name, value) {
-      if (traits[name as string] === value) return;
-      traits[name as string] = value;
-      emit(`change:${name as string}`);
-    },
-    save_changes() {},
-    on(event: string, callback: ModelCallback) {
-      listeners.set(event, (listeners.get(event) ?? new Set()).add(callback));
-    },
-    off(event, callback) {
-      if (!event) listeners.clear();
-      else if (!callback) listeners.delete(event);
-      else listeners.get(event)?.delete(callback);
-    },
-    send(message: Request & { id: string }) {
-      const { id } = message;
-      // Later, as from a kernel: callers rely on the order.
-      Promise.resolve()
-        .then(() => answer(state, message))
-        .then(({ content, buffers }) => emit("msg:custom", { id, ...content }, buffers))
-        .catch((error: unknown) => {
-          emit("msg:custom", { id, error: error instanceof Error ? error.message : String(error) }, []);
-        });
-    },
-  };
+  return createSavedModel(state.traits, (request: Request) => answer(state, request));
 }
 
 async function answer({ sentences }: StaticState, request: Request): Promise<Answer> {
@@ -157,8 +121,4 @@ async function inflate(text: string): Promise<Uint8Array> {
   writer.write(fromBase64(text)).catch(() => {});
   writer.close().catch(() => {});
   return new Uint8Array(await new Response(readable).arrayBuffer());
-}
-
-function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 }

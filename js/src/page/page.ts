@@ -1,6 +1,8 @@
-// The offline page: mounts a panel on each of its hosts, with the state from the page's JSON.
+// The offline page: mounts a panel or a profile on each of its hosts, with the state from the page's JSON.
 import { mountPanel } from "../panel";
+import { mountProfile } from "../profile/controller";
 import { createStaticModel, type StaticState } from "./model";
+import { createProfileModel, type SavedProfile } from "./profile_model";
 
 export function mountAll(page: Document): void {
   const hosts = [...page.getElementsByClassName("xattn-page")];
@@ -13,12 +15,17 @@ export function mountAll(page: Document): void {
     host.dataset.xattnMounted = "";
     host.replaceChildren();
     try {
-      mountPanel(createStaticModel(JSON.parse(state.textContent ?? "") as StaticState), host);
+      mountState(JSON.parse(state.textContent ?? "") as StaticState | SavedProfile, host);
     } catch (error) {
       host.setAttribute("role", "alert");
       host.textContent = `The attention panel could not read this page's data: ${String(error)}`;
     }
   });
+}
+
+function mountState(state: StaticState | SavedProfile, host: HTMLElement): void {
+  if ("app" in state) mountProfile(createProfileModel(state), host);
+  else mountPanel(createStaticModel(state), host);
 }
 
 /** Reports the page's height to a saved notebook that contains it in a frame: the notebook sets the frame's height. */
