@@ -56,6 +56,8 @@ class CrossAttention(AttentionData):
             contributions such as ``"alti"``.
         arguments: further arguments of the model's forward for this sentence, by name; not saved.
         sound: the sound that the source axis was made from, or None for other sources.
+        image: the picture that the source axis was made from, a :class:`~xattn_widget.record.picture.Picture`, or None
+            for other sources and for what a processor made of a picture.
         outside: ``[layers, heads, target]`` share of each row's weight on positions after the end of the sound, as
             captured; None for other sources.
         end_row: ``[layers, heads, source]``, layers and heads as in ``weights``: the weights of the decoder state that

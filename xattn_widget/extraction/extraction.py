@@ -47,6 +47,7 @@ def extract(
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
     mel_padding: MelPadding | None = None,
+    prompt: str | Sequence[str] | None = None,
     layers: int | Sequence[int] | slice | None = None,
     heads: Sequence[tuple[int, int]] | None = None,
     dtype: torch.dtype | None = None,
@@ -71,6 +72,7 @@ def extract(
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
     mel_padding: MelPadding | None = None,
+    prompt: str | Sequence[str] | None = None,
     layers: int | Sequence[int] | slice | None = None,
     heads: Sequence[tuple[int, int]] | None = None,
     dtype: torch.dtype | None = None,
@@ -95,6 +97,7 @@ def extract(
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
     mel_padding: MelPadding | None = None,
+    prompt: str | Sequence[str] | None = None,
     layers: int | Sequence[int] | slice | None = None,
     heads: Sequence[tuple[int, int]] | None = None,
     dtype: torch.dtype | None = None,
@@ -119,6 +122,7 @@ def extract(
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
     mel_padding: MelPadding | None = None,
+    prompt: str | Sequence[str] | None = None,
     layers: int | Sequence[int] | slice | None = None,
     heads: Sequence[tuple[int, int]] | None = None,
     dtype: torch.dtype | None = None,
@@ -170,6 +174,9 @@ def extract(
             Arguments called ``decoder_...`` follow the tokens that the decoder reads.
         mel_padding: how features of sound are padded to Whisper's 30 s: ``"model"`` (the default), as its feature
             extractor does, or ``"zeros"``, as openai-whisper does.
+        prompt: for a model of images, the text that goes with the image, or a list with one for each: a task such as
+            ``"<OCR>"``, a question, or how the target begins, such as Donut's ``"<s_cord-v2>"``. A prompt that the
+            encoder reads has positions on the source axis; one that the target begins with is special there.
         layers: keep the weights of these layers alone: a list of layers, counted from 0, or a slice such as
             ``slice(4, None)``. By default the record keeps all.
         heads: keep the weights of these (layer, head) pairs alone. Heads keep the model's numbers everywhere: see
@@ -219,7 +226,7 @@ def extract(
     if importance is not None:
         check_method(importance)
     paired = pair_model(model, tokenizer, target_tokenizer, mel_padding)
-    inputs = check_inputs(paired, source, target, generation, forward, batch_size)
+    inputs = check_inputs(paired, source, target, generation, forward, batch_size, prompt)
 
     def make(pairs: list[Pair]) -> list[CrossAttention]:
         made = read_pairs(paired, pairs, target is None, value_norms, selection)
@@ -312,6 +319,7 @@ def read_pairs(
             value_norms=None if norms is None else _joined([layer[row, :, target, columns] for layer in norms], kept),
             arguments=pair.arguments,
             sound=pair.source.sound,
+            image=pair.source.image,
             end_row=end_row,
             timing=timing,
             kept=kept,

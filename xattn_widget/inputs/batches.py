@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import torch
+
+from xattn_widget.inputs.arguments import PREFIX, Argument, Arguments
 from xattn_widget.inputs.extras import Extras, make_extras
 from xattn_widget.inputs.generating import generate
 from xattn_widget.inputs.paired import PairedModel
-from xattn_widget.inputs.pairs import Pair, force
+from xattn_widget.inputs.pairs import Pair, force, start_token
+from xattn_widget.inputs.sources import Source
 from xattn_widget.inputs.text.checks import check_sentences, check_targets, refuse_pair
 from xattn_widget.messages.mistakes import check_generation
 
@@ -39,10 +43,13 @@ def check_inputs(
     generation: Mapping[str, Any] | None,
     forward: Mapping[str, Any] | None,
     batch_size: int,
+    prompt: str | Sequence[str] | None = None,
 ) -> Inputs:
     """Check what a user passed; the arguments and errors are those of :func:`xattn_widget.extract`."""
     refuse_pair(source, target)
     items, single = paired.source.collect(source)
+    if prompt is not None:
+        items = paired.source.prompted(items, _prompts(prompt, len(items)))
     targets = None if target is None else check_sentences(target, "target")
     if targets is not None:
         check_targets(len(items), single, target)
@@ -56,6 +63,17 @@ def check_inputs(
         raise ValueError(f"batch_size must be a positive whole number, got {batch_size!r}")
     size = batch_size if paired.source.batches else 1
     return Inputs(items, targets, single, make_extras(paired.model, generation, forward), size)
+
+
+def _prompts(prompt: str | Sequence[str], count: int) -> list[str]:
+    """A prompt for each of ``count`` sources."""
+    prompts = [prompt] * count if isinstance(prompt, str) else list(prompt)
+    for index, text in enumerate(prompts):
+        if not isinstance(text, str):
+            raise TypeError(f"prompt must be a string or a list of strings, got {type(text).__name__} at {index}")
+    if len(prompts) != count:
+        raise ValueError(f"there are {len(prompts)} prompts for {count} sources: give one for all, or one for each")
+    return prompts
 
 
 def paired_batches(paired: PairedModel, inputs: Inputs, truncation: bool) -> Iterator[tuple[list[Pair], int]]:
@@ -73,20 +91,45 @@ def paired_batches(paired: PairedModel, inputs: Inputs, truncation: bool) -> Ite
     if targets is not None:
         forced = force(model, sources, paired.target.encode_for(sources, targets, truncation))
         pairs = [
-            replace(pair, target_text=text, prompt=paired.target.prompt_length(pair.predicted))
+            replace(
+                pair,
+                target_text=text,
+                prompt=len(paired.target.prompt_ids(pair.source)) or paired.target.prompt_length(pair.predicted),
+            )
             for pair, text in zip(forced, targets, strict=True)
         ]
     reads = None if pairs is None else [pair.read for pair in pairs]
     arguments = extras.by_sentence(model, sources, paired.padding_sides, reads)
     if pairs is not None:
         pairs = [replace(pair, arguments=given) for pair, given in zip(pairs, arguments, strict=True)]
+    else:
+        arguments = [_prefixed(paired, source, given) for source, given in zip(sources, arguments, strict=True)]
 
     def batches() -> Iterator[tuple[list[Pair], int]]:
-        for start in range(0, len(sources), batch_size):
-            batch = slice(start, start + batch_size)
+        for batch in _slices(paired, sources, batch_size):
             if pairs is None:
                 yield generate(paired, sources[batch], arguments[batch], extras)
             else:
                 yield pairs[batch], 1
 
     return batches()
+
+
+def _prefixed(paired: PairedModel, source: Source, given: Arguments) -> Arguments:
+    """The arguments of a source whose generated target begins with a prompt of its own."""
+    prompt = paired.target.prompt_ids(source)
+    if not prompt:
+        return given
+    if PREFIX in given:
+        raise ValueError(f"{PREFIX} and prompt both say what the target begins with: leave out one of them")
+    return {**given, PREFIX: Argument(torch.tensor([start_token(paired.model), *prompt]), "target")}
+
+
+def _slices(paired: PairedModel, sources: Sequence[Source], batch_size: int) -> Iterator[slice]:
+    """Slices of at most ``batch_size`` sources that can share a batch."""
+    start = 0
+    forms = [(source.form, len(paired.target.prompt_ids(source))) for source in sources]
+    for stop in range(1, len(sources) + 1):
+        if stop == len(sources) or stop - start == batch_size or forms[stop] != forms[start]:
+            yield slice(start, stop)
+            start = stop

@@ -47,8 +47,9 @@ def generate(
     for index, sequence in enumerate(sequences.tolist()):
         given = arguments[index // hypotheses]
         # Whisper's prompt begins with earlier text if the user gives some, and the start token follows it.
-        prompt = sequence.index(start) if generation.get("prompt_ids") is not None else 0
-        ids = _without_padding(sequence, ends, padding, prompt + prefix_length(given))
+        earlier = sequence.index(start) if generation.get("prompt_ids") is not None else 0
+        prompt = earlier or len(paired.target.prompt_ids(sources[index // hypotheses]))
+        ids = _without_padding(sequence, ends, padding, earlier + prefix_length(given))
         given = continued(given, len(ids) - 1)
         pairs.append(Pair(sources[index // hypotheses], ids[:-1], ids[1:], scores[index], given, prompt=prompt))
     return pairs, hypotheses

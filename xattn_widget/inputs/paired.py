@@ -9,6 +9,9 @@ from xattn_widget.inputs.audio.families import reads_sound, speech_family
 from xattn_widget.inputs.audio.sound_side import SoundSide
 from xattn_widget.inputs.audio.speech_family import MelPadding
 from xattn_widget.inputs.audio.speech_target import speech_target
+from xattn_widget.inputs.image.families import image_family, reads_images
+from xattn_widget.inputs.image.image_side import ImageSide
+from xattn_widget.inputs.image.image_target import image_target
 from xattn_widget.inputs.sources import SourceSide
 from xattn_widget.inputs.text.checks import check_is_tokenizer, check_model, check_tokenizer
 from xattn_widget.inputs.text.sides import Side, text_sides
@@ -43,7 +46,7 @@ def pair_model(
 
     Args:
         model: an encoder-decoder model of transformers.
-        tokenizer: its tokenizer, or the processor of a model that reads sound.
+        tokenizer: its tokenizer, or the processor of a model that reads sound or images.
         target_tokenizer: the tokenizer of the targets if it is a different one.
         mel_padding: how the features of sound are padded; None for models that read text.
 
@@ -52,17 +55,20 @@ def pair_model(
         ValueError: a model that has no cross-attention or reads something unknown, a tokenizer of another model, or one
             tokenizer for a model whose sides have different vocabularies.
     """
-    check_model(model)
+    sees = reads_images(model)
+    check_model(model, encodes=not sees)
     if reads_sound(model):
         return _pair_speech(model, tokenizer, target_tokenizer, mel_padding or "model")
     if mel_padding is not None:
         raise ValueError(
             f"mel_padding={mel_padding!r} is for models that read sound, and {type(model).__name__} does not"
         )
+    if sees:
+        return _pair_vision(model, tokenizer, target_tokenizer)
     if model.main_input_name != "input_ids":
         raise ValueError(
-            f"{type(model).__name__} reads {model.main_input_name}, neither text nor sound: run it yourself inside "
-            "'with capture(model)'"
+            f"{type(model).__name__} reads {model.main_input_name}, and is not one of the models of sound or images "
+            "that this package knows: run it yourself inside 'with capture(model)'"
         )
     return PairedModel(model, *text_sides(model, tokenizer, target_tokenizer))
 
@@ -70,14 +76,7 @@ def pair_model(
 def _pair_speech(model: Any, processor: Any, target_tokenizer: Any, mel_padding: MelPadding) -> PairedModel:
     """A speech model with its processor, or with its feature extractor and its tokenizer."""
     family = speech_family(model, processor)
-    tokenizer = getattr(processor, "tokenizer", None) if target_tokenizer is None else target_tokenizer
-    if tokenizer is None:
-        raise TypeError(
-            f"{type(processor).__name__} has no tokenizer to read targets with: pass the model's processor, as "
-            "AutoProcessor.from_pretrained(name) loads it, or the tokenizer as target_tokenizer="
-        )
-    check_is_tokenizer(tokenizer, "target_tokenizer")
-    check_tokenizer(model, tokenizer, "target")
+    tokenizer = _target_tokenizer(model, processor, target_tokenizer)
     # By itself, Whisper's generate returns targets without their prompt, and reads the rest of a sound again after the
     # last timestamp.
     whisper = {"return_dict_in_generate": True, "force_unique_generate_call": True}
@@ -87,3 +86,23 @@ def _pair_speech(model: Any, processor: Any, target_tokenizer: Any, mel_padding:
         speech_target(model, tokenizer, processor),
         whisper if family.name == "whisper" else {},
     )
+
+
+def _pair_vision(model: Any, processor: Any, target_tokenizer: Any) -> PairedModel:
+    """A model of images with its processor, or with its image processor and its tokenizer."""
+    family = image_family(model, processor)
+    tokenizer = _target_tokenizer(model, processor, target_tokenizer)
+    return PairedModel(model, ImageSide(family), image_target(model, tokenizer))
+
+
+def _target_tokenizer(model: Any, processor: Any, target_tokenizer: Any) -> Any:
+    """The tokenizer of the targets of a model with a processor."""
+    tokenizer = getattr(processor, "tokenizer", None) if target_tokenizer is None else target_tokenizer
+    if tokenizer is None:
+        raise TypeError(
+            f"{type(processor).__name__} has no tokenizer to read targets with: pass the model's processor, as "
+            "AutoProcessor.from_pretrained(name) loads it, or the tokenizer as target_tokenizer="
+        )
+    check_is_tokenizer(tokenizer, "target_tokenizer")
+    check_tokenizer(model, tokenizer, "target")
+    return tokenizer

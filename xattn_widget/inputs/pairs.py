@@ -52,16 +52,21 @@ def _read(model: Any, predicted: list[int]) -> list[int]:
         try:
             read = list(model.prepare_decoder_input_ids_from_labels(labels=labels)[0].tolist())
         except ValueError:  # it requires a padding token too, which a single target does not need
-            if getattr(model.config, "model_type", "") != "encoder-decoder":
+            if getattr(model.config, "model_type", "") not in ("encoder-decoder", "vision-encoder-decoder"):
                 raise
         else:
             if read[1:] != predicted[:-1]:
                 raise unknown("does not shift the target by one token for its decoder", model, model.config)
             return read
-    return [_start_token(model), *predicted[:-1]]
+    return [start_token(model), *predicted[:-1]]
 
 
-def _start_token(model: Any) -> int:
+def start_token(model: Any) -> int:
+    """The id that the decoder reads before any target.
+
+    Raises:
+        ValueError: the model does not say.
+    """
     start = getattr(model.config, "decoder_start_token_id", None)
     if start is None:
         start = getattr(model.generation_config, "decoder_start_token_id", None)

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from xattn_widget.record.axis import Axis
 from xattn_widget.record.data import AttentionData
+from xattn_widget.record.picture import Picture
 from xattn_widget.record.sound import Sound
 
 SideName = Literal["source", "target"]
@@ -42,6 +43,16 @@ class Source(ABC):
         """What can be heard of it; None for sources that are not sound."""
         return None
 
+    @property
+    def image(self) -> Picture | None:
+        """What can be seen of it; None for sources that are not images."""
+        return None
+
+    @property
+    def form(self) -> Any:
+        """What the sources of one batch must have in common, such as the shape of images that cannot be padded."""
+        return None
+
     def bare(self) -> Source:
         """The source with only what a forward needs: without what records keep for people to see and hear."""
         return self
@@ -61,6 +72,7 @@ class SourceSide(ABC):
 
     limit: int | None  # the most positions of a source, or None without a limit
     hears: bool = False  # whether its sources are sound
+    sees: bool = False  # whether its sources are images
     batches: bool = True  # whether sources of different lengths give the same weights in a batch as one at a time
 
     @property
@@ -85,6 +97,17 @@ class SourceSide(ABC):
         Raises:
             TypeError: something that this side does not read.
         """
+
+    def prompted(self, items: Sequence[Any], prompts: Sequence[str]) -> list[Any]:
+        """Items as :meth:`collect` lists them, each with a prompt.
+
+        Raises:
+            ValueError: a model whose sources have no prompts.
+        """
+        raise ValueError(
+            "prompt= is the text that goes with an image, and this model reads none: pass decoder_input_ids in "
+            "generation for the beginning of a target"
+        )
 
     def is_long(self, item: Any) -> bool:
         """Whether an item is too long for one forward and is read in several windows."""

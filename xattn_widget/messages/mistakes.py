@@ -120,6 +120,8 @@ def _plain(thing: Any, name: str) -> Any:
 
 def sentences_hint(thing: Any) -> str:
     """What to pass instead of something that is neither a string nor a list of strings."""
+    if type(thing).__module__.partition(".")[0] == "PIL":
+        return ": this model reads text; models of images, such as VisionEncoderDecoderModel, read pictures"
     if isinstance(thing, bytes | bytearray):
         return ": decode it, for example with .decode('utf-8')"
     if isinstance(thing, PathLike):

@@ -122,7 +122,9 @@ class Axis:
         return [None if math.isnan(place[0]) else list(place) for place in self.places]
 
     def preview(self) -> str:
-        """The text of the axis in one short line; of sound, its length."""
+        """The text of the axis in one short line; of sound, its length; of an image, its size in patches."""
+        if self.kind == "image":
+            return f"image of {sum(not special for special in self.special)} patches"
         if self.kind == "audio" and self.places is not None:
             ends = [place[1] for place, outside in zip(self.places, self.outside, strict=True) if not outside]
             return f"{max(ends, default=0.0):.1f} s of sound"

@@ -15,6 +15,7 @@ from xattn_widget.record.kept import WEIGHT_TYPES, KeptHeads
 from xattn_widget.record.merging import Aggregate as Aggregate
 from xattn_widget.record.merging import added, averaged, merged
 from xattn_widget.record.merging import combined as combined
+from xattn_widget.record.picture import Picture
 from xattn_widget.record.sound import Sound
 from xattn_widget.record.special import LeavesOut, Policy, cut, renormalized
 from xattn_widget.record.timing import Timing
@@ -47,6 +48,7 @@ class AttentionData:
     steps: tuple[str, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
     sound: Sound | None = None
+    image: Picture | None = None
     outside: torch.Tensor | None = None
     end_row: torch.Tensor | None = None
     timing: Timing | None = None

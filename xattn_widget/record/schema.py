@@ -15,6 +15,7 @@ from xattn_widget.record.axis import NO_WORD, Axis, AxisKind
 from xattn_widget.record.contributed import CONTRIBUTION_KINDS, Contributed
 from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.record.kept import KeptHeads
+from xattn_widget.record.picture import Picture
 from xattn_widget.record.sound import Sound
 from xattn_widget.record.timing import Timing, TimingMethod, TimingSource
 
@@ -102,6 +103,9 @@ _SOUND = {
     "rate": _Field("a whole number above 0", lambda value: _is_whole(value) and value > 0),
     "offset": _Field("a number that is not negative", lambda value: _is_number(value) and value >= 0),
 }
+_IMAGE = {
+    name: _Field("a whole number above 0", lambda value: _is_whole(value) and value > 0) for name in ("width", "height")
+}
 _TIMING = {
     "heads": _Field("a list of [layer, head]", _list_of(_is_span)),
     "lag": _Field("a number", _is_number),
@@ -139,6 +143,7 @@ _RECORD = {
     "steps": _Field("a list of steps such as 'words'", _list_of(_is_step), required=False),
     "whole_rows": _Field("true or false", _is_flag, required=False),
     "sound": _Field("an object, or null", _optional(_is_object), required=False),
+    "image": _Field("an object, or null", _optional(_is_object), required=False),
     "timing": _Field("an object, or null", _optional(_is_object), required=False),
     "kept": _Field("an object, or null", _optional(_is_object), required=False),
 }
@@ -240,12 +245,13 @@ def _read_record(fields: Any, remaining: dict[str, torch.Tensor], index: int, re
     name = f"record {index}"
     _check_fields(fields, _RECORD, name)
 
-    def take(tensor: str, required: bool) -> torch.Tensor | None:
+    def take(tensor: str, required: bool, types: Sequence[torch.dtype] = _FLOATS) -> torch.Tensor | None:
         value = remaining.pop(f"{index}.{tensor}", None)
         if value is None and required:
             raise ValueError(f"{name} has no tensor {tensor!r}")
-        if value is not None and value.dtype not in _FLOATS:
-            raise ValueError(f"the tensor {tensor!r} of {name} has the type {value.dtype}, expected floats")
+        if value is not None and value.dtype not in types:
+            expected = "floats" if types is _FLOATS else " or ".join(map(str, types))
+            raise ValueError(f"the tensor {tensor!r} of {name} has the type {value.dtype}, expected {expected}")
         return value
 
     steps = tuple(fields.get("steps", ()))
@@ -269,6 +275,7 @@ def _read_record(fields: Any, remaining: dict[str, torch.Tensor], index: int, re
             },
             steps=steps,
             sound=_read_sound(fields.get("sound"), take),
+            image=_read_image(fields.get("image"), take),
             outside=take("outside", False),
             end_row=take("end_row", False),
             timing=_read_timing(fields.get("timing")),
@@ -290,7 +297,16 @@ def _read_record(fields: Any, remaining: dict[str, torch.Tensor], index: int, re
     return record
 
 
-def _read_sound(fields: Any, take: Callable[[str, bool], torch.Tensor | None]) -> Sound | None:
+def _read_image(fields: Any, take: Callable[..., torch.Tensor | None]) -> Picture | None:
+    if fields is None:
+        return None
+    _check_fields(fields, _IMAGE, "the image")
+    data = take("image.data", True, [torch.uint8])
+    assert data is not None
+    return Picture(data.numpy().tobytes(), fields["width"], fields["height"])
+
+
+def _read_sound(fields: Any, take: Callable[..., torch.Tensor | None]) -> Sound | None:
     if fields is None:
         return None
     _check_fields(fields, _SOUND, "the sound")

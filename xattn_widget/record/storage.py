@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -54,6 +55,9 @@ def save(record: AttentionData, path: str | Path) -> Path:
             if sound.features is not None:
                 tensors[f"{index}.sound.features"] = sound.features.contiguous()
         fields: dict[str, Any] = {} if sound is None else {"sound": {"rate": sound.rate, "offset": sound.offset}}
+        if item.image is not None:
+            tensors[f"{index}.image.data"] = torch.frombuffer(bytearray(item.image.data), dtype=torch.uint8)
+            fields["image"] = {"width": item.image.width, "height": item.image.height}
         if item.timing is not None:
             fields["timing"] = asdict(item.timing)
         if item.contributed.maps:  # earlier versions load records without contributions

@@ -12,8 +12,8 @@ from xattn_widget.inputs.text.encoding import embedded_ids
 from xattn_widget.messages.mistakes import model_hint, sentences_hint, tokenizer_hint
 
 
-def check_model(model: Any) -> None:
-    """Raise unless ``model`` is an encoder-decoder model that writes text."""
+def check_model(model: Any, *, encodes: bool = True) -> None:
+    """Raise unless ``model`` is a model that writes text; with ``encodes``, an encoder-decoder model."""
     check_prompts(model)
     # PEFT's wrapper is accepted because it adds the prompts.
     if not isinstance(model, PreTrainedModel) and prompt_config(model) is None:
@@ -21,7 +21,7 @@ def check_model(model: Any) -> None:
             f"model must be a model of transformers (PreTrainedModel), got {type(model).__name__}{model_hint(model)}"
         )
     name = type(model).__name__
-    if not model.config.is_encoder_decoder:
+    if encodes and not model.config.is_encoder_decoder:
         raise ValueError(
             f"{name} is not an encoder-decoder model (config.is_encoder_decoder is False), so it has no "
             "cross-attention. Load a model such as MarianMTModel, BartForConditionalGeneration or "

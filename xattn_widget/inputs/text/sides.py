@@ -72,6 +72,10 @@ class Side:
         """
         return 0
 
+    def prompt_ids(self, source: Source) -> list[int]:
+        """The ids that the target of a source begins with, after the decoder's start token."""
+        return []
+
     def settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Settings of ``generate``: those that are given, and what this side adds to them."""
         return dict(given)

@@ -1,0 +1,92 @@
+"""Which models of images there are, and how the encoder of each cuts images into positions: ``image_family``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from xattn_widget.inputs.image.image_family import GridFamily, ImageFamily
+
+
+def image_family(model: Any, processor: Any) -> ImageFamily:
+    """How a model reads images.
+
+    Args:
+        model: a model of transformers for which :func:`reads_images` is true.
+        processor: its processor or image processor.
+
+    Raises:
+        TypeError: a processor without an image processor.
+        ValueError: a model whose encoder is unknown, or the processor of another model.
+    """
+    image_processor = getattr(processor, "image_processor", processor)
+    if not callable(image_processor) or not hasattr(image_processor, "preprocess"):
+        raise TypeError(
+            f"{type(model).__name__} reads images, with its processor or an image processor of transformers, got "
+            f"{type(processor).__name__}: load it with AutoProcessor.from_pretrained(name), with the model's name"
+        )
+    family = _FAMILIES[model.config.model_type](model.config, image_processor, processor)
+    if family.argument not in image_processor.model_input_names:
+        raise ValueError(
+            f"the processor ({type(image_processor).__name__}) makes {', '.join(image_processor.model_input_names)}, "
+            f"and the model ({family.name}) reads {family.argument}: it is the processor of another model. Load both "
+            "from one place: AutoProcessor.from_pretrained(name) with the model's name"
+        )
+    return family
+
+
+def reads_images(model: Any) -> bool:
+    """Whether the model is of a family that reads images and writes text."""
+    return getattr(getattr(model, "config", None), "model_type", None) in _FAMILIES
+
+
+def _vision_encoder_decoder(config: Any, image_processor: Any, processor: Any) -> ImageFamily:
+    encoder = config.encoder
+    make = _ENCODERS.get(encoder.model_type)
+    if make is None:
+        raise ValueError(
+            f"the encoder of this {config.model_type} model ({encoder.model_type}) is not one whose positions are "
+            f"known, which are {', '.join(sorted(_ENCODERS))}: run the model yourself inside 'with capture(model)'"
+        )
+    step, before = make(encoder)
+    return GridFamily(f"{config.model_type} of {encoder.model_type}", image_processor, step, before)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return (int(value), int(value)) if isinstance(value, int) else (int(value[0]), int(value[1]))
+
+
+def _flat(*before: str) -> Callable[[Any], tuple[tuple[int, int], tuple[str, ...]]]:
+    """Encoders whose positions are patches, after special ones."""
+    return lambda config: (_pair(config.patch_size), before)
+
+
+def _with_registers(config: Any) -> tuple[tuple[int, int], tuple[str, ...]]:
+    registers = (f"[register {index}]" for index in range(config.num_register_tokens))
+    return _pair(config.patch_size), ("[CLS]", *registers)
+
+
+def _swin(config: Any) -> tuple[tuple[int, int], tuple[str, ...]]:
+    height, width = _pair(config.patch_size)
+    merged: int = 2 ** (len(config.depths) - 1)  # each stage but the last merges 2 x 2 patches
+    return (height * merged, width * merged), ()
+
+
+_ENCODERS: dict[str, Callable[[Any], tuple[tuple[int, int], tuple[str, ...]]]] = {
+    "beit": _flat("[CLS]"),
+    "clip_vision_model": _flat("[CLS]"),
+    "data2vec-vision": _flat("[CLS]"),
+    "deit": _flat("[CLS]", "[distillation]"),
+    "dinov2": _flat("[CLS]"),
+    "dinov2_with_registers": _with_registers,
+    "dinov3_vit": _with_registers,
+    "donut-swin": _swin,
+    "siglip_vision_model": _flat(),
+    "swin": _swin,
+    "swinv2": _swin,
+    "vit": _flat("[CLS]"),
+    "vit_msn": _flat("[CLS]"),
+}
+_FAMILIES: dict[str, Callable[[Any, Any, Any], ImageFamily]] = {
+    "vision-encoder-decoder": _vision_encoder_decoder,
+}

@@ -1,0 +1,90 @@
+"""An image that a model reads: ``ImageSource``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import torch
+
+from xattn_widget.inputs.image.image_family import ImageFamily, Seen
+from xattn_widget.inputs.sources import Source
+from xattn_widget.record.axis import Axis
+from xattn_widget.record.picture import Picture
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSource(Source):
+    """An image, with the text that goes with it.
+
+    Attributes:
+        family: how the model reads images.
+        seen: what the encoder reads.
+        picture: what records keep of the image; None if only a processor's output is known.
+        prompt: the task or the question that goes with it, or None.
+    """
+
+    family: ImageFamily
+    seen: Seen
+    picture: Picture | None = None
+    prompt: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.seen.axis)
+
+    @property
+    def content(self) -> dict[str, torch.Tensor]:
+        """What the encoder reads, by the names of the forward's arguments."""
+        return self.seen.arguments
+
+    @property
+    def form(self) -> Any:
+        """The shapes of what the encoder reads, and whether there is a prompt of this length."""
+        return tuple((name, tuple(part.shape)) for name, part in self.seen.arguments.items())
+
+    @property
+    def image(self) -> Picture | None:
+        """What the model saw, for a record."""
+        return self.picture
+
+    def bare(self) -> ImageSource:
+        """The image without the picture that people look at."""
+        return replace(self, picture=None)
+
+    def special(self) -> list[bool]:
+        """For each position whether it is special, such as a class token or padding."""
+        return list(self.seen.axis.special)
+
+    def axis(self) -> Axis:
+        """The axis of its positions, whose places are pixels of the picture."""
+        return self.seen.axis
+
+    @classmethod
+    def inputs(cls, model: Any, sources: Sequence[Self]) -> dict[str, Any]:
+        """What the encoder reads, in the model's precision.
+
+        Raises:
+            ValueError: images of which the encoder reads arrays of different shapes.
+        """
+        if len({source.form for source in sources}) > 1:
+            raise ValueError(
+                f"these images cannot share a batch with this model ({sources[0].family.name}), because its processor "
+                "gives them different shapes: pass batch_size=1"
+            )
+        return {
+            name: torch.stack([source.seen.arguments[name] for source in sources]).to(
+                model.device, model.dtype if part.is_floating_point() else None
+            )
+            for name, part in sources[0].seen.arguments.items()
+        }
+
+    def hide(self, inputs: dict[str, Any], row: int, position: int) -> None:
+        """Raise a ValueError: nothing hides single positions of an image from the decoder.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(
+            f"single positions of an image cannot be hidden from the decoder of this model ({self.family.name})"
+        )
