@@ -14,8 +14,8 @@ import PIL.Image
 import pytest
 import torch
 import transformers as tf
-from families import byte_level_tokenizer
-from family_parts import BART, draw
+from families import byte_level_tokenizer, eager, wordpiece_tokenizer
+from family_parts import BART, BERT, draw, projected, run
 
 IDS = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2}
 # Sides of pictures that no patch divides; the last ones are narrow.
@@ -54,11 +54,18 @@ def picture(width: int, height: int, *, seed: int = 0) -> PIL.Image.Image:
     return PIL.Image.fromarray(pixels)
 
 
-def square(size: tuple[int, int], box: tuple[int, int, int, int] | None, *, ink: str = "black") -> PIL.Image.Image:
-    """Return a white picture with a filled box ``(left, top, right, bottom)``."""
+def square(size: tuple[int, int], box: tuple[int, int, int, int] | None, *, framed: bool = False) -> PIL.Image.Image:
+    """Return a white picture with a black box ``(left, top, right, bottom)``.
+
+    A frame consists of two dots, so that processors that crop margins see the same part of all pictures of one size.
+    """
+    width, height = size
     found = PIL.Image.new("RGB", size, "white")
     if box is not None:
-        found.paste(ink, box)
+        found.paste("black", box)
+    if framed:
+        found.putpixel((width // 10, height // 8), (0, 0, 0))
+        found.putpixel((width - width // 6 - 1, height - height // 9 - 1), (0, 0, 0))
     return found
 
 
@@ -92,6 +99,95 @@ def _encoder(
     return make
 
 
+def pix2struct(**settings: Any) -> Vision:
+    """Return Pix2Struct; with ``is_vqa=True`` it answers questions."""
+    tokenizer = byte_level_tokenizer()
+    processor = tf.Pix2StructProcessor(
+        image_processor("Pix2StructImageProcessor", max_patches=24, **settings), tokenizer
+    )
+    text = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 16,
+        "d_kv": 4,
+        "d_ff": 32,
+        "num_layers": 3,
+        "num_heads": 4,
+        **IDS,
+    }
+    vision = {"hidden_size": 16, "d_ff": 32, "d_kv": 4, "seq_len": 64, "num_hidden_layers": 1, "num_attention_heads": 4}
+    config = tf.Pix2StructConfig(text_config=text, vision_config=vision | {"patch_embed_hidden_size": 768})
+    return Vision(draw(tf.Pix2StructForConditionalGeneration(config), scale=2), processor)
+
+
+def blip(**settings: Any) -> Vision:
+    """Return BLIP for captions."""
+    tokenizer = wordpiece_tokenizer()
+    processor = tf.BlipProcessor(image_processor("BlipImageProcessor", **_SQUARE), tokenizer)
+    text = BERT | {
+        "vocab_size": len(tokenizer),
+        "encoder_hidden_size": 16,
+        "bos_token_id": 5,
+        "pad_token_id": tokenizer.pad_token_id,
+        "sep_token_id": tokenizer.sep_token_id,
+        "eos_token_id": tokenizer.sep_token_id,
+    }
+    config = tf.BlipConfig(text_config=text, vision_config=VIT | _SMALL | settings)
+    return Vision(draw(tf.BlipForConditionalGeneration(config)), processor)
+
+
+def florence2(**settings: Any) -> Vision:
+    """Return Florence-2 with 2 x 3 patches of 16 pixels and their mean."""
+    tokenizer = byte_level_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    tokenizer.image_token = "<image>"
+    tokenizer.image_token_id = tokenizer.convert_tokens_to_ids("<image>")
+    images = image_processor(
+        "CLIPImageProcessor", size={"height": 32, "width": 48}, do_center_crop=False, do_resize=True
+    )
+    images.image_seq_length = 7
+    processor = tf.Florence2Processor(images, tokenizer)
+    vision = {
+        "depths": (1, 1),
+        "patch_size": (7, 3),
+        "patch_stride": (8, 2),
+        "patch_padding": (3, 1),
+        "patch_prenorm": (False, True),
+        "embed_dim": (8, 16),
+        "num_heads": (2, 2),
+        "num_groups": (2, 2),
+        "window_size": 2,
+        "projection_dim": 16,
+    }
+    text = {**BART, "model_type": "bart", "vocab_size": len(tokenizer), "max_position_embeddings": 128}
+    config = tf.Florence2Config(text_config=text, vision_config=vision, image_token_id=tokenizer.image_token_id)
+    return Vision(draw(tf.Florence2ForConditionalGeneration(config), scale=4), processor)
+
+
+def pp_formulanet(**settings: Any) -> Vision:
+    """Return PP-FormulaNet with Nougat's processor, whose steps are its own; its processor needs torchvision."""
+    tokenizer = byte_level_tokenizer()
+    images = image_processor("NougatImageProcessor", size={"height": 128, "width": 128})
+    text = {key: value for key, value in BART.items() if not key.startswith("encoder")} | IDS
+    vision = {
+        "hidden_size": 16,
+        "output_channels": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "image_size": 128,
+        "patch_size": 8,
+        "window_size": 2,
+        "global_attn_indexes": [],
+        "mlp_dim": 32,
+        "post_conv_in_channels": 8,
+        "post_conv_mid_channels": 8,
+        "post_conv_out_channels": 16,
+        "decoder_hidden_size": 16,
+    }
+    config = tf.PPFormulaNetConfig(text_config=text | {"vocab_size": len(tokenizer)}, vision_config=vision)
+    model = draw(tf.PPFormulaNetForConditionalGeneration(config))
+    return Vision(model, tf.TrOCRProcessor(images, tokenizer))
+
+
 _SQUARE = {"size": {"height": 32, "width": 32}}
 _SMALL = {"image_size": 32, "patch_size": 8}
 _PAGE = {"size": {"height": 64, "width": 48}}
@@ -118,11 +214,57 @@ IMAGES: dict[str, Callable[..., Vision]] = {
         **_PAGE,
         do_align_long_axis=True,
     ),
+    "nougat": _encoder("DonutSwinConfig", SWIN | {"image_size": [64, 48]}, "NougatImageProcessor", **_PAGE),
+    "pix2struct": pix2struct,
+    "blip": blip,
+    "florence2": florence2,
+    "pp_formulanet": pp_formulanet,
 }
 
 
-def encoded(model: Any, inputs: dict[str, Any]) -> torch.Tensor:
-    """Return ``[positions, size]`` what the encoder of a model makes of one image."""
+# Families whose processors crop the margins of pictures.
+CROPPING = ("nougat", "pp_formulanet")
+# Height and width of a position in pixels that the encoder reads, for families that read a grid of pixels.
+STEPS = dict.fromkeys(IMAGES, 8) | {"florence2": 16, "pp_formulanet": 32}
+del STEPS["pix2struct"]
+
+
+def library_inputs(vision: Vision, image: Any, prompt: str | None = None) -> dict[str, Any]:
+    """Return what the processor makes of an image or of several, without the ids of a target."""
+    processor = vision.processor
+    if hasattr(processor, "image_token"):
+        texts = [prompt or ""] * len(image) if isinstance(image, list) else prompt or ""
+        return dict(processor(images=image, text=texts, return_tensors="pt"))
+    return dict(processor.image_processor(images=image, return_tensors="pt"))
+
+
+def library_forward(model: Any, inputs: dict[str, Any], read: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ``[layers, heads, target, source]`` weights by the library's eager path, and logits ``[target, ids]``."""
+    ids = torch.tensor([list(read)])
+    if model.config.model_type == "blip":  # it returns no weights
+        inputs = inputs | {"input_ids": ids}
+        weights = projected("query", "key", "crossattention.self")(model, inputs)
+        return torch.stack(weights)[:, 0], run(model, inputs).logits[0]
     with torch.no_grad():
-        output = model(**inputs, decoder_input_ids=torch.tensor([[5]]))
-    return output.encoder_last_hidden_state[0]
+        output = eager(model)(**inputs, decoder_input_ids=ids, output_attentions=True)
+    return torch.stack(output.cross_attentions)[:, 0], output.logits[0]
+
+
+def encoded(model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+    """Return ``[positions, size]`` the states of one image that cross-attention reads."""
+    if model.config.model_type == "florence2":  # before its encoder of texts mixes them
+        with torch.no_grad():
+            return model.get_image_features(inputs["pixel_values"]).pooler_output[0]
+    found: list[torch.Tensor] = []
+
+    def keep(module: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        states = kwargs.get("encoder_hidden_states", kwargs.get("key_value_states"))
+        if states is not None:
+            found.append(states)
+
+    handles = [module.register_forward_pre_hook(keep, with_kwargs=True) for module in model.modules()]
+    name = "input_ids" if model.config.model_type == "blip" else "decoder_input_ids"
+    run(model, inputs | {name: torch.tensor([[5]])})
+    for handle in handles:
+        handle.remove()
+    return found[-1][0]

@@ -21,6 +21,7 @@ from xattn_widget.inputs.arguments import continued
 from xattn_widget.inputs.audio.speech_family import MelPadding
 from xattn_widget.inputs.batches import Inputs, check_inputs, paired_batches
 from xattn_widget.inputs.columns import ColumnLayout, check_share, find_layout
+from xattn_widget.inputs.decoders import decoder_names
 from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.paired import PairedModel, pair_model
 from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
@@ -286,7 +287,7 @@ def read_pairs(
     grid = captured.grid()
     kept = selection.kept(*grid)
     norms = captured.value_norms if value_norms else None
-    rows = inputs["decoder_input_ids"].shape[1]
+    rows = inputs[decoder_names(model).ids].shape[1]
     if any(layer.shape[2] != rows for layer in layers) or logits.shape[1] != rows:
         raise unknown(
             f"gives cross-attention of {[layer.shape[2] for layer in layers]} rows and {logits.shape[1]} predictions "

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import torch
 
 from xattn_widget.inputs.arguments import PREFIX, Argument, Arguments
+from xattn_widget.inputs.decoders import start_token
 from xattn_widget.inputs.extras import Extras, make_extras
 from xattn_widget.inputs.generating import generate
 from xattn_widget.inputs.paired import PairedModel
-from xattn_widget.inputs.pairs import Pair, force, start_token
+from xattn_widget.inputs.pairs import Pair, force
 from xattn_widget.inputs.sources import Source
 from xattn_widget.inputs.text.checks import check_sentences, check_targets, refuse_pair
 from xattn_widget.messages.mistakes import check_generation

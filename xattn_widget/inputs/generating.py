@@ -9,6 +9,7 @@ import torch
 
 from xattn_widget.capturing.checks import unknown
 from xattn_widget.inputs.arguments import Arguments, collated, continued, prefix_length
+from xattn_widget.inputs.decoders import decoder_names, end_tokens, generation_inputs
 from xattn_widget.inputs.extras import Extras
 from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.inputs.pairs import Pair
@@ -26,6 +27,7 @@ def generate(
         generation = generation | {"return_dict_in_generate": True, "output_scores": True}
     widths = {"source": max(map(len, sources)), "target": max(map(prefix_length, arguments))}
     inputs = source_inputs(model, sources) | collated(arguments, widths, model.device, generating=True)
+    inputs = generation_inputs(model, inputs)
     try:
         result = model.generate(**inputs, **generation)
     except IndexError as error:
@@ -58,7 +60,7 @@ def generate(
 def end_ids(model: Any, extras: Extras) -> set[int]:
     """The ids that end a generated target."""
     config = extras.settings.get("generation_config") or model.generation_config
-    end = _first(extras.settings.get("eos_token_id"), config.eos_token_id, model.generation_config.eos_token_id)
+    end = _first(extras.settings.get("eos_token_id"), config.eos_token_id, end_tokens(model))
     return set(end if isinstance(end, list | tuple) else [end]) - {None}
 
 
@@ -76,7 +78,7 @@ def _check_sequences(model: Any, sequences: torch.Tensor, sources: Sequence[Any]
         raise unknown(
             f"generates sequences of shape {list(sequences.shape)} for {len(sources)} sources", model, model.config
         )
-    if isinstance(start, int) and "decoder_input_ids" not in given:
+    if isinstance(start, int) and decoder_names(model).ids not in given:
         begins = (sequences == start).any(-1) if given.get("prompt_ids") is not None else sequences[:, 0] == start
         if not bool(begins.all()):
             raise unknown("generates sequences that do not begin with its decoder's start token", model, model.config)

@@ -10,6 +10,7 @@ import torch
 
 from xattn_widget.capturing.checks import unknown
 from xattn_widget.inputs.arguments import Arguments, collated
+from xattn_widget.inputs.decoders import decoder_names, start_token
 from xattn_widget.inputs.sources import Source, source_inputs
 from xattn_widget.inputs.text.encoding import pad_ids, padding_id
 
@@ -61,30 +62,14 @@ def _read(model: Any, predicted: list[int]) -> list[int]:
     return [start_token(model), *predicted[:-1]]
 
 
-def start_token(model: Any) -> int:
-    """The id that the decoder reads before any target.
-
-    Raises:
-        ValueError: the model does not say.
-    """
-    start = getattr(model.config, "decoder_start_token_id", None)
-    if start is None:
-        start = getattr(model.generation_config, "decoder_start_token_id", None)
-    if start is None:
-        raise ValueError(
-            f"{type(model).__name__} does not say which token its decoder starts with: "
-            "set model.config.decoder_start_token_id"
-        )
-    return int(start)
-
-
 def forward_inputs(model: Any, pairs: Sequence[Pair]) -> dict[str, Any]:
     """Inputs of one teacher-forced forward: those of both sides, and the pairs' further arguments."""
     sources = [pair.source for pair in pairs]
     # Padding rows come last; the decoder is causal, so that no row of a target sees them.
     read = pad_ids([pair.read for pair in pairs], padding_id(model, "target"), model.device)
     # Without a mask, and without the cache that generate has, T5Gemma and FSMT hide tokens that have the padding's id.
-    target = {"decoder_input_ids": read, "decoder_attention_mask": torch.ones_like(read)}
+    names = decoder_names(model)
+    target = {names.ids: read, names.mask: torch.ones_like(read)}
     widths = {"source": max(map(len, sources)), "target": read.shape[1]}
     return source_inputs(model, sources) | target | collated([pair.arguments for pair in pairs], widths, model.device)
 

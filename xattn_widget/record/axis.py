@@ -123,8 +123,12 @@ class Axis:
 
     def preview(self) -> str:
         """The text of the axis in one short line; of sound, its length; of an image, its size in patches."""
-        if self.kind == "image":
-            return f"image of {sum(not special for special in self.special)} patches"
+        if "image" in self.kinds:
+            patches = sum(
+                kind == "image" for kind, special in zip(self.kinds, self.special, strict=True) if not special
+            )
+            text = f" and {self.text!r:.{PREVIEW_LENGTH}}" if self.text else ""
+            return f"image of {patches} patches{text}"
         if self.kind == "audio" and self.places is not None:
             ends = [place[1] for place, outside in zip(self.places, self.outside, strict=True) if not outside]
             return f"{max(ends, default=0.0):.1f} s of sound"

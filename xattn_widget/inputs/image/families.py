@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from xattn_widget.inputs.image.image_family import GridFamily, ImageFamily
+from xattn_widget.inputs.image.pix2struct import Pix2StructFamily
+from xattn_widget.inputs.image.prompted_families import Florence2Family
 
 
 def image_family(model: Any, processor: Any) -> ImageFamily:
@@ -52,6 +55,26 @@ def _vision_encoder_decoder(config: Any, image_processor: Any, processor: Any) -
     return GridFamily(f"{config.model_type} of {encoder.model_type}", image_processor, step, before)
 
 
+def _pp_formulanet(config: Any, image_processor: Any, processor: Any) -> ImageFamily:
+    vision = config.vision_config
+    # The neck of its encoder halves the grid twice.
+    return GridFamily(config.model_type, image_processor, (4 * vision.patch_size, 4 * vision.patch_size))
+
+
+def _blip(config: Any, image_processor: Any, processor: Any) -> ImageFamily:
+    return GridFamily(config.model_type, image_processor, _pair(config.vision_config.patch_size), ("[CLS]",))
+
+
+def _pix2struct(config: Any, image_processor: Any, processor: Any) -> ImageFamily:
+    return Pix2StructFamily(config.model_type, image_processor)
+
+
+def _florence2(config: Any, image_processor: Any, processor: Any) -> ImageFamily:
+    step = math.prod(config.vision_config.patch_stride)
+    grid = GridFamily(config.model_type, image_processor, (step, step), ("[mean]",))
+    return Florence2Family(config.model_type, image_processor, processor, grid, config.image_token_id)
+
+
 def _pair(value: Any) -> tuple[int, int]:
     return (int(value), int(value)) if isinstance(value, int) else (int(value[0]), int(value[1]))
 
@@ -88,5 +111,9 @@ _ENCODERS: dict[str, Callable[[Any], tuple[tuple[int, int], tuple[str, ...]]]] =
     "vit_msn": _flat("[CLS]"),
 }
 _FAMILIES: dict[str, Callable[[Any, Any, Any], ImageFamily]] = {
+    "blip": _blip,
+    "florence2": _florence2,
+    "pix2struct": _pix2struct,
+    "pp_formulanet": _pp_formulanet,
     "vision-encoder-decoder": _vision_encoder_decoder,
 }

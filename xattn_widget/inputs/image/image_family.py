@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import PIL.Image
 import torch
 
+from xattn_widget.inputs.image.margins import content_box, crops_margins
 from xattn_widget.inputs.image.positions import Cell, grid_cells, image_axis, special_cells
 from xattn_widget.inputs.image.tracing import Trace, trace, untouched
 from xattn_widget.record.axis import Axis
@@ -26,10 +27,13 @@ class Seen:
     Attributes:
         arguments: the arguments of the model's forward, without the axis of the batch.
         axis: the positions that the encoder gives them.
+        paddings: for arguments with a value for each position, what a batch pads them with. The others of a batch have
+            one shape.
     """
 
     arguments: dict[str, torch.Tensor]
     axis: Axis
+    paddings: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +51,8 @@ class ImageFamily(ABC):
     encodes_prompts = False  # whether the prompt of an image is read by the encoder; the target begins with it if not
 
     @abstractmethod
-    def read(self, picture: PIL.Image.Image) -> Seen:
-        """What the encoder reads of an RGB picture.
+    def read(self, picture: PIL.Image.Image, prompt: str | None = None) -> Seen:
+        """What the encoder reads of an RGB picture, and of its prompt if it reads prompts.
 
         Raises:
             ValueError: a picture that the processor cannot read, or a processor that makes something unexpected.
@@ -62,14 +66,14 @@ class ImageFamily(ABC):
             ValueError: another model's output, or arrays of an unexpected shape.
         """
 
-    def processed(self, picture: PIL.Image.Image) -> Mapping[str, Any]:
-        """What the image processor makes of one picture.
+    def processed(self, picture: PIL.Image.Image, processor: Any = None, **settings: Any) -> Mapping[str, Any]:
+        """What the image processor, or a processor of images and text, makes of one picture.
 
         Raises:
             ValueError: it cannot read a picture of this size.
         """
         try:
-            return self.processor(images=picture, return_tensors="pt")  # type: ignore[no-any-return]
+            return (processor or self.processor)(images=picture, return_tensors="pt", **settings)  # type: ignore[no-any-return]
         except (ValueError, ZeroDivisionError, RuntimeError, TypeError) as error:
             raise ValueError(
                 f"{type(self.processor).__name__} cannot read a picture of {picture.width} x {picture.height} pixels: "
@@ -90,9 +94,8 @@ class GridFamily(ImageFamily):
     before: tuple[str, ...] = ()
     _traces: dict[tuple[int, int], Trace] = field(default_factory=dict, repr=False)
 
-    def read(self, picture: PIL.Image.Image) -> Seen:  # noqa: D102
-        pixels = self._pixels(picture)
-        return self._seen(pixels, self.traced(picture))
+    def read(self, picture: PIL.Image.Image, prompt: str | None = None) -> Seen:  # noqa: D102
+        return self._seen(self.pixels(picture), self.traced(picture))
 
     def split(self, batch: Mapping[str, Any]) -> list[Seen]:  # noqa: D102
         values = torch.as_tensor(batch[self.argument]).detach().cpu()
@@ -109,24 +112,34 @@ class GridFamily(ImageFamily):
         return special_cells(self.before) + grid_cells(found, self.step)
 
     def traced(self, picture: PIL.Image.Image) -> Trace:
-        """Where the pixels of a picture come from, which depends on its size alone.
+        """Where the pixels of a picture come from. It depends on its size alone, apart from margins that are cut off.
 
         Raises:
             ValueError: a processor whose places cannot be measured.
         """
-        found = self._traces.get(picture.size)
+        if not crops_margins(self.processor):
+            return self._trace_of_size(picture.size)
+        left, top, right, bottom = content_box(self.processor, picture)
+        return self._trace_of_size((right - left, bottom - top), do_crop_margin=False).inside_of(
+            left, top, picture.size
+        )
+
+    def _trace_of_size(self, size: tuple[int, int], **settings: Any) -> Trace:
+        found = self._traces.get(size)
         if found is None:
-            found, *_ = trace(self._array, *picture.size)
+            found, *_ = trace(lambda image: np.asarray(self.pixels(image, **settings)[None], np.float64), *size)
             if len(self._traces) >= _KEPT_TRACES:
                 self._traces.pop(next(iter(self._traces)), None)
-            self._traces[picture.size] = found
+            self._traces[size] = found
         return found
 
-    def _array(self, picture: PIL.Image.Image) -> np.ndarray:
-        return np.asarray(self._pixels(picture)[None], np.float64)
+    def pixels(self, picture: PIL.Image.Image, **settings: Any) -> torch.Tensor:
+        """``[channels, rows, columns]`` what the image processor makes of a picture.
 
-    def _pixels(self, picture: PIL.Image.Image) -> torch.Tensor:
-        values = torch.as_tensor(np.asarray(self.processed(picture)[self.argument]))
+        Raises:
+            ValueError: it makes several arrays, or cannot read the picture.
+        """
+        values = torch.as_tensor(np.asarray(self.processed(picture, **settings)[self.argument]))
         if values.dim() != 4 or len(values) != 1:
             raise ValueError(
                 f"{type(self.processor).__name__} makes {self.argument} of shape {list(values.shape)}, expected one "
@@ -136,8 +149,3 @@ class GridFamily(ImageFamily):
 
     def _seen(self, pixels: torch.Tensor, found: Trace) -> Seen:
         return Seen({self.argument: pixels.float()}, image_axis(self.cells(found)))
-
-
-def same_forms(rows: Sequence[Seen]) -> bool:
-    """Whether what is read of these images can be put into one batch."""
-    return len({tuple((name, part.shape) for name, part in row.arguments.items()) for row in rows}) < 2

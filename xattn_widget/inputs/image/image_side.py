@@ -114,7 +114,7 @@ class ImageSide(SourceSide):
         if isinstance(item.image, ImageSource):
             return item.image
         opened = open_picture(item.image, name)
-        return ImageSource(self.family, self.family.read(opened), Picture.from_image(opened), item.prompt)
+        return ImageSource(self.family, self.family.read(opened, item.prompt), Picture.from_image(opened), item.prompt)
 
     def _try_source(self, given: Any, limit: int | None) -> ImageSource | str:
         try:

@@ -40,8 +40,14 @@ class ImageSource(Source):
 
     @property
     def form(self) -> Any:
-        """The shapes of what the encoder reads, and whether there is a prompt of this length."""
-        return tuple((name, tuple(part.shape)) for name, part in self.seen.arguments.items())
+        """The shapes of what the encoder reads and a batch does not pad."""
+        arguments, padded = self.seen.arguments, self.seen.paddings
+        return tuple((name, tuple(part.shape)) for name, part in arguments.items() if name not in padded)
+
+    @property
+    def beginning(self) -> str | None:
+        """The text that its target begins with: the prompt, unless the encoder reads it."""
+        return None if self.family.encodes_prompts else self.prompt
 
     @property
     def image(self) -> Picture | None:
@@ -72,19 +78,27 @@ class ImageSource(Source):
                 f"these images cannot share a batch with this model ({sources[0].family.name}), because its processor "
                 "gives them different shapes: pass batch_size=1"
             )
-        return {
-            name: torch.stack([source.seen.arguments[name] for source in sources]).to(
-                model.device, model.dtype if part.is_floating_point() else None
+        batch = {}
+        for name, first in sources[0].seen.arguments.items():
+            parts, padding = [source.seen.arguments[name] for source in sources], sources[0].seen.paddings.get(name)
+            values = (
+                torch.stack(parts)
+                if padding is None
+                else torch.nn.utils.rnn.pad_sequence(parts, batch_first=True, padding_value=padding)
             )
-            for name, part in sources[0].seen.arguments.items()
-        }
+            batch[name] = values.to(model.device, model.dtype if first.is_floating_point() else None)
+        return batch
 
     def hide(self, inputs: dict[str, Any], row: int, position: int) -> None:
-        """Raise a ValueError: nothing hides single positions of an image from the decoder.
+        """Mask a position.
 
         Raises:
-            ValueError: always.
+            ValueError: a model without a mask over the positions of images.
         """
+        mask = inputs.get("attention_mask")
+        if mask is not None and mask.shape[1] >= len(self):
+            mask[row, position] = 0
+            return
         raise ValueError(
             f"single positions of an image cannot be hidden from the decoder of this model ({self.family.name})"
         )

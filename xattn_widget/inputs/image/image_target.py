@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xattn_widget.inputs.decoders import known_start
 from xattn_widget.inputs.sources import Source
 from xattn_widget.inputs.text.encoding import embedded_ids, position_limit, tokenize
 from xattn_widget.inputs.text.sides import Side
@@ -18,7 +19,7 @@ class ImageTarget(Side):
 
     Attributes:
         start: the id of the decoder's start token.
-        bare: whether the model writes texts without the token that the tokenizer puts before them, as Donut does.
+        bare: whether the model writes no token that the tokenizer puts before a text, as Donut and BLIP.
     """
 
     start: int | None = None
@@ -46,7 +47,7 @@ class ImageTarget(Side):
         rows = []
         for index, (source, ids) in enumerate(zip(sources, self.encode(sentences, truncation), strict=True)):
             prompt = self.prompt_ids(source)
-            if prompt and ids[:1] == [self.tokenizer.bos_token_id]:
+            if prompt and ids[0] in (self.tokenizer.bos_token_id, self.tokenizer.cls_token_id):
                 ids = ids[1:]  # the beginning of the text is that of the prompt
             row = [*prompt, *ids]
             if self.limit is not None and len(row) > self.limit:
@@ -61,28 +62,28 @@ class ImageTarget(Side):
 
     def prompt_ids(self, source: Source) -> list[int]:
         """The ids of the prompt of a source, without the decoder's start token."""
-        prompt = getattr(source, "prompt", None)
+        prompt = getattr(source, "beginning", None)
         if not prompt:
             return []
         [ids] = tokenize(self.tokenizer, [prompt], "target", add_special_tokens=False)["input_ids"]
         return list(ids[1:] if ids[:1] == [self.start] else ids)
 
     def _as_written(self, ids: list[int]) -> list[int]:
-        first = [self.start, self.tokenizer.bos_token_id] if self.bare else [self.start]
+        first = [self.start]
+        if self.bare:
+            first += [self.tokenizer.bos_token_id, self.tokenizer.cls_token_id]
         return ids[1:] if ids[0] in first else ids
 
 
 def image_target(model: Any, tokenizer: Any) -> ImageTarget:
     """The target side of a model that sees images with this tokenizer."""
-    start = getattr(model.config, "decoder_start_token_id", None)
-    if start is None:
-        start = getattr(model.generation_config, "decoder_start_token_id", None)
+    encoder = getattr(getattr(model.config, "encoder", None), "model_type", "")
     return ImageTarget(
         "target",
         tokenizer,
-        special_ids(tokenizer, model.config),
+        special_ids(tokenizer, model.config) | special_ids(tokenizer, getattr(model.config, "text_config", None)),
         position_limit(model, "target"),
         embedded_ids(model, "target"),
-        start,
-        bare=getattr(getattr(model.config, "encoder", None), "model_type", "") == "donut-swin",
+        known_start(model),
+        bare=encoder == "donut-swin" or model.config.model_type == "blip",
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from xattn_widget.inputs.image.tracing import Box, Trace
-from xattn_widget.record.axis import NO_WORD, Axis, AxisKind
+from xattn_widget.record.axis import NO_ID, NO_WORD, Axis, AxisKind
 
 _NOWHERE = (math.nan,) * 4
 PADDING = "[padding]"
@@ -63,3 +63,22 @@ def grid_cells(trace: Trace, step: tuple[float, float]) -> list[Cell]:
 def special_cells(labels: Iterable[str]) -> list[Cell]:
     """Positions without a place."""
     return [Cell(None, label) for label in labels]
+
+
+def joined(image: Axis, text: Axis) -> Axis:
+    """The axis of an image's positions, and after them those of a text."""
+    empty = (0, 0)
+    return Axis(
+        labels=image.labels + text.labels,
+        special=image.special + text.special,
+        groups=(
+            *image.groups,
+            *(NO_WORD if group == NO_WORD else group + len(image.words) for group in text.groups),
+        ),
+        words=image.words + text.words,
+        ids=None if text.ids is None else (NO_ID,) * len(image) + text.ids,
+        text=text.text,
+        spans=None if text.spans is None else (empty,) * len(image) + text.spans,
+        kinds=image.kinds + text.kinds,
+        places=None if image.places is None else (*image.places, *(_NOWHERE,) * len(text)),
+    )

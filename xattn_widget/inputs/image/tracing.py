@@ -55,6 +55,11 @@ class Trace:
         (x0, x1), (y0, y1) = ends
         return x0, y0, x1, y1
 
+    def inside_of(self, left: int, top: int, size: tuple[int, int]) -> Trace:
+        """The trace for a picture of this size, of which the traced one is the part that begins at (left, top)."""
+        across, down = self.lines
+        return Trace(self.inside, ((across[0] + left, *across[1:]), (down[0] + top, *down[1:])), size)
+
 
 def trace(process: Callable[[PIL.Image.Image], Numbers], width: int, height: int) -> list[Trace]:
     """Find where pixels come from, by sending pictures of coordinates through a processor.

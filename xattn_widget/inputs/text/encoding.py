@@ -34,9 +34,10 @@ def position_limit(model: Any, side: str) -> int | None:
         "encoder": ("max_encoder_position_embeddings", "max_position_embeddings"),
         "decoder": ("max_decoder_position_embeddings", "max_target_positions", "max_position_embeddings"),
     }
-    for name in names[part]:
-        if getattr(config, name, None):
-            return int(getattr(config, name)) - prompt_length(model, side)
+    for found in (config, getattr(config, "text_config", None)):
+        for name in names[part]:
+            if getattr(found, name, None):
+                return int(getattr(found, name)) - prompt_length(model, side)
     return None
 
 
