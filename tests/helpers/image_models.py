@@ -30,12 +30,12 @@ class Vision(NamedTuple):
 
 
 def image_model(name: str, **settings: Any) -> Vision:
-    """Return the model of this name in ``IMAGES``, with further settings of its encoder.
+    """Return the model of this name in ``IMAGES`` or ``READERS``, with further settings of its encoder.
 
     The test is skipped if the installed transformers is too old to have it.
     """
     try:
-        return IMAGES[name](**settings)
+        return (IMAGES | READERS)[name](**settings)
     except AttributeError as error:
         if "module transformers has no attribute" in str(error):
             pytest.skip(f"transformers {tf.__version__} does not have this family")
@@ -163,6 +163,56 @@ def florence2(**settings: Any) -> Vision:
     return Vision(draw(tf.Florence2ForConditionalGeneration(config), scale=4), processor)
 
 
+def blip_for_questions(**settings: Any) -> Vision:
+    """Return BLIP for questions, in which the question attends to the image."""
+    made = blip(**settings)
+    return Vision(draw(tf.BlipForQuestionAnswering(made.model.config)), made.processor)
+
+
+_QFORMER = BERT | {"encoder_hidden_size": 16, "cross_attention_frequency": 2, "num_hidden_layers": 4}
+
+
+def _with_qformer(name: str, tokenizer: Any) -> Any:
+    text = {"model_type": "opt", "vocab_size": len(tokenizer) + 1, "hidden_size": 16, "ffn_dim": 32} | {
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "word_embed_proj_dim": 16,
+    }
+    config = getattr(tf, f"{name}Config")(
+        vision_config=VIT | _SMALL,
+        qformer_config=_QFORMER | {"vocab_size": len(tokenizer) + 1},
+        text_config=text,
+        num_query_tokens=5,
+        image_token_index=len(tokenizer),
+    )
+    return draw(getattr(tf, f"{name}ForConditionalGeneration")(config))
+
+
+def blip2(**settings: Any) -> Vision:
+    """Return BLIP-2, whose five latents attend to the image."""
+    tokenizer = byte_level_tokenizer()
+    model = _with_qformer("Blip2", tokenizer)
+    return Vision(model, tf.Blip2Processor(image_processor("BlipImageProcessor", **_SQUARE), tokenizer, 5))
+
+
+def instructblip(**settings: Any) -> Vision:
+    """Return InstructBLIP, whose five latents see the question too."""
+    tokenizer = byte_level_tokenizer()
+    model = _with_qformer("InstructBlip", tokenizer)
+    images = image_processor("BlipImageProcessor", **_SQUARE)
+    return Vision(model, tf.InstructBlipProcessor(images, tokenizer, byte_level_tokenizer(), 5))
+
+
+def kosmos2(**settings: Any) -> Vision:
+    """Return Kosmos-2, whose three latents attend to the center of the image and to themselves."""
+    tokenizer = byte_level_tokenizer()
+    images = image_processor("CLIPImageProcessor", size={"shortest_edge": 32}, crop_size=_SQUARE["size"])
+    processor = tf.Kosmos2Processor(images, tokenizer, num_patch_index_tokens=4)
+    text = {"vocab_size": len(tokenizer), "embed_dim": 16, "layers": 1, "ffn_dim": 32, "attention_heads": 4}
+    config = tf.Kosmos2Config(text_config=text, vision_config=VIT | _SMALL, latent_query_num=3)
+    return Vision(draw(tf.Kosmos2ForConditionalGeneration(config), scale=20), processor)
+
+
 def pp_formulanet(**settings: Any) -> Vision:
     """Return PP-FormulaNet with Nougat's processor, whose steps are its own; its processor needs torchvision."""
     tokenizer = byte_level_tokenizer()
@@ -219,6 +269,15 @@ IMAGES: dict[str, Callable[..., Vision]] = {
     "blip": blip,
     "florence2": florence2,
     "pp_formulanet": pp_formulanet,
+}
+
+
+# In these families, latent queries or a question attend to the image.
+READERS: dict[str, Callable[..., Vision]] = {
+    "blip for questions": blip_for_questions,
+    "blip-2": blip2,
+    "instructblip": instructblip,
+    "kosmos-2": kosmos2,
 }
 
 

@@ -16,6 +16,7 @@ from xattn_widget.extraction.contributions.measuring import check_kinds, measure
 from xattn_widget.extraction.faithfulness import masked_count, masking_drops
 from xattn_widget.extraction.importance import check_method, importance_sums
 from xattn_widget.extraction.model_timing import model_timing
+from xattn_widget.extraction.readers import reader_family, reader_records, refuse_for_readers
 from xattn_widget.extraction.windows import window_records
 from xattn_widget.inputs.arguments import continued
 from xattn_widget.inputs.audio.speech_family import MelPadding
@@ -228,6 +229,18 @@ def extract(
         check_method(importance)
     paired = pair_model(model, tokenizer, target_tokenizer, mel_padding)
     inputs = check_inputs(paired, source, target, generation, forward, batch_size, prompt)
+    if (reader := reader_family(paired)) is not None:
+        refuse_for_readers(
+            reader,
+            target=target,
+            generation=generation,
+            forward=forward,
+            importance=importance,
+            contributions=tuple(contributions),
+            faithfulness=faithfulness,
+        )
+        read = reader_records(paired, inputs.items, inputs.batch_size, value_norms, selection)
+        return read[0] if inputs.single else read
 
     def make(pairs: list[Pair]) -> list[CrossAttention]:
         made = read_pairs(paired, pairs, target is None, value_norms, selection)

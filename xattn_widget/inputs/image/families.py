@@ -9,6 +9,7 @@ from typing import Any
 from xattn_widget.inputs.image.image_family import GridFamily, ImageFamily
 from xattn_widget.inputs.image.pix2struct import Pix2StructFamily
 from xattn_widget.inputs.image.prompted_families import Florence2Family
+from xattn_widget.inputs.image.readers import Kosmos2Family, PromptedReaderFamily, ReaderFamily, latent_labels
 
 
 def image_family(model: Any, processor: Any) -> ImageFamily:
@@ -28,7 +29,7 @@ def image_family(model: Any, processor: Any) -> ImageFamily:
             f"{type(model).__name__} reads images, with its processor or an image processor of transformers, got "
             f"{type(processor).__name__}: load it with AutoProcessor.from_pretrained(name), with the model's name"
         )
-    family = _FAMILIES[model.config.model_type](model.config, image_processor, processor)
+    family = _FAMILIES[model.config.model_type](model, image_processor, processor)
     if family.argument not in image_processor.model_input_names:
         raise ValueError(
             f"the processor ({type(image_processor).__name__}) makes {', '.join(image_processor.model_input_names)}, "
@@ -43,7 +44,8 @@ def reads_images(model: Any) -> bool:
     return getattr(getattr(model, "config", None), "model_type", None) in _FAMILIES
 
 
-def _vision_encoder_decoder(config: Any, image_processor: Any, processor: Any) -> ImageFamily:
+def _vision_encoder_decoder(model: Any, image_processor: Any, processor: Any) -> ImageFamily:
+    config = model.config
     encoder = config.encoder
     make = _ENCODERS.get(encoder.model_type)
     if make is None:
@@ -55,21 +57,76 @@ def _vision_encoder_decoder(config: Any, image_processor: Any, processor: Any) -
     return GridFamily(f"{config.model_type} of {encoder.model_type}", image_processor, step, before)
 
 
-def _pp_formulanet(config: Any, image_processor: Any, processor: Any) -> ImageFamily:
+def _pp_formulanet(model: Any, image_processor: Any, processor: Any) -> ImageFamily:
+    config = model.config
     vision = config.vision_config
     # The neck of its encoder halves the grid twice.
     return GridFamily(config.model_type, image_processor, (4 * vision.patch_size, 4 * vision.patch_size))
 
 
-def _blip(config: Any, image_processor: Any, processor: Any) -> ImageFamily:
-    return GridFamily(config.model_type, image_processor, _pair(config.vision_config.patch_size), ("[CLS]",))
+def _blip(model: Any, image_processor: Any, processor: Any) -> ImageFamily:
+    settings = _clip_grid(model.config)
+    if not hasattr(model, "text_encoder"):
+        return GridFamily(model.config.model_type, image_processor, *settings)
+    # The decoder of BLIP for questions attends to the question, and only the question to the image.
+    return PromptedReaderFamily(
+        f"{model.config.model_type} for questions",
+        image_processor,
+        *settings,
+        from_question=True,
+        tokenizer=_tokenizer(processor, "tokenizer"),
+    )
 
 
-def _pix2struct(config: Any, image_processor: Any, processor: Any) -> ImageFamily:
-    return Pix2StructFamily(config.model_type, image_processor)
+def _blip2(model: Any, image_processor: Any, processor: Any) -> ImageFamily:
+    config = model.config
+    return ReaderFamily(config.model_type, image_processor, *_clip_grid(config), latents=config.num_query_tokens)
 
 
-def _florence2(config: Any, image_processor: Any, processor: Any) -> ImageFamily:
+def _instructblip(model: Any, image_processor: Any, processor: Any) -> ImageFamily:
+    return PromptedReaderFamily(
+        model.config.model_type,
+        image_processor,
+        *_clip_grid(model.config),
+        latents=model.config.num_query_tokens,
+        tokenizer=_tokenizer(processor, "qformer_tokenizer"),
+        ids_name="qformer_input_ids",
+        mask_name="qformer_attention_mask",
+    )
+
+
+def _kosmos2(model: Any, image_processor: Any, processor: Any) -> ImageFamily:
+    count = model.config.latent_query_num
+    # The latents attend to the image and to themselves.
+    return Kosmos2Family(
+        model.config.model_type,
+        image_processor,
+        *_clip_grid(model.config),
+        latents=count,
+        after=latent_labels(count),
+    )
+
+
+def _clip_grid(config: Any) -> tuple[tuple[int, int], tuple[str, ...]]:
+    return _pair(config.vision_config.patch_size), ("[CLS]",)
+
+
+def _tokenizer(processor: Any, name: str) -> Any:
+    tokenizer = getattr(processor, name, None)
+    if tokenizer is None:
+        raise TypeError(
+            f"{type(processor).__name__} has no {name}, which this model needs for the question: pass the model's "
+            "processor, as AutoProcessor.from_pretrained(name) loads it"
+        )
+    return tokenizer
+
+
+def _pix2struct(model: Any, image_processor: Any, processor: Any) -> ImageFamily:
+    return Pix2StructFamily(model.config.model_type, image_processor)
+
+
+def _florence2(model: Any, image_processor: Any, processor: Any) -> ImageFamily:
+    config = model.config
     step = math.prod(config.vision_config.patch_stride)
     grid = GridFamily(config.model_type, image_processor, (step, step), ("[mean]",))
     return Florence2Family(config.model_type, image_processor, processor, grid, config.image_token_id)
@@ -112,7 +169,10 @@ _ENCODERS: dict[str, Callable[[Any], tuple[tuple[int, int], tuple[str, ...]]]] =
 }
 _FAMILIES: dict[str, Callable[[Any, Any, Any], ImageFamily]] = {
     "blip": _blip,
+    "blip-2": _blip2,
     "florence2": _florence2,
+    "instructblip": _instructblip,
+    "kosmos-2": _kosmos2,
     "pix2struct": _pix2struct,
     "pp_formulanet": _pp_formulanet,
     "vision-encoder-decoder": _vision_encoder_decoder,

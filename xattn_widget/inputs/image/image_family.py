@@ -48,6 +48,7 @@ class ImageFamily(ABC):
     name: str
     processor: Any
     argument = "pixel_values"  # the argument of the forward by which a processor's output is recognized
+    takes_prompts = True
     encodes_prompts = False  # whether the prompt of an image is read by the encoder; the target begins with it if not
 
     @abstractmethod

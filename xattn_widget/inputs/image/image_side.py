@@ -70,6 +70,8 @@ class ImageSide(SourceSide):
         Raises:
             ValueError: a processor's output, of which only what it made is known.
         """
+        if not self.family.takes_prompts:
+            raise ValueError(f"what reads images in this model ({self.family.name}) reads no prompt: leave out prompt=")
         if any(isinstance(item.image, ImageSource) for item in items) and self.family.encodes_prompts:
             raise ValueError("the processor has already read the prompt of its output: leave out prompt=")
         return [
