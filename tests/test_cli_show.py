@@ -35,9 +35,10 @@ def test_show_picks_heads_and_a_score(run, tmp_path):
     view = shown(page)
     assert view["heads"] == [[1, head] for head in range(8)]
     assert (view["score_name"], view["words"], view["reading"]) == ("entropy", False, "output")
-    assert run(*SHOW, "--layer", 0, "--head", 6, "--words")[0] == 0
+    assert run(*SHOW, "--layer", 0, "--head", 6, "--words", "--special", "drop_punctuation")[0] == 0
     view = shown(page)
     assert (view["heads"], view["layer"], view["head"], view["words"]) == ([[0, 6]], 0, 6, True)
+    assert view["special"] == "drop_punctuation"
 
 
 def test_the_default_page_does_not_replace_the_file_of_another_program(run, tmp_path):

@@ -24,6 +24,7 @@ from .cross_attention import CrossAttention as CrossAttention
 from .cross_attention import load as load
 from .demo import load_demo as load_demo
 from .extraction.calibration import save_calibration as save_calibration
+from .extraction.calibration import saved_head_set as saved_head_set
 from .extraction.extraction import extract as extract
 from .extraction.faithfulness import measure_faithfulness as measure_faithfulness
 from .extraction.importance import head_importance as head_importance

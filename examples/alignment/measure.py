@@ -12,7 +12,15 @@ from pathlib import Path
 
 import torch
 
-from xattn_widget import alignment_scores, best_alignment_heads, extract, head_importance, load_demo, read_pharaoh
+from xattn_widget import (
+    alignment_scores,
+    best_alignment_heads,
+    extract,
+    head_importance,
+    load_demo,
+    read_pharaoh,
+    saved_head_set,
+)
 from xattn_widget.scores import BUILTIN
 from xattn_widget.scores.inputs import INPUTS
 
@@ -57,6 +65,12 @@ def main() -> None:
     best = best_alignment_heads(records, gold)
     print("\nBest heads with gold:", *best[:3], sep="\n  ")
     print("Best heads without gold:", *best_alignment_heads(records)[:3], sep="\n  ")
+    shipped = saved_head_set(load_demo()[0])
+    rates = {
+        method: alignment_scores([shipped.align(record, method=method) for record in records], gold).aer
+        for method in METHODS
+    }
+    print("The set that ships with the model:", ", ".join(f"{method} {rate:.3f}" for method, rate in rates.items()))
     print("\n| method | AER | precision | recall | best head | AER | precision | recall |")
     print("| --- " * 8 + "|")
     last = [(layers - 1, head) for head in range(heads)]

@@ -1,6 +1,6 @@
 // The heads in a mounted panel: the preview, the heading of the stage, the score's words, and rows as shown.
 import { describe, expect, it } from "vitest";
-import type { Head, Info, Traits } from "../src/core/contract";
+import type { Head, Info, ScoreInfo, Traits } from "../src/core/contract";
 import type { Model } from "../src/core/model";
 import { createStaticModel, type StaticState } from "../src/page/model";
 import { settled, state, traits } from "./helpers";
@@ -9,7 +9,7 @@ import { mounted, TWO } from "./mounted";
 const panel = mounted();
 const { all, first } = panel;
 const heading = () =>
-  (first(".xattn-heading").textContent ?? "").replace("special tokens dropped, rows renormalized", "");
+  (first(".xattn-heading").textContent ?? "").replace(/special tokens.* dropped, rows renormalized/, "");
 const cell = (layer: number, head: number) =>
   first(`.xattn-head[data-layer="${layer}"][data-head="${head}"]`);
 const over = (element: Element, pointerType = "mouse") => {
@@ -263,7 +263,7 @@ describe("the score", () => {
   const open = (patch: Partial<Traits>, change: (page: StaticState) => void = () => {}) => {
     const page = state(undefined, { score_list: list, words: false, reading: "output", ...patch });
     const [saved] = page.sentences;
-    if (saved) saved.as_shown = { output: { entropy: flat } };
+    if (saved) saved.as_shown = { drop: { output: { entropy: flat } } };
     change(page);
     return panel.mount(page);
   };
@@ -291,8 +291,28 @@ describe("the score", () => {
     expect(first(".xattn-scored-rows").hidden).toBe(true);
   });
 
+  it("counts punctuation that the view drops, unless it leaves it out or is switched", async () => {
+    const both = { ...flat, signature: "entropy|special:renormalize_punctuation" };
+    const model = await open({ special: "drop_punctuation" }, ({ sentences: [saved] }) => {
+      if (saved) saved.as_shown = { drop_punctuation: { output: { entropy: both } } };
+    });
+    const said = () => first(".xattn-scored-rows").textContent;
+    expect(said()).toContain("The view drops special tokens and punctuation, but this score counts them.");
+    first(".xattn-scored-rows button").click();
+    await settled();
+    expect(said()).toContain("Count special tokens and punctuation too");
+    expect(first(".xattn-copy-signature").title).toContain("special:renormalize_punctuation");
+    const own = { ...list[0], special: "drop" as const, follows_view: false } as ScoreInfo;
+    model.set("score_list", [own]);
+    await settled();
+    expect(said()).toContain("The view drops punctuation, but this score counts it.");
+    model.set("score_list", [{ ...own, punctuation: true }]);
+    await settled();
+    expect(first(".xattn-scored-rows").hidden).toBe(true);
+  });
+
   it("is not offered for rows that a page does not have, and keeps a policy of its own", async () => {
-    const page = { ...TWO, sentences: TWO.sentences.map((each) => ({ ...each, scored_readings: [] })) };
+    const page = { ...TWO, sentences: TWO.sentences.map((each) => ({ ...each, scored_readings: {} })) };
     await open({ special: "drop", as_shown: true, info: page });
     expect(first(".xattn-scored-rows").textContent).toContain("this page has no other values");
     expect(first(".xattn-scored-rows button").hidden).toBe(true);

@@ -144,7 +144,7 @@ export function scene(
   more: Partial<Scene> = {},
 ): Scene {
   const [t, s] = [target, source].map((side) => (Array.isArray(side) ? axis(side) : side)) as [Axis, Axis];
-  const options = { words: more.spec?.words ?? false, drop: false };
+  const options = { words: more.spec?.words ?? false, drop: "nothing" } as const;
   const matrix = Float32Array.from(weights);
   return {
     spec: {
@@ -153,7 +153,7 @@ export function scene(
       aggregate: "mean",
       combined: false,
       words: false,
-      drop: false,
+      drop: "nothing",
       reading: "output",
     },
     reply: {
@@ -170,6 +170,7 @@ export function scene(
     aggregate: matrix,
     aggregated: false,
     top: 1,
+    dropped: null,
     ...more,
   };
 }

@@ -205,11 +205,40 @@ describe("following the traits", () => {
     await settled();
     expect(all(".xattn-source .xattn-token")).toHaveLength(2);
     expect(first(".xattn-note-chip").hidden).toBe(false);
-    expect(first(".xattn-note-chip").textContent).toBe("special tokens dropped, rows renormalized");
+    // Of the bytes 0, 37, 74 and 111, 148, 185 squared, the last of each row.
+    const held = (74 ** 2 / (37 ** 2 + 74 ** 2) + 185 ** 2 / (111 ** 2 + 148 ** 2 + 185 ** 2)) / 2;
+    expect(first(".xattn-note-chip").textContent).toBe(
+      `special tokens (${Math.round(100 * held)}% of the weight) dropped, rows renormalized`,
+    );
     model.set("special", "show");
     await settled();
     expect(all(".xattn-source .xattn-token")).toHaveLength(3);
     expect(first(".xattn-note-chip").hidden).toBe(true);
+  });
+
+  it("drops punctuation as well, and says so where nothing is left", async () => {
+    const page = (...marks: boolean[]) => {
+      const made = state(["a", ".", "</s>"], { special: "drop_punctuation" });
+      for (const { sentence } of made.sentences)
+        if ("source" in sentence) {
+          sentence.source.punctuation = marks;
+          sentence.target.output.punctuation = [false, true, false];
+        }
+      return made;
+    };
+    await panel.mount(page(false, true, false));
+    expect(all(".xattn-token").map((token) => token.textContent)).toEqual(["a", "a"]);
+    expect(first(".xattn-note-chip").textContent).toContain("special tokens and punctuation (");
+    const [option] = all(".xattn-options option").filter((option) =>
+      option.textContent?.includes("punctuation"),
+    );
+    expect((option as HTMLOptionElement).selected).toBe(true);
+    expect(option?.textContent).toBe("drop with punctuation");
+    panel.close();
+    await panel.mount(page(true, true, false));
+    expect(first(".xattn-empty").textContent).toBe(
+      "Every token here is special or punctuation, and both are dropped.",
+    );
   });
 
   it("follows panel, layout, reading and a pin set by Python", async () => {

@@ -10,7 +10,9 @@ import pytest
 import torch
 from playwright.sync_api import Locator, Page, expect
 
-from xattn_widget import CrossAttention, CrossAttentionWidget
+from xattn_widget import CrossAttention, CrossAttentionWidget, extract, load_demo
+from xattn_widget.panel.dropping import dropped_positions
+from xattn_widget.record.token_kinds import is_punctuation
 
 from .conftest import OpenNotebook
 
@@ -243,10 +245,43 @@ def test_dropped_special_tokens_are_gone_and_said(page: Page, tmp_path: Path) ->
     )
     page.goto(offline(tmp_path, special, special="drop"))
     panel = page.locator(".xattn")
-    expect(panel).to_contain_text("special tokens dropped, rows renormalized")
+    expect(panel).to_contain_text(re.compile(r"special tokens \(\d+% of the weight\) dropped, rows renormalized"))
     expect(token(panel, "source", "</s>")).to_have_count(0)
     token(panel, "target", "I").hover()
     expect(detail(panel)).to_contain_text("1.00")
+
+
+def test_punctuation_is_dropped_by_keyboard_and_scored_as_in_python(
+    page: Page, screenshot: Callable[..., Path], tmp_path: Path
+) -> None:
+    record = extract(*load_demo(), "Gestern, am Abend, habe ich gelesen.", "Yesterday, in the evening, I read.")
+    page.goto(offline(tmp_path, record, special="drop", heads=[(2, 4)], reading="output", score_name="entropy"))
+    panel = page.locator(".xattn")
+    expect(token(panel, "source", ",")).to_have_count(2)
+    special = panel.get_by_label("Special tokens")
+    special.focus()
+    page.keyboard.press("ArrowDown")
+    expect(special).to_have_value("drop_punctuation")
+    for side, axis in (("source", record.source), ("target", record.target)):
+        expect(token(panel, side, ",")).to_have_count(0)
+        words = len(axis.units()) - sum(axis.special) - sum(map(is_punctuation, axis.words))
+        expect(panel.locator(f".xattn-{side} .xattn-token")).to_have_count(words)
+    axes = (record.target, record.source)
+    rows, columns = (~torch.tensor(dropped_positions(axis, "drop_punctuation")) for axis in axes)
+    held = float(record.weights[2, 4][rows][:, ~columns].sum(-1).mean())
+    expect(panel).to_contain_text(f"special tokens and punctuation ({100 * held:.0f}% of the weight) dropped")
+    panel.get_by_role("button", name="Score the rows as shown").click()
+    value = float(record.score("entropy", special="renormalize_punctuation")[1, 3])
+    expect(head(panel, 1, 3)).to_have_attribute("aria-label", re.compile(f"entropy {value:.3f}"))
+    shown = record.drop_special(also="punctuation").words()
+    row, column = shown.target_tokens.index("evening"), shown.source_tokens.index("Abend")
+    token(panel, "target", "evening").hover()
+    expect(detail(panel)).to_contain_text("of its weight was on special tokens and punctuation")
+    weight = float(shown.weights[2, 4, row, column])
+    expect(detail(panel).get_by_role("listitem").filter(has_text="Abend")).to_contain_text(f"{weight:.2f}")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        screenshot(f"punctuation-{scheme}")
 
 
 def test_a_page_of_limited_size_says_what_it_lacks(page: Page, page_errors: list[str], tmp_path: Path) -> None:

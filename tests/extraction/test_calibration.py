@@ -12,7 +12,8 @@ import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM, MarianMTModel
 
-from xattn_widget import extract, show_cross_attention
+from xattn_widget import best_head_set, extract, saved_head_set, show_cross_attention
+from xattn_widget.alignment import HeadSet, ReadHead
 from xattn_widget.demo import FOLDER
 from xattn_widget.extraction.calibration import FILE_NAME, model_evidence, save_calibration
 
@@ -135,6 +136,64 @@ def test_nothing_is_saved_without_words(folder, demo, records):
         save_calibration(demo.model, [], folder)
     with pytest.raises(ValueError, match="not in memory"):
         save_calibration(MarianMTModel(demo.model.config).to("meta"), records, folder)
+
+
+def test_a_set_of_heads_is_saved_with_its_readings(folder, records):
+    chosen = best_head_set(records, most_heads=3)
+    save_calibration(loaded(folder), records, folder, head_set=chosen)
+    model = loaded(folder, dtype=torch.float16)
+    assert saved_head_set(model) == chosen
+    assert model_evidence(model, []).words["output"] > 0  # the panel's evidence is in the same file
+    # The pairs are where transformers keeps those of Whisper, and everything else in the config is as it was.
+    before = json.loads((FOLDER / "generation_config.json").read_text(encoding="utf-8"))
+    after = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
+    assert after.pop("alignment_heads") == model.generation_config.alignment_heads
+    assert model.generation_config.alignment_heads == [[layer, head] for layer, head, _ in chosen.heads]
+    before.pop("alignment_heads")
+    assert after == before
+    save_calibration(model, records, folder)
+    assert saved_head_set(loaded(folder)) is None
+
+
+def test_the_demo_models_own_set_aligns(demo):
+    record = extract(*demo, "Ich habe das Buch gelesen.", "I read the book.")
+    links = saved_head_set(demo.model).align(record)
+    words = [(record.source_words[source].text, record.target_words[target].text) for source, target in links]
+    assert words == [("Ich", "I"), ("das", "the"), ("Buch", "book"), ("gelesen", "read"), (".", ".")]
+
+
+def test_a_set_of_other_heads_is_not_saved(folder, records):
+    foreign = HeadSet((ReadHead(7, 0, "output"),), 0.5, "one_to_one")
+    with pytest.raises(ValueError, match="layer 7 head 0"):
+        save_calibration(loaded(folder), records, folder, head_set=foreign)
+    assert not (folder / FILE_NAME).exists()
+
+
+@pytest.mark.parametrize(
+    "head_set",
+    [
+        {},
+        {"heads": [], "value": 0.5, "measure": "aer"},
+        {"heads": [[0, 9, "output"]], "value": 0.5, "measure": "aer"},
+        {"heads": [[0, 1, "sideways"]], "value": 0.5, "measure": "aer"},
+        {"heads": [[0, "x", "output"]], "value": 0.5, "measure": "aer"},
+        {"heads": [[0, 1]], "value": 0.5, "measure": "aer"},
+        {"heads": [[0, 1, "output"]], "value": "x", "measure": "aer"},
+    ],
+)
+def test_a_damaged_set_is_an_error_that_names_the_file(head_set, folder):
+    (folder / FILE_NAME).write_text(spoiled(lambda content: content.update(head_set=head_set)), encoding="utf-8")
+    with pytest.raises(ValueError, match=f"{FILE_NAME} cannot be used: .*save_calibration"):
+        saved_head_set(loaded(folder))
+
+
+def test_a_set_is_about_the_weights_that_it_was_saved_with(folder, records):
+    save_calibration(loaded(folder), records, folder, head_set=best_head_set(records, most_heads=1))
+    model = loaded(folder)
+    with torch.no_grad():
+        model.model.decoder.layers[0].fc1.weight.add_(0.5)
+    with pytest.raises(ValueError, match="other weights"):
+        saved_head_set(model)
 
 
 def spoiled(change):

@@ -75,17 +75,22 @@ def test_values_are_computed_again_where_a_function_has_changed(sentence):
 def test_a_page_has_both_and_a_large_one_says_which(sentence, monkeypatch):
     state = PanelState(sentence, reading="input", special="drop")
     described, saved = values_of(pages.page_bytes(state))
-    assert described["scored_readings"] == ["output", "input"]
-    for reading in ("output", "input"):
-        request = {"kind": "scores", "sentence": 0, "name": "entropy", "as_shown": reading}
-        assert saved["as_shown"][reading]["entropy"] == state.answer(request)[0]
-    assert "sink_mass" not in saved["as_shown"]["output"]  # it keeps its own
+    assert described["scored_readings"] == {key: ["output", "input"] for key in ("drop", "drop_punctuation")}
+    for special in ("drop", "drop_punctuation"):
+        for reading in ("output", "input"):
+            request = {"kind": "scores", "sentence": 0, "name": "entropy", "as_shown": reading, "special": special}
+            assert saved["as_shown"][special][reading]["entropy"] == state.answer(request)[0]
+        assert "sink_mass" not in saved["as_shown"][special]["output"]  # it keeps its own
     monkeypatch.setattr(pages, "SMALL_RECORD", 10)
     described, saved = values_of(pages.page_bytes(state))
-    assert described["scored_readings"] == list(saved["as_shown"]) == ["input"]
+    for special in ("drop", "drop_punctuation"):
+        state.set(special=special)
+        described, saved = values_of(pages.page_bytes(state))
+        assert described["scored_readings"] == {special: ["input"]}
+        assert [(name, list(scores)) for name, scores in saved["as_shown"].items()] == [(special, ["input"])]
     state.set(special="fade")
     described, saved = values_of(pages.page_bytes(state))
-    assert described["scored_readings"] == list(saved["as_shown"]) == []
+    assert described["scored_readings"] == saved["as_shown"] == {}
 
 
 def test_the_summary_has_ranks_of_equal_values(sentence):

@@ -110,6 +110,7 @@ def test_the_requests_are_the_same():
     [
         (REQUESTS["alignment"], "aggregate", "Aggregate"),
         (REQUESTS["alignment"], "reading", "Reading"),
+        (REQUESTS["scores"], "special", "Dropping"),
         (ACTIONS["token"], "rest", "Rest"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from xattn_widget.alignment.aer import AlignmentScores, alignment_error_rate, alignment_scores
 from xattn_widget.alignment.dtw import monotone_path
-from xattn_widget.alignment.head_sets import HeadSet, best_head_set
+from xattn_widget.alignment.head_sets import HeadSet, ReadHead, best_head_set
 from xattn_widget.alignment.links import Method, align_weights
 from xattn_widget.alignment.pharaoh import GoldAlignment, read_pharaoh, write_pharaoh
 from xattn_widget.alignment.ranking import HeadAlignment, best_alignment_heads
@@ -18,6 +18,7 @@ __all__ = [
     "HeadAlignment",
     "HeadSet",
     "Method",
+    "ReadHead",
     "WordTime",
     "WordTimeErrors",
     "align_weights",

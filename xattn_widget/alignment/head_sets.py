@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, get_args
 
 import torch
 
@@ -13,6 +13,7 @@ from xattn_widget.alignment.aer import Corpus, read_links
 from xattn_widget.alignment.links import Method, align_weights, numbered_positions
 from xattn_widget.alignment.pharaoh import GoldAlignment, Link
 from xattn_widget.record.data import AttentionData, Reading
+from xattn_widget.record.heads import head_pairs
 from xattn_widget.record.special import Policy, Special, read_policy, renormalized
 from xattn_widget.scores.mutual import linked_mutually, nearness
 
@@ -75,8 +76,17 @@ class HeadSet:
 
     @classmethod
     def read(cls, described: Any) -> Self:
-        """The set that :meth:`describe` gave."""
-        return cls(tuple(ReadHead(*head) for head in described["heads"]), described["value"], described["measure"])
+        """The set that :meth:`describe` gave.
+
+        Raises:
+            ValueError: a head that is not a layer, a head and a reading.
+        """
+        pairs = head_pairs([head[:2] for head in described["heads"]])
+        readings = [reading for _, _, reading in described["heads"]]
+        if not pairs or not set(readings) <= set(get_args(Reading)):
+            raise ValueError(f"heads must be [layer, head, reading] lists, got {described['heads']!r:.100}")
+        heads = tuple(ReadHead(*pair, reading) for pair, reading in zip(pairs, readings, strict=True))
+        return cls(heads, float(described["value"]), str(described["measure"]))
 
 
 # Rates sets of heads, given as numbers of candidates [sets, heads in a set]: [sets], higher is better.

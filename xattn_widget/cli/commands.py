@@ -20,6 +20,7 @@ _MODEL_HELP = (
 )
 _TARGET_HELP = "Folder (or hub name) of the targets' tokenizer, if it is a different one."
 _POLICIES = ("keep", "drop", "renormalize", "drop_punctuation", "renormalize_punctuation")
+_SHOWN = ("show", "fade", "drop", "drop_punctuation")  # those of the panel's setting
 _GENERATION_HELP = "Setting of generate, such as num_beams=4; repeatable."
 
 
@@ -220,6 +221,8 @@ def select(
               "[default: alignment_norm]")  # fmt: skip
 @click.option("--generation", type=Setting(), multiple=True, help=_GENERATION_HELP)
 @click.option("--words/--subwords", default=True, show_default=True, help="Merge subwords into words.")
+@click.option("--special", type=click.Choice(_SHOWN), default="fade", show_default=True,
+              help="Show, fade or drop special tokens; 'drop_punctuation' drops punctuation as well.")  # fmt: skip
 def show(
     sentences: tuple[str, ...],
     model_name: str,
@@ -233,6 +236,7 @@ def show(
     score_name: str | None,
     generation: tuple[tuple[str, Any], ...],
     words: bool,
+    special: str,
 ) -> None:
     """Write a page that shows the cross-attention of SENTENCES, as the notebook widget does.
 
@@ -262,6 +266,7 @@ def show(
         generation=dict(generation) or None,
         target_tokenizer=load_tokenizer(target_tokenizer),
         words=words,
+        special=special,
     )
     pick_heads(widget, layer, head)
     if score_name is not None:

@@ -12,9 +12,19 @@ from weakref import WeakKeyDictionary
 import torch
 
 from xattn_widget.alignment.evidence import Evidence, gather_evidence
+from xattn_widget.alignment.head_sets import HeadSet
 from xattn_widget.extraction.saved_hints import FILE_NAME as FILE_NAME
-from xattn_widget.extraction.saved_hints import same_weights, save_hints, saved_hints, warn_of_hints, weight_sample
+from xattn_widget.extraction.saved_hints import (
+    hints_path,
+    same_weights,
+    save_hints,
+    saved_hints,
+    warn_of_hints,
+    weight_sample,
+    write_alignment_heads,
+)
 from xattn_widget.record.data import AttentionData
+from xattn_widget.record.heads import check_heads
 
 
 @dataclass
@@ -55,7 +65,13 @@ def model_evidence(model: torch.nn.Module, records: Sequence[AttentionData]) -> 
         return memory.evidence
 
 
-def save_calibration(model: torch.nn.Module, records: Sequence[AttentionData], folder: str | Path) -> Path:
+def save_calibration(
+    model: torch.nn.Module,
+    records: Sequence[AttentionData],
+    folder: str | Path,
+    *,
+    head_set: HeadSet | None = None,
+) -> Path:
     """Save what records say about a model's heads, next to its weights: the panel then opens with the heads that align.
 
     A hundred sentences are enough.
@@ -64,21 +80,61 @@ def save_calibration(model: torch.nn.Module, records: Sequence[AttentionData], f
         model: the model, as saved in ``folder``.
         records: records of the model, of sentences like those it is made for.
         folder: the folder with its weights. The file is called ``alignment_heads.json``.
+        head_set: a set of heads that aligns words, as :func:`best_head_set` finds it. It is saved with its readings,
+            for :func:`saved_head_set`. Its (layer, head) pairs also go into ``generation_config.json`` as
+            ``alignment_heads``, the form in which transformers and CTranslate2 keep those of Whisper.
 
     Returns:
         The file written.
 
     Raises:
-        ValueError: the records say nothing, or the model's weights are not in memory.
+        ValueError: the records say nothing, the set names a head that the model lacks, the model's weights are not in
+            memory, or the folder's generation config is not JSON.
     """
     evidence = gather_evidence(records, enough=math.inf)
     if evidence is None:
         raise ValueError("there is nothing to save: no record keeps all heads and has words on both sides")
+    hints = {"evidence": evidence.describe()}
+    if head_set is not None:
+        check_heads([head[:2] for head in head_set.heads], *evidence.grid)
+        hints["head_set"] = head_set.describe()
     about = (
         "For each reading of the rows, [layers, heads] sums of the one-to-one predictor of alignment, and the number "
         "of words that they are about"
     )
-    return save_hints(model, folder, about, evidence=evidence.describe())
+    path = save_hints(model, folder, about, **hints)
+    if head_set is not None:
+        write_alignment_heads(model, folder, [head[:2] for head in head_set.heads])
+    return path
+
+
+def saved_head_set(model: torch.nn.Module) -> HeadSet | None:
+    """The set of heads that :func:`save_calibration` saved with a model; None if the model has none.
+
+    Example:
+        >>> from xattn_widget import extract, load_demo, saved_head_set
+        >>> model, tokenizer = load_demo()
+        >>> saved_head_set(model).align(extract(model, tokenizer, "Ich habe das Buch gelesen."))
+        [(0, 0), (2, 2), (3, 3), (4, 1), (5, 4)]
+
+    Args:
+        model: a model that was loaded from the folder with the calibration.
+
+    Raises:
+        ValueError: the file is damaged, or about other weights, for example those before training.
+    """
+    try:
+        content = saved_hints(model)
+        if content is None or "head_set" not in content:
+            return None
+        head_set = HeadSet.read(content["head_set"])
+        check_heads([head[:2] for head in head_set.heads], *Evidence.read(content["evidence"]).grid)
+    except Exception as error:  # a damaged file can fail in any way
+        raise ValueError(
+            f"{hints_path(model)} cannot be used: {type(error).__name__}: {f'{error}'[:200]}; make it again with "
+            "save_calibration"
+        ) from error
+    return head_set
 
 
 def _saved_evidence(model: torch.nn.Module, records: Sequence[AttentionData]) -> Evidence | None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from xattn_widget._compat import tensor_parts
+from xattn_widget._compat import FROM_MODEL_CONFIG, tensor_parts
 from xattn_widget.files.csv_json import json_text
 from xattn_widget.files.writing import whole_file
 
 logger = logging.getLogger("xattn_widget")
 
 FILE_NAME = "alignment_heads.json"
+_GENERATION_CONFIG = "generation_config.json"
 _FORMAT = 1
 _MOST_BYTES = 2**22
 # Training changes every parameter, so that a few weights of each show it. Reading all of them could take seconds.
@@ -56,13 +57,36 @@ def save_hints(model: torch.nn.Module, folder: str | Path, about: str, **hints: 
     return path
 
 
+def write_alignment_heads(model: Any, folder: str | Path, heads: Iterable[tuple[int, int]]) -> None:
+    """Write (layer, head) pairs into the generation config of a folder as ``alignment_heads``, as Whisper's has them.
+
+    Raises:
+        ValueError: the folder's generation config is not JSON.
+    """
+    path = Path(folder) / _GENERATION_CONFIG
+    pairs = [list(pair) for pair in heads]
+    if not path.is_file():
+        config = getattr(model, "generation_config", None)
+        if config is None:
+            return
+        config.save_pretrained(folder)
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON, so that it cannot get these alignment_heads: {error}") from error
+    content["alignment_heads"] = pairs
+    content.pop(FROM_MODEL_CONFIG, None)
+    with whole_file(path) as file:
+        file.write(f"{json_text(content, indent=2)}\n".encode())
+
+
 def saved_hints(model: torch.nn.Module) -> dict[str, Any] | None:
     """The content of the file in the folder that a model was loaded from; None where there is none.
 
     Raises:
         Exception: the file is about other weights, or damaged.
     """
-    path = _path(model)
+    path = hints_path(model)
     if path is None or not path.is_file():
         return None
     if path.stat().st_size > _MOST_BYTES:
@@ -77,10 +101,11 @@ def saved_hints(model: torch.nn.Module) -> dict[str, Any] | None:
 
 def warn_of_hints(model: torch.nn.Module, instead: str, error: Exception) -> None:
     """Log that the file of a model is ignored, what happens instead, and why."""
-    logger.warning("%s is ignored, and %s: %s: %s", _path(model), instead, type(error).__name__, f"{error}"[:200])
+    logger.warning("%s is ignored, and %s: %s: %s", hints_path(model), instead, type(error).__name__, f"{error}"[:200])
 
 
-def _path(model: torch.nn.Module) -> Path | None:
+def hints_path(model: torch.nn.Module) -> Path | None:
+    """Where the file of a model is looked for: in the folder that it was loaded from; else None."""
     folder = getattr(model, "name_or_path", None)
     return Path(folder) / FILE_NAME if isinstance(folder, str) and folder else None
 

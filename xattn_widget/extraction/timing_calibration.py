@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,16 +9,11 @@ from typing import Any
 
 import torch
 
-from xattn_widget._compat import FROM_MODEL_CONFIG
 from xattn_widget.alignment.timing_choice import GoldTimes, choose_timing
 from xattn_widget.extraction.extraction import extract
 from xattn_widget.extraction.model_timing import named_heads
-from xattn_widget.extraction.saved_hints import save_hints
-from xattn_widget.files.csv_json import json_text
-from xattn_widget.files.writing import whole_file
+from xattn_widget.extraction.saved_hints import save_hints, write_alignment_heads
 from xattn_widget.record.timing import Timing, TimingMethod
-
-_GENERATION_CONFIG = "generation_config.json"
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,7 @@ class HeadCalibration:
         del fields["source"]
         about = "The heads that time words best, their lag in seconds, and the mean absolute error of word boundaries"
         path = save_hints(self.model, folder, about, timing=fields | {"error": round(self.error, 4)})
-        _write_alignment_heads(self.model, folder, self.heads)
+        write_alignment_heads(self.model, folder, self.heads)
         return path
 
     def _with_model_heads(self) -> Timing:
@@ -117,21 +111,3 @@ def calibrate_heads(
     ]
     timing, error = choose_timing(records, times, method=method)
     return HeadCalibration(timing, error, model)
-
-
-def _write_alignment_heads(model: Any, folder: Path, heads: Sequence[tuple[int, int]]) -> None:
-    path = folder / _GENERATION_CONFIG
-    pairs = [list(pair) for pair in heads]
-    if not path.is_file():
-        config = getattr(model, "generation_config", None)
-        if config is None:
-            return
-        config.save_pretrained(folder)
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON, so that it cannot get these alignment_heads: {error}") from error
-    content["alignment_heads"] = pairs
-    content.pop(FROM_MODEL_CONFIG, None)
-    with whole_file(path) as file:
-        file.write(f"{json_text(content)}\n".encode())

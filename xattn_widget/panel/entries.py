@@ -20,6 +20,7 @@ from xattn_widget.panel.word_times import GoldWord, marked_heads, read_gold_time
 from xattn_widget.record.axis import Axis
 from xattn_widget.record.contributed import CONTRIBUTION_KINDS, CONTRIBUTION_TITLES
 from xattn_widget.record.data import AttentionData
+from xattn_widget.record.token_kinds import punctuation_flags
 
 
 class Trial(Enum):
@@ -242,8 +243,18 @@ def _split_times(
 
 
 def _length(axis: Axis) -> dict[str, int]:
-    """The number of positions, of units when words are merged, and of the special positions in either."""
-    return {"positions": len(axis), "words": len(axis.units()), "special": sum(axis.special)}
+    """The number of positions, of units when words are merged, and of those in either that are dropped.
+
+    Special positions are units of their own. Of punctuation, only words of nothing else are dropped as units.
+    """
+    units, marks = axis.units(), punctuation_flags(axis)
+    return {
+        "positions": len(axis),
+        "words": len(units),
+        "special": sum(axis.special),
+        "punctuation": sum(marks),
+        "punctuation_words": sum(all(marks[position] for position in unit) for unit in units),
+    }
 
 
 def total_logprob(record: AttentionData) -> float | None:

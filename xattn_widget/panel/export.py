@@ -14,6 +14,7 @@ from xattn_widget.alignment.links import align_record
 from xattn_widget.alignment.pharaoh import format_pharaoh
 from xattn_widget.files.csv_json import csv_writer, json_text
 from xattn_widget.files.writing import whole_file
+from xattn_widget.panel.dropping import without_dropped
 from xattn_widget.panel.page import page_bytes
 from xattn_widget.panel.picked import joint_weights, picked_weights
 from xattn_widget.panel.state import PanelState
@@ -44,12 +45,11 @@ def export(state: PanelState, path: str | Path, spreadsheet: bool = False) -> Pa
 
 
 def _shown_record(state: PanelState) -> AttentionData:
-    """The record with the view's settings applied: cropped to its sound, reading, words, special tokens dropped."""
+    """The record with the view's settings applied: cropped to its sound, reading, words, what is dropped."""
     record = _read_record(state)
     if state.view.sound_weights != "raw" and not all(record.source.outside):
         record = record.cropped()
-    if state.view.special == "drop":
-        record = record.drop_special()
+    record = without_dropped(record, state.view.special)
     return record.words() if state.view.words else record
 
 
@@ -57,6 +57,10 @@ def _read_record(state: PanelState) -> AttentionData:
     """The record under the reading that is shown, if it has that reading."""
     record, reading = state.record, state.view.reading
     return record.read_as(reading) if reading in record.targets else record
+
+
+# What becomes of special tokens, in words (as js/src/core/scene_files.ts writes it).
+_KEPT = {"drop": "dropped, rows renormalized", "drop_punctuation": "dropped with punctuation, rows renormalized"}
 
 
 def _csv(state: PanelState, spreadsheet: bool = False) -> bytes:
@@ -88,7 +92,7 @@ def _json(state: PanelState) -> bytes:
         "heads": view.heads,
         "reading": record.reading,
         "words": view.words,
-        "special": "dropped, rows renormalized" if view.special == "drop" else "kept",
+        "special": _KEPT.get(view.special, "kept"),
         "weights": "exact",
         "source": record.source_tokens,
         "target": record.target_tokens,

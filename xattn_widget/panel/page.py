@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from xattn_widget.files.csv_json import json_text
 from xattn_widget.files.writing import whole_file
+from xattn_widget.panel.dropping import Dropping
 from xattn_widget.panel.front_end import built_file
 from xattn_widget.panel.json_values import error_text
 from xattn_widget.panel.markup import element, source_element
@@ -233,12 +234,8 @@ class _Sentence:
             "sentence": self._reply({"kind": "sentence"}),
             "scores": {name: self._reply({"kind": "scores", "name": name}) for name in state.scores},
             "as_shown": {
-                reading: {
-                    name: self._reply({"kind": "scores", "name": name, "as_shown": reading})
-                    for name, score in state.scores.items()
-                    if score.follows_view
-                }
-                for reading in self._scored_readings()
+                special: {reading: self._shown_scores(special, reading) for reading in readings}
+                for special, readings in self._scored_readings().items()
             },
         }
         if state.entries[index].reference is not None:
@@ -283,11 +280,18 @@ class _Sentence:
         described["scored_readings"] = self._scored_readings()
         return described | ({"missing": self.missing} if any(self.missing) else {})
 
-    def _scored_readings(self) -> list[Reading]:
-        """The readings under which it has the scores of the rows that are shown without special tokens."""
+    def _scored_readings(self) -> dict[str, list[Reading]]:
+        """The readings under which it has the scores of the rows that are shown, by what is dropped from them."""
+        view = self.state.view
         if self.record.weights.numel() <= SMALL_RECORD:
-            return list(get_args(Reading))
-        return [self.state.view.reading] if self.state.view.special == "drop" else []
+            return {special: list(get_args(Reading)) for special in get_args(Dropping)}
+        return {view.special: [view.reading]} if view.special in get_args(Dropping) else {}
+
+    def _shown_scores(self, special: str, reading: Reading) -> dict[str, Any]:
+        """The scores of the rows that are shown under a reading, by name."""
+        request = {"kind": "scores", "as_shown": reading, "special": special}
+        listed = self.state.scores.items()
+        return {name: self._reply(request | {"name": name}) for name, score in listed if score.follows_view}
 
     def take(self, room: float) -> float:
         """Keep as many heads as fit into ``room`` bytes next to the rest; returns the bytes that are left."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
 from xattn_widget.messages.characters import brief
+from xattn_widget.panel.dropping import Dropping
 from xattn_widget.panel.entries import Entry
 from xattn_widget.record.data import Aggregate, Reading
 from xattn_widget.record.heads import check_heads, head_pairs, whole_number
@@ -122,6 +123,7 @@ def _one_of(*values: str) -> Callable[[Any, Entry, Subject], str]:
 
 _AGGREGATE = Field(_one_of(*get_args(Aggregate)), "mean")
 _READING = Field(_one_of(*get_args(Reading)), None)
+_DROPPING = Field(_one_of(*get_args(Dropping)), "drop")
 _HEADS = _heads(least=1)
 _LAYER = _index("layer", lambda entry: entry.record.layers)
 _HEAD = _index("head", lambda entry: entry.record.heads)
@@ -135,8 +137,9 @@ REQUESTS: dict[str, dict[str, Field]] = {
     "sentence": _SENTENCE,
     "layer": _SENTENCE | {"layer": _LAYER},
     "whole": _SENTENCE | {"layers": Field(_one_of("all", "none"))},
-    # "as_shown" names the reading whose rows are shown without special tokens; without it the score keeps its policy.
-    "scores": _SENTENCE | {"name": Field(_score), "as_shown": _READING},
+    # "as_shown" names the reading whose rows are shown, and "special" what is dropped from them; without "as_shown" the
+    # score keeps its policy.
+    "scores": _SENTENCE | {"name": Field(_score), "as_shown": _READING, "special": _DROPPING},
     "head": _SENTENCE | {"layer": _LAYER, "head": _HEAD},
     "alignment": _SENTENCE | {"heads": _HEADS, "aggregate": _AGGREGATE, "reading": _READING},
     "row": _SENTENCE | {"heads": _HEADS, "target": _ROW},

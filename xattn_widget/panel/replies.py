@@ -20,6 +20,7 @@ from xattn_widget.panel.sound import features_picture, sound_file
 from xattn_widget.panel.word_times import describe_word_times
 from xattn_widget.record.axis import Axis
 from xattn_widget.record.data import AttentionData
+from xattn_widget.record.token_kinds import punctuation_flags
 
 # The largest reply in bytes: browsers can hold a buffer of this size, and no notebook shows a larger matrix.
 MAX_REPLY_BYTES = 2**29
@@ -99,7 +100,7 @@ def _sound(record: AttentionData, kind: str) -> tuple[dict[str, Any], list[bytes
 def requested_score(request: Mapping[str, Any], scores: Mapping[str, ScoreEntry]) -> ScoreEntry:
     """The listed score that a request of kind "scores" asks for, of all rows or of those that are shown."""
     score, reading = scores[request["name"]], request["as_shown"]
-    return score if reading is None else score.as_shown(reading)
+    return score if reading is None else score.as_shown(reading, request["special"])
 
 
 def _check_size(count: int) -> None:
@@ -185,7 +186,10 @@ def _axis(axis: Axis) -> dict[str, Any]:
         "kind": axis.kind or list(axis.kinds),  # one for all positions, or one each
         "places": axis.known_places(),
     }
-    return described | {"texts": texts} if any(texts) else described
+    punctuation = punctuation_flags(axis)
+    return described | {
+        name: values for name, values in (("texts", texts), ("punctuation", list(punctuation))) if any(values)
+    }
 
 
 def _notes(record: AttentionData) -> list[str]:

@@ -11,12 +11,11 @@ from weakref import WeakKeyDictionary
 
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.panel.computations import Computation, Outcome
+from xattn_widget.panel.dropping import shown_policy
 from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.record.special import Special, read_policy
 from xattn_widget.scores import BUILTIN, Score, ScoreGrid, find_score
 
-# What the view does to rows while it drops special tokens, as a policy of scores.
-SHOWN_POLICY: Special = "renormalize"
 # The score that colors the grid at first, unless the user lists scores: a built-in one that ranks sharp aligning heads
 # first and smeared ones last. Rank correlation over the 24 heads of the demo model with their alignment error rate on
 # the 50 pairs of examples/alignment (under each head's better reading), and with their importance by ablation and by
@@ -47,7 +46,7 @@ class ScoreEntry:
     special: Special | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     reading: Reading | None = None
-    _as_shown: dict[Reading, ScoreEntry] = field(default_factory=dict, init=False, repr=False)
+    _as_shown: dict[tuple[Reading, Special], ScoreEntry] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -60,25 +59,31 @@ class ScoreEntry:
 
     @property
     def follows_view(self) -> bool:
-        """Whether it can leave out the special tokens that the view drops: it has no policy of its own against it."""
-        return self.special is None and SHOWN_POLICY in self.score.policies
+        """Whether it can leave out what the view drops: it has no policy of its own against it."""
+        return self.special is None and "renormalize" in self.score.policies
 
-    def as_shown(self, reading: Reading) -> ScoreEntry:
-        """The same score of the rows that are shown under a reading while special tokens are dropped.
+    def as_shown(self, reading: Reading, special: str) -> ScoreEntry:
+        """The same score of the rows that are shown under a reading and a value of the setting ``special``.
 
-        A score with a policy of its own, or for which dropping special tokens has no meaning, keeps its own.
+        A score with a policy of its own, or for which dropping special tokens has no meaning, keeps its own; so does
+        every score where the setting drops nothing.
         """
-        if not self.follows_view:
+        policy = shown_policy(special)
+        if policy is None or not self.follows_view:
             return self
+        key = (reading, policy)
         with _known_lock:
-            if reading not in self._as_shown:
-                self._as_shown[reading] = replace(self, special=SHOWN_POLICY, reading=reading)
-            return self._as_shown[reading]
+            if key not in self._as_shown:
+                self._as_shown[key] = replace(self, special=policy, reading=reading)
+            return self._as_shown[key]
 
     def describe(self) -> dict[str, Any]:
         """The entry in the form that the front end reads."""
         # Nothing can be said about special tokens of a score that looks at no tokens.
-        policy = {"special": read_policy(self.special).action} if "drop" in self.score.policies else {}
+        own = read_policy(self.special)
+        policy: dict[str, Any] = {}
+        if "drop" in self.score.policies:
+            policy = {"special": own.action, "punctuation": own.leaves_out is not None}
         return policy | {
             "follows_view": self.follows_view,
             "name": self.name,

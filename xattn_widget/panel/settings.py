@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, get_args, get_type_hints
 
 from xattn_widget.messages.mistakes import argument_hint
+from xattn_widget.panel.dropping import SPECIAL_VALUES
 from xattn_widget.panel.setting_kinds import HEADS_FORM, Anything, Choice, Flag, Heads, Kind, Share, Text, Whole
 from xattn_widget.record.data import Aggregate, Reading
 
@@ -76,15 +77,15 @@ class View:
     words: Annotated[bool, Flag(), "Merge subwords into words."] = True
     special: Annotated[
         str,
-        Choice(("show", "fade", "drop")),
-        '"show", "fade" or "drop" special tokens. Dropping renormalizes the rows, as the policy "renormalize" of '
-        "scores does, and the panel says so.",
+        Choice(SPECIAL_VALUES),
+        '"show", "fade" or "drop" special tokens; "drop_punctuation" drops punctuation as well. Dropping renormalizes '
+        'the rows, as the policies "renormalize" and "renormalize_punctuation" of scores do, and the panel says so.',
     ] = "fade"
     as_shown: Annotated[
         bool,
         Flag(),
-        'While special tokens are dropped, score the rows as they are shown, with the policy "renormalize". Scores '
-        "that have a policy of their own keep it.",
+        'While special tokens are dropped, score the rows as they are shown, with the policy "renormalize", or '
+        '"renormalize_punctuation" if punctuation is dropped as well. Scores that have a policy of their own keep it.',
     ] = False
     reading: Annotated[
         Reading, Choice(get_args(Reading)), 'Rows are labeled by the token written ("output") or read ("input").'

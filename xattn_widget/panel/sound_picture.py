@@ -10,6 +10,7 @@ import numpy as np
 
 from xattn_widget.messages.characters import label_text
 from xattn_widget.panel.canvas import Canvas
+from xattn_widget.panel.dropping import dropped_positions, leaves_any
 from xattn_widget.panel.picked import joint_weights
 from xattn_widget.panel.settings import View
 from xattn_widget.panel.sound import feature_shades, heard_seconds
@@ -67,8 +68,9 @@ def sound_part(view: View, record: AttentionData) -> SoundPart:
     heard = record if all(record.source.outside) else record.cropped()
     weights: Floats = joint_weights(view, heard).nan_to_num(0.0).numpy()
     target = record.target
-    rows = [row for row, special in enumerate(target.special) if not (special and view.special == "drop")]
-    target, weights = target.select(rows), weights[rows]
+    if leaves_any(heard, view.special):
+        rows = [row for row, dropped in enumerate(dropped_positions(target, view.special)) if not dropped]
+        target, weights = target.select(rows), weights[rows]
     if view.words:
         weights = np.stack([weights[unit].mean(0) for unit in target.units()])
         target = target.merge_words()

@@ -185,7 +185,7 @@ class PanelState:
         if name not in self.scores:
             raise ValueError(f"no score {name!r} is listed; {did_you_mean(name, self.scores)}")
         entry, view = self.scores[name], self.view
-        return entry.as_shown(view.reading) if view.as_shown and view.special == "drop" else entry
+        return entry.as_shown(view.reading, view.special) if view.as_shown else entry
 
     def add_score(self, score: Any, special: Special | None, parameters: Mapping[str, Any]) -> str:
         """List a score, replacing any score of the same name, and return its name.

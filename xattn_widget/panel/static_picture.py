@@ -12,6 +12,7 @@ import torch
 
 from xattn_widget.messages.characters import label_text
 from xattn_widget.panel.canvas import Canvas
+from xattn_widget.panel.dropping import dropped_share, dropping_note, leaves_any, shown_policy, without_dropped
 from xattn_widget.panel.picked import picked_weights
 from xattn_widget.panel.settings import View
 from xattn_widget.panel.sound_picture import draw_sound, sound_part
@@ -114,8 +115,8 @@ def shown_part(view: View, record: AttentionData) -> Part:
     # The picked heads alone, so that nothing is computed for the others.
     targets = {record.reading: record.target}
     picked = AttentionData(picked_weights(view, record)[None], record.source, targets, record.reading)
-    if view.special == "drop" and not (all(record.source.special) or all(record.target.special)):
-        picked = picked.drop_special()
+    if leaves_any(picked, view.special):
+        picked = without_dropped(picked, view.special)
     picked, lengths = _first_tokens(picked, view.words)
     if view.words:
         picked = picked.words()
@@ -227,9 +228,18 @@ def _draw_heading(canvas: Canvas, state: PanelState, more: Sequence[str]) -> Non
         facts.append(f"sentence {view.sentence + 1} of {len(entries)}")
     if state.entry.name:
         facts.append(label_text(state.entry.name, 40))
-    if view.special == "drop":
-        facts.append("special tokens dropped, rows renormalized")
-    canvas.text(" · ".join([*facts, *more]), _MARGIN, 46, _SMALL, _MUTED)
+    canvas.text(" · ".join([*facts, *dropping_facts(view, record), *more]), _MARGIN, 46, _SMALL, _MUTED)
+
+
+def dropping_facts(view: View, record: AttentionData) -> list[str]:
+    """What is dropped from the record that is shown, and how much weight it held; empty where nothing is."""
+    if view.reading in record.targets:
+        record = record.read_as(view.reading)
+    if shown_policy(view.special) is None or not leaves_any(record, view.special):
+        return []
+    if not all(record.source.outside):
+        record = record.cropped()
+    return [dropping_note(view.special, dropped_share(picked_weights(view, record), record, view.special))]
 
 
 def _count(number: int, noun: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import torch
 
 from xattn_widget.record.axis import Axis
-from xattn_widget.record.token_kinds import is_punctuation
+from xattn_widget.record.token_kinds import is_punctuation, punctuation_flags
 
 Action = Literal["keep", "drop", "renormalize"]
 NamedPolicy = Literal["keep", "drop", "renormalize", "drop_punctuation", "renormalize_punctuation"]
@@ -59,6 +59,8 @@ class Policy:
         """
         if self.leaves_out is None:
             return axis.special
+        if self.leaves_out is is_punctuation:
+            return tuple(map(any, zip(axis.special, punctuation_flags(axis), strict=True)))
         return tuple(
             special or _flag(self.leaves_out(axis.text_at(position)), self.name)
             for position, special in enumerate(axis.special)

@@ -39,11 +39,20 @@ def languages(axis: Axis) -> torch.Tensor:
     return _special(axis, lambda label: bool(_LANGUAGE.fullmatch(label)) and not _NO_LANGUAGE.fullmatch(label))
 
 
+def punctuation_flags(axis: Axis) -> tuple[bool, ...]:
+    """For each position whether it is text, not special, and punctuation alone, by its text.
+
+    The label of a moment or of an image patch is not something that a tokenizer read.
+    """
+    return tuple(
+        kind == "text" and not special and is_punctuation(axis.text_at(position))
+        for position, (kind, special) in enumerate(zip(axis.kinds, axis.special, strict=True))
+    )
+
+
 def punctuation(axis: Axis) -> torch.Tensor:
     """``[positions]`` bool, True at punctuation that is not special, by the text of the position."""
-    return torch.tensor(
-        [not special and is_punctuation(axis.text_at(position)) for position, special in enumerate(axis.special)]
-    )
+    return torch.tensor(punctuation_flags(axis), dtype=torch.bool)
 
 
 def kinds(axis: Axis) -> torch.Tensor:

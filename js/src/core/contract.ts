@@ -5,7 +5,9 @@ export type Head = readonly [layer: number, head: number];
 export type Side = "source" | "target";
 export type Reading = "output" | "input";
 export type Aggregate = "mean" | "max";
-export type Special = "show" | "fade" | "drop";
+export type Special = "show" | "fade" | "drop" | "drop_punctuation";
+/** The values of the setting that remove positions. */
+export type Dropping = "drop" | "drop_punctuation";
 /** The values of the grid: the score of the shown sentence, or its mean or standard deviation over all sentences. */
 export type Over = "sentence" | "mean" | "spread";
 export type SentenceOrder = "highest" | "lowest" | "given";
@@ -31,11 +33,16 @@ export type SoundWeights = "cropped" | "raw" | "zscored" | "filtered";
 /** Which heads time the words: one of the sets that are known, the picked ones, or the best that is known. */
 export type WordTimesBy = "known" | "calibrated" | "model" | "picked";
 
-/** How many positions a side has, how many units when words are merged, and how many of either are special. */
+/**
+ * How many positions a side has, how many units when words are merged, and how many of either are special; also how many
+ * positions are punctuation, and how many words are nothing else.
+ */
 export interface Length {
   positions: number;
   words: number;
   special: number;
+  punctuation: number;
+  punctuation_words: number;
 }
 
 /** One record of the list; records of several models differ in shape. */
@@ -56,8 +63,8 @@ export interface SentenceInfo {
   version?: number;
   /** For each layer, the heads that a page of limited size does not contain, or whose weights the record lacks. */
   missing?: number[][];
-  /** On a page: the readings under which it has the scores of the rows as shown. */
-  scored_readings?: Reading[];
+  /** On a page: the readings under which it has the scores of the rows as shown, by what is dropped from them. */
+  scored_readings?: Partial<Record<Dropping, Reading[]>>;
   /** The bytes of all its layers, as they are sent; a page without a kernel needs no number. */
   bytes?: number;
   /** The sound that the record was made from; left out for records without any. */
@@ -105,7 +112,9 @@ export interface ScoreInfo {
   signature: string;
   /** What it does with special tokens. */
   special?: Policy;
-  /** Whether it can leave out the special tokens that the view drops. */
+  /** Whether it treats punctuation, or what a function of the user names, like special tokens. */
+  punctuation?: boolean;
+  /** Whether it can leave out what the view drops. */
   follows_view?: boolean;
 }
 
@@ -162,7 +171,7 @@ export interface Traits {
   mass: number;
   words: boolean;
   special: Special;
-  /** Whether scores are computed on the rows as shown, while special tokens are dropped. */
+  /** Whether scores are computed on the rows as shown, while special tokens or punctuation are dropped. */
   as_shown: boolean;
   reading: Reading;
   orientation: Layout;
@@ -186,6 +195,8 @@ export type TraitName = keyof Traits;
 export interface Axis {
   labels: string[];
   special: boolean[];
+  /** For each position whether it is punctuation and not special; left out where there is none. */
+  punctuation?: boolean[];
   groups: number[];
   words: string[];
   /** One kind for all positions, or one for each position where kinds are mixed. */
@@ -293,12 +304,12 @@ export interface ChoicesReply {
   choices: TokenChoice[];
 }
 
-/** Requests for numbers. "as_shown" asks for the score of the rows shown under a reading without special tokens. "head", "row" and "column" are answered by a buffer of float32 alone. Word times by an empty list of heads are those by the heads known to be the best. */
+/** Requests for numbers. "as_shown" asks for the score of the rows shown under a reading without what "special" drops. "head", "row" and "column" are answered by a buffer of float32 alone. Word times by an empty list of heads are those by the heads known to be the best. */
 export type DataRequest =
   | { kind: "sentence"; sentence: number }
   | { kind: "layer"; sentence: number; layer: number }
   | { kind: "whole"; sentence: number; layers: "all" | "none" }
-  | { kind: "scores"; sentence: number; name: string; as_shown?: Reading }
+  | { kind: "scores"; sentence: number; name: string; as_shown?: Reading; special?: Dropping }
   | { kind: "head"; sentence: number; layer: number; head: number }
   | { kind: "alignment"; sentence: number; heads: Head[]; aggregate: Aggregate; reading: Reading }
   | { kind: "row"; sentence: number; heads: Head[]; target: number }

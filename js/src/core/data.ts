@@ -15,6 +15,7 @@ import type {
   WholeReply,
   WordTimesReply,
 } from "./contract";
+import type { ShownRows } from "./scored_rows";
 import type { Reply, Transport } from "./transport";
 
 const CACHE_BYTES = 64 * 1024 * 1024;
@@ -34,8 +35,8 @@ export interface Data {
   layer(sentence: number, layer: number): Promise<LayerWeights>;
   /** Whether a layer is in the cache. */
   hasLayer(sentence: number, layer: number): boolean;
-  /** With `shown`: of the rows that this reading shows without special tokens. */
-  scores(sentence: number, name: string, shown?: Reading | null): Promise<ScoresReply>;
+  /** With `shown`: of the rows that are shown. */
+  scores(sentence: number, name: string, shown?: ShownRows | null): Promise<ScoresReply>;
   /** Exact weights of one head, [target, source]. */
   head(sentence: number, layer: number, head: number): Promise<Float32Array>;
   /** How well these heads agree with the sentence's reference. */
@@ -118,7 +119,7 @@ export function createData(
     hasLayer: (sentence, layer) => cache.has(keyOf({ kind: "layer", sentence, layer })),
     scores: (sentence, name, shown) =>
       load(
-        { kind: "scores", sentence, name, ...(shown ? { as_shown: shown } : {}) },
+        { kind: "scores", sentence, name, ...shown },
         (reply) => reply.content as unknown as ScoresReply,
         scoreBytes,
         scoreRound.value,

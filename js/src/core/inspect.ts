@@ -1,6 +1,7 @@
 // Describes a token or a cell in words, for the readout and for screen readers.
 import { PARTNERS } from "./constants";
 import type { Head, Side } from "./contract";
+import { droppedName } from "./dropping";
 import { formatProbability, formatScore, formatWeight, headName, tokenText } from "./format";
 import { type Scene, unitName, unitsOf, weightsOf } from "./scene";
 import { ownLogprobOf, READER, readingOf } from "./totals";
@@ -58,7 +59,7 @@ export function inspectToken(scene: Scene, token: Token, exact: Float32Array | n
     token,
     kind: `${side === "source" ? "Source" : "Target"} ${placeText(scene, side, unit)}`,
     label: units.labels[unit] ?? "",
-    facts: side === "target" ? probabilityText(scene, unit) : readText(scene, weights, exact !== null),
+    facts: side === "target" ? rowText(scene, unit) : readText(scene, weights, exact !== null),
     caption: `${side === "target" ? "Looks at" : "Looked at by"}${headsText(scene)}${fewText(weights)}`,
     partners,
     heads: separate ? scene.spec.heads.map((head) => headName(...head)) : [],
@@ -90,6 +91,15 @@ function readText(scene: Scene, weights: Float32Array, exact: boolean): string {
   const { total, readers } = readingOf(weights);
   const by = readers > 0 ? `, by ${readers} ${unitName(scene, readers)} with ${READER} or more` : "";
   return `read ${formatWeight(total, exact)} in total${by}`;
+}
+
+/** What is known of a target row besides its weights: its probability, and how much of it was on what is dropped. */
+function rowText(scene: Scene, unit: number): string {
+  const { dropped, spec } = scene;
+  const facts = [probabilityText(scene, unit)];
+  if (dropped && spec.drop !== "nothing")
+    facts.push(`${formatWeight(dropped[unit] ?? 0, false)} of its weight was on ${droppedName(spec.drop)}`);
+  return facts.filter(Boolean).join("; ");
 }
 
 /**

@@ -1,15 +1,16 @@
 // Loads what the traits ask for, and again when they change: scenes, the scores of the grid, and the alignment.
 import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
 import type { Connection } from "./connection";
-import type { AlignmentReply, Head, Reading, ScoresReply } from "./contract";
+import type { AlignmentReply, Head, ScoresReply } from "./contract";
 import type { Data } from "./data";
+import { dropOf } from "./dropping";
 import { equal } from "./equal";
 import { type Errands, errorText } from "./errands";
 import type { Frames } from "./frames";
 import { firstPick, type Pick, pickPatch, type Subject } from "./picks";
 import { createPreview, type Preview } from "./preview";
 import { buildScene, type Scene, type SceneSpec } from "./scene";
-import { shownRows } from "./scored_rows";
+import { type ShownRows, shownRows } from "./scored_rows";
 import type { Store } from "./store";
 
 export interface Sources {
@@ -58,7 +59,7 @@ export function specOf(store: Store, { sentence, heads }: Pick): SceneSpec {
     aggregate: store.get("aggregate"),
     combined: store.get("combined"),
     words: store.get("words"),
-    drop: store.get("special") === "drop",
+    drop: dropOf(store.get("special")),
     reading: store.get("reading"),
   };
 }
@@ -161,7 +162,7 @@ function followScores(
     void load(sentence.value, name, shownRows(store, sentence.value, name));
   }
 
-  async function load(sentence: number, name: string, shown: Reading | null): Promise<void> {
+  async function load(sentence: number, name: string, shown: ShownRows | null): Promise<void> {
     const run = errand.start();
     scores.value = null;
     failure.value = "";

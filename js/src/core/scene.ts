@@ -4,6 +4,8 @@ import { accumulateHeads, decodeHead } from "./codec";
 import { LONG } from "./constants";
 import type { Aggregate, Axis, Head, Reading, SentenceReply, Side } from "./contract";
 import type { Data } from "./data";
+import { addDropped } from "./dropped_share";
+import { type Drop, droppedColumns } from "./dropping";
 import { leftOut } from "./format";
 import { MAX_HEAD_COLORS } from "./scales";
 import {
@@ -27,7 +29,7 @@ export interface SceneSpec {
   /** Whether several heads are drawn as one, their aggregate. */
   combined: boolean;
   words: boolean;
-  drop: boolean;
+  drop: Drop;
   reading: Reading;
 }
 
@@ -42,13 +44,15 @@ export interface Scene {
   /** Whether the lines are the aggregate, as is wanted or because there are more heads than colors. */
   aggregated: boolean;
   top: number;
+  /** For each target unit the share of its weight on what is dropped, the mean over heads; null where no column is. */
+  dropped: Float32Array | null;
 }
 
 /** The scenes of a sentence that were shown last: going back to one takes no time. They end with the sentence. */
 const scenesOf = new WeakMap<SentenceReply, ByteCache<Scene>>();
 const SCENES_BYTES = 32 * 1024 * 1024;
 
-const unitsOfAxis = new WeakMap<Axis, (Units | undefined)[]>();
+const unitsOfAxis = new WeakMap<Axis, Map<string, Units>>();
 
 function keyOf({ heads, aggregate, combined, words, drop, reading }: SceneSpec): string {
   return [aggregate, combined, words, drop, reading, ...heads.flat()].join(" ");
@@ -56,11 +60,12 @@ function keyOf({ heads, aggregate, combined, words, drop, reading }: SceneSpec):
 
 /** The same object for the same choice: views keep their tokens, and the focus on them, as long as it is the same. */
 function unitsFor(axis: Axis, options: UnitOptions): Units {
-  const known = unitsOfAxis.get(axis) ?? [];
+  const known = unitsOfAxis.get(axis) ?? new Map<string, Units>();
   unitsOfAxis.set(axis, known);
-  const choice = Number(options.words) + 2 * Number(options.drop) + 4 * Number(options.crop ?? false);
-  known[choice] ??= makeUnits(axis, options);
-  return known[choice];
+  const choice = [options.words, options.drop, options.crop ?? false].join(" ");
+  const units = known.get(choice) ?? makeUnits(axis, options);
+  known.set(choice, units);
+  return units;
 }
 
 /**
@@ -96,7 +101,9 @@ export async function buildScene(
   const size = source.assign.length * target.assign.length;
 
   // Many heads, position by position: added as they come, without a matrix for each.
-  const direct = aggregated && !exact && !spec.drop && isIdentity(target) && isIdentity(source);
+  const direct = aggregated && !exact && isIdentity(target) && isIdentity(source) && spec.drop === "nothing";
+  const columns = droppedColumns(reply.source, spec.drop);
+  const dropped = columns && new Float32Array(target.labels.length);
   const order = spec.heads.map((head, index) => ({ head, index })).sort((a, b) => a.head[0] - b.head[0]);
   for (const number of direct ? new Set(order.map(({ head }) => head[0])) : []) {
     progress(number);
@@ -121,17 +128,20 @@ export async function buildScene(
     const weights = project(matrix, target, source, renormalizes(spec, source));
     accumulate(total, weights, spec.aggregate);
     if (!aggregated) sets[index] = weights;
+    if (columns && dropped) addDropped(dropped, matrix, target, source, columns);
   }
   finish(total, spec.heads.length, spec.aggregate);
+  if (dropped) finish(dropped, spec.heads.length, "mean");
   if (aggregated) sets.push(total);
-  const scene = { spec, reply, source, target, sets, aggregate: total, aggregated, top: maximum(total) };
+  const top = maximum(total);
+  const scene = { spec, reply, source, target, sets, aggregate: total, aggregated, top, dropped };
   if (!exact) known.set(key, scene, total.byteLength * (1 + sets.length));
   return scene;
 }
 
 /** Whether rows are divided by their sum over the shown columns: others are dropped, or lie outside the sound. */
 export function renormalizes({ drop }: Pick<SceneSpec, "drop">, source: Units): boolean {
-  return drop || source.assign.includes(-1);
+  return drop !== "nothing" || source.assign.includes(-1);
 }
 
 /** Whether several heads are drawn as one set of lines. */

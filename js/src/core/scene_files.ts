@@ -1,6 +1,7 @@
 // The weights of a scene as files: CSV, JSON and Pharaoh alignments.
 import type { SentenceInfo } from "./contract";
 import { type Cells, csv, digits } from "./csv";
+import type { Drop } from "./dropping";
 import type { Scene } from "./scene";
 import { rowOf } from "./units";
 
@@ -21,6 +22,13 @@ export function csvText(scene: Scene, names: readonly string[], spreadsheet = fa
   return csv(rows, spreadsheet);
 }
 
+/** What becomes of special tokens, in words, as xattn_widget/panel/export.py writes it. */
+const KEPT: Record<Drop, string> = {
+  nothing: "kept",
+  drop: "dropped, rows renormalized",
+  drop_punctuation: "dropped with punctuation, rows renormalized",
+};
+
 export function jsonText(scene: Scene, info: SentenceInfo | undefined, exact: boolean): string {
   const width = scene.source.labels.length;
   const rows = (matrix: Float32Array) =>
@@ -34,7 +42,7 @@ export function jsonText(scene: Scene, info: SentenceInfo | undefined, exact: bo
       heads,
       reading,
       words,
-      special: drop ? "dropped, rows renormalized" : "kept",
+      special: KEPT[drop],
       weights: exact ? "exact" : QUANTIZED,
       source: scene.source.labels,
       target: scene.target.labels,

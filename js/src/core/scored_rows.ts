@@ -1,23 +1,36 @@
-// Which rows a score is computed on while special tokens are dropped: all of them, or those that are shown.
-import type { Reading, ScoreInfo } from "./contract";
+// Which rows a score is computed on while tokens are dropped: all of them, or those that are shown.
+import type { Dropping, Reading, ScoreInfo } from "./contract";
+import { dropOf, droppedName } from "./dropping";
 import type { Store } from "./store";
 
-/** The reading whose rows a score is computed on, without special tokens; null for all rows. */
-export function shownRows(store: Store, sentence: number, name: string): Reading | null {
-  return store.get("as_shown") && canScoreShown(store, sentence, name) ? store.get("reading") : null;
+/** The rows that a reading shows without what is dropped, as a request for scores names them. */
+export interface ShownRows {
+  as_shown: Reading;
+  special: Dropping;
 }
 
-/** Whether special tokens are dropped, and the score of the rows as shown is available. */
+/** The rows that a score is computed on, where they are those that are shown; null for all rows. */
+export function shownRows(store: Store, sentence: number, name: string): ShownRows | null {
+  const special = dropOf(store.get("special"));
+  if (special === "nothing" || !store.get("as_shown") || !canScoreShown(store, sentence, name)) return null;
+  return { as_shown: store.get("reading"), special };
+}
+
+/** Whether something is dropped, and the score of the rows as shown is available. */
 export function canScoreShown(store: Store, sentence: number, name: string): boolean {
-  if (store.get("special") !== "drop" || !infoOf(store, name)?.follows_view) return false;
+  const drop = dropOf(store.get("special"));
+  if (drop === "nothing" || !infoOf(store, name)?.follows_view) return false;
   const onPage = store.get("info").sentences[sentence]?.scored_readings;
-  return onPage === undefined || onPage.includes(store.get("reading"));
+  return onPage === undefined || (onPage[drop]?.includes(store.get("reading")) ?? false);
 }
 
-/** Whether the score counts special tokens that the view drops. */
-export function countsDropped(store: Store, sentence: number, name: string): boolean {
-  if (store.get("special") !== "drop" || infoOf(store, name)?.special !== "keep") return false;
-  return shownRows(store, sentence, name) === null;
+/** What the view drops and the score counts, in words; "" where it counts nothing of it. */
+export function countedName(store: Store, sentence: number, name: string): string {
+  const drop = dropOf(store.get("special"));
+  const info = infoOf(store, name);
+  if (drop === "nothing" || !info?.special || shownRows(store, sentence, name) !== null) return "";
+  if (info.special === "keep") return droppedName(drop);
+  return drop === "drop_punctuation" && !info.punctuation ? "punctuation" : "";
 }
 
 function infoOf(store: Store, name: string): ScoreInfo | undefined {

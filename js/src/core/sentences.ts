@@ -1,5 +1,6 @@
 // The sentences of the list. Entries of one group are the targets of one sentence: hypotheses, edits, muted readings.
 import type { Length, SentenceInfo } from "./contract";
+import { type Drop, droppedCount } from "./dropping";
 
 export interface SentenceList {
   /** The entries of each sentence, as their indices in the list. */
@@ -40,6 +41,6 @@ export function modelKey({ model, layers, heads }: Pick<SentenceInfo, "model" | 
 }
 
 /** How many units a side shows. */
-export function unitCount(length: Length, { words, drop }: { words: boolean; drop: boolean }): number {
-  return (words ? length.words : length.positions) - (drop ? length.special : 0);
+export function unitCount(length: Length, { words, drop }: { words: boolean; drop: Drop }): number {
+  return (words ? length.words : length.positions) - droppedCount(length, words, drop);
 }

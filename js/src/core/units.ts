@@ -1,6 +1,7 @@
 // Pure functions on attention matrices [target, source]: units, projection, aggregation, top partners.
 import { joinPlaces, kindAt, type Place, placeAt } from "./axis";
 import type { Aggregate, Axis, AxisKind } from "./contract";
+import { type Drop, isDropped, isOutside } from "./dropping";
 
 /** What one side shows: positions, or words with special tokens on their own. */
 export interface Units {
@@ -21,8 +22,8 @@ export interface Units {
 export interface UnitOptions {
   /** Merge subwords into words. */
   words: boolean;
-  /** Leave out special tokens. */
-  drop: boolean;
+  /** Leave out special tokens, or punctuation as well. */
+  drop: Drop;
   /** Leave out what lies outside a sound: the positions after its end. */
   crop?: boolean;
 }
@@ -41,7 +42,7 @@ export function makeUnits(axis: Axis, options: UnitOptions): Units {
   axis.labels.forEach((label, position) => {
     const special = axis.special[position] ?? false;
     const kind = kindAt(axis, position);
-    if (special && (options.drop || (options.crop && kind === "audio"))) return;
+    if (isDropped(axis, position, options.drop) || (options.crop && isOutside(axis, position))) return;
     const word = axis.groups[position] ?? -1;
     const text = axis.texts?.[position] ?? null;
     const merges = options.words && word >= 0;
@@ -122,7 +123,7 @@ export function project(
     if (renormalize) {
       let kept = 0;
       for (let s = 0; s < positions; s++) if ((source.assign[s] ?? -1) >= 0) kept += weights[start + s] ?? 0;
-      // A row that attends only to special tokens has no weight left.
+      // A row that attends only to what is dropped has no weight left.
       scale = kept > 0 ? scale / kept : 0;
     }
     for (let s = 0; s < positions; s++) {

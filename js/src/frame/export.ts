@@ -41,7 +41,7 @@ export function createExport(context: Context, opened: Opened): HTMLElement {
       format === "svg"
         ? await drawing(saved)
         : format === "pharaoh"
-          ? pharaohText(await exactScene(context, shownScene(context), { words: true, drop: false }))
+          ? pharaohText(await exactScene(context, shownScene(context), { words: true, drop: "nothing" }))
           : ((await saved.numbers?.(format)) ?? (await weights(format)));
     return new Blob([text], { type: `${TYPES[format]};charset=utf-8` });
   }

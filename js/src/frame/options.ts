@@ -104,10 +104,11 @@ export function createOptions({ store, loader, frames, signal }: Context, opened
   );
   const special = choice(
     "Special tokens",
-    "Show tokens such as </s>, fade them or drop them. Where they are dropped, each row is renormalized over the other tokens.",
-    plain("show", "fade", "drop"),
+    "Show tokens such as </s>, fade them or drop them, alone or together with punctuation. Where tokens are dropped, each row is renormalized over the others.",
+    [...plain("show", "fade", "drop"), ["drop_punctuation", "drop with punctuation"]],
     (value) => change({ special: value as Traits["special"] }),
   );
+  special.select.classList.add("xattn-wide-choice");
   const reading = choice(
     "Name rows by",
     "A row is one step of the decoder. It can be named by the token that the step writes or by the token that it reads, which is the one before.",

@@ -2,6 +2,8 @@
 import { type Context, outlinesOf } from "../core/context";
 import type { AlignmentReply, Head, Reading } from "../core/contract";
 import { h, setText } from "../core/dom";
+import { droppedShare } from "../core/dropped_share";
+import { dropOf, droppingNote } from "../core/dropping";
 import { headName } from "../core/format";
 import { isMutedReading } from "../core/picks";
 import { betterReading } from "../core/readings";
@@ -18,7 +20,7 @@ export function createPicked(
   opened: Opened,
 ): HTMLElement {
   const main = h("span", { class: "xattn-heading-heads" });
-  const dropped = h("span", { class: "xattn-note-chip", text: "special tokens dropped, rows renormalized" });
+  const dropped = h("span", { class: "xattn-note-chip" });
   const more = h("span");
   const heading = h("div", { class: "xattn-heading" }, main, dropped, more);
   const chips = h("div", { class: "xattn-chips" });
@@ -95,7 +97,12 @@ export function createPicked(
     const text = `${headsText(heads, view)}, ${rowsText(store.get("reading"))}`;
     element.hidden = view.hint === undefined;
     setText(main, preview ? `Preview: ${text.charAt(0).toLowerCase()}${text.slice(1)}` : text);
-    dropped.hidden = store.get("special") !== "drop";
+    const drop = dropOf(store.get("special"));
+    dropped.hidden = drop === "nothing";
+    // Until its scene is loaded, how much weight was dropped is not known.
+    const scene = loader.scene.value;
+    const share = scene?.spec.drop === drop ? droppedShare(scene) : null;
+    setText(dropped, drop === "nothing" ? "" : droppingNote(drop, share));
     setText(more, sentenceText());
     about.style.visibility = preview ? "hidden" : "";
   });

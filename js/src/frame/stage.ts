@@ -28,7 +28,9 @@ export function createStage(
     if (!needs.weights) return "";
     if (!scene) return errands.loading.value || "No weights to show.";
     if (scene.source.labels.length === 0 || scene.target.labels.length === 0)
-      return "Every token here is special, and special tokens are dropped.";
+      return scene.spec.drop === "drop_punctuation"
+        ? "Every token here is special or punctuation, and both are dropped."
+        : "Every token here is special, and special tokens are dropped.";
     const axes = { source: scene.reply.source, target: scene.reply.target[scene.spec.reading] };
     return isOffered(needs, axes, sentences) ? "" : "This view is for another kind of source or target.";
   });

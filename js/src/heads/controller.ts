@@ -3,11 +3,12 @@ import { computed, type ReadonlySignal } from "@preact/signals-core";
 import { copyText } from "../core/clipboard";
 import { type Context, outlinesOf, tell } from "../core/context";
 import type { Head } from "../core/contract";
+import { droppedName } from "../core/dropping";
 import { errorText } from "../core/errands";
 import { firstPick, shapeOf } from "../core/picks";
 import { countDefined, layerMeans, rankHeads } from "../core/ranking";
 import { scoreDomain } from "../core/scales";
-import { canScoreShown, countsDropped, shownRows } from "../core/scored_rows";
+import { canScoreShown, countedName, shownRows } from "../core/scored_rows";
 import type { Opened } from "../core/view";
 import { createGrid } from "./grid";
 import { createLayers } from "./layers";
@@ -74,16 +75,21 @@ export function createHeads(
     }
   }
 
-  /** What is said about the rows of the score while special tokens are dropped. */
+  /** What is said about the rows of the score while tokens are dropped. */
   function scoredRows(): { text: string; action: string } | null {
     const [sentence, name] = [subject.pick().sentence, store.get("score_name")];
     const canSwitch = canScoreShown(store, sentence, name);
-    if (shownRows(store, sentence, name))
-      return { text: "Scored on the rows as shown.", action: "Count special tokens too" };
-    if (!countsDropped(store, sentence, name)) return null;
+    const shown = shownRows(store, sentence, name);
+    if (shown)
+      return {
+        text: "Scored on the rows as shown.",
+        action: `Count ${droppedName(shown.special)} too`,
+      };
+    const counted = countedName(store, sentence, name);
+    if (!counted) return null;
     const where = canSwitch || store.get("info").has_kernel ? "" : " (this page has no other values)";
     return {
-      text: `The view drops special tokens, but this score counts them${where}.`,
+      text: `The view drops ${counted}, but this score counts ${counted === "punctuation" ? "it" : "them"}${where}.`,
       action: canSwitch ? "Score the rows as shown" : "",
     };
   }

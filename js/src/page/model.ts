@@ -1,6 +1,7 @@
 // A model without a kernel: traits in memory, and replies that the page holds for each sentence.
 import type {
   AlignmentReply,
+  Dropping,
   FileReply,
   Head,
   LayerReply,
@@ -32,8 +33,8 @@ export interface SavedAlignment {
 export interface SavedSentence {
   sentence: Saved<SentenceReply>;
   scores: Record<string, Saved<ScoresReply>>;
-  /** The scores of the rows that a reading shows without special tokens. */
-  as_shown?: Partial<Record<Reading, Record<string, Saved<ScoresReply>>>>;
+  /** The scores of the rows that a reading shows, by what is dropped from them. */
+  as_shown?: Partial<Record<Dropping, Partial<Record<Reading, Record<string, Saved<ScoresReply>>>>>>;
   layers: SavedLayer[];
   alignments?: SavedAlignment[];
   /** The sound and the picture of its features, in base64; left out where they did not fit. */
@@ -112,7 +113,10 @@ function savedReply(saved: SavedSentence, request: Request): object | SavedLayer
     case "sentence":
       return saved.sentence;
     case "scores":
-      return savedScore(request.as_shown ? saved.as_shown?.[request.as_shown] : saved.scores, request.name);
+      return savedScore(
+        request.as_shown ? saved.as_shown?.[request.special ?? "drop"]?.[request.as_shown] : saved.scores,
+        request.name,
+      );
     case "layer":
       return saved.layers[request.layer];
     case "alignment": {

@@ -3,6 +3,7 @@ import { computed, type ReadonlySignal } from "@preact/signals-core";
 import { NO_ANSWER } from "../core/constants";
 import type { Context } from "../core/context";
 import type { Head, SentenceOrder } from "../core/contract";
+import { dropOf } from "../core/dropping";
 import { errorText } from "../core/errands";
 import { formatScore, headsName } from "../core/format";
 import { sentencePatch } from "../core/gestures";
@@ -113,7 +114,7 @@ export const ORDER_NAMES: Record<SentenceOrder, string> = {
 /** The units of a sentence's longer side, known before it is loaded. */
 function unitsOf({ store }: Context, entry: number): number {
   const lengths = store.get("info").sentences[entry]?.lengths;
-  const shown = { words: store.get("words"), drop: store.get("special") === "drop" };
+  const shown = { words: store.get("words"), drop: dropOf(store.get("special")) };
   return lengths ? Math.max(unitCount(lengths.source, shown), unitCount(lengths.target, shown)) : 0;
 }
 

@@ -7,7 +7,7 @@ import type { Span } from "./timeline";
 export interface ShownWord extends Span {
   text: string;
   confidence: number | null;
-  /** Its first row; -1 where special tokens are dropped or it has none. */
+  /** Its first row; -1 where it is dropped or has none. */
   row: number;
   gold: GoldWord | null;
 }

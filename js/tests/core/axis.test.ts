@@ -33,7 +33,7 @@ describe("an axis", () => {
 
 describe("merged words", () => {
   it("span the places of their tokens", () => {
-    const words = makeUnits(speech, { words: true, drop: false });
+    const words = makeUnits(speech, { words: true, drop: "nothing" });
     expect(words.labels).toEqual(["hello", "you", "</s>"]);
     expect(words.places).toEqual([[0.1, 0.55], [0.7, 0.9], null]);
     expect(words.kinds).toEqual(["audio", "audio", "audio"]);

@@ -30,10 +30,10 @@ describe("sentences", () => {
   });
 
   it("have as many units as are shown", () => {
-    const length = { positions: 9, words: 6, special: 1 };
+    const length = { positions: 9, words: 6, special: 1, punctuation: 3, punctuation_words: 2 };
     const counts = [false, true].flatMap((words) =>
-      [false, true].map((drop) => unitCount(length, { words, drop })),
+      (["nothing", "drop", "drop_punctuation"] as const).map((drop) => unitCount(length, { words, drop })),
     );
-    expect(counts).toEqual([9, 8, 6, 5]);
+    expect(counts).toEqual([9, 8, 5, 6, 5, 3]);
   });
 });

@@ -16,7 +16,7 @@ import { axis } from "../helpers";
 const close = (values: Iterable<number>) => [...values].map((value) => Number(value.toFixed(5)));
 
 describe("matrix", () => {
-  const plain = { words: false, drop: false };
+  const plain = { words: false, drop: "nothing" } as const;
   const weights = Float32Array.from([0.5, 0.3, 0.2, 0.1, 0.1, 0.8]);
   const source = axis(["un", "do", "</s>"], [2], [0, 0, -1], ["undo"]);
   const target = axis(["x", "y"], [], [0, 0], ["xy"]);
@@ -26,20 +26,20 @@ describe("matrix", () => {
   });
 
   it("sums words over the source and averages them over the target", () => {
-    const options = { words: true, drop: false };
+    const options = { words: true, drop: "nothing" } as const;
     const [t, s] = [makeUnits(target, options), makeUnits(source, options)];
     expect([s.labels, t.labels]).toEqual([["undo", "</s>"], ["xy"]]);
     expect(close(project(weights, t, s, false))).toEqual([0.5, 0.5]);
   });
 
   it("drops specials and renormalizes each row over what is left", () => {
-    const s = makeUnits(source, { words: false, drop: true });
+    const s = makeUnits(source, { words: false, drop: "drop" });
     expect([...s.assign]).toEqual([0, 1, -1]);
     expect(close(project(weights, makeUnits(target, plain), s, true))).toEqual([0.625, 0.375, 0.5, 0.5]);
   });
 
   it("gives zeros for a row with nothing left", () => {
-    const s = makeUnits(source, { words: false, drop: true });
+    const s = makeUnits(source, { words: false, drop: "drop" });
     const row = Float32Array.from([0, 0, 1]);
     expect([...project(row, oneUnit(1), s, true)]).toEqual([0, 0]);
   });
@@ -47,19 +47,22 @@ describe("matrix", () => {
   it("keeps the text of an unknown token beside it, and the token beside its word", () => {
     const texts = [null, null, "🦄", null];
     const unknown = { ...axis(["the", "␣", "<unk>", "</s>"], [3], [0, 1, 1, -1], ["the", "🦄"]), texts };
-    const pieces = makeUnits(unknown, { words: false, drop: false });
+    const pieces = makeUnits(unknown, { words: false, drop: "nothing" });
     expect([pieces.labels, pieces.asides]).toEqual([["the", "␣", "<unk>", "</s>"], texts]);
-    const words = makeUnits(unknown, { words: true, drop: true });
+    const words = makeUnits(unknown, { words: true, drop: "drop" });
     expect([words.labels, words.asides]).toEqual([
       ["the", "🦄"],
       [null, "<unk>"],
     ]);
     expect(pickUnits(words, [1, 0]).asides).toEqual(["<unk>", null]);
-    expect(makeUnits(axis(["a"]), { words: true, drop: false }).asides).toEqual([null]);
+    expect(makeUnits(axis(["a"]), { words: true, drop: "nothing" }).asides).toEqual([null]);
   });
 
   it("keeps order of first occurrence when a word is split by another", () => {
-    const units = makeUnits(axis(["a", "-", "b"], [], [0, 1, 0], ["ab", "-"]), { words: true, drop: false });
+    const units = makeUnits(axis(["a", "-", "b"], [], [0, 1, 0], ["ab", "-"]), {
+      words: true,
+      drop: "nothing",
+    });
     expect([units.labels, units.positions]).toEqual([
       ["ab", "-"],
       [[0, 2], [1]],

@@ -185,7 +185,7 @@ describe("many sentences", () => {
 
 describe("the height of the stage", () => {
   const lengths = (positions: number, words: number) => {
-    const length = { positions, words, special: 1 };
+    const length = { positions, words, special: 1, punctuation: 3, punctuation_words: 2 };
     return { lengths: { source: length, target: { ...length, positions: positions - 1 } } };
   };
   const most = (name: string) => first(".xattn-view").style.getPropertyValue(`--xattn-most-${name}`);
@@ -197,6 +197,9 @@ describe("the height of the stage", () => {
     model.set("special", "drop");
     await settled();
     expect([most("units"), most("targets")]).toEqual(["19", "19"]);
+    model.set("special", "drop_punctuation");
+    await settled();
+    expect([most("units"), most("targets")]).toEqual(["17", "17"]);
   });
 
   it("is not kept for a single sentence", async () => {

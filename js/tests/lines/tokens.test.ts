@@ -9,7 +9,7 @@ import { axis } from "../helpers";
 function listed(shown: Axis, words: boolean): HTMLElement[] {
   const events = { hover: vi.fn(), focus: vi.fn(), click: vi.fn(), move: vi.fn() };
   const list = createTokenList("target", events, new AbortController().signal);
-  const units = makeUnits(shown, { words, drop: false });
+  const units = makeUnits(shown, { words, drop: "nothing" });
   list.show(units, uniformSlots(units.labels.length, 20), "columns", false, false);
   return [...list.element.querySelectorAll<HTMLElement>(".xattn-token")];
 }

@@ -1,5 +1,6 @@
 // The axis of time: its shown part, ticks and texts, what falls into a pixel, and the windows of a recording.
 import { describe, expect, it } from "vitest";
+import type { Drop } from "../../src/core/dropping";
 import { makeUnits } from "../../src/core/units";
 import { cursorStep, soundMove } from "../../src/speech/keys";
 import { soundLayout, timeAt, xOf } from "../../src/speech/layout";
@@ -184,14 +185,14 @@ describe("the words of rows", () => {
   const target = axis(["<s>", "a", "b", "c", "</s>"], [0, 4], [-1, 0, 0, 1, -1], ["ab", "c"]);
 
   it("are found under both readings, merged or not, dropped or not", () => {
-    const rows = (words: boolean, drop: boolean, reading: "output" | "input") => [
+    const rows = (words: boolean, drop: Drop, reading: "output" | "input") => [
       ...timingOf(reply, makeUnits(target, { words, drop }), reading).wordOfRow,
     ];
-    expect(rows(false, false, "output")).toEqual([-1, 0, 0, 1, -1]);
-    expect(rows(true, false, "output")).toEqual([-1, 0, 1, -1]);
-    expect(rows(true, true, "output")).toEqual([0, 1]);
-    expect(rows(false, false, "input")).toEqual([-1, -1, 0, 0, 1]);
-    const { words, path } = timingOf(reply, makeUnits(target, { words: true, drop: true }), "output");
+    expect(rows(false, "nothing", "output")).toEqual([-1, 0, 0, 1, -1]);
+    expect(rows(true, "nothing", "output")).toEqual([-1, 0, 1, -1]);
+    expect(rows(true, "drop", "output")).toEqual([0, 1]);
+    expect(rows(false, "nothing", "input")).toEqual([-1, -1, 0, 0, 1]);
+    const { words, path } = timingOf(reply, makeUnits(target, { words: true, drop: "drop" }), "output");
     expect(words.map(({ row, gold }) => [row, gold?.start ?? null])).toEqual([
       [0, null],
       [1, 0.5],

@@ -23,7 +23,7 @@ function head(seed: number): number[][] {
 const heads = [head(1), head(2), head(3)];
 const captured = heads.map((rows) => ({ weights: Float32Array.from(rows.flat()), outside: null }));
 const heard = Array.from({ length: HEARD }, (_, i) => i);
-const tokens = makeUnits(axis(["a", "b", "c", "d"]), { words: false, drop: false });
+const tokens = makeUnits(axis(["a", "b", "c", "d"]), { words: false, drop: "nothing" });
 const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
 const mean = (values: number[]) => sum(values) / values.length;
 
@@ -93,7 +93,7 @@ describe("weights of sound", () => {
   it("of a word are the mean over its rows, and dropped rows are left out", () => {
     const words: Units = makeUnits(axis(["<s>", "b", "c", "d"], [0], [-1, 0, 0, 1], ["bc", "d"]), {
       words: true,
-      drop: true,
+      drop: "drop",
     });
     const whole = combined(cropped, mean);
     const row = (index: number) => whole.slice(index * HEARD, (index + 1) * HEARD);
