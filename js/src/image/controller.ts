@@ -13,6 +13,7 @@ import {
   readRow,
   strongestOf,
 } from "../core/picture/rows";
+import { createPictureSource, type PictureSource } from "../core/picture/source";
 import { type Scene, unitName } from "../core/scene";
 import type { View } from "../core/view";
 import type { ImageContent, ImageMarks } from "./content";
@@ -20,7 +21,6 @@ import { imageMove } from "./keys";
 import { isDark } from "./paint";
 import { followPicture } from "./pointer";
 import { boxText, readersText, wordName, wordText } from "./says";
-import { createImageSource, type ImageSource } from "./source";
 import { createImageView } from "./view";
 import { panned, pixelAt, WHOLE, withInSight, type Zoom, zoomAt } from "./viewport";
 
@@ -52,7 +52,7 @@ export interface Shown {
 
 export interface ImageMounted extends View {
   // For the export:
-  source: ImageSource;
+  source: PictureSource;
   content(scene: Scene): ImageContent;
   marks(shown: Shown): ImageMarks;
   /** The scene with what is pinned, not what is pointed at. */
@@ -62,7 +62,7 @@ export interface ImageMounted extends View {
 export function mountImage(context: Context): ImageMounted {
   const { store, loader, active, gestures, theme, size, frames, spoken, signal: closing } = context;
   const isOpen = () => store.get("panel") === NAME;
-  const source = createImageSource(context, isOpen);
+  const source = createPictureSource(context, isOpen);
   const pointed = signal<Pointed | null>(null);
   /** The box that was dragged, in pixels of the picture. */
   const selection = signal<Rect | null>(null);

@@ -1,20 +1,20 @@
-// Loads the picture of the shown record while the view is open, and says which patches its positions are.
+// Loads the picture of the shown record while a view is open, and says which patches its positions are.
 import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
-import type { Context } from "../core/context";
-import { equal } from "../core/equal";
-import { errorText } from "../core/errands";
-import { decodePicture, type Picture } from "../core/picture/file";
-import { type Patches, patchesOf } from "../core/picture/patches";
-import type { Scene } from "../core/scene";
+import type { Context } from "../context";
+import { equal } from "../equal";
+import { errorText } from "../errands";
+import type { Scene } from "../scene";
+import { decodePicture, type Picture } from "./file";
+import { type Patches, patchesOf } from "./patches";
 
-export interface ImageSource {
+export interface PictureSource {
   picture: ReadonlySignal<Picture | null>;
   /** Why there is no picture; "" while there is one or it is loaded. */
   missing: ReadonlySignal<string>;
   patches(scene: Scene): Patches;
 }
 
-export function createImageSource(context: Context, isOpen: () => boolean): ImageSource {
+export function createPictureSource(context: Context, isOpen: () => boolean): PictureSource {
   const { data, store, errands, frames } = context;
   const picture = signal<Picture | null>(null);
   const missing = signal("");
