@@ -3,6 +3,8 @@ import { mountAllHeads, saveAllHeads } from "./all_heads/controller";
 import { mountCompare } from "./compare/controller";
 import { saveCompare } from "./compare/export";
 import { view } from "./core/view";
+import { mountImage } from "./image/controller";
+import { saveImage } from "./image/export";
 import { mountLines, saveLines } from "./lines/controller";
 import { mountMatrix, saveMatrix } from "./matrix/controller";
 import { mountScores } from "./scores/controller";
@@ -14,6 +16,7 @@ import { saveSpeech } from "./speech/export";
 
 export const VIEWS = [
   view("sound", "Sound", { weights: true, source: "audio" }, mountSpeech, saveSpeech),
+  view("image", "Image", { weights: true, places: true }, mountImage, saveImage),
   view("lines", "Lines", { weights: true, without: "audio" }, mountLines, saveLines),
   view("matrix", "Matrix", { weights: true, without: "audio" }, mountMatrix, saveMatrix),
   view("sentences", "Sentences", { several: true, without: "audio" }, mountSentences, saveSentences),

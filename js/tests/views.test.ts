@@ -50,8 +50,8 @@ describe("the registry", () => {
     expect(tabs.map((button) => button.textContent)).toEqual(VIEWS.map(({ label }) => label));
     expect(new Set(VIEWS.map(({ name }) => name)).size).toBe(VIEWS.length);
     expect(tabs.every((button) => button.title !== "")).toBe(true);
-    // There is one sentence here, and no sound.
-    expect(tabs.filter((button) => button.hidden)).toEqual([tab("Sound"), tab("Sentences")]);
+    // There is one sentence here, and neither sound nor a picture.
+    expect(tabs.filter((button) => button.hidden)).toEqual(["Sound", "Image", "Sentences"].map(tab));
   });
 
   it("offers a view of several sentences where there are several, whatever their targets", async () => {

@@ -20,6 +20,7 @@ GOOD_REQUESTS = {
     "alignment": {"sentence": 0, "heads": [[0, 1]], "aggregate": "max", "reading": "output"},
     "row": {"sentence": 0, "heads": [[0, 1]], "target": 3},
     "column": {"sentence": 0, "heads": [[0, 1]], "source": 4},
+    "image": {"sentence": 3},
     "sound": {"sentence": 2},
     "features": {"sentence": 2},
     "word_times": {"sentence": 2, "heads": [[0, 1]]},

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from xattn_widget import CrossAttentionWidget, extract
-from xattn_widget.panel import page as pages
+from xattn_widget.panel import saved_sentence as pages
 from xattn_widget.panel.state import PanelState
 
 

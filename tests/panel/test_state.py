@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from traitlets import TraitError
 from widget_messages import GOOD_REQUESTS, ask, record, record_of_sound
+from widget_pictures import record_of_picture
 
 from xattn_widget import CrossAttentionWidget, extract
 from xattn_widget.panel.entries import Entry, Trial
@@ -58,7 +59,10 @@ def test_pages_answers_and_exports_open_no_widget(tmp_path):
 
 def test_every_request_is_answered_as_the_widget_answers_it():
     assert set(GOOD_REQUESTS) == set(REQUESTS)
-    listed = {"records": [record(), record(seed=1), record_of_sound()], "reference": ["0-0", None, None]}
+    listed = {
+        "records": [record(), record(seed=1), record_of_sound(), record_of_picture()],
+        "reference": ["0-0", None, None, None],
+    }
     state, widget = PanelState(**listed), CrossAttentionWidget(**listed)
     for kind, fields in GOOD_REQUESTS.items():
         content, buffers = ask(widget, {"id": 7, "kind": kind, **fields})

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from traitlets import TraitError
 from widget_messages import GOOD_REQUESTS, ask, listen, record, record_of_sound
+from widget_pictures import record_of_picture
 
 from xattn_widget import CrossAttentionWidget, show_cross_attention
 from xattn_widget.panel.protocol import ACTIONS, REQUESTS
@@ -18,7 +19,9 @@ from xattn_widget.panel.protocol import ACTIONS, REQUESTS
 @pytest.fixture
 def hearing():
     """A widget that answers every kind of request."""
-    return CrossAttentionWidget([record(), record(seed=1), record_of_sound()], reference=["0-0", None, None])
+    return CrossAttentionWidget(
+        [record(), record(seed=1), record_of_sound(), record_of_picture()], reference=["0-0", None, None, None]
+    )
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from widget_messages import ask, listen, record, record_of_sound
+from widget_pictures import record_of_picture
 
 from xattn_widget import CrossAttentionWidget, profile_heads, show_cross_attention, show_profile
 from xattn_widget.panel.protocol import ACTIONS, REQUESTS
@@ -98,6 +99,12 @@ def test_what_is_told_of_a_sound_has_the_same_fields():
     assert "outside" in content
 
 
+def test_what_is_told_of_a_picture_has_the_same_fields():
+    (entry,) = CrossAttentionWidget(record_of_picture()).info["sentences"]
+    assert_fields(entry, "SentenceInfo")
+    assert_fields(entry["image"], "ImageInfo")
+
+
 def test_the_requests_are_the_same():
     assert union("ExperimentRequest", "action") == {name: set(fields) for name, fields in ACTIONS.items()}
     data = union("DataRequest", "kind")
@@ -135,6 +142,7 @@ REPLIES = {
     "head": ({"layer": 1, "head": 2}, None, 1),
     "row": ({"heads": [[0, 1]], "target": 3}, None, 1),
     "column": ({"heads": [[0, 1]], "source": 4}, None, 1),
+    "image": ({}, "FileReply", 1),
     "sound": ({}, "FileReply", 1),
     "features": ({}, "FileReply", 1),
     "word_times": ({"heads": [[0, 1]]}, "WordTimesReply", 0),
@@ -151,6 +159,8 @@ def test_a_reply_has_the_same_fields(widget, kind):
     if kind in ("sound", "features", "word_times"):
         times = [("one", 0.1, 0.2)]
         widget = CrossAttentionWidget(record_of_sound(), reference=times)
+    if kind == "image":
+        widget = CrossAttentionWidget(record_of_picture())
     content, buffers = ask(widget, {"id": "1", "kind": kind, "sentence": 0, **fields})
     content.pop("id")
     assert len(buffers) == count

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from xattn_widget.alignment.gold import Reference, read_references
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.panel.held_windows import HeldWindows
+from xattn_widget.panel.image import describe_image
 from xattn_widget.panel.sound import describe_sound, heard_seconds
 from xattn_widget.panel.word_times import GoldWord, marked_heads, read_gold_times
 from xattn_widget.record.axis import Axis
@@ -148,6 +149,8 @@ class Entry:
             described["version"] = self.version
         if record.sound is not None:
             described["sound"] = describe_sound(record.sound) | {"marked": marked_heads(record)}
+        if record.image is not None:
+            described["image"] = describe_image(record.image)
         return described
 
 

@@ -144,6 +144,7 @@ REQUESTS: dict[str, dict[str, Field]] = {
     "alignment": _SENTENCE | {"heads": _HEADS, "aggregate": _AGGREGATE, "reading": _READING},
     "row": _SENTENCE | {"heads": _HEADS, "target": _ROW},
     "column": _SENTENCE | {"heads": _HEADS, "source": _COLUMN},
+    "image": _SENTENCE,
     "sound": _SENTENCE,
     "features": _SENTENCE,
     # With an empty list: by the heads that are known to time words best.

@@ -14,6 +14,7 @@ from xattn_widget.alignment.gold import reference_agreement
 from xattn_widget.capturing.recorder import ROW_SUM_TOLERANCE
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.panel.entries import Entry
+from xattn_widget.panel.image import image_file
 from xattn_widget.panel.json_values import finite
 from xattn_widget.panel.score_entries import ScoreEntry
 from xattn_widget.panel.sound import features_picture, sound_file
@@ -59,8 +60,8 @@ def answer(
     if kind == "word_times":
         chosen = [(layer, head) for layer, head in request["heads"]]
         return describe_word_times(record, chosen, entry.gold_times), []
-    if kind in ("sound", "features"):
-        return _sound(record, kind)
+    if kind in ("sound", "features", "image"):
+        return _file(record, kind)
     *_, rows, columns = record.weights.shape
     if kind == "layer":
         _check_size(record.heads * rows * columns)
@@ -89,10 +90,13 @@ def _layer(record: AttentionData, layer: int) -> tuple[dict[str, Any], list[byte
     return shape | {"missing": missing}, [content.tobytes()]
 
 
-def _sound(record: AttentionData, kind: str) -> tuple[dict[str, Any], list[bytes]]:
-    if record.sound is None:
+def _file(record: AttentionData, kind: str) -> tuple[dict[str, Any], list[bytes]]:
+    if kind == "image":
+        content, mime = image_file(record)
+    elif record.sound is None:
         raise ValueError("this record holds no sound: records that extract(...) makes from audio hold theirs")
-    content, mime = sound_file(record.sound) if kind == "sound" else (features_picture(record.sound), "image/png")
+    else:
+        content, mime = sound_file(record.sound) if kind == "sound" else (features_picture(record.sound), "image/png")
     _check_size(len(content))
     return {"mime": mime}, [content]
 

@@ -12,7 +12,7 @@ from xattn_widget.panel.setting_kinds import HEADS_FORM, Anything, Choice, Flag,
 from xattn_widget.record.data import Aggregate, Reading
 
 # The tabs, in the order of the registry of views (js/src/views.ts).
-PANELS = ("sound", "lines", "matrix", "sentences", "compare", "scores", "all")
+PANELS = ("sound", "image", "lines", "matrix", "sentences", "compare", "scores", "all")
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,16 @@ class View:
         '"model" names, or the "picked" ones. "known" is the first of these sets that the record has, or else a guess; '
         "so is a set that it does not have.",
     ] = "known"
+    image_opacity: Annotated[
+        float, Share(), 'How much the colors of panel="image" cover the picture where the weight is largest; 0 to 1.'
+    ] = 0.65
+    image_outline: Annotated[
+        str,
+        Choice(("half", "strongest", "none")),
+        'What panel="image" outlines: the fewest patches that hold "half" of the weight in the picture, the '
+        '"strongest" patch, or "none".',
+    ] = "half"
+    image_grid: Annotated[bool, Flag(), 'Draw the borders of all patches in panel="image".'] = True
     sentence_order: Annotated[
         str,
         Choice(("highest", "lowest", "given")),

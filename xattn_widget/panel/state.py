@@ -15,6 +15,7 @@ from xattn_widget.alignment.timing_heads import guessed_timing
 from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.panel.entries import Entry, Window, list_entries, window_entry
 from xattn_widget.panel.held_windows import HeldWindows
+from xattn_widget.panel.image import has_places
 from xattn_widget.panel.protocol import Subject, read_request
 from xattn_widget.panel.replies import answer
 from xattn_widget.panel.rules import (
@@ -294,7 +295,8 @@ class PanelState:
     def _opening(self, view: Mapping[str, Any]) -> dict[str, Any]:
         """The settings of a new panel: ``view``, and what it leaves open."""
         record = self._record_at(whole_number(view.get("sentence", 0)))
-        opening = ({"panel": "sound"} if "audio" in record.source.kinds else {}) | dict(view)
+        medium = "sound" if "audio" in record.source.kinds else "image" if has_places(record.source) else None
+        opening = ({} if medium is None else {"panel": medium}) | dict(view)
         if not {"layer", "head", "heads"} & set(view):
             evidence = self.evidence
             fits = evidence is not None and evidence.grid == (record.layers, record.heads)

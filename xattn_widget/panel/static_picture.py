@@ -13,6 +13,8 @@ import torch
 from xattn_widget.messages.characters import label_text
 from xattn_widget.panel.canvas import Canvas
 from xattn_widget.panel.dropping import dropped_share, dropping_note, leaves_any, shown_policy, without_dropped
+from xattn_widget.panel.image import has_places
+from xattn_widget.panel.image_picture import image_part
 from xattn_widget.panel.picked import picked_weights
 from xattn_widget.panel.settings import View
 from xattn_widget.panel.sound_picture import draw_sound, sound_part
@@ -76,6 +78,8 @@ def summary_picture(state: PanelState) -> bytes:
     """
     if "audio" in state.record.source.kinds:
         return _picture_of_sound(state)
+    if has_places(state.record.source):
+        return _picture_of_image(state)
     part = shown_part(state.view, state.record)
     rows = max(len(part.source), len(part.target))
     row = _ROW if rows <= _FEW else _SMALL_ROW
@@ -99,6 +103,21 @@ def _picture_of_sound(state: PanelState) -> bytes:
     canvas = Canvas(WIDTH, bottom + _MARGIN, _SCALE)
     draw_sound(canvas, part, _MARGIN, top, WIDTH - 2 * _MARGIN - _GRID - _GAP)
     _draw_heading(canvas, state, ["weights inside the sound, each row divided by its sum"])
+    _draw_grid(canvas, state, WIDTH - _MARGIN - _GRID, top, cell, 1)
+    return canvas.png()
+
+
+def _picture_of_image(state: PanelState) -> bytes:
+    width = WIDTH - 2 * _MARGIN - _GRID - _GAP
+    part, top = image_part(state.view, state.record, width, _SCALE), 74
+    cell = _cell(state.record, part.height)
+    bottom = max(top + part.height + 20 * len(part.captions), top + 96 + cell * state.record.layers + 18)
+    canvas = Canvas(WIDTH, bottom + _MARGIN, _SCALE)
+    canvas.picture(_MARGIN, top, part.width, part.height, part.pixels)
+    canvas.frame(_MARGIN, top, part.width, part.height, _BORDER, 1)
+    for line, caption in enumerate(part.captions):
+        canvas.text(caption, _MARGIN, top + part.height + 14 + 20 * line, _SMALL, _INK)
+    _draw_heading(canvas, state, [])
     _draw_grid(canvas, state, WIDTH - _MARGIN - _GRID, top, cell, 1)
     return canvas.png()
 

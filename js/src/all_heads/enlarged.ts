@@ -8,12 +8,15 @@ import { PALETTE } from "../core/palette";
 import type { Scene } from "../core/scene";
 import { canvasSurface, type Surface } from "../core/surface";
 import type { Theme } from "../core/theme";
+import { type Pictured, paintPictured } from "./pictured";
 
 export interface EnlargedProps {
   scene: Scene;
   title: string;
   fade: boolean;
   theme: Theme;
+  /** What the head is drawn over; null for a matrix. */
+  pictured: Pictured | null;
 }
 
 export interface Enlarged {
@@ -33,7 +36,12 @@ export function createEnlarged(): Enlarged {
   const element = h("div", { class: "xattn-enlarged", attrs: { "aria-hidden": "true" } }, title, canvas);
   element.hidden = true;
 
-  function paint({ scene, fade, theme }: EnlargedProps): void {
+  function paint(props: EnlargedProps): void {
+    if (props.pictured) paintPictured(canvas, props.scene, props.pictured, props.theme, SPACE);
+    else paintMatrix(props);
+  }
+
+  function paintMatrix({ scene, fade, theme }: EnlargedProps): void {
     const context = canvas.getContext("2d");
     if (!context) return;
     const font = { family: getComputedStyle(element).fontFamily, size: PALETTE.sizes.text };

@@ -9,7 +9,7 @@ import { sameHead } from "../core/picks";
 import { followPointing } from "../core/pointing";
 import type { Theme } from "../core/theme";
 import { createEnlarged, type EnlargedProps } from "./enlarged";
-import { drawThumbnail } from "./thumbnail";
+import type { Pictured } from "./pictured";
 
 export interface AllHeadsProps {
   layers: number;
@@ -19,6 +19,8 @@ export interface AllHeadsProps {
   scoreName: string;
   picked: readonly Head[];
   theme: Theme;
+  /** What the heads are drawn over; null for matrices. */
+  pictured: Pictured | null;
 }
 
 export interface AllHeadsEvents {
@@ -34,19 +36,26 @@ export interface AllHeadsEvents {
 export interface AllHeadsView {
   element: HTMLElement;
   show(props: AllHeadsProps): void;
-  /** The weights of a layer, of which the first `columns` positions are drawn. */
-  provide(sentence: number, layer: number, reply: LayerWeights, columns: number): void;
+  /** The weights of a layer, each head of which `draw` draws. */
+  provide(
+    sentence: number,
+    layer: number,
+    reply: LayerWeights,
+    draw: (canvas: HTMLCanvasElement, head: number) => void,
+  ): void;
   /** Enlarges a head beside its thumbnail; null ends it. */
   enlarge(props: EnlargedProps | null): void;
 }
 
+const POINTING =
+  "Pointing at a head enlarges it, a click picks it, a double click (or Enter) opens it in the first view.";
+const AS_MATRIX = `Target tokens down, source across, all positions; of sound, those inside it. Color: square root of the weight, 0 to 1. ${POINTING}`;
+const OVER_PICTURE = `The picture with the patches that the pinned word looks at, or else the mean of all words. Color: square root of the weight, from 0 to the largest of each head. ${POINTING}`;
+
 export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): AllHeadsView {
   const grid = h("div", { class: "xattn-multiples", attrs: { role: "group", "aria-label": "All heads" } });
   const scroller = h("div", { class: "xattn-multiples-scroll" }, grid);
-  const note = h("div", {
-    class: "xattn-small xattn-muted",
-    text: "Target tokens down, source across, all positions; of sound, those inside it. Color: square root of the weight, 0 to 1. Pointing at a head enlarges it, a click picks it, a double click (or Enter) opens it in the first view.",
-  });
+  const note = h("div", { class: "xattn-small xattn-muted", text: AS_MATRIX });
   const enlarged = createEnlarged();
   const element = h("div", { class: "xattn-all" }, scroller, note, enlarged.element);
   let cells: { button: HTMLButtonElement; canvas: HTMLCanvasElement; score: HTMLElement }[][] = [];
@@ -165,7 +174,14 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
       const before = props;
       props = next;
       if (cells.length !== next.layers || cells[0]?.length !== next.heads) build(next.layers, next.heads);
-      if (before && (before.theme !== next.theme || before.sentence !== next.sentence)) drawn = new Set();
+      const isOld =
+        before &&
+        (before.theme !== next.theme ||
+          before.sentence !== next.sentence ||
+          before.pictured !== next.pictured);
+      if (isOld) drawn = new Set();
+      grid.classList.toggle("xattn-pictured", next.pictured !== null);
+      setText(note, next.pictured ? OVER_PICTURE : AS_MATRIX);
       for (const [layer, row] of cells.entries())
         for (const [head, { button, score }] of row.entries()) {
           const value = next.values?.[layer]?.[head];
@@ -181,13 +197,13 @@ export function createAllHeads(events: AllHeadsEvents, signal: AbortSignal): All
         }
       ask();
     },
-    provide(sentence, layer, reply, columns) {
+    provide(sentence, layer, reply, draw) {
       if (!props || props.sentence !== sentence || drawn.has(layer)) return;
       drawn.add(layer);
       cells[layer]?.forEach(({ button, canvas }, head) => {
         const absent = reply.missing?.includes(head) ?? false;
         button.classList.toggle("xattn-absent", absent);
-        if (props && !absent) drawThumbnail(canvas, reply, head, props.theme, columns);
+        if (props && !absent) draw(canvas, head);
       });
     },
     enlarge(next) {

@@ -33,6 +33,9 @@ export type SoundWeights = "cropped" | "raw" | "zscored" | "filtered";
 /** Which heads time the words: one of the sets that are known, the picked ones, or the best that is known. */
 export type WordTimesBy = "known" | "calibrated" | "model" | "picked";
 
+/** What is outlined in a picture: the fewest patches that hold half of the weight in it, the strongest patch, nothing. */
+export type ImageOutline = "half" | "strongest" | "none";
+
 /**
  * How many positions a side has, how many units when words are merged, and how many of either are special; also how many
  * positions are punctuation, and how many words are nothing else.
@@ -69,6 +72,14 @@ export interface SentenceInfo {
   bytes?: number;
   /** The sound that the record was made from; left out for records without any. */
   sound?: SoundInfo;
+  /** The picture that the record was made from; left out for records without any. */
+  image?: ImageInfo;
+}
+
+/** The sides of the original picture, in whose pixels places are. */
+export interface ImageInfo {
+  width: number;
+  height: number;
 }
 
 /** What is known of a sound before it is requested. Times are in seconds. */
@@ -183,6 +194,9 @@ export interface Traits {
   table: boolean;
   sound_weights: SoundWeights;
   word_times_by: WordTimesBy;
+  image_opacity: number;
+  image_outline: ImageOutline;
+  image_grid: boolean;
   sentence_order: SentenceOrder;
   theme: ThemeName;
   muted: Head[];
@@ -260,7 +274,7 @@ export interface WholeReply {
   outside?: number[][][];
 }
 
-/** A file in the buffer of a reply: the sound, or a gray picture of the features, the first bin at the bottom. */
+/** A file in the buffer of a reply: the sound, the picture of a record, or a gray picture of the features, the first bin at the bottom. */
 export interface FileReply {
   mime: string;
 }
@@ -314,6 +328,7 @@ export type DataRequest =
   | { kind: "alignment"; sentence: number; heads: Head[]; aggregate: Aggregate; reading: Reading }
   | { kind: "row"; sentence: number; heads: Head[]; target: number }
   | { kind: "column"; sentence: number; heads: Head[]; source: number }
+  | { kind: "image"; sentence: number }
   | { kind: "sound"; sentence: number }
   | { kind: "features"; sentence: number }
   | { kind: "word_times"; sentence: number; heads: Head[] };

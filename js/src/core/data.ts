@@ -26,7 +26,7 @@ export interface LayerWeights extends LayerReply {
 }
 
 /** A file of the record. */
-export interface SoundFile extends FileReply {
+export interface MediaFile extends FileReply {
   bytes: Uint8Array<ArrayBuffer>;
 }
 
@@ -45,10 +45,12 @@ export interface Data {
   row(sentence: number, heads: Head[], target: number): Promise<Float32Array[]>;
   /** Exact weights of one source column, [heads][target]. */
   column(sentence: number, heads: Head[], source: number): Promise<Float32Array[]>;
+  /** The picture of a record. */
+  image(sentence: number): Promise<MediaFile>;
   /** The sound of a record. */
-  sound(sentence: number): Promise<SoundFile>;
+  sound(sentence: number): Promise<MediaFile>;
   /** What the encoder read, as a gray picture. */
-  features(sentence: number): Promise<SoundFile>;
+  features(sentence: number): Promise<MediaFile>;
   /** The times of the words by these heads; by those known to be the best where there are none. */
   wordTimes(sentence: number, heads: Head[]): Promise<WordTimesReply>;
   /**
@@ -144,6 +146,7 @@ export function createData(
         (reply) => splitRows(reply, heads.length),
         floatBytes,
       ),
+    image: (sentence) => load({ kind: "image", sentence }, decodeFile, (file) => file.bytes.byteLength),
     sound: (sentence) => load({ kind: "sound", sentence }, decodeFile, (file) => file.bytes.byteLength),
     features: (sentence) => load({ kind: "features", sentence }, decodeFile, (file) => file.bytes.byteLength),
     wordTimes: (sentence, heads) =>
@@ -207,7 +210,7 @@ function decodeLayer(reply: Reply): LayerWeights {
   return { shape, bytes, ...(missing ? { missing } : {}), ...(outside ? { outside } : {}) };
 }
 
-function decodeFile(reply: Reply): SoundFile {
+function decodeFile(reply: Reply): MediaFile {
   return { mime: reply.content.mime as string, bytes: toBytes(firstBuffer(reply)).slice() };
 }
 

@@ -1,5 +1,5 @@
 // What a view needs of a sentence: whether its tab is offered, and whether it has to wait for weights.
-import { kindAt } from "./axis";
+import { kindAt, placeAt } from "./axis";
 import type { Axis, AxisKind } from "./contract";
 
 export interface Needs {
@@ -9,6 +9,8 @@ export interface Needs {
   weights?: boolean;
   /** Is offered only where some position of the source is of this kind. */
   source?: AxisKind;
+  /** Is offered only where some position of the source has a place in a picture. */
+  places?: boolean;
   /** Is not offered where some position of the source is of this kind. */
   without?: AxisKind;
   /** Is offered only where some position of the target is of this kind. */
@@ -23,6 +25,7 @@ export function isOffered(
 ): boolean {
   if (needs.several && sentences < 2) return false;
   if (needs.without !== undefined && hasKind(axes?.source, needs.without)) return false;
+  if (needs.places && !hasPlaces(axes?.source)) return false;
   return (["source", "target"] as const).every((side) => {
     const kind = needs[side];
     return kind === undefined || hasKind(axes?.[side], kind);
@@ -31,4 +34,9 @@ export function isOffered(
 
 function hasKind(axis: Axis | undefined, kind: AxisKind): boolean {
   return axis?.labels.some((_, position) => kindAt(axis, position) === kind) ?? false;
+}
+
+/** Whether some position has a place in a picture. The latents of a resampler, for example, have none. */
+export function hasPlaces(axis: Axis | undefined): boolean {
+  return axis?.labels.some((_, position) => placeAt(axis, position)?.length === 4) ?? false;
 }

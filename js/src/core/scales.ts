@@ -77,6 +77,15 @@ export function makeDiverging(background: RGB, dark: boolean): Ramp {
   return through([...negative, background, ...positive], background);
 }
 
+/**
+ * Colors to lay over a picture, the more opaque the larger the value: on a light picture they darken, on a dark one they
+ * brighten, so that their order survives color blindness on either.
+ */
+export function makeOverlay(onDark: boolean): Ramp {
+  const marks = PALETTE.overlay[onDark ? "dark" : "light"];
+  return through(marks, parseColor(marks[0] ?? "") ?? [0, 0, 0]);
+}
+
 function through(marks: readonly (RGB | string)[], background: RGB): Ramp {
   const stops = marks.map((mark) =>
     toOklab(typeof mark === "string" ? (parseColor(mark) ?? background) : mark),

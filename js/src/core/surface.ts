@@ -42,6 +42,11 @@ export type Curve = (
   y2: number,
 ) => void;
 
+/** A straight line as a curve. */
+export function straight(curve: Curve, x1: number, y1: number, x2: number, y2: number): void {
+  curve(x1, y1, x1, y1, x2, y2, x2, y2);
+}
+
 /** A picture of one pixel per cell, as pixels of an ImageData. */
 export interface CellPicture {
   pixels: Uint32Array;
@@ -61,7 +66,9 @@ export interface Surface {
   /** Draws all curves that `trace` adds in the same way. */
   curves(stroke: Stroke, trace: (curve: Curve) => void): void;
   frame(box: Box, stroke: Stroke): void;
-  fill(box: Box, color: string): void;
+  fill(box: Box, color: string, opacity?: number): void;
+  /** Draws a whole picture into a box; unless `smooth`, each of its pixels stays a rectangle. */
+  picture(picture: HTMLCanvasElement, box: Box, smooth: boolean): void;
   /** Draws a part of a picture, each cell at its place and `cell` large. */
   cells(picture: CellPicture, range: CellRange, cell: { width: number; height: number }): void;
   /** A text beside or around a point, in the middle of its height. */
@@ -128,9 +135,16 @@ export function canvasSurface(
       context.strokeRect(x, y, width, height);
       done();
     },
-    fill({ x, y, width, height }, color) {
+    fill({ x, y, width, height }, color, opacity = 1) {
       context.fillStyle = color;
+      context.globalAlpha = opacity;
       context.fillRect(x, y, width, height);
+      context.globalAlpha = 1;
+    },
+    picture(picture, { x, y, width, height }, smooth) {
+      context.imageSmoothingEnabled = smooth;
+      context.imageSmoothingQuality = "high";
+      context.drawImage(picture, x, y, width, height);
     },
     cells(picture, { left, right, top, bottom }, { width, height }) {
       const [wide, high] = [right - left, bottom - top];
@@ -203,8 +217,16 @@ export function svgSurface(style: Style): Surface & { markup(): string } {
     frame(box, stroke) {
       written += tag("rect", { ...box, ...lines(stroke) });
     },
-    fill(box, color) {
-      written += tag("rect", { ...box, fill: color });
+    fill(box, color, opacity = 1) {
+      written += tag("rect", { ...box, fill: color, ...(opacity < 1 ? { "fill-opacity": opacity } : {}) });
+    },
+    picture(picture, box, smooth) {
+      written += tag("image", {
+        ...box,
+        preserveAspectRatio: "none",
+        ...(smooth ? {} : { style: "image-rendering:pixelated" }),
+        href: picture.toDataURL("image/png"),
+      });
     },
     cells(picture, { left, right, top, bottom }, { width, height }) {
       if (picture.rows * picture.columns > MOST_CELLS) {

@@ -28,6 +28,8 @@ export interface View {
   previews?: boolean;
   /** Whether it draws several heads together, as their mean or maximum. */
   combines?: boolean;
+  /** What the option "keep" keeps; lines where it is left out. */
+  keeps?: "patches";
   /** The options that change what it shows. */
   options: readonly OptionName[];
   /** Draws the view in the frame after anything that it read has changed, while it is open. */

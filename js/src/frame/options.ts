@@ -79,7 +79,10 @@ export function createOptions({ store, loader, frames, signal }: Context, opened
   const plain = (...values: string[]) => values.map((value): [string, string] => [value, value]);
 
   /** Whether the open view can draw several heads in a color each. */
-  const drawsApart = () => opened.value.view.options.includes("keep");
+  const drawsApart = () => {
+    const { options, combines } = opened.value.view;
+    return options.includes("keep") && !combines;
+  };
 
   const aggregate = choice(
     "Combine heads by",
@@ -126,7 +129,7 @@ export function createOptions({ store, loader, frames, signal }: Context, opened
   );
   const keep = choice(
     "Show lines",
-    "Automatic: by weight, and in a long sentence only the strongest line of each row. By weight: all from a weight on. Strongest: so many of each row. By share: the strongest of each row that together carry a share of its weight.",
+    "Automatic: by weight, and in a long sentence only the strongest line of each row; of a picture, all patches. By weight: all from a weight on. Strongest: so many of each row. By share: the strongest of each row that together carry a share of its weight.",
     [
       ["auto", "automatic"],
       ["threshold", "by weight"],
@@ -135,6 +138,7 @@ export function createOptions({ store, loader, frames, signal }: Context, opened
     ],
     (value) => change({ keep: value as Keep }),
   );
+  const keepLabel = keep.field.querySelector(".xattn-label") ?? keep.field;
   const slider = h("input", { attrs: { type: "range" } });
   const output = h("output", { class: "xattn-number" });
   const sliderLabel = h("span", { class: "xattn-label" });
@@ -169,7 +173,11 @@ export function createOptions({ store, loader, frames, signal }: Context, opened
     for (const [name, { field }] of Object.entries(fields))
       field.hidden = !options.includes(name as keyof typeof fields);
     // One line for each row needs no number.
-    const single = store.get("keep") === "auto" && loader.scene.value !== null && isLong(loader.scene.value);
+    const { keeps } = opened.value.view;
+    setText(keepLabel, keeps === "patches" ? "Show patches" : "Show lines");
+    const isLines = keeps !== "patches";
+    const scene = loader.scene.value;
+    const single = store.get("keep") === "auto" && (!isLines || (scene !== null && isLong(scene)));
     amount.hidden = single || !options.includes("keep");
     // One head is its own mean; a view of two picks combines the heads of either.
     const several = store.get("heads").length > 1 || outlined !== undefined;
@@ -185,7 +193,8 @@ export function createOptions({ store, loader, frames, signal }: Context, opened
     slider.step = String(slide.step);
     // While it is dragged the slider is ahead of the model.
     if (slide.fromSlider(Number(slider.value)) !== value) slider.value = String(slide.toSlider(value));
-    setText(sliderLabel, slide.label);
+    const isPatches = opened.value.view.keeps === "patches" && keep === "top";
+    setText(sliderLabel, isPatches ? "Patches per word" : slide.label);
     setText(output, slide.text(value));
     slider.setAttribute("aria-valuetext", slide.text(value));
   }

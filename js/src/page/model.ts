@@ -38,7 +38,8 @@ export interface SavedSentence {
   as_shown?: Partial<Record<Dropping, Partial<Record<Reading, Record<string, Saved<ScoresReply>>>>>>;
   layers: SavedLayer[];
   alignments?: SavedAlignment[];
-  /** The sound and the picture of its features, in base64; left out where they did not fit. */
+  /** The picture, or the sound and the picture of its features, in base64; left out where they did not fit. */
+  image?: FileReply & { buffer: string };
   sound?: FileReply & { buffer: string };
   features?: FileReply & { buffer: string };
   word_times?: { heads: Head[]; reply: Saved<WordTimesReply> }[];
@@ -55,8 +56,7 @@ export function createStaticModel(state: StaticState): Model {
 
 async function answer({ sentences }: StaticState, request: Request): Promise<Answer> {
   const saved = request.kind === "live" ? undefined : sentences[request.sentence];
-  if (saved && (request.kind === "sound" || request.kind === "features"))
-    return savedFile(saved, request.kind);
+  if (saved && isFile(request.kind)) return savedFile(saved, request.kind);
   const content = saved && savedReply(saved, request);
   if (!content) throw new Error("this page was saved without these numbers");
   if (request.kind !== "layer") return { content, buffers: [] };
@@ -64,10 +64,16 @@ async function answer({ sentences }: StaticState, request: Request): Promise<Ans
   return { content: reply, buffers: [await layerBytes(heads, reply.shape)] };
 }
 
-function savedFile(saved: SavedSentence, kind: "sound" | "features"): Answer {
+/** The files of a record, by the request for them, in words. */
+const FILES = { image: "the picture", sound: "sound", features: "the picture of sound" } as const;
+
+function isFile(kind: string): kind is keyof typeof FILES {
+  return Object.hasOwn(FILES, kind);
+}
+
+function savedFile(saved: SavedSentence, kind: keyof typeof FILES): Answer {
   const file = saved[kind];
-  if (!file)
-    throw new Error(`this page was saved without ${kind === "sound" ? "sound" : "the picture of sound"}`);
+  if (!file) throw new Error(`this page was saved without ${FILES[kind]}`);
   const { buffer, ...content } = file;
   return { content, buffers: [new DataView(fromBase64(buffer).buffer)] };
 }

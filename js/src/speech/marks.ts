@@ -2,11 +2,11 @@
 // row that is pointed at.
 import { LABEL_PITCH, shownLabels } from "../core/heat/layout";
 import { parseColor } from "../core/scales";
-import type { CellPicture, Curve, Surface } from "../core/surface";
+import { type CellPicture, type Curve, type Surface, straight } from "../core/surface";
 import type { SoundContent } from "./content";
 import { type Band, type SoundLayout, xOf } from "./layout";
 import { goldColor, paintLabel } from "./paint";
-import { columnsOf, type Density, drawPicture, peaksOf, straight } from "./resample";
+import { columnsOf, type Density, drawPicture, peaksOf } from "./resample";
 import type { ShownWord } from "./rows";
 import { paintStrips } from "./strips";
 import type { Span } from "./timeline";

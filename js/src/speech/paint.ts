@@ -2,20 +2,12 @@
 import { tokenText } from "../core/format";
 import { LABEL_PITCH, shownLabels } from "../core/heat/layout";
 import { headColors } from "../core/scales";
-import type { Point, Surface } from "../core/surface";
+import { type Point, type Surface, straight } from "../core/surface";
 import type { Theme } from "../core/theme";
 import type { SoundContent } from "./content";
 import { hasOutside, type SoundLayout, xOf } from "./layout";
 import { grayRamp, waveOf } from "./pictures";
-import {
-  columnsOf,
-  type Density,
-  drawPicture,
-  frameColumns,
-  grayPicture,
-  straight,
-  weightsPicture,
-} from "./resample";
+import { columnsOf, type Density, drawPicture, frameColumns, grayPicture, weightsPicture } from "./resample";
 import type { ShownWord } from "./rows";
 import { paintStripNames } from "./strips";
 import { type Span, ticksOf, timeText } from "./timeline";

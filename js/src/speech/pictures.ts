@@ -1,5 +1,5 @@
 // What the sound looks like: its amplitudes over time, and the gray values of its features.
-import type { SoundFile } from "../core/data";
+import type { MediaFile } from "../core/data";
 import { parseColor } from "../core/scales";
 import type { Theme } from "../core/theme";
 import { type Columns, frameColumns } from "./resample";
@@ -24,7 +24,7 @@ export function peakAmplitudes(base64: string): Amplitudes {
 }
 
 /** The samples themselves, for a sharp waveform; null where the browser cannot decode them. */
-export async function decodeSamples(file: SoundFile, rate: number): Promise<Amplitudes | null> {
+export async function decodeSamples(file: MediaFile, rate: number): Promise<Amplitudes | null> {
   if (typeof OfflineAudioContext === "undefined") return null;
   try {
     const context = new OfflineAudioContext(1, 1, Math.max(8000, Math.min(96000, rate)));
@@ -39,7 +39,7 @@ export async function decodeSamples(file: SoundFile, rate: number): Promise<Ampl
 }
 
 /** The gray values of a picture. */
-export async function decodeGray(file: SoundFile): Promise<Gray> {
+export async function decodeGray(file: MediaFile): Promise<Gray> {
   const bitmap = await createImageBitmap(new Blob([file.bytes], { type: file.mime }));
   const { width, height } = bitmap;
   const canvas = document.createElement("canvas");

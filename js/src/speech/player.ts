@@ -1,6 +1,6 @@
 // Plays the sound or a part of it, and tells where it is.
 import { type ReadonlySignal, signal } from "@preact/signals-core";
-import type { SoundFile } from "../core/data";
+import type { MediaFile } from "../core/data";
 import { h } from "../core/dom";
 import { errorText } from "../core/errands";
 import type { Span } from "./timeline";
@@ -12,7 +12,7 @@ export interface Player {
   /** Where the cursor is; a new value in each frame while it plays. */
   time: ReadonlySignal<number>;
   /** Takes another sound; null takes it away. */
-  load(file: SoundFile | null): void;
+  load(file: MediaFile | null): void;
   /** Plays a span to its end, or from the cursor to the end of the sound. */
   play(span?: Span): void;
   pause(): void;

@@ -122,14 +122,3 @@ export function drawPicture(
     ),
   );
 }
-
-/** A straight line as a curve. */
-export function straight(
-  curve: (...numbers: [number, number, number, number, number, number, number, number]) => void,
-  x1: number,
-  y1: number,
-  x2: number,
-  y2: number,
-): void {
-  curve(x1, y1, x1, y1, x2, y2, x2, y2);
-}

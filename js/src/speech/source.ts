@@ -5,7 +5,7 @@ import { placeAt } from "../core/axis";
 import { decodeHead } from "../core/codec";
 import type { Context } from "../core/context";
 import type { Head, SoundInfo, SoundWeights, WordTimesReply } from "../core/contract";
-import type { SoundFile } from "../core/data";
+import type { MediaFile } from "../core/data";
 import { equal } from "../core/equal";
 import { type Errand, errorText } from "../core/errands";
 import type { Scene } from "../core/scene";
@@ -27,7 +27,7 @@ export interface Weights {
 export interface SoundSource {
   /** What is known of the sound of the shown record; null where it holds none. */
   info: ReadonlySignal<SoundInfo | null>;
-  file: ReadonlySignal<SoundFile | null>;
+  file: ReadonlySignal<MediaFile | null>;
   /** Why the sound cannot be played; "" while it can or is loaded. */
   silence: ReadonlySignal<string>;
   amplitudes: ReadonlySignal<Amplitudes | null>;
@@ -71,7 +71,7 @@ export function secondsOf(scene: Scene | null, info: SoundInfo | null): number {
 export function createSoundSource(context: Context, isOpen: () => boolean): SoundSource {
   const { data, store, loader, errands, frames } = context;
   const info = computed(() => store.get("info").sentences[store.get("sentence")]?.sound ?? null);
-  const file = signal<SoundFile | null>(null);
+  const file = signal<MediaFile | null>(null);
   const silence = signal("");
   const samples = signal<Amplitudes | null>(null);
   const gray = signal<Gray | null>(null);

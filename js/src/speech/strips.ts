@@ -1,10 +1,10 @@
 // A strip for each picked head: where it looks for the row that is pointed at, in its color, all on one scale.
 import { headName } from "../core/format";
 import { parseColor } from "../core/scales";
-import type { CellPicture, Surface } from "../core/surface";
+import { type CellPicture, type Surface, straight } from "../core/surface";
 import type { SoundContent } from "./content";
 import { hasOutside, type SoundLayout } from "./layout";
-import { columnsOf, type Density, drawPicture, peaksOf, straight } from "./resample";
+import { columnsOf, type Density, drawPicture, peaksOf } from "./resample";
 import type { HeadStrips, Heard } from "./weights";
 
 /** The names of the heads and the lines on which their strips stand. */

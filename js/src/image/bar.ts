@@ -1,0 +1,92 @@
+// The bar above the picture: how patches are drawn over it, and which part of it is shown.
+import type { ImageOutline } from "../core/contract";
+import { h } from "../core/dom";
+
+export interface BarEvents {
+  opacity(value: number): void;
+  outline(value: ImageOutline): void;
+  grid(on: boolean): void;
+  zoom(factor: number): void;
+  whole(): void;
+}
+
+export interface BarProps {
+  opacity: number;
+  outline: ImageOutline;
+  grid: boolean;
+  /** How many times larger than the whole. */
+  factor: number;
+}
+
+export interface Bar {
+  element: HTMLElement;
+  show(props: BarProps): void;
+}
+
+const OUTLINES: [ImageOutline, string][] = [
+  ["half", "half of the weight"],
+  ["strongest", "the strongest patch"],
+  ["none", "nothing"],
+];
+
+export function createBar(events: BarEvents, signal: AbortSignal): Bar {
+  const slider = h("input", { attrs: { type: "range", min: "0", max: "1", step: "0.05" } });
+  slider.addEventListener("input", () => events.opacity(Number(slider.value)), { signal });
+  const outline = h(
+    "select",
+    { attrs: { "aria-label": "Outline" } },
+    ...OUTLINES.map(([value, text]) => h("option", { text, attrs: { value } })),
+  );
+  outline.addEventListener("change", () => events.outline(outline.value as ImageOutline), { signal });
+  const grid = h("input", { attrs: { type: "checkbox" } });
+  grid.addEventListener("change", () => events.grid(grid.checked), { signal });
+  const icon = (text: string, title: string, act: () => void) => {
+    const button = h("button", {
+      class: "xattn-button xattn-icon",
+      text,
+      title,
+      attrs: { type: "button", "aria-label": title },
+    });
+    button.addEventListener("click", act, { signal });
+    return button;
+  };
+  const smaller = icon("−", "Zoom out (−)", () => events.zoom(1 / 2));
+  const larger = icon("+", "Zoom in (+)", () => events.zoom(2));
+  const whole = h("button", {
+    class: "xattn-button",
+    text: "Whole",
+    title: "Show the whole picture (0)",
+    attrs: { type: "button" },
+  });
+  whole.addEventListener("click", events.whole, { signal });
+  const field = (name: string, title: string, ...inside: HTMLElement[]) =>
+    h(
+      "label",
+      { class: "xattn-image-field", title },
+      h("span", { class: "xattn-label", text: name }),
+      ...inside,
+    );
+
+  return {
+    element: h(
+      "div",
+      { class: "xattn-image-bar", attrs: { role: "group", "aria-label": "Picture" } },
+      field("Opacity", "How much the colors cover the picture where the weight is largest", slider),
+      field(
+        "Outline",
+        "What is outlined: the fewest patches that together hold half of the weight in the picture, the strongest patch, or nothing",
+        outline,
+      ),
+      field("Grid", "Draw the borders of all patches", grid),
+      h("div", { class: "xattn-zooms" }, smaller, larger, whole),
+    ),
+    show(props) {
+      if (Number(slider.value) !== props.opacity) slider.value = String(props.opacity);
+      slider.setAttribute("aria-valuetext", `${Math.round(100 * props.opacity)}%`);
+      outline.value = props.outline;
+      grid.checked = props.grid;
+      smaller.disabled = props.factor <= 1;
+      whole.disabled = props.factor <= 1;
+    },
+  };
+}

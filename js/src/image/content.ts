@@ -1,0 +1,31 @@
+// What is drawn over the picture, on the screen and into files.
+import type { ImageOutline } from "../core/contract";
+import type { Picture } from "../core/picture/file";
+import type { Patches, Rect } from "../core/picture/patches";
+import type { Regions } from "../core/picture/regions";
+import type { Row } from "../core/picture/rows";
+import type { Theme } from "../core/theme";
+
+/** The picture and how its patches are drawn. */
+export interface ImageContent {
+  /** Null while it is loaded, and where the record holds none. */
+  picture: Picture | null;
+  patches: Patches;
+  grid: boolean;
+  opacity: number;
+  outline: ImageOutline;
+  theme: Theme;
+}
+
+/** What changes with every move of the pointer. */
+export interface ImageMarks {
+  row: Row;
+  /** Smaller weights are not drawn. */
+  least: number;
+  /** What is outlined. */
+  outlined: Regions;
+  /** The patches that are pointed at or pinned. */
+  chosen: readonly Rect[];
+  /** The box that was dragged. */
+  selection: Rect | null;
+}

@@ -1,0 +1,96 @@
+// Draws the picture, and over it the weights of its patches, on the screen and into files.
+import { PALETTE } from "../core/palette";
+import { paintPatches } from "../core/picture/heat";
+import type { Rect } from "../core/picture/patches";
+import type { Edge } from "../core/picture/regions";
+import { parseColor } from "../core/scales";
+import { type Surface, straight } from "../core/surface";
+import type { ImageContent, ImageMarks } from "./content";
+import { boxOf, sharpBoxOf, type Viewport } from "./viewport";
+
+/** From this enlargement on, the pixels of the picture are rectangles. */
+const PIXELS = 6;
+/** Patches with a shorter side have no grid: it would hide the picture. */
+const SMALLEST = 5;
+
+export function paintPicture(
+  surface: Surface,
+  { picture, patches, theme }: ImageContent,
+  view: Viewport,
+): void {
+  const { width, height } = patches.size;
+  const whole = boxOf(view, { left: 0, top: 0, right: width, bottom: height });
+  if (picture) surface.picture(picture.canvas, whole, view.scale * (width / picture.canvas.width) < PIXELS);
+  surface.frame(whole, { color: theme.muted, width: 1, opacity: 0.5 });
+}
+
+export function paintMarks(
+  surface: Surface,
+  content: ImageContent,
+  view: Viewport,
+  density: number,
+  marks: ImageMarks,
+): void {
+  const { patches, opacity, picture, theme } = content;
+  const { rects } = patches;
+  const onDark = isDark(content);
+  const sharp = (rect: Rect) => sharpBoxOf(view, rect, density);
+  const { values, top } = marks.row;
+  paintPatches(surface, { rects, values, top, least: marks.least, opacity, onDark }, sharp);
+  if (content.grid) paintGrid(surface, rects, sharp, onDark);
+  paintEdges(surface, marks.outlined.edges, view, onDark);
+  for (const rect of marks.chosen) {
+    const box = boxOf(view, rect);
+    surface.frame(box, { color: PALETTE.ink.light, width: 4, opacity: 0.9 });
+    surface.frame(box, { color: picture ? PALETTE.theme.light.accent : theme.accent, width: 2 });
+  }
+  if (marks.selection) {
+    const box = boxOf(view, marks.selection);
+    const color = PALETTE.theme.light.accent;
+    surface.fill(box, color, 0.14);
+    surface.frame(box, { color: PALETTE.ink.light, width: 3, opacity: 0.9 });
+    surface.frame(box, { color, width: 1.5 });
+  }
+}
+
+/** Whether what is drawn over the picture has to be bright. */
+export function isDark({ picture, theme }: Pick<ImageContent, "picture" | "theme">): boolean {
+  return picture ? picture.dark : (parseColor(theme.paper)?.[1] ?? 255) < 128;
+}
+
+function paintGrid(
+  surface: Surface,
+  rects: readonly Rect[],
+  boxOf: (rect: Rect) => ReturnType<typeof sharpBoxOf>,
+  onDark: boolean,
+): void {
+  const boxes = rects.flatMap((rect) => boxOf(rect) ?? []);
+  const shortest = boxes.reduce((least, { width, height }) => Math.min(least, width, height), Infinity);
+  if (shortest < SMALLEST) return;
+  const color = onDark ? PALETTE.ink.light : PALETTE.ink.dark;
+  surface.curves({ color, width: 1, opacity: shortest < 12 ? 0.09 : 0.13 }, (curve) => {
+    // Each border once: those at the right and below belong to the next patch.
+    for (const { x, y, width, height } of boxes) {
+      straight(curve, x + 0.5, y, x + 0.5, y + height);
+      straight(curve, x, y + 0.5, x + width, y + 0.5);
+    }
+  });
+}
+
+/** A dark and a bright line side by side: one of them stands out from every picture. */
+function paintEdges(
+  surface: Surface,
+  edges: readonly Edge[],
+  { left, top, scale }: Viewport,
+  onDark: boolean,
+): void {
+  if (edges.length === 0) return;
+  const { dark, light } = PALETTE.ink;
+  const draw = (color: string, width: number, opacity: number) =>
+    surface.curves({ color, width, opacity }, (curve) => {
+      for (const { x1, y1, x2, y2 } of edges)
+        straight(curve, left + x1 * scale, top + y1 * scale, left + x2 * scale, top + y2 * scale);
+    });
+  draw(onDark ? dark : light, 4, 0.85);
+  draw(onDark ? light : dark, 1.75, 1);
+}
