@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from xattn_widget import CrossAttentionWidget, extract
-from xattn_widget.panel import saved_sentence as pages
+from xattn_widget.panel import page as pages
+from xattn_widget.panel import saved_sentence
 from xattn_widget.panel.state import PanelState
 
 
@@ -81,7 +82,7 @@ def test_a_page_has_both_and_a_large_one_says_which(sentence, monkeypatch):
             request = {"kind": "scores", "sentence": 0, "name": "entropy", "as_shown": reading, "special": special}
             assert saved["as_shown"][special][reading]["entropy"] == state.answer(request)[0]
         assert "sink_mass" not in saved["as_shown"][special]["output"]  # it keeps its own
-    monkeypatch.setattr(pages, "SMALL_RECORD", 10)
+    monkeypatch.setattr(saved_sentence, "SMALL_RECORD", 10)
     described, saved = values_of(pages.page_bytes(state))
     for special in ("drop", "drop_punctuation"):
         state.set(special=special)
