@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +15,9 @@ from families import one_thread
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import pyplot
+from widget_messages import ask
 
-from xattn_widget import best_head_set, extract, profile_heads, score, score_corpus
+from xattn_widget import best_head_set, extract, profile_heads, score, score_corpus, show_profile
 from xattn_widget.corpus import HeadProfile, aggregates, grids
 from xattn_widget.scores.roles import ROLES
 
@@ -166,6 +169,31 @@ def test_own_scores_with_undefined_values(demo):
     assert len(found.strongest("never", 0, 0)) == 0
 
 
+def test_infinite_values_have_a_mean_but_no_spread(demo):
+    @score
+    def endless(attention, source_mask, target_mask):
+        value = attention.amax((-2, -1))
+        value[..., 1] = float("inf")
+        return value
+
+    found = profile_heads(*demo, GERMAN[:3], ENGLISH[:3], scores=endless, drawn=0, progress=False)
+    assert (column(found, "endless.mean")[:, 1] == np.inf).all()
+    assert np.isnan(column(found, "endless.std")[:, 1]).all()
+    assert np.isfinite(column(found, "endless.std")[:, [0, *range(2, 8)]]).all()
+    request = {"id": "1", "kind": "strongest", "name": "endless", "head": [0, 1]}
+    assert [row["value"] for row in ask(show_profile(found), request)[0]["rows"]] == ["∞"] * 3
+
+
+def test_a_profile_without_heads_is_shown(profile, tmp_path):
+    info = profile.info | {"shape": [0, 8], "head_set": None, "texts": {}}
+    metadata = {b"xattn_widget_profile": json.dumps(info).encode()}
+    empty = HeadProfile(profile.data.slice(0, 0).replace_schema_metadata(metadata))
+    view = show_profile(empty)
+    assert (view.head, view.info["assigned"]) == (None, [])
+    assert "image/png" not in view._repr_mimebundle_()[0]
+    assert empty.to_html(tmp_path / "page.html").is_file()
+
+
 @settings(max_examples=25)
 @given(
     cuts=st.lists(st.integers(0, 40), max_size=4),
@@ -257,6 +285,18 @@ def test_sound_has_roles_but_no_words_to_align(whisper, paths):
     assert found.head_set is found.agreement is None
     assert len(found.table) == np.prod(found.shape)
     assert (column(found, "repeated_share") == 0).all()
+
+
+def test_recordings_of_a_profile_open_again(whisper, paths):
+    found = profile_heads(*whisper, paths, scores="entropy", generation={"max_new_tokens": 4}, progress=False)
+    view = show_profile(found, *whisper)
+    assert view.info["sound"] is True
+    request = {"id": "1", "kind": "strongest", "name": "entropy", "head": [0, 0]}
+    listed = ask(view, request)[0]["rows"]
+    assert {row["source"] for row in listed} == {Path(path).name for path in paths}
+    view.row = listed[0]["row"]
+    assert view.opened.record.sound is not None
+    view.close()
 
 
 def test_a_file_with_gold_of_another_number_or_generated_targets(demo, tmp_path):

@@ -38,6 +38,10 @@ class Moments:
 
     def add(self, values: Any, weights: Any) -> None:
         """Add ``[rows, layers, heads]`` values, NaN where undefined, with ``[rows]`` weights."""
+        with np.errstate(invalid="ignore"):  # the spread around an infinite mean is undefined
+            self._add(values, weights)
+
+    def _add(self, values: Any, weights: Any) -> None:
         known = ~np.isnan(values)
         parts = known * weights[:, None, None]
         count = parts.sum(0)
