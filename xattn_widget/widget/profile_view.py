@@ -56,8 +56,8 @@ class ProfileView(OpeningView):
 
     score_name = traitlets.Unicode("").tag(sync=True)
     statistic = traitlets.Any("mean").tag(sync=True)
-    # None is for a profile without heads, which the check below decides; traitlets checks no None that it allows.
-    head = traitlets.Any(None, allow_none=False).tag(sync=True)
+    # None is for a profile without heads alone. Unlike Any, this type leaves the check of None to the validator below.
+    head: Any = traitlets.TraitType(None).tag(sync=True)
 
     def __init__(
         self,
