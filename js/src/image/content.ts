@@ -1,9 +1,6 @@
 // What is drawn over the picture, on the screen and into files.
-import type { ImageOutline } from "../core/contract";
 import type { Picture } from "../core/picture/file";
 import type { Patches, Rect } from "../core/picture/patches";
-import type { Regions } from "../core/picture/regions";
-import type { Row } from "../core/picture/rows";
 import type { Theme } from "../core/theme";
 
 /** The picture and how its patches are drawn. */
@@ -13,17 +10,11 @@ export interface ImageContent {
   patches: Patches;
   grid: boolean;
   opacity: number;
-  outline: ImageOutline;
   theme: Theme;
 }
 
-/** What changes with every move of the pointer. */
+/** What is asked about, which changes with every move of the pointer. */
 export interface ImageMarks {
-  row: Row;
-  /** Smaller weights are not drawn. */
-  least: number;
-  /** What is outlined. */
-  outlined: Regions;
   /** The patches that are pointed at or pinned. */
   chosen: readonly Rect[];
   /** The box that was dragged. */

@@ -2,25 +2,15 @@
 import { computed, signal, untracked } from "@preact/signals-core";
 import type { Context } from "../core/context";
 import { claim } from "../core/keyboard";
-import { neighborOf, type Patches, patchAt, patchesIn, type Rect } from "../core/picture/patches";
-import { type Regions, regionsOf } from "../core/picture/regions";
-import {
-  countedUnits,
-  fewest,
-  leastOf,
-  type Row,
-  readersOf,
-  readRow,
-  strongestOf,
-} from "../core/picture/rows";
+import { neighborOf, patchAt, type Rect } from "../core/picture/patches";
 import { createPictureSource, type PictureSource } from "../core/picture/source";
-import { type Scene, unitName } from "../core/scene";
+import type { Scene } from "../core/scene";
 import type { View } from "../core/view";
-import type { ImageContent, ImageMarks } from "./content";
+import type { ImageContent } from "./content";
 import { imageMove } from "./keys";
 import { isDark } from "./paint";
 import { followPicture } from "./pointer";
-import { boxText, readersText, wordName, wordText } from "./says";
+import { askBox, askPatch, rowText, type ShownRow, showRow } from "./shown";
 import { createImageView } from "./view";
 import { panned, pixelAt, WHOLE, withInSight, type Zoom, zoomAt } from "./viewport";
 
@@ -28,8 +18,6 @@ import { panned, pixelAt, WHOLE, withInSight, type Zoom, zoomAt } from "./viewpo
 const NAME = "image";
 /** A picture that is wider than so many times its height has its words below it. */
 const WIDE = 2.2;
-/** The share of the weight that the outline holds. */
-const HALF = 0.5;
 /** Pixels by which a key moves the shown part. */
 const STEP = 60;
 /** Whoever passes over words is not told of each. */
@@ -37,26 +25,12 @@ const SPEAK_DELAY = 400;
 
 type Pointed = { word: number } | { patch: number };
 
-/** What the picture shows: the row, what is outlined of it, and the part that is asked about. */
-export interface Shown {
-  scene: Scene;
-  patches: Patches;
-  /** The target unit whose weights are drawn; null for the mean. */
-  unit: number | null;
-  row: Row;
-  /** The patches that are asked about; null where none is. */
-  chosen: number[] | null;
-  readers: Float32Array | null;
-  text: string;
-}
-
 export interface ImageMounted extends View {
   // For the export:
   source: PictureSource;
   content(scene: Scene): ImageContent;
-  marks(shown: Shown): ImageMarks;
-  /** The scene with what is pinned, not what is pointed at. */
-  pinned(scene: Scene): Shown;
+  /** The weights of what is pinned, not of what is pointed at. */
+  pinned(scene: Scene): ShownRow;
 }
 
 export function mountImage(context: Context): ImageMounted {
@@ -69,75 +43,32 @@ export function mountImage(context: Context): ImageMounted {
   const zoom = signal<Zoom>(WHOLE);
   const patchesNow = () => loader.scene.value && source.patches(loader.scene.value);
 
-  /** The same object while pointing changes nothing, so that nothing is painted again. */
+  const pin = computed(() => active.pinned());
+  const pinnedWord = () => (pin.value?.side === "target" ? pin.value.unit : null);
+  /** The word whose weights are drawn; null for the mean of all. */
+  const word = computed(() => {
+    const at = pointed.value;
+    return at && "word" in at ? at.word : pinnedWord();
+  });
+  /** While a part of the picture is pointed at, the weights stay as they are drawn. */
   const shown = computed(() => {
     const scene = isOpen() ? loader.scene.value : null;
-    return scene && describe(scene, pointed.value, selection.value);
+    return scene && showRow(scene, source.patches(scene), existing(scene, word.value), store);
+  });
+  const asked = computed(() => {
+    if (!shown.value) return null;
+    const { scene, patches } = shown.value;
+    const [at, box] = [pointed.value, selection.value];
+    if (at) return "patch" in at ? askPatch(scene, patches, at.patch) : null;
+    if (box) return askBox(scene, patches, box);
+    return pin.value?.side === "source"
+      ? askPatch(scene, patches, patches.ofUnit[pin.value.unit] ?? -1)
+      : null;
   });
 
-  function describe(scene: Scene, at: Pointed | null, box: Rect | null): Shown {
-    const patches = source.patches(scene);
-    const pin = active.pinned();
-    const pinnedPatch = pin?.side === "source" ? (patches.ofUnit[pin.unit] ?? -1) : -1;
-    const word = at && "word" in at ? at.word : pin?.side === "target" ? pin.unit : null;
-    const unit = word !== null && word < scene.target.labels.length ? word : null;
-    const row = readRow(scene, patches, unit);
-    let [chosen, name] = [null as number[] | null, ""];
-    const patch = at && "patch" in at ? at.patch : at ? -1 : box ? -1 : pinnedPatch;
-    const rect = patches.rects[patch];
-    if (rect) [chosen, name] = [[patch], `The patch ${boxText(rect)} px`];
-    else if (box && !at) [chosen, name] = [patchesIn(patches, box), `The box ${boxText(box)} px`];
-    const readers = chosen && readersOf(scene, patches, chosen);
-    const text = readers
-      ? readersText(name, readers, scene.target.labels, unitName(scene))
-      : wordText(nameOf(scene, unit), {
-          row,
-          strongest: strongestOf(row, patches, fewest(row, HALF)),
-          dropped: unit === null ? null : (scene.dropped?.[unit] ?? null),
-          drop: scene.spec.drop,
-        });
-    return { scene, patches, unit, row, chosen, readers, text };
-  }
-
-  function nameOf(scene: Scene, unit: number | null): string {
-    if (unit !== null) return wordName(scene.target.labels[unit] ?? "");
-    const count = countedUnits(scene).length;
-    return count === 1
-      ? wordName(scene.target.labels[countedUnits(scene)[0] ?? 0] ?? "")
-      : `The mean of ${count} ${unitName(scene, count)}`;
-  }
-
-  /** The smallest weight that is drawn, by the setting that other views keep lines by. */
-  function leastDrawn(row: Row): number {
-    const keep = store.get("keep");
-    if (keep === "threshold") return store.get("threshold");
-    if (keep === "mass") return leastOf(row, store.get("mass"));
-    if (keep === "top")
-      return (
-        row.values
-          .slice()
-          .sort()
-          .at(-Math.min(row.values.length, store.get("top_k"))) ?? 0
-      );
-    return 0;
-  }
-
-  function outlinedOf({ row, patches }: Shown): Regions {
-    const outline = store.get("image_outline");
-    if (outline === "none" || !(row.top > 0)) return { regions: [], edges: [] };
-    const chosen = outline === "half" ? fewest(row, HALF) : [row.values.indexOf(row.top)];
-    return regionsOf(chosen.map((patch) => patches.rects[patch] as Rect));
-  }
-
-  function marks(now: Shown): ImageMarks {
-    const { chosen, patches } = now;
-    return {
-      row: now.row,
-      least: leastDrawn(now.row),
-      outlined: outlinedOf(now),
-      chosen: chosen?.length === 1 ? chosen.map((patch) => patches.rects[patch] as Rect) : [],
-      selection: selection.value,
-    };
+  /** A word that was pointed at in another scene may not exist in this one. */
+  function existing(scene: Scene, unit: number | null): number | null {
+    return unit !== null && unit < scene.target.labels.length ? unit : null;
   }
 
   function content(scene: Scene): ImageContent {
@@ -146,7 +77,6 @@ export function mountImage(context: Context): ImageMounted {
       patches: source.patches(scene),
       grid: store.get("image_grid"),
       opacity: store.get("image_opacity"),
-      outline: store.get("image_outline"),
       theme: theme.value,
     };
   }
@@ -240,13 +170,19 @@ export function mountImage(context: Context): ImageMounted {
     closing,
   );
 
+  /** The patch that is pointed at or pinned; -1 for none. */
+  function singlePatch(): number {
+    const patches = asked.value?.patches;
+    return patches?.length === 1 ? (patches[0] ?? -1) : -1;
+  }
+
   function walk(by: readonly [number, number]): void {
     const [now, at] = [shown.value, pane.view()];
     if (!now || !at) return;
-    const { patches, row, chosen } = now;
+    const { patches, row } = now;
+    const from = singlePatch();
     // The walk begins at the strongest patch.
-    const patch =
-      chosen?.length === 1 ? neighborOf(patches, chosen[0] ?? 0, by) : row.values.indexOf(row.top);
+    const patch = from < 0 ? row.values.indexOf(row.top) : neighborOf(patches, from, by);
     pointed.value = patch < 0 ? null : { patch };
     const rect = patches.rects[patch];
     if (rect) zoom.value = withInSight(at, patches.size, zoom.value, rect);
@@ -258,14 +194,13 @@ export function mountImage(context: Context): ImageMounted {
       const move = imageMove(event.key, event.shiftKey);
       if (!move) return;
       claim(event);
-      const chosen = shown.value?.chosen;
       if (move.kind === "walk") walk(move.by);
       else if (move.kind === "pan") panBy(STEP * move.by[0], STEP * move.by[1]);
       else if (move.kind === "zoom") zoomBy(move.factor);
       else if (move.kind === "whole") showWhole();
       else if (move.kind === "layer") gestures.stepLayer(move.by);
       else if (move.kind === "leave") leave();
-      else if (chosen?.length === 1) togglePatch(chosen[0] ?? -1);
+      else togglePatch(singlePatch());
     },
     { signal: closing },
   );
@@ -279,6 +214,7 @@ export function mountImage(context: Context): ImageMounted {
 
   let speaking: ReturnType<typeof setTimeout> | undefined;
   closing.addEventListener("abort", () => clearTimeout(speaking), { once: true });
+  frames.draw(heat);
   frames.draw(mark);
   let shownRecord = "";
   frames.watch(() => {
@@ -295,8 +231,7 @@ export function mountImage(context: Context): ImageMounted {
     element: view.element,
     source,
     content,
-    marks,
-    pinned: (scene) => describe(scene, null, null),
+    pinned: (scene) => showRow(scene, source.patches(scene), existing(scene, pinnedWord()), store),
     title: "The picture, and which part of it each word was read from",
     hint: "Point at a word to see where it was read from, or at the picture to see which words read it. Click pins, a drag selects a box, Ctrl + wheel zooms.",
     readsOut: true,
@@ -313,7 +248,7 @@ export function mountImage(context: Context): ImageMounted {
       view.stack(width > WIDE * height);
       view.bar.show({
         opacity: now.opacity,
-        outline: now.outline,
+        outline: store.get("image_outline"),
         grid: now.grid,
         factor: zoom.value.factor,
       });
@@ -321,29 +256,38 @@ export function mountImage(context: Context): ImageMounted {
       pane.element.classList.toggle("xattn-zoomed", zoom.value.factor > 1);
       pane.show(now, zoom.value);
       // What is marked changes with every move of the pointer: the picture is not to be drawn again for that.
-      untracked(mark);
+      untracked(() => {
+        heat();
+        mark();
+      });
     },
     reveal(pin) {
       if (pin?.side === "target") words.reveal(pin.unit);
     },
   };
 
+  function heat(): void {
+    const now = shown.value;
+    if (!now) return;
+    pane.heat(now);
+    view.foot(now.row.top, isDark(content(now.scene)), source.missing.value);
+  }
+
   function mark(): void {
     const now = shown.value;
     if (!now) return;
-    const pin = active.pinned();
-    pane.mark(marks(now));
-    words.mark({
-      shown: now.unit ?? -1,
-      pinned: pin?.side === "target" ? pin.unit : -1,
-      readers: now.readers,
-    });
-    view.say(now.text);
-    view.foot(now.row.top, isDark(content(now.scene)), source.missing.value);
+    const part = asked.value;
+    const text = part?.text ?? rowText(now);
+    // A box is drawn as it was dragged, a patch as it is.
+    const isBox = selection.value !== null && pointed.value === null;
+    const rects = isBox ? [] : (part?.patches ?? []).map((patch) => now.patches.rects[patch] as Rect);
+    pane.mark({ chosen: rects, selection: selection.value });
+    words.mark({ shown: now.unit ?? -1, pinned: pinnedWord() ?? -1, readers: part?.readers ?? null });
+    view.say(text);
     clearTimeout(speaking);
     if (!pointed.value && !selection.value) return;
     speaking = setTimeout(() => {
-      spoken.value = now.text;
+      spoken.value = text;
     }, SPEAK_DELAY);
   }
 }

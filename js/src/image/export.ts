@@ -8,7 +8,8 @@ import type { Scene } from "../core/scene";
 import { svgSurface } from "../core/surface";
 import type { Saved } from "../core/view";
 import type { ImageMounted } from "./controller";
-import { paintMarks, paintPicture } from "./paint";
+import { paintHeat, paintPicture } from "./paint";
+import { rowText } from "./shown";
 import { viewportOf, WHOLE } from "./viewport";
 
 const WIDTH = 1000;
@@ -28,10 +29,11 @@ export function saveImage(view: ImageMounted, context: Context): Saved {
       const place = { ...at, left: 0, top: 0, width: content.patches.size.width * at.scale };
       const surface = svgSurface(style);
       paintPicture(surface, content, place);
-      paintMarks(surface, content, place, DENSITY, view.marks(shown));
-      surface.text(shown.text, { x: 0, y: at.height + NOTE / 2 }, { color: style.theme.muted });
+      paintHeat(surface, content, place, DENSITY, shown);
+      const text = rowText(shown);
+      surface.text(text, { x: 0, y: at.height + NOTE / 2 }, { color: style.theme.muted });
       return {
-        width: Math.max(place.width, surface.measure(shown.text)),
+        width: Math.max(place.width, surface.measure(text)),
         height: at.height + NOTE,
         body: surface.markup(),
       };

@@ -6,6 +6,7 @@ import type { Edge } from "../core/picture/regions";
 import { parseColor } from "../core/scales";
 import { type Surface, straight } from "../core/surface";
 import type { ImageContent, ImageMarks } from "./content";
+import type { ShownRow } from "./shown";
 import { boxOf, sharpBoxOf, type Viewport } from "./viewport";
 
 /** From this enlargement on, the pixels of the picture are rectangles. */
@@ -24,33 +25,36 @@ export function paintPicture(
   surface.frame(whole, { color: theme.muted, width: 1, opacity: 0.5 });
 }
 
-export function paintMarks(
+/** The weights of a word or of the mean, with the grid and the outline. */
+export function paintHeat(
   surface: Surface,
   content: ImageContent,
   view: Viewport,
   density: number,
-  marks: ImageMarks,
+  { row, least, outlined }: Pick<ShownRow, "row" | "least" | "outlined">,
 ): void {
-  const { patches, opacity, picture, theme } = content;
-  const { rects } = patches;
+  const { rects } = content.patches;
   const onDark = isDark(content);
   const sharp = (rect: Rect) => sharpBoxOf(view, rect, density);
-  const { values, top } = marks.row;
-  paintPatches(surface, { rects, values, top, least: marks.least, opacity, onDark }, sharp);
+  const { values, top } = row;
+  paintPatches(surface, { rects, values, top, least, opacity: content.opacity, onDark }, sharp);
   if (content.grid) paintGrid(surface, rects, sharp, onDark);
-  paintEdges(surface, marks.outlined.edges, view, onDark);
-  for (const rect of marks.chosen) {
+  paintEdges(surface, outlined.edges, view, onDark);
+}
+
+/** What is pointed at or selected: a bright and a colored line, for every picture. */
+export function paintMarks(surface: Surface, view: Viewport, { chosen, selection }: ImageMarks): void {
+  const [color, halo] = [PALETTE.theme.light.accent, PALETTE.ink.light];
+  for (const rect of chosen) {
     const box = boxOf(view, rect);
-    surface.frame(box, { color: PALETTE.ink.light, width: 4, opacity: 0.9 });
-    surface.frame(box, { color: picture ? PALETTE.theme.light.accent : theme.accent, width: 2 });
+    surface.frame(box, { color: halo, width: 4, opacity: 0.9 });
+    surface.frame(box, { color, width: 2 });
   }
-  if (marks.selection) {
-    const box = boxOf(view, marks.selection);
-    const color = PALETTE.theme.light.accent;
-    surface.fill(box, color, 0.14);
-    surface.frame(box, { color: PALETTE.ink.light, width: 3, opacity: 0.9 });
-    surface.frame(box, { color, width: 1.5 });
-  }
+  if (!selection) return;
+  const box = boxOf(view, selection);
+  surface.fill(box, color, 0.14);
+  surface.frame(box, { color: halo, width: 3, opacity: 0.9 });
+  surface.frame(box, { color, width: 1.5 });
 }
 
 /** Whether what is drawn over the picture has to be bright. */

@@ -1,20 +1,27 @@
-// The canvases of the view: the picture, and over it what changes with every move of the pointer.
+// The canvases of the view, over one another: the picture, the weights, and what changes with every move of the pointer.
 import { h, prepareCanvas } from "../core/dom";
 import { canvasSurface } from "../core/surface";
 import type { ImageContent, ImageMarks } from "./content";
-import { paintMarks, paintPicture } from "./paint";
+import { paintHeat, paintMarks, paintPicture } from "./paint";
+import type { ShownRow } from "./shown";
 import { type Viewport, viewportOf, type Zoom } from "./viewport";
 
 export interface ImagePane {
   element: HTMLElement;
   show(content: ImageContent, zoom: Zoom): void;
+  /** Draws other weights over the picture. */
+  heat(row: ShownRow): void;
   mark(marks: ImageMarks): void;
   view(): Viewport | null;
 }
 
 export function createImagePane(): ImagePane {
   const hidden = { "aria-hidden": "true" };
-  const [base, over] = [h("canvas", { attrs: hidden }), h("canvas", { attrs: hidden })];
+  const [base, over, top] = Array.from({ length: 3 }, () => h("canvas", { attrs: hidden })) as [
+    HTMLCanvasElement,
+    HTMLCanvasElement,
+    HTMLCanvasElement,
+  ];
   const element = h(
     "div",
     {
@@ -28,6 +35,7 @@ export function createImagePane(): ImagePane {
     },
     base,
     over,
+    top,
   );
   let shown: { content: ImageContent; view: Viewport } | null = null;
 
@@ -40,11 +48,17 @@ export function createImagePane(): ImagePane {
       const context = prepareCanvas(base, view.width, view.height);
       if (context) paintPicture(canvasSurface(context), content, view);
     },
-    mark(marks) {
+    heat(row) {
       if (!shown) return;
       const { content, view } = shown;
       const context = prepareCanvas(over, view.width, view.height);
-      if (context) paintMarks(canvasSurface(context), content, view, window.devicePixelRatio || 1, marks);
+      if (context) paintHeat(canvasSurface(context), content, view, window.devicePixelRatio || 1, row);
+    },
+    mark(marks) {
+      if (!shown) return;
+      const { view } = shown;
+      const context = prepareCanvas(top, view.width, view.height);
+      if (context) paintMarks(canvasSurface(context), view, marks);
     },
     view: () => shown?.view ?? null,
   };

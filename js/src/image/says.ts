@@ -67,10 +67,10 @@ export function readersText(
   labels: readonly string[],
   unit: string,
 ): string {
-  const top = topPartners(readers, NAMED);
-  if (top.length === 0) return `${name} was read by no ${unit}`;
+  const top = topPartners(readers, NAMED).filter(({ value }) => value >= READER);
+  if (top.length === 0) return `${name} was read by no ${unit} with ${READER} or more`;
   const named = top.map(({ index, value }) => `${wordName(labels[index] ?? "")} ${value.toFixed(2)}`);
   const { total, readers: count } = readingOf(readers);
-  const more = count > top.length ? `, ${top.length} strongest of ${count} with ${READER} or more` : "";
+  const more = count > top.length ? `, the ${top.length} strongest of ${count} with ${READER} or more` : "";
   return `${name} was read by ${named.join(", ")}${more} · ${total.toFixed(2)} in total`;
 }

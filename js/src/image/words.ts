@@ -6,6 +6,7 @@ import { claim } from "../core/keyboard";
 import { followPointing } from "../core/pointing";
 import { weightShade } from "../core/scales";
 import { oneTabStop } from "../core/tab_stop";
+import { READER } from "../core/totals";
 import type { Units } from "../core/units";
 
 export interface WordsEvents {
@@ -32,7 +33,9 @@ export interface WordStrip {
 }
 
 /** Weights are shown in so many steps, so that few buttons change as the pointer moves. */
-const STEPS = 20;
+const STEPS = 10;
+/** The weight of the strongest mark, where no word has more: words that hardly read the part are marked faintly. */
+const STRONG = 0.1;
 
 export function createWordStrip(events: WordsEvents, signal: AbortSignal): WordStrip {
   const element = h("div", {
@@ -126,9 +129,10 @@ export function createWordStrip(events: WordsEvents, signal: AbortSignal): WordS
     },
     mark(marks) {
       const { readers } = marks;
-      const top = readers ? readers.reduce((most, weight) => Math.max(most, weight), 0) : 0;
+      const top = readers?.reduce((most, weight) => Math.max(most, weight), STRONG) ?? 0;
       buttons.forEach((one, unit) => {
-        const step = readers ? Math.round(STEPS * weightShade(readers[unit] ?? 0, top)) : 0;
+        const weight = readers?.[unit] ?? 0;
+        const step = weight < READER ? 0 : Math.round(STEPS * weightShade(weight, top));
         if (step === steps[unit]) return;
         steps[unit] = step;
         if (step > 0) one.style.setProperty("--xattn-read", `${(100 * step) / STEPS}%`);

@@ -1,0 +1,114 @@
+// What the picture shows: the weights of one word, or the mean of all, and the part of it that is asked about.
+import type { ImageOutline } from "../core/contract";
+import { type Patches, patchesIn, type Rect } from "../core/picture/patches";
+import { type Regions, regionsOf } from "../core/picture/regions";
+import {
+  countedUnits,
+  fewest,
+  leastOf,
+  type Row,
+  readersOf,
+  readRow,
+  type Strongest,
+  strongestOf,
+} from "../core/picture/rows";
+import { type Scene, unitName } from "../core/scene";
+import type { Store } from "../core/store";
+import { boxText, readersText, wordName, wordText } from "./says";
+
+/** The share of the weight in the picture that the outline holds. */
+const HALF = 0.5;
+/** An outline in more pieces would hide the picture. */
+export const MOST_PIECES = 40;
+const NOTHING: Regions = { regions: [], edges: [] };
+
+/** The weights that are drawn. */
+export interface ShownRow {
+  scene: Scene;
+  patches: Patches;
+  /** The target unit; null for the mean of all words. */
+  unit: number | null;
+  row: Row;
+  strongest: Strongest | null;
+  /** Smaller weights are not drawn. */
+  least: number;
+  outlined: Regions;
+}
+
+/** The part of the picture that is asked about, and which words read it. */
+export interface Asked {
+  /** One patch, or those in a box. */
+  patches: readonly number[];
+  readers: Float32Array;
+  text: string;
+}
+
+export function showRow(scene: Scene, patches: Patches, unit: number | null, store: Store): ShownRow {
+  const row = readRow(scene, patches, unit);
+  const half = fewest(row, HALF);
+  return {
+    scene,
+    patches,
+    unit,
+    row,
+    strongest: strongestOf(row, patches, half),
+    least: leastDrawn(row, store),
+    outlined: outlinedOf(row, patches, half, store.get("image_outline")),
+  };
+}
+
+/** The smallest weight that is drawn, by the setting by which other views keep lines. */
+function leastDrawn(row: Row, store: Store): number {
+  switch (store.get("keep")) {
+    case "threshold":
+      return store.get("threshold");
+    case "mass":
+      return leastOf(row, store.get("mass"));
+    case "top":
+      return (
+        row.values
+          .slice()
+          .sort()
+          .at(-Math.min(row.values.length, store.get("top_k"))) ?? 0
+      );
+    default:
+      return 0;
+  }
+}
+
+function outlinedOf(row: Row, { rects }: Patches, half: readonly number[], outline: ImageOutline): Regions {
+  if (outline === "none" || !(row.top > 0)) return NOTHING;
+  const chosen = outline === "half" ? half : [row.values.indexOf(row.top)];
+  const regions = regionsOf(chosen.map((patch) => rects[patch] as Rect));
+  return regions.regions.length > MOST_PIECES ? NOTHING : regions;
+}
+
+/** Where the word, or the mean of all, was read from. */
+export function rowText({ scene, unit, row, strongest }: ShownRow): string {
+  const dropped = unit === null ? null : (scene.dropped?.[unit] ?? null);
+  return wordText(rowName(scene, unit), { row, strongest, dropped, drop: scene.spec.drop });
+}
+
+function rowName(scene: Scene, unit: number | null): string {
+  const units = unit === null ? countedUnits(scene) : [unit];
+  const [first = 0] = units;
+  if (units.length === 1) return wordName(scene.target.labels[first] ?? "");
+  return `The mean of ${units.length} ${unitName(scene, units.length)}`;
+}
+
+/** What is asked of one patch. */
+export function askPatch(scene: Scene, patches: Patches, patch: number): Asked | null {
+  const rect = patches.rects[patch];
+  return rect ? ask(scene, patches, [patch], `The patch ${boxText(rect)} px`) : null;
+}
+
+/** What is asked of a box in pixels of the picture. */
+export function askBox(scene: Scene, patches: Patches, box: Rect): Asked {
+  return ask(scene, patches, patchesIn(patches, box), `The box ${boxText(box)} px`);
+}
+
+function ask(scene: Scene, patches: Patches, chosen: readonly number[], name: string): Asked {
+  const readers = readersOf(scene, patches, chosen);
+  const text = readersText(name, readers, scene.target.labels, unitName(scene));
+  return { patches: chosen, readers, text };
+}
