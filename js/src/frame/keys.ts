@@ -31,6 +31,17 @@ export const KEYS: readonly { where: string; keys: readonly (readonly [keys: str
       ],
     },
     {
+      where: "Image",
+      keys: [
+        ["← ↑ → ↓", "Go from patch to patch, or along the words"],
+        ["Shift ← ↑ → ↓", "Move the part that is shown"],
+        ["Enter", "Pin the patch or the word; once more, unpin it"],
+        ["+ − 0", "Zoom in, zoom out, show everything"],
+        ["Page↑ Page↓", "Show the layer before or after"],
+        ["Esc", "Clear the box, then unpin"],
+      ],
+    },
+    {
       where: "Matrix",
       keys: [
         ["← ↑ → ↓", "Go from cell to cell"],
