@@ -74,7 +74,7 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
       field("Opacity", "How much the colors cover the picture where the weight is largest", slider),
       field(
         "Outline",
-        "What is outlined: the fewest patches that together hold half of the weight in the picture, unless they lie in many pieces; the strongest patch; or nothing",
+        "What is outlined: the fewest patches that together hold half of the weight in the picture, unless they are scattered all over it; the strongest patch; or nothing",
         outline,
       ),
       field("Grid", "Draw the borders of all patches", grid),

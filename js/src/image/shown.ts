@@ -18,8 +18,8 @@ import { boxText, readersText, wordName, wordText } from "./says";
 
 /** The share of the weight in the picture that the outline holds. */
 const HALF = 0.5;
-/** An outline in more pieces would hide the picture. */
-export const MOST_PIECES = 40;
+/** An outline of more lines, as of weights that are spread over everything, would hide the picture. */
+const MOST_LINES = 100;
 const NOTHING: Regions = { regions: [], edges: [] };
 
 /** The weights that are drawn. */
@@ -80,7 +80,7 @@ function outlinedOf(row: Row, { rects }: Patches, half: readonly number[], outli
   if (outline === "none" || !(row.top > 0)) return NOTHING;
   const chosen = outline === "half" ? half : [row.values.indexOf(row.top)];
   const regions = regionsOf(chosen.map((patch) => rects[patch] as Rect));
-  return regions.regions.length > MOST_PIECES ? NOTHING : regions;
+  return regions.edges.length > MOST_LINES ? NOTHING : regions;
 }
 
 /** Where the word, or the mean of all, was read from. */
