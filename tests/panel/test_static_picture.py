@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from widget_pictures import RECEIPT, printed, record_of_picture
 
 from xattn_widget import CrossAttention, CrossAttentionWidget
 from xattn_widget.panel.fonts import main_file, runs
+from xattn_widget.panel.image_picture import MOST_WORDS, image_part
+from xattn_widget.panel.ramps import overlay_ramp, white_ramp
 from xattn_widget.panel.settings import View
 from xattn_widget.panel.static_picture import (
     MOST_TOKENS,
@@ -21,7 +24,6 @@ from xattn_widget.panel.static_picture import (
     shown_part,
     summary_picture,
 )
-from xattn_widget.panel.white_ramp import white_ramp
 from xattn_widget.plot.palette import PALETTE
 
 
@@ -120,6 +122,61 @@ def test_weights_that_are_none_and_a_failing_score_are_drawn():
     weights = torch.full((1, 1, 2, 2), torch.nan)
     widget = CrossAttentionWidget(CrossAttention.from_tokens(weights, ["a", "b"], ["x", "y"]), scores=[broken])
     assert picture_of(widget).shape[1] >= WIDTH
+
+
+def colored(picture):
+    """Where a picture in grays has a color, in the part left of the grid of heads."""
+    return (np.ptp(picture, axis=-1) > 30) & (np.arange(picture.shape[1]) < 0.6 * picture.shape[1])
+
+
+def test_a_pinned_word_is_colored_where_it_was_read():
+    # Of 384 pixels that are drawn 320 units high, 74 units from the top and 16 from the left, at a scale of 1.5.
+    _, boxes = printed()
+    for word, (left, top, right, bottom) in enumerate(boxes):
+        widget = CrossAttentionWidget(record_of_picture(), target_index=word, heads=[[1, 0]], image_outline="none")
+        below = 1.5 * (74 + 320)
+        y, x = np.nonzero(colored(picture_of(widget))[: int(below)])
+        place = [(x.mean() / 1.5 - 16) * 384 / 320, (y.mean() / 1.5 - 74) * 384 / 320]
+        assert place == pytest.approx([(left + right) / 2, (top + bottom) / 2], abs=8)
+
+
+def test_without_a_pinned_word_the_mean_and_the_first_words_are_shown():
+    record = record_of_picture()
+    part = image_part(View(heads=[[0, 0], [1, 2]]), record)
+    assert part.whole.name == "Mean of 6 words"
+    assert [seen.name for seen in part.words] == [text for text, *_ in RECEIPT][:MOST_WORDS]
+    joint = record.weights[[0, 1], [0, 2]].mean(0).numpy()
+    np.testing.assert_allclose(part.whole.weights, joint[:6, 1:].mean(0), atol=1e-6)
+    np.testing.assert_allclose(part.words[4].weights, joint[4, 1:], atol=1e-6)
+    assert part.whole.inside == pytest.approx(joint[:6, 1:].sum() / 6, abs=1e-5)
+    dropped = image_part(View(heads=[[0, 0]], special="drop", target_index=6), record)
+    assert dropped.whole.name == "Mean of 6 words"  # the pinned token is dropped
+    assert dropped.whole.inside == pytest.approx(1)
+
+
+def test_colors_over_a_dark_picture_are_bright():
+    for dark in (False, True):
+        picture = picture_of(CrossAttentionWidget(record_of_picture(dark=dark), target_index=0, heads=[[1, 0]]))
+        luma = picture[: int(1.5 * 394)][colored(picture)[: int(1.5 * 394)]].mean()
+        assert (luma > 70) if dark else (luma < 225)
+        ramp = np.array(overlay_ramp(on_dark=dark))[::15] @ (0.2126, 0.7152, 0.0722)
+        assert (np.diff(ramp) > 0).all() if dark else (np.diff(ramp) < 0).all()
+
+
+@pytest.mark.parametrize(
+    ("record", "view"),
+    [
+        ({"image": False}, {}),
+        ({"words": (("A", 5, 2),), "size": (16, 16), "grid": (1, 1)}, {}),
+        ({"size": (4000, 30), "grid": (1, 64)}, {"keep": "top", "top_k": 2, "image_outline": "strongest"}),
+        ({"size": (30, 2000), "grid": (64, 2)}, {"keep": "mass", "words": False}),
+        ({}, {"keep": "threshold", "threshold": 1.0, "image_opacity": 0.0}),
+    ],
+)
+def test_any_size_of_picture_is_drawn(record, view):
+    picture = picture_of(CrossAttentionWidget(record_of_picture(**record), **view))
+    assert picture.shape[1] == 1.5 * WIDTH
+    assert picture.shape[0] < 1400
 
 
 def test_any_script_can_be_drawn_in_the_picture():

@@ -19,25 +19,29 @@ _BEND = 0.45
 
 
 class Canvas:
-    """A picture in units of a screen's pixels, ``scale`` times as large. Curves come first, text lies over them."""
+    """A picture in units of a screen's pixels, ``scale`` times as large. Curves come first, text lies over them.
+
+    Attributes:
+        scale: how many pixels of the picture there are for one of the screen.
+    """
 
     def __init__(self, width: float, height: float, scale: float) -> None:
-        self._scale = scale
+        self.scale = scale
         self._pixels = np.full((round(height * scale), round(width * scale), 3), 255, dtype=np.uint8)
         self._image: Image.Image | None = None
 
     def curves(self, left: float, right: float, color: Color, lines: list[tuple[float, float, float, float]]) -> None:
         """Draw curves between two columns, each given as y at the left, y at the right, width and opacity."""
-        first, last = round(left * self._scale), round(right * self._scale)
+        first, last = round(left * self.scale), round(right * self.scale)
         way, slope = _profile(last - first)
         columns = np.arange(last - first)[:, None]
         height = len(self._pixels)
         # How much of what is below shines through all curves.
         through = np.ones((height, last - first), dtype=np.float32)
         for start, end, width, opacity in lines:
-            rise = np.float32((end - start) * self._scale)
-            center = np.float32(start * self._scale) + rise * way
-            half = np.float32(width * self._scale / 2) * np.sqrt(1 + (rise * slope) ** 2)
+            rise = np.float32((end - start) * self.scale)
+            center = np.float32(start * self.scale) + rise * way
+            half = np.float32(width * self.scale / 2) * np.sqrt(1 + (rise * slope) ** 2)
             top = np.floor(center - half - 0.5).astype(np.int32)
             rows = top[:, None] + np.arange(int(2 * half.max()) + 3, dtype=np.int32)
             distance = np.abs(rows - (center - 0.5)[:, None], dtype=np.float32)
@@ -52,35 +56,35 @@ class Canvas:
 
     def box(self, x: float, y: float, width: float, height: float, color: Color) -> None:
         """Fill a box."""
-        left, top = round(x * self._scale), round(y * self._scale)
-        right, bottom = round((x + width) * self._scale) - 1, round((y + height) * self._scale) - 1
+        left, top = round(x * self.scale), round(y * self.scale)
+        right, bottom = round((x + width) * self.scale) - 1, round((y + height) * self.scale) - 1
         self._draw.rectangle((left, top, max(left, right), max(top, bottom)), fill=color)
 
     def frame(self, x: float, y: float, width: float, height: float, color: Color, pen: float) -> None:
         """Outline a box, on its outside."""
-        left, top = round((x - pen) * self._scale), round((y - pen) * self._scale)
-        right, bottom = round((x + width + pen) * self._scale) - 1, round((y + height + pen) * self._scale) - 1
-        self._draw.rectangle((left, top, right, bottom), outline=color, width=max(1, round(pen * self._scale)))
+        left, top = round((x - pen) * self.scale), round((y - pen) * self.scale)
+        right, bottom = round((x + width + pen) * self.scale) - 1, round((y + height + pen) * self.scale) - 1
+        self._draw.rectangle((left, top, right, bottom), outline=color, width=max(1, round(pen * self.scale)))
 
     def picture(
         self, x: float, y: float, width: float, height: float, pixels: np.ndarray[Any, np.dtype[np.uint8]]
     ) -> None:
         """Stretch ``[rows, columns, 3]`` pixels over a box."""
-        size = (max(1, round(width * self._scale)), max(1, round(height * self._scale)))
+        size = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
         picture = Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.NEAREST)
-        self._finished.paste(picture, (round(x * self._scale), round(y * self._scale)))
+        self._finished.paste(picture, (round(x * self.scale), round(y * self.scale)))
 
     def text(self, text: str, x: float, y: float, size: float, color: Color, align: Align = "left") -> None:
         """Write a line of text, centered at the height ``y``."""
         pieces = self._pieces(text, size)
-        place = x * self._scale - {"left": 0.0, "center": 0.5, "right": 1.0}[align] * sum(wide for *_, wide in pieces)
+        place = x * self.scale - {"left": 0.0, "center": 0.5, "right": 1.0}[align] * sum(wide for *_, wide in pieces)
         for piece, face, wide in pieces:
-            self._draw.text((place, y * self._scale), piece, font=face, fill=color, anchor="lm")
+            self._draw.text((place, y * self.scale), piece, font=face, fill=color, anchor="lm")
             place += wide
 
     def width_of(self, text: str, size: float) -> float:
         """How wide a line of text is."""
-        return sum(wide for *_, wide in self._pieces(text, size)) / self._scale
+        return sum(wide for *_, wide in self._pieces(text, size)) / self.scale
 
     def png(self) -> bytes:
         """The picture as a file."""
@@ -93,7 +97,7 @@ class Canvas:
         return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*part) for part in parts)
 
     def _pieces(self, text: str, size: float) -> list[tuple[str, Any, float]]:
-        faces = [(piece, font(path, round(size * self._scale))) for path, piece in runs(text)]
+        faces = [(piece, font(path, round(size * self.scale))) for path, piece in runs(text)]
         return [(piece, face, face.getlength(piece)) for piece, face in faces]
 
     @property

@@ -12,9 +12,9 @@ from xattn_widget.messages.characters import label_text
 from xattn_widget.panel.canvas import Canvas
 from xattn_widget.panel.dropping import dropped_positions, leaves_any
 from xattn_widget.panel.picked import joint_weights
+from xattn_widget.panel.ramps import white_ramp
 from xattn_widget.panel.settings import View
 from xattn_widget.panel.sound import feature_shades, heard_seconds
-from xattn_widget.panel.white_ramp import white_ramp
 from xattn_widget.plot.palette import PALETTE, Color, rgb
 from xattn_widget.record.data import AttentionData
 

@@ -16,10 +16,10 @@ from xattn_widget.panel.dropping import dropped_share, dropping_note, leaves_any
 from xattn_widget.panel.image import has_places
 from xattn_widget.panel.image_picture import image_part
 from xattn_widget.panel.picked import picked_weights
+from xattn_widget.panel.ramps import color_of, white_ramp
 from xattn_widget.panel.settings import View
 from xattn_widget.panel.sound_picture import draw_sound, sound_part
 from xattn_widget.panel.state import PanelState
-from xattn_widget.panel.white_ramp import color_of, white_ramp
 from xattn_widget.plot.palette import PALETTE, Color, rgb
 from xattn_widget.record.data import AttentionData, combined
 
@@ -108,15 +108,12 @@ def _picture_of_sound(state: PanelState) -> bytes:
 
 
 def _picture_of_image(state: PanelState) -> bytes:
+    part, top = image_part(state.view, state.record), 74
     width = WIDTH - 2 * _MARGIN - _GRID - _GAP
-    part, top = image_part(state.view, state.record, width, _SCALE), 74
-    cell = _cell(state.record, part.height)
-    bottom = max(top + part.height + 20 * len(part.captions), top + 96 + cell * state.record.layers + 18)
+    cell = _cell(state.record, part.height(width))
+    bottom = max(top + part.height(width), top + 96 + cell * state.record.layers + 18)
     canvas = Canvas(WIDTH, bottom + _MARGIN, _SCALE)
-    canvas.picture(_MARGIN, top, part.width, part.height, part.pixels)
-    canvas.frame(_MARGIN, top, part.width, part.height, _BORDER, 1)
-    for line, caption in enumerate(part.captions):
-        canvas.text(caption, _MARGIN, top + part.height + 14 + 20 * line, _SMALL, _INK)
+    part.draw(canvas, _MARGIN, top, width)
     _draw_heading(canvas, state, [])
     _draw_grid(canvas, state, WIDTH - _MARGIN - _GRID, top, cell, 1)
     return canvas.png()

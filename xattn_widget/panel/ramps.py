@@ -1,7 +1,8 @@
-"""The panel's colors of scores on white: mixed in Oklab, as by ``makeRamp`` in js/src/core/scales.ts."""
+"""The panel's colors of scores and of weights: mixed in Oklab, as in js/src/core/scales.ts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -27,7 +28,21 @@ _TO_LAB = np.array(
 @lru_cache(maxsize=1)
 def white_ramp() -> tuple[Color, ...]:
     """256 colors from white, for the lowest score, to dark blue."""
-    marks = ["#ffffff", *PALETTE["sequential"]["light"]]
+    return _through(["#ffffff", *PALETTE["sequential"]["light"]])
+
+
+@lru_cache(maxsize=2)
+def overlay_ramp(*, on_dark: bool) -> tuple[Color, ...]:
+    """256 colors to lay over a picture: they darken a light one and brighten a dark one."""
+    return _through(PALETTE["overlay"]["dark" if on_dark else "light"])
+
+
+def color_of(value: float) -> Color:
+    """The color of a value from 0 to 1."""
+    return white_ramp()[max(0, min(255, round(value * 255)))]
+
+
+def _through(marks: Sequence[str]) -> tuple[Color, ...]:
     channels = np.array([rgb(mark) for mark in marks]) / 255
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     lab = np.cbrt(linear @ _TO_CONES.T) @ _TO_LAB.T
@@ -37,8 +52,3 @@ def white_ramp() -> tuple[Color, ...]:
     back = np.clip(back, 0, 1)
     encoded = np.where(back <= 0.0031308, 12.92 * back, 1.055 * back ** (1 / 2.4) - 0.055)
     return tuple((int(red), int(green), int(blue)) for red, green, blue in np.rint(encoded * 255))
-
-
-def color_of(value: float) -> Color:
-    """The color of a value from 0 to 1."""
-    return white_ramp()[max(0, min(255, round(value * 255)))]
