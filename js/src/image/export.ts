@@ -8,7 +8,7 @@ import type { Scene } from "../core/scene";
 import { svgSurface } from "../core/surface";
 import type { Saved } from "../core/view";
 import type { ImageMounted } from "./controller";
-import { paintHeat, paintPicture } from "./paint";
+import { paintGrid, paintHeat, paintPicture } from "./paint";
 import { rowText } from "./shown";
 import { viewportOf, WHOLE } from "./viewport";
 
@@ -30,6 +30,7 @@ export function saveImage(view: ImageMounted, context: Context): Saved {
       const surface = svgSurface(style);
       paintPicture(surface, content, place);
       paintHeat(surface, content, place, DENSITY, shown);
+      paintGrid(surface, content, place, DENSITY);
       const text = rowText(shown);
       surface.text(text, { x: 0, y: at.height + NOTE / 2 }, { color: style.theme.muted });
       return {

@@ -25,7 +25,23 @@ export function paintPicture(
   surface.frame(whole, { color: theme.muted, width: 1, opacity: 0.5 });
 }
 
-/** The weights of a word or of the mean, with the grid and the outline. */
+/** The borders of all patches. */
+export function paintGrid(surface: Surface, content: ImageContent, view: Viewport, density: number): void {
+  if (!content.grid) return;
+  const boxes = content.patches.rects.flatMap((rect) => sharpBoxOf(view, rect, density) ?? []);
+  const shortest = boxes.reduce((least, { width, height }) => Math.min(least, width, height), Infinity);
+  if (shortest < SMALLEST) return;
+  const color = isDark(content) ? PALETTE.ink.light : PALETTE.ink.dark;
+  surface.curves({ color, width: 1, opacity: shortest < 12 ? 0.09 : 0.13 }, (curve) => {
+    // Each border once: those at the right and below belong to the next patch.
+    for (const { x, y, width, height } of boxes) {
+      straight(curve, x + 0.5, y, x + 0.5, y + height);
+      straight(curve, x, y + 0.5, x + width, y + 0.5);
+    }
+  });
+}
+
+/** The weights of a word or of the mean, with the outline. */
 export function paintHeat(
   surface: Surface,
   content: ImageContent,
@@ -38,7 +54,6 @@ export function paintHeat(
   const sharp = (rect: Rect) => sharpBoxOf(view, rect, density);
   const { values, top } = row;
   paintPatches(surface, { rects, values, top, least, opacity: content.opacity, onDark }, sharp);
-  if (content.grid) paintGrid(surface, rects, sharp, onDark);
   paintEdges(surface, outlined.edges, view, onDark);
 }
 
@@ -62,25 +77,6 @@ export function isDark({ picture, theme }: Pick<ImageContent, "picture" | "theme
   return picture ? picture.dark : (parseColor(theme.paper)?.[1] ?? 255) < 128;
 }
 
-function paintGrid(
-  surface: Surface,
-  rects: readonly Rect[],
-  boxOf: (rect: Rect) => ReturnType<typeof sharpBoxOf>,
-  onDark: boolean,
-): void {
-  const boxes = rects.flatMap((rect) => boxOf(rect) ?? []);
-  const shortest = boxes.reduce((least, { width, height }) => Math.min(least, width, height), Infinity);
-  if (shortest < SMALLEST) return;
-  const color = onDark ? PALETTE.ink.light : PALETTE.ink.dark;
-  surface.curves({ color, width: 1, opacity: shortest < 12 ? 0.09 : 0.13 }, (curve) => {
-    // Each border once: those at the right and below belong to the next patch.
-    for (const { x, y, width, height } of boxes) {
-      straight(curve, x + 0.5, y, x + 0.5, y + height);
-      straight(curve, x, y + 0.5, x + width, y + 0.5);
-    }
-  });
-}
-
 /** A dark and a bright line side by side: one of them stands out from every picture. */
 function paintEdges(
   surface: Surface,
@@ -90,11 +86,19 @@ function paintEdges(
 ): void {
   if (edges.length === 0) return;
   const { dark, light } = PALETTE.ink;
-  const draw = (color: string, width: number, opacity: number) =>
-    surface.curves({ color, width, opacity }, (curve) => {
-      for (const { x1, y1, x2, y2 } of edges)
-        straight(curve, left + x1 * scale, top + y1 * scale, left + x2 * scale, top + y2 * scale);
-    });
-  draw(onDark ? dark : light, 4, 0.85);
-  draw(onDark ? light : dark, 1.75, 1);
+  // Boxes, not strokes: outlines of scattered patches have hundreds of corners, which take long to stroke.
+  const draw = (color: string, width: number) => {
+    for (const { x1, y1, x2, y2 } of edges)
+      surface.fill(
+        {
+          x: left + x1 * scale - width / 2,
+          y: top + y1 * scale - width / 2,
+          width: (x2 - x1) * scale + width,
+          height: (y2 - y1) * scale + width,
+        },
+        color,
+      );
+  };
+  draw(onDark ? dark : light, 4);
+  draw(onDark ? light : dark, 2);
 }

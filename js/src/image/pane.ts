@@ -1,8 +1,9 @@
-// The canvases of the view, over one another: the picture, the weights, and what changes with every move of the pointer.
+// The canvases of the view, over one another: the picture, the weights, the grid, and what changes with
+// every move of the pointer. So a move draws little: thousands of patches have as many borders.
 import { h, prepareCanvas } from "../core/dom";
 import { canvasSurface } from "../core/surface";
 import type { ImageContent, ImageMarks } from "./content";
-import { paintHeat, paintMarks, paintPicture } from "./paint";
+import { paintGrid, paintHeat, paintMarks, paintPicture } from "./paint";
 import type { ShownRow } from "./shown";
 import { type Viewport, viewportOf, type Zoom } from "./viewport";
 
@@ -17,7 +18,8 @@ export interface ImagePane {
 
 export function createImagePane(): ImagePane {
   const hidden = { "aria-hidden": "true" };
-  const [base, over, top] = Array.from({ length: 3 }, () => h("canvas", { attrs: hidden })) as [
+  const [base, over, grid, top] = Array.from({ length: 4 }, () => h("canvas", { attrs: hidden })) as [
+    HTMLCanvasElement,
     HTMLCanvasElement,
     HTMLCanvasElement,
     HTMLCanvasElement,
@@ -35,6 +37,7 @@ export function createImagePane(): ImagePane {
     },
     base,
     over,
+    grid,
     top,
   );
   let shown: { content: ImageContent; view: Viewport } | null = null;
@@ -47,6 +50,8 @@ export function createImagePane(): ImagePane {
       element.style.height = `${view.height}px`;
       const context = prepareCanvas(base, view.width, view.height);
       if (context) paintPicture(canvasSurface(context), content, view);
+      const above = prepareCanvas(grid, view.width, view.height);
+      if (above) paintGrid(canvasSurface(above), content, view, window.devicePixelRatio || 1);
     },
     heat(row) {
       if (!shown) return;
