@@ -42,7 +42,7 @@ def main() -> None:
     widget.to_html(path)
     print(widget.summary())
     speech = load(Path(__file__).parent / "data/speech.safetensors")
-    lines = show_cross_attention(*load_demo("image"), [draw(line) for line in LINES])
+    lines = show_cross_attention(*load_demo("image"), [draw(line) for line in LINES], words=False)
     pages = [
         path,
         speech.to_html(path.with_name(f"{path.stem}_speech.html")),
