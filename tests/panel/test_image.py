@@ -122,13 +122,15 @@ def test_the_static_picture_shows_any_record(kept, view):
 
 def test_the_static_picture_colors_the_patches_of_the_pinned_word():
     pictured = record_of_picture()
+    view = {"target_index": 4, "image_outline": "none"}
     plain, colored = (
-        np.asarray(Image.open(io.BytesIO(summary_picture(PanelState(pictured, target_index=4, image_opacity=opacity)))))
+        np.asarray(Image.open(io.BytesIO(summary_picture(PanelState(pictured, **view, image_opacity=opacity)))))
         for opacity in (0.0, 1.0)
     )
     changed = (plain != colored).any(-1)
-    # The picture begins at (16, 74), and its 384 pixels are drawn 420 high; all times 1.5.
-    scale, corner = 1.5 * 420 / 384, 1.5 * np.array([16, 74])
+    changed[round(1.5 * 394) :] = False  # the legend
+    # The picture begins at (16, 74), and its 384 pixels are drawn 320 high; all times 1.5.
+    scale, corner = 1.5 * 320 / 384, 1.5 * np.array([16, 74])
     rows, columns = np.nonzero(changed)
     # "Total" is printed at (40, 260).
     assert np.abs((np.array([columns.mean(), rows.mean()]) - corner) / scale - [78, 278]).max() < 30
