@@ -203,3 +203,33 @@ def test_unusual_records(page: Page, tmp_path: Path, screenshot: Shot, page_erro
         pane(panel).focus()
         page.keyboard.press("]")
     assert page_errors == []
+
+
+def test_two_heads_are_compared_over_the_picture(
+    page: Page, tmp_path: Path, page_errors: list[str], screenshot: Shot
+) -> None:
+    record = record_of_picture()
+    widget = CrossAttentionWidget(record, panel="compare", heads=[[1, 0]], compare={"heads": [[0, 2]]}, target_index=4)
+    page.goto(widget.to_html(tmp_path / "page.html").as_uri())
+    panel = page.locator(".xattn")
+    pictures, readout = panel.locator(".xattn-picture-pane"), panel.locator(".xattn-compare .xattn-readout")
+    expect(pictures).to_have_count(3)
+    box = pictures.first.bounding_box()
+    assert box is not None
+    # The patch in the 6th column and the 18th row, in which "Total" is printed.
+    page.mouse.move(box["x"] + box["width"] * 5.5 / 24, box["y"] + box["height"] * 17.5 / 24)
+    patch = 1 + 17 * 24 + 5
+    one, other = float(record.weights[1, 0, 4, patch]), float(record.weights[0, 2, 4, patch])
+    expect(readout).to_have_text(
+        f"Patch 80, 272 to 96, 288 px · A {one:.2f} · B {other:.2f} · A − B {one - other:+.2f}".replace("-", "−")
+    )
+    screenshot("image-compare", panel)
+    panel.get_by_label("Word", exact=True).select_option(label="Coffee")
+    pictures.nth(2).focus()
+    page.keyboard.press("ArrowDown")
+    expect(readout).to_contain_text("Patch ")
+    drawing = save(page, panel, "SVG").read_text(encoding="utf-8")
+    assert drawing.count("<image") == 3
+    assert "A − B (blue: more in A)" in drawing
+    assert violations(page) == []
+    assert page_errors == []

@@ -3,13 +3,13 @@ import type { ImageInfo } from "../core/contract";
 import type { LayerWeights } from "../core/data";
 import { prepareCanvas } from "../core/dom";
 import type { Picture, Size } from "../core/picture/file";
-import { paintPatches } from "../core/picture/heat";
 import { type Patches, patchesOf } from "../core/picture/patches";
 import { countedUnits, readRow } from "../core/picture/rows";
+import { paintWhole } from "../core/picture/whole";
 import type { Scene } from "../core/scene";
 import { canvasSurface } from "../core/surface";
 import type { Theme } from "../core/theme";
-import { makeUnits } from "../core/units";
+import { makeUnits, maximum } from "../core/units";
 
 export interface Pictured {
   /** Of the positions of the source, and of the units of the scene. */
@@ -90,19 +90,14 @@ export function paintPictured(
 
 function paint(
   context: CanvasRenderingContext2D,
-  { width, height }: Size,
-  { rects, size }: Patches,
+  size: Size,
+  patches: Patches,
   values: Float32Array,
   picture: Picture | null,
   theme: Theme,
 ): void {
-  const surface = canvasSurface(context);
-  if (picture) surface.picture(picture.canvas, { x: 0, y: 0, width, height }, true);
-  const [across, down] = [width / size.width, height / size.height];
-  const top = values.reduce((most, value) => Math.max(most, value), 0);
-  const heat = { rects, values, top, least: 0, opacity: OPACITY, onDark: picture?.dark ?? theme.dark };
-  paintPatches(surface, heat, ({ left, top, right, bottom }) => {
-    const [x, y] = [Math.round(left * across), Math.round(top * down)];
-    return { x, y, width: Math.round(right * across) - x, height: Math.round(bottom * down) - y };
-  });
+  const top = maximum(values);
+  const onDark = picture?.dark ?? theme.dark;
+  const whole = { picture, patches, values, kind: "weights" as const, top, opacity: OPACITY, onDark };
+  paintWhole(canvasSurface(context), size, whole);
 }

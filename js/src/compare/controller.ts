@@ -5,18 +5,23 @@ import type { Head } from "../core/contract";
 import { headsName } from "../core/format";
 import { followScene } from "../core/loader";
 import { zeroReason } from "../core/muting";
+import { hasPlaces } from "../core/needs";
 import { firstPick, type Pick, pickPatch, secondPick, shapeOf } from "../core/picks";
+import { createPictureSource } from "../core/picture/source";
 import type { Scene } from "../core/scene";
 import type { View } from "../core/view";
+import { type Pictured, pictured } from "./pictured";
 import { createCompare } from "./view";
 
 export interface CompareView extends View {
   /** The scene that the shown one is compared with. */
   second: ReadonlySignal<Scene | null>;
+  /** Two scenes of pictures, for a word; null for others. */
+  pictured(first: Scene, second: Scene): Pictured | null;
 }
 
 export function mountCompare(context: Context): CompareView {
-  const { store, loader, gestures, subject, theme, colors, size, paintSoon, id, signal } = context;
+  const { store, loader, active, gestures, subject, theme, colors, size, paintSoon, id, signal } = context;
   const isOpen = () => store.get("panel") === "compare";
   // Loaded only while the view is open.
   const second = followScene(
@@ -24,8 +29,17 @@ export function mountCompare(context: Context): CompareView {
     () => (isOpen() ? secondPick(store) : null),
     ({ sentence, heads }) => store.set({ compare: { sentence, heads } }),
   );
+  const sources = [
+    createPictureSource(context, isOpen),
+    createPictureSource(context, isOpen, () => secondPick(store).sentence),
+  ] as const;
   const view = createCompare(
-    { sentence: gestures.compareSentence, editing: subject.choose, swap: () => swap(context) },
+    {
+      sentence: gestures.compareSentence,
+      editing: subject.choose,
+      swap: () => swap(context),
+      word: (unit) => (unit === null ? active.unpin() : active.pin({ side: "target", unit })),
+    },
     paintSoon,
     id,
     signal,
@@ -39,11 +53,26 @@ export function mountCompare(context: Context): CompareView {
     return which ? `${which} · ${picked}` : picked;
   }
 
+  function picturedOf(first: Scene, other: Scene): Pictured | null {
+    if (![first, other].every(({ reply }) => hasPlaces(reply.source))) return null;
+    const [one, two] = sources;
+    const pin = active.pinned();
+    return pictured(
+      [first, other],
+      [
+        { picture: one.picture.value, patches: one.patches(first) },
+        { picture: two.picture.value, patches: two.patches(other) },
+      ],
+      pin?.side === "target" ? pin.unit : null,
+    );
+  }
+
   return {
     element: view.element,
     title: "Two heads, sentences or models side by side, and their difference",
     options: ["words", "special", "reading", "aggregate"],
     second,
+    pictured: picturedOf,
     summary: () => `Comparing A, ${name(firstPick(store))}, with B, ${name(secondPick(store))}.`,
     outlined: () => outlined(context),
     draw() {
@@ -64,6 +93,8 @@ export function mountCompare(context: Context): CompareView {
         fade: store.get("special") === "fade",
         colors: colors.value,
         theme: theme.value,
+        pictured: picturedOf(scene, other),
+        opacity: store.get("image_opacity"),
       });
     },
   };

@@ -10,6 +10,8 @@ import type { Scene } from "../core/scene";
 import type { Theme } from "../core/theme";
 import { maximum } from "../core/units";
 import { type Difference, differenceOf } from "./difference";
+import type { Pictured } from "./pictured";
+import { createPictures, lackText, PICTURE_HINT } from "./pictures";
 
 export interface CompareProps {
   first: Scene;
@@ -24,12 +26,18 @@ export interface CompareProps {
   fade: boolean;
   colors: readonly string[];
   theme: Theme;
+  /** Where both sides have places in a picture, they are drawn over it, one word at a time. */
+  pictured: Pictured | null;
+  /** How much the strongest color covers of a picture. */
+  opacity: number;
 }
 
 export interface CompareEvents {
   sentence(index: number): void;
   editing(second: boolean): void;
   swap(): void;
+  /** A word is chosen, whose weights are drawn over the pictures; null for the mean of all. */
+  word(unit: number | null): void;
 }
 
 export interface CompareView {
@@ -42,6 +50,9 @@ const TALLEST = 420;
 const NARROWEST = 210;
 /** Maps get the width that shows every label, but not more than this, where they could hardly stand side by side. */
 const WIDEST = 420;
+/** The least width of a picture. */
+const PICTURE = 260;
+const DIFFERENCES = "blue: more in A, orange: more in B";
 const HINT = "Point at a cell to see its weight in A and in B.";
 
 export function createCompare(
@@ -77,7 +88,8 @@ export function createCompare(
     attrs: { type: "button" },
   });
   swap.addEventListener("click", () => events.swap(), { signal });
-  const bar = h("div", { class: "xattn-compare-bar" }, editing, sentenceField, swap);
+  const pictures = createPictures(events.word, (text) => setText(readout, text), signal);
+  const bar = h("div", { class: "xattn-compare-bar" }, editing, sentenceField, pictures.field, swap);
 
   const panes = ["A", "B", "A − B"].map((name, index) => {
     const pane = createHeatPane(
@@ -89,6 +101,7 @@ export function createCompare(
       schedule,
       signal,
     );
+    const picture = pictures.pane(index, name);
     const dot = h("span", { class: "xattn-dot", attrs: { "aria-hidden": "true" } });
     const title = h("span", { class: "xattn-pane-name", text: name });
     const text = h("span", { class: "xattn-pane-text" });
@@ -97,15 +110,17 @@ export function createCompare(
       { class: "xattn-pane" },
       h("div", { class: "xattn-pane-head" }, dot, title, text),
       pane.element,
+      picture,
     );
-    return { pane, dot, text, figure };
+    return { pane, picture, dot, text, figure };
   });
   const weights = createLegend("Weight", "Square-root scale, the same for A and B");
   const differences = createLegend("A − B", "Square-root scale around zero");
   const readout = h("div", { class: "xattn-readout", attrs: { "aria-live": "polite" } });
   const zero = h("p", { class: "xattn-zero" });
   const none = h("div", { class: "xattn-empty xattn-small" });
-  panes[2]?.figure.append(none);
+  const last = panes[2];
+  last?.figure.append(none);
   const row = h("div", { class: "xattn-panes" }, ...panes.map(({ figure }) => figure));
   const element = h(
     "div",
@@ -172,60 +187,87 @@ export function createCompare(
     select.selectedIndex = current;
   }
 
+  function showMaps({ first, second, theme, fade }: CompareProps): void {
+    if (compared?.first !== first || compared.second !== second)
+      compared = { first, second, difference: differenceOf(first, second) };
+    const { difference } = compared;
+    const top = Math.max(maximum(first.aggregate), maximum(second.aggregate));
+    const shared = { marks: [], pin: null, fade, enlarged: false, theme, beside: [first, second] };
+    const wanted = Math.max(...[first, second].map((scene) => panes[0]?.pane.widthFor(scene) ?? 0));
+    const least = wanted > WIDEST ? NARROWEST : Math.max(NARROWEST, wanted);
+    row.style.setProperty("--xattn-pane", `${least}px`);
+    for (const [index, scene] of [first, second].entries()) {
+      const part = panes[index];
+      if (!part) continue;
+      part.pane.element.hidden = false;
+      part.pane.show({ ...scene, ...shared, cells: weightCells(scene.aggregate, top, theme) });
+    }
+    if (last) {
+      last.pane.element.hidden = difference === null;
+      none.hidden = difference !== null;
+      setText(none, "A and B have no tokens in common. Whole words instead of subwords may help.");
+      setText(last.text, sharedText(first, second, difference));
+      if (difference) {
+        const cells = differenceCells(difference.values, difference.top, theme);
+        last.pane.show({ ...difference, ...shared, cells });
+      }
+    }
+    if (readout.textContent === "") setText(readout, HINT);
+    weights.show(theme.ramp.gradient, ticksTo(top), `rows: ${rowName(first.spec.reading, first.spec.words)}`);
+    differences.show(theme.diverging.gradient, ticksAround(difference?.top ?? 0), DIFFERENCES);
+  }
+
+  function showPictures({ first, theme, opacity }: CompareProps, pictured: Pictured): void {
+    row.style.setProperty("--xattn-pane", `${PICTURE}px`);
+    for (const { pane } of panes) pane.element.hidden = true;
+    const drawn = pictures.show({ scene: first, pictured, opacity, theme });
+    panes.forEach(({ picture }, index) => {
+      picture.hidden = !drawn[index];
+    });
+    const lack = lackText(pictured);
+    none.hidden = lack === "";
+    setText(none, lack);
+    if (last) setText(last.text, "");
+    if (readout.textContent === "") setText(readout, PICTURE_HINT);
+    const gradients = pictures.gradients();
+    weights.show(gradients.weights, ticksTo(pictured.top), "");
+    differences.show(gradients.differences, ticksAround(pictured.difference?.top ?? 0), DIFFERENCES);
+  }
+
   return {
     element,
     show(next) {
       props = next;
-      const { first, second, theme, fade } = next;
-      if (compared?.first !== first || compared.second !== second)
-        compared = { first, second, difference: differenceOf(first, second) };
-      const { difference } = compared;
-      fillSentences(next.sentences, second.spec.sentence);
+      fillSentences(next.sentences, next.second.spec.sentence);
       zero.hidden = next.zero === "";
       setText(zero, next.zero);
       sides.forEach(({ input }, index) => {
         input.checked = next.editing === (index === 1);
       });
-      const top = Math.max(maximum(first.aggregate), maximum(second.aggregate));
-      const shared = { marks: [], pin: null, fade, enlarged: false, theme, beside: [first, second] };
-      const wanted = Math.max(...[first, second].map((scene) => panes[0]?.pane.widthFor(scene) ?? 0));
-      const least = wanted > WIDEST ? NARROWEST : Math.max(NARROWEST, wanted);
-      row.style.setProperty("--xattn-pane", `${least}px`);
-      for (const [index, scene] of [first, second].entries()) {
+      sides.forEach((_, index) => {
         const part = panes[index];
-        if (!part) continue;
+        if (!part) return;
         part.dot.style.backgroundColor = next.colors[index] ?? "";
         setText(part.text, next.names[index] ?? "");
         part.text.title = next.names[index] ?? "";
-        const cells = weightCells(scene.aggregate, top, theme);
-        part.pane.show({ ...scene, ...shared, cells });
-      }
-      const last = panes[2];
-      if (last) {
-        last.dot.hidden = true;
-        last.pane.element.hidden = difference === null;
-        none.hidden = difference !== null;
-        setText(none, "A and B have no tokens in common. Whole words instead of subwords may help.");
-        setText(last.text, sharedText(first, second, difference));
-        if (difference) {
-          const cells = differenceCells(difference.values, difference.top, theme);
-          last.pane.show({ ...difference, ...shared, cells });
-        }
-      }
-      if (readout.textContent === "") setText(readout, HINT);
-      weights.show(
-        theme.ramp.gradient,
-        ["0", (top / 4).toFixed(2), top.toFixed(2)],
-        `rows: ${rowName(first.spec.reading, first.spec.words)}`,
-      );
-      const limit = difference?.top ?? 0;
-      differences.show(
-        theme.diverging.gradient,
-        [formatDifference(-limit), "0", formatDifference(limit)],
-        "blue: more in A, orange: more in B",
-      );
+      });
+      if (last) last.dot.hidden = true;
+      pictures.field.hidden = next.pictured === null;
+      for (const part of panes) part.picture.hidden = next.pictured === null;
+      if (next.pictured) showPictures(next, next.pictured);
+      else showMaps(next);
     },
   };
+}
+
+type Ticks = [string, string, string];
+
+function ticksTo(top: number): Ticks {
+  return ["0", (top / 4).toFixed(2), top.toFixed(2)];
+}
+
+function ticksAround(limit: number): Ticks {
+  return [formatDifference(-limit), "0", formatDifference(limit)];
 }
 
 /** Units of a scene, by the units that both share. */

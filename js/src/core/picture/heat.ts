@@ -1,10 +1,19 @@
 // Draws the weights of patches as colors over a picture: each patch of one color, the more opaque the more weight.
-import { makeOverlay, type Ramp, weightShade } from "../scales";
+import { PALETTE } from "../palette";
+import { makeDiverging, makeOverlay, parseColor, type Ramp, weightShade } from "../scales";
 import type { Box, Surface } from "../surface";
 import type { Rect } from "./patches";
 
 /** Patches of about the same weight are drawn together. */
 const LEVELS = 64;
+/** Colors of differences begin so far from the middle of their scale, whose color is that of paper. */
+const PALEST = 0.4;
+const backgroundOf = (dark: boolean) =>
+  parseColor(PALETTE.theme[dark ? "dark" : "light"].background) ?? [0, 0, 0];
+const diverging = {
+  light: makeDiverging(backgroundOf(false), false),
+  dark: makeDiverging(backgroundOf(true), true),
+};
 const ramps = { light: makeOverlay(false), dark: makeOverlay(true) };
 
 /** The colors to lay over a light or a dark picture. */
@@ -25,19 +34,45 @@ export interface Heat {
   onDark: boolean;
 }
 
+type BoxOf = (rect: Rect) => Box | null;
+
+/** The colors of differences over a light or a dark picture. */
+export function differenceRamp(onDark: boolean): Ramp {
+  return diverging[onDark ? "dark" : "light"];
+}
+
 /** `boxOf` says where a patch lies on the surface, null where it is out of sight. */
-export function paintPatches(surface: Surface, heat: Heat, boxOf: (rect: Rect) => Box | null): void {
-  const { rects, values, top, least, opacity, onDark } = heat;
-  const ramp = overlayRamp(onDark);
+export function paintPatches(surface: Surface, heat: Heat, boxOf: BoxOf): void {
+  const ramp = overlayRamp(heat.onDark);
+  paintLevels(surface, heat, 1, ramp.css, boxOf);
+}
+
+/** The same for differences: values below 0 have colors of their own. */
+export function paintDifferences(surface: Surface, heat: Heat, boxOf: BoxOf): void {
+  const ramp = differenceRamp(heat.onDark);
+  for (const sign of [1, -1]) {
+    const color = (shade: number) => ramp.css(0.5 + (sign / 2) * (PALEST + (1 - PALEST) * shade));
+    paintLevels(surface, heat, sign, color, boxOf);
+  }
+}
+
+/** Draws the values of one sign. */
+function paintLevels(
+  surface: Surface,
+  { rects, values, top, least, opacity }: Heat,
+  sign: number,
+  colorOf: (shade: number) => string,
+  boxOf: BoxOf,
+): void {
   const levels: number[][] = Array.from({ length: LEVELS + 1 }, () => []);
   for (let patch = 0; patch < rects.length; patch++) {
-    const value = values[patch] as number;
+    const value = sign * (values[patch] as number);
     if (!(value > 0) || value < least) continue;
     levels[Math.min(LEVELS, Math.round(LEVELS * weightShade(value, top)))]?.push(patch);
   }
   for (let level = 1; level <= LEVELS; level++) {
     const shade = level / LEVELS;
-    const color = ramp.css(shade);
+    const color = colorOf(shade);
     for (const patch of levels[level] as number[]) {
       const box = boxOf(rects[patch] as Rect);
       if (box) surface.fill(box, color, opacity * shade);

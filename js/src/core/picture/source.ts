@@ -1,4 +1,4 @@
-// Loads the picture of the shown record while a view is open, and says which patches its positions are.
+// Loads the picture of a record while a view is open, and says which patches its positions are.
 import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
 import type { Context } from "../context";
 import { equal } from "../equal";
@@ -14,14 +14,19 @@ export interface PictureSource {
   patches(scene: Scene): Patches;
 }
 
-export function createPictureSource(context: Context, isOpen: () => boolean): PictureSource {
+/** `sentenceOf` says whose picture it is, by default that of the shown sentence. */
+export function createPictureSource(
+  context: Context,
+  isOpen: () => boolean,
+  sentenceOf: () => number = () => context.store.get("sentence"),
+): PictureSource {
   const { data, store, errands, frames } = context;
   const picture = signal<Picture | null>(null);
   const missing = signal("");
   const known = new WeakMap<Scene["source"], Patches>();
   const errand = errands.add({ quiet: true, retry: () => last && void load(last) });
   const subject = computed(() => {
-    const sentence = store.get("sentence");
+    const sentence = sentenceOf();
     const info = store.get("info").sentences[sentence];
     return { sentence, version: info?.version, image: info?.image ?? null };
   });
