@@ -57,17 +57,17 @@ def test_a_score_is_computed_once_for_each_record_whoever_asks(tmp_path):
     assert counted.calls == 1
     CrossAttentionWidget(record(seed=2), scores=[slow]).summary()
     assert counted.calls == 2
-    # A page also has the scores of the rows that are shown without special tokens, under each reading.
+    # A page also has the scores of the rows without special tokens, and without punctuation too, under each reading.
     widget.to_html(tmp_path / "page.html")
-    assert counted.calls == 4
+    assert counted.calls == 6
     widget.embed()
     widget.export(tmp_path / "a.html")
-    assert counted.calls == 4
+    assert counted.calls == 6
     # Adding the score again means that it may have changed.
     widget.add_score(slow)
-    assert counted.calls == 5
+    assert counted.calls == 7
     widget.add_score(slow, special="drop")
-    assert counted.calls == 6
+    assert counted.calls == 8
 
 
 def test_a_slow_score_is_computed_outside_the_message_loop():
