@@ -65,7 +65,7 @@ def test_two_hypotheses_side_by_side(page: Page, panel: Locator, page_errors: li
     expect(titles.nth(1)).to_have_text("long · layer 0, head 1")
     expect(titles.nth(0)).to_have_text("short · layer 1, head 2")
     # The same cell of all three, by keyboard: row "it", column "las".
-    difference = panel.get_by_label("Difference of A and B")
+    difference = panel.get_by_label(re.compile("^Difference of A and B"))
     difference.focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
