@@ -9,8 +9,7 @@ python examples/demo.py [PATH]
 import sys
 from pathlib import Path
 
-import matplotlib
-from PIL import Image, ImageDraw, ImageFont
+from image_model.lines import draw
 
 from xattn_widget import load, load_demo, show_cross_attention
 
@@ -27,14 +26,6 @@ SENTENCES = [
 LINES = ["sum: 12.80", "tax 1.05", "2026-11-27"]
 
 
-def draw(text: str) -> Image.Image:
-    """Return a picture of a line of text, as the image demo model reads it."""
-    image = Image.new("L", (448, 96), 255)
-    font = ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")), 54)
-    ImageDraw.Draw(image).text((24, 12), text, font=font, fill=0)
-    return image
-
-
 def main() -> None:
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "demo.html").resolve()
     model, tokenizer = load_demo()
@@ -42,7 +33,7 @@ def main() -> None:
     widget.to_html(path)
     print(widget.summary())
     speech = load(Path(__file__).parent / "data/speech.safetensors")
-    lines = show_cross_attention(*load_demo("image"), [draw(line) for line in LINES], words=False)
+    lines = show_cross_attention(*load_demo("image"), [draw(line).image for line in LINES], words=False)
     pages = [
         path,
         speech.to_html(path.with_name(f"{path.stem}_speech.html")),

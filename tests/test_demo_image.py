@@ -1,28 +1,21 @@
 """The image demo model in the package: it reads lines that it has not seen, and looks at what it writes."""
 
-import importlib.util
 import random
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from scripts import load_script
 
 import xattn_widget.demo
 from xattn_widget import box_overlap, extract, load_demo
 
-EXAMPLES = Path(__file__).parent.parent / "examples" / "image_model"
 PICTURES = 12  # in each font
 
 
 @pytest.fixture(scope="module")
 def lines():
     """Import examples/image_model/lines.py, which is not in a package."""
-    spec = importlib.util.spec_from_file_location("image_lines", EXAMPLES / "lines.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look it up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("image_model/lines.py")
 
 
 @pytest.fixture(scope="module")

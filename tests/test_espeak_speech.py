@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from scripts import load_script
 
 from xattn_widget import read_word_times
 
@@ -21,10 +21,7 @@ SENTENCES = ["The box was thrown on the floor of the truck.", "Kick the ball str
 @pytest.fixture(scope="module")
 def script():
     """Import examples/espeak_speech.py, which is not in a package."""
-    spec = importlib.util.spec_from_file_location("espeak_speech", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("espeak_speech.py")
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 """The example notebooks run, and every viewer can show the committed outputs."""
 
-import importlib.util
 from pathlib import Path
 
 import nbformat
 import pytest
+from scripts import load_script
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
@@ -13,10 +13,7 @@ NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 @pytest.fixture(scope="module")
 def runner():
     """Import examples/execute.py, which is not in a package."""
-    spec = importlib.util.spec_from_file_location("execute", EXAMPLES / "execute.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("execute.py")
 
 
 @pytest.mark.notebook

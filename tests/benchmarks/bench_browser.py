@@ -200,15 +200,20 @@ CanvasRenderingContext2D.prototype.clearRect = function (...args) {
 };"""
 
 
+def host_page(widget: CrossAttentionWidget) -> str:
+    """Return the page that runs a widget's front end, with the state of the widget in it."""
+    state = {name: value for name, value in widget.get_state().items() if not name.startswith("_") and name != "layout"}
+    return HOST.replace("/*css*/", widget._css).replace("/*traits*/", json.dumps(state).replace("<", "\\u003c"))
+
+
 def measure_panel(page: Page, weights: torch.Tensor, hovers: int) -> dict[str, Any]:
     layers, _, tokens, _ = weights.shape
     record = CrossAttention.from_tokens(
         weights, [f"source{index}" for index in range(tokens)], [f"target{index}" for index in range(tokens)]
     )
     widget = CrossAttentionWidget(record)
-    state = {name: value for name, value in widget.get_state().items() if not name.startswith("_") and name != "layout"}
     state_bytes = len(json.dumps(widget.get_state(), default=str).encode())
-    host = HOST.replace("/*css*/", widget._css).replace("/*traits*/", json.dumps(state).replace("<", "\\u003c"))
+    host = host_page(widget)
     page.add_init_script(COUNT_PAINTS)
     with serving(Server(widget, host)) as address:
         page.goto(address)

@@ -9,7 +9,6 @@ picture, and one over a patch marks the words that read it.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 
 from widget_pictures import patch_axis  # noqa: E402
 
-from tests.benchmarks.bench_browser import BOXES, HOST, Hovers, Server, serving, show, spread  # noqa: E402
+from tests.benchmarks.bench_browser import BOXES, Hovers, Server, host_page, serving, show, spread  # noqa: E402
 from tests.benchmarks.results import Results, add_write_option  # noqa: E402
 from tests.browser.conftest import FLAGS  # noqa: E402
 from tests.browser.find_chromium import find_or_fail  # noqa: E402
@@ -77,8 +76,7 @@ def page_of_words(grid: int) -> CrossAttention:
 
 def measure(page: Page, record: CrossAttention, hovers: int) -> dict[str, Any]:
     widget = CrossAttentionWidget(record, heads=[[1, head] for head in range(HEADS)], combined=True)
-    state = {name: value for name, value in widget.get_state().items() if not name.startswith("_") and name != "layout"}
-    host = HOST.replace("/*css*/", widget._css).replace("/*traits*/", json.dumps(state).replace("<", "\\u003c"))
+    host = host_page(widget)
     page.add_init_script(COUNT_PICTURES)
     with serving(Server(widget, host)) as address:
         page.goto(address)

@@ -11,6 +11,7 @@ from family_parts import (
     BART,
     BATCH,
     BERT,
+    FLORENCE2_VISION,
     SOURCE,
     T5,
     TARGET,
@@ -155,18 +156,7 @@ def _blip2_qformer() -> Made:
 
 
 def _florence2() -> Made:
-    vision = {
-        "depths": (1, 1),
-        "patch_size": (3, 3),
-        "patch_stride": (2, 2),
-        "patch_padding": (1, 1),
-        "patch_prenorm": (False, True),
-        "embed_dim": (8, 16),
-        "num_heads": (2, 2),
-        "num_groups": (2, 2),
-        "window_size": 2,
-        "projection_dim": 16,
-    }
+    vision = FLORENCE2_VISION | {"patch_size": (3, 3), "patch_stride": (2, 2), "patch_padding": (1, 1)}
     text = {**BART, "model_type": "bart"}
     model = draw(
         tf.Florence2ForConditionalGeneration(

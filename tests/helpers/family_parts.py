@@ -15,6 +15,15 @@ BATCH, SOURCE, TARGET = 3, 9, 7
 BART: dict[str, Any] = FAMILIES["bart"].settings
 # The encoder has more layers, because the library uses its number of layers for the size of the decoder's cache.
 T5: dict[str, Any] = FAMILIES["t5"].settings | {"num_layers": 3, "num_decoder_layers": 2}
+FLORENCE2_VISION: dict[str, Any] = {
+    "depths": (1, 1),
+    "patch_prenorm": (False, True),
+    "embed_dim": (8, 16),
+    "num_heads": (2, 2),
+    "num_groups": (2, 2),
+    "window_size": 2,
+    "projection_dim": 16,
+}
 BERT: dict[str, Any] = {
     "vocab_size": 40,
     "hidden_size": 16,

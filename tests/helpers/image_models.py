@@ -16,7 +16,7 @@ import pytest
 import torch
 import transformers as tf
 from families import byte_level_tokenizer, eager, unigram_tokenizer, wordpiece_tokenizer
-from family_parts import BART, BERT, T5, draw, projected, run
+from family_parts import BART, BERT, FLORENCE2_VISION, T5, draw, projected, run
 
 IDS = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2}
 # Sides of pictures that no patch divides; the last ones are narrow.
@@ -147,18 +147,7 @@ def florence2(**settings: Any) -> Vision:
     )
     images.image_seq_length = 7
     processor = tf.Florence2Processor(images, tokenizer)
-    vision = {
-        "depths": (1, 1),
-        "patch_size": (7, 3),
-        "patch_stride": (8, 2),
-        "patch_padding": (3, 1),
-        "patch_prenorm": (False, True),
-        "embed_dim": (8, 16),
-        "num_heads": (2, 2),
-        "num_groups": (2, 2),
-        "window_size": 2,
-        "projection_dim": 16,
-    }
+    vision = FLORENCE2_VISION | {"patch_size": (7, 3), "patch_stride": (8, 2), "patch_padding": (3, 1)}
     text = {**BART, "model_type": "bart", "vocab_size": len(tokenizer), "max_position_embeddings": 128}
     config = tf.Florence2Config(text_config=text, vision_config=vision, image_token_id=tokenizer.image_token_id)
     return Vision(draw(tf.Florence2ForConditionalGeneration(config), scale=4), processor)

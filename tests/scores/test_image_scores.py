@@ -1,4 +1,4 @@
-"""Scores of pictures against plain formulas, in batches, with known answers, and refused where there is no picture."""
+"""Scores of images: plain formulas, batches, known answers, and errors for records without a picture."""
 
 import math
 from itertools import pairwise

@@ -219,7 +219,7 @@ def extract(
     Raises:
         TypeError: the model is not a model of transformers, a sentence is not a string, something that is not a
             recording or an image, or an argument does not exist.
-        FileNotFoundError: there is no such recording or image.
+        FileNotFoundError: the file of a recording or an image does not exist.
         ValueError: a decoder-only model or one that reads something else, a tokenizer of another model, one tokenizer
             for two vocabularies, a sentence that is empty or longer than the model's positions, a recording that is
             empty, damaged, not finite, or too long for a given target, targets that do not match the sources,

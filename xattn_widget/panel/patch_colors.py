@@ -97,7 +97,7 @@ def _boundary(covered: Flags) -> Flags:
 
 
 def _grown(covered: Flags) -> Flags:
-    """The covered pixels and those beside them."""
+    """The covered pixels and their direct neighbors."""
     padded = np.pad(covered, 1)
     grown: Flags = padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:] | covered
     return grown

@@ -30,7 +30,7 @@ class Picture:
         original: the original where ``data`` differs from it, for more forwards; not saved.
 
     Raises:
-        ValueError: data that are no such file, or sides that are not positive.
+        ValueError: ``data`` is not a PNG or WebP file, or a side is not positive.
     """
 
     data: bytes = field(repr=False)

@@ -87,8 +87,8 @@ def blank_mass(
     """Mean over target rows of the mass on blank positions: the paper between the letters, or a clear sky.
 
     A position is blank if the brightness of its pixels varies by at most 24 of 255. In ``[0, 1]``. Attention on paper
-    is no error by itself: spaces and the end of a line are blank, and some models park attention there. ``sink_mass``
-    measures what is on class tokens and padding.
+    is not an error in itself: spaces and the end of a line are blank, and some models park attention there.
+    ``sink_mass`` measures what is on class tokens and padding.
 
     Source: this project's own form, after ``silence_mass``.
     """

@@ -67,9 +67,5 @@ def model_notice(model: Any, before: str | None, what: str) -> str:
         before,
         now,
     )
-    return (
-        f"The {what} was {made} with another model ({before}, this is {now}). An opened sentence has the scores of the "
-        f"{what} and the attention of this model."
-        if what == "table"
-        else f"The profile was made with another model ({before}, this is {now}). An opened sentence shows this model."
-    )
+    shows = "has the scores of the table and the attention of this model" if what == "table" else "shows this model"
+    return f"The {what} was {made} with another model ({before}, this is {now}). An opened sentence {shows}."

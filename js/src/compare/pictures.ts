@@ -135,7 +135,7 @@ function describe({ sides, values }: Pictured, [one = -1, other = -1]: readonly 
   return facts.join(" · ");
 }
 
-/** Why there is no picture of the second side, or of the difference; "" where there is. */
+/** Why the second side or the difference has no picture; "" if both have one. */
 export function lackText({ values, difference }: Pictured): string {
   if (!values[1]) return "B has no such word.";
   return difference ? "" : "A and B have no patches in common.";

@@ -4,6 +4,7 @@ import type { Context } from "../core/context";
 import { claim } from "../core/keyboard";
 import { neighborOf, patchAt, type Rect } from "../core/picture/patches";
 import { createPictureSource, type PictureSource } from "../core/picture/source";
+import { onRecordChange } from "../core/record_change";
 import type { Scene } from "../core/scene";
 import type { View } from "../core/view";
 import type { ImageContent } from "./content";
@@ -216,12 +217,7 @@ export function mountImage(context: Context): ImageMounted {
   closing.addEventListener("abort", () => clearTimeout(speaking), { once: true });
   frames.draw(heat);
   frames.draw(mark);
-  let shownRecord = "";
-  frames.watch(() => {
-    const sentence = store.get("sentence");
-    const key = `${sentence} ${store.get("info").sentences[sentence]?.version}`;
-    if (key === shownRecord) return;
-    shownRecord = key;
+  onRecordChange(frames, store, () => {
     selection.value = null;
     pointed.value = null;
     zoom.value = WHOLE;

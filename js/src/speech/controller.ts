@@ -1,6 +1,7 @@
 // The view of sound: what it hears, attention over it, and the words, on one axis of time that can be played.
 import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
 import { type Context, outlinesOf } from "../core/context";
+import { onRecordChange } from "../core/record_change";
 import type { View } from "../core/view";
 import { type Axis, createAxis } from "./axis";
 import { contentOf, isLinear, type SoundContent } from "./content";
@@ -121,12 +122,7 @@ export function mountSpeech(context: Context): SpeechMounted {
     },
   });
 
-  let shownRecord = "";
-  frames.watch(() => {
-    const sentence = store.get("sentence");
-    const key = `${sentence} ${store.get("info").sentences[sentence]?.version}`;
-    if (key === shownRecord) return;
-    shownRecord = key;
+  onRecordChange(frames, store, () => {
     axis.reset();
     playback.rewind();
     point(-1);

@@ -12,7 +12,7 @@ from xattn_widget.inputs.audio.recordings import Recording, RecordingWindow, ope
 from xattn_widget.inputs.audio.sound_source import SoundSource
 from xattn_widget.inputs.audio.speech_family import MelPadding, SpeechFamily, WhisperFamily
 from xattn_widget.inputs.audio.windows import WhisperWindows
-from xattn_widget.inputs.sources import SourceSide
+from xattn_widget.inputs.media_side import MediaSide, within_limit
 from xattn_widget.record.data import AttentionData
 
 # A second of silence is enough for a position of every encoder.
@@ -20,7 +20,7 @@ _TRIAL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class SoundSide(SourceSide):
+class SoundSide(MediaSide):
     """The side of an encoder that hears sound.
 
     Attributes:
@@ -38,16 +38,6 @@ class SoundSide(SourceSide):
     def reader(self) -> Any:
         """The feature extractor."""
         return self.family.extractor
-
-    @property
-    def usual_limit(self) -> int | None:
-        """None: feature extractors expect no limit of positions."""
-        return None
-
-    @property
-    def padding_side(self) -> str:
-        """Sounds are padded after their end."""
-        return "right"
 
     @property
     def batches(self) -> bool:  # type: ignore[override]
@@ -121,28 +111,20 @@ class SoundSide(SourceSide):
         """
         return (self._try_source(item, limit, in_windows) for item in items)
 
-    def _try_source(self, item: Any, limit: int | None, in_windows: bool) -> SoundSource | WhisperWindows | str:
-        try:
-            opened, _ = self.collect(item)
-            if len(opened) != 1:
-                return f"is {len(opened)} recordings, expected one: list each in a row of its own"
-            item = opened[0]
-            if isinstance(item, Recording) and self.is_long(item):
-                if in_windows:
-                    return self._try_windows(item, limit)
-                return (
-                    f"is too long for a given target: it has {item.seconds:.1f} s, one forward of this model "
-                    f"({self.family.name}) reads at most {self._most}, and nothing says which part of the target "
-                    f"belongs where. Cut it into parts of at most {self._most}, or let the model write the targets"
-                )
-            source = self._source(item, truncation=False)
-        except FileNotFoundError as error:
-            return f"cannot be found: {error}"
-        except (OSError, TypeError, ValueError) as error:
-            return f"cannot be read: {error}"
-        if limit is not None and len(source) > limit:
-            return f"has {len(source)} positions, the limit is {limit}"
-        return source
+    def _one_source(self, given: Any, limit: int | None, in_windows: bool) -> SoundSource | WhisperWindows | str:
+        opened, _ = self.collect(given)
+        if len(opened) != 1:
+            return f"is {len(opened)} recordings, expected one: list each in a row of its own"
+        item = opened[0]
+        if isinstance(item, Recording) and self.is_long(item):
+            if in_windows:
+                return self._try_windows(item, limit)
+            return (
+                f"is too long for a given target: it has {item.seconds:.1f} s, one forward of this model "
+                f"({self.family.name}) reads at most {self._most}, and nothing says which part of the target "
+                f"belongs where. Cut it into parts of at most {self._most}, or let the model write the targets"
+            )
+        return within_limit(self._source(item, truncation=False), limit)
 
     def _try_windows(self, item: Recording, limit: int | None) -> WhisperWindows | str:
         windows = self.windows(item)

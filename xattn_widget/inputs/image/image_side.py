@@ -11,7 +11,7 @@ import PIL.Image
 from xattn_widget.inputs.image.image_family import ImageFamily
 from xattn_widget.inputs.image.image_source import ImageSource
 from xattn_widget.inputs.image.pictures import open_picture, pictures
-from xattn_widget.inputs.sources import SourceSide
+from xattn_widget.inputs.media_side import MediaSide, within_limit
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.picture import Picture
 
@@ -24,7 +24,7 @@ class ImageItem(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ImageSide(SourceSide):
+class ImageSide(MediaSide):
     """The side of an encoder that sees images.
 
     Attributes:
@@ -40,16 +40,6 @@ class ImageSide(SourceSide):
     def reader(self) -> Any:
         """The image processor."""
         return self.family.processor
-
-    @property
-    def usual_limit(self) -> int | None:
-        """None: image processors expect no limit of positions."""
-        return None
-
-    @property
-    def padding_side(self) -> str:
-        """Images are not padded to those of a batch."""
-        return "right"
 
     def collect(self, given: Any) -> tuple[list[ImageItem], bool]:
         """The images, or those of a processor's output, which counts as one image if it holds one."""
@@ -121,16 +111,8 @@ class ImageSide(SourceSide):
         opened = open_picture(item.image, name)
         return ImageSource(self.family, self.family.read(opened, item.prompt), Picture.from_image(opened), item.prompt)
 
-    def _try_source(self, given: Any, limit: int | None) -> ImageSource | str:
-        try:
-            items, _ = self.collect(given)
-            if len(items) != 1:
-                return f"is {len(items)} images, expected one: list each in a row of its own"
-            source = self._source(items[0], "image")
-        except FileNotFoundError as error:
-            return f"cannot be found: {error}"
-        except (OSError, TypeError, ValueError) as error:
-            return f"cannot be read: {error}"
-        if limit is not None and len(source) > limit:
-            return f"has {len(source)} positions, the limit is {limit}"
-        return source
+    def _one_source(self, given: Any, limit: int | None, in_windows: bool) -> ImageSource | str:
+        items, _ = self.collect(given)
+        if len(items) != 1:
+            return f"is {len(items)} images, expected one: list each in a row of its own"
+        return within_limit(self._source(items[0], "image"), limit)

@@ -9,7 +9,7 @@ import { type Patches, patchesOf } from "./patches";
 
 export interface PictureSource {
   picture: ReadonlySignal<Picture | null>;
-  /** Why there is no picture; "" while there is one or it is loaded. */
+  /** Why the picture is missing; "" while it loads and once it is there. */
   missing: ReadonlySignal<string>;
   patches(scene: Scene): Patches;
 }
