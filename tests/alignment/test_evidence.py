@@ -27,14 +27,16 @@ from xattn_widget.panel.state import PanelState
 from xattn_widget.record.axis import Axis
 
 
-def record(weights, *, source=None, special=(), readings=("output", "input")):
-    """Return a record of one-token words; ``special`` are source positions."""
+def record(weights, *, source=None, special=(), readings=("output", "input"), missing=0):
+    """Return a record of one-token words; ``special`` are source positions, ``missing`` words come before all."""
     rows, columns = weights.shape[2:]
     labels = tuple(source or (f"s{number}" for number in range(columns)))
     flags = tuple(position in special for position in range(columns))
-    groups = tuple(-1 if flag else sum(not other for other in flags[:at]) for at, flag in enumerate(flags))
-    words = tuple(label for label, flag in zip(labels, flags, strict=True) if not flag)
-    target = Axis(tuple(f"t{number}" for number in range(rows)))
+    groups = tuple(-1 if flag else missing + sum(not other for other in flags[:at]) for at, flag in enumerate(flags))
+    words = ("lost",) * missing + tuple(label for label, flag in zip(labels, flags, strict=True) if not flag)
+    targets = tuple(f"t{number}" for number in range(rows))
+    groups_of_target = tuple(range(missing, missing + rows))
+    target = Axis(targets, groups=groups_of_target, words=("lost",) * missing + targets)
     return CrossAttention(weights, Axis(labels, flags, groups, words), dict.fromkeys(readings, target))
 
 
@@ -57,27 +59,29 @@ def aligning(name, size=10, heads=((0, 1),), layers=2, count=3):
     special=st.sets(st.integers(0, 5)),
     policy=st.sampled_from(["keep", "drop", "renormalize"]),
     words=st.booleans(),
+    missing=st.integers(0, 3),
     seed=st.integers(0, 10**6),
 )
-def test_all_heads_at_once_have_the_links_of_each_head_by_itself(shape, levels, special, policy, words, seed):
+def test_all_heads_at_once_have_the_links_of_each_head_by_itself(shape, levels, special, policy, words, missing, seed):
     """Few levels of weight give ties, rows without weight and undefined rows."""
     generator = torch.Generator().manual_seed(seed)
     weights = torch.randint(0, levels, shape, generator=generator).float()
     weights[weights == 3] = torch.nan
-    data = record(weights, special=special)
+    data = record(weights, special=special, missing=missing)
     if words and len(special & set(range(shape[3]))) == shape[3]:
         assert one_to_one(data, policy, words)[1] == 0
         return
     linked, count = one_to_one(data, policy, words)
-    source = len(data.source_words) if words else shape[3]
-    assert count == min(source, shape[2])
+    assert count == min(len(data.source_words) if words else shape[3], shape[2])
+    source, target = (len(axis.words) if words else len(axis) for axis in (data.source, data.target))
     for layer in range(shape[0]):
         for head in range(shape[1]):
             expected = sum(
-                (1 - abs((column + 0.5) / source - (row + 0.5) / shape[2])) ** 2
+                (1 - abs((column + 0.5) / source - (row + 0.5) / target)) ** 2
                 for column, row in data.align((layer, head), method="mutual", special=policy, words=words)
             )
             assert float(linked[layer, head]) == pytest.approx(expected)
+    assert Evidence({"output": linked}, {"output": count})
 
 
 def test_evidence_of_more_records_is_the_sum():

@@ -174,10 +174,12 @@ def one_to_one(record: AttentionData, special: Special = "renormalize", words: b
     source, target = record.source, record.target
     columns = numbered_positions(source.groups if words else range(len(source)), policy.left_out(source))
     rows = numbered_positions(target.groups if words else range(len(target)), policy.left_out(target))
-    counts = [len(axis.word_spans()) if words else len(axis) for axis in (source, target)]
+    # Links have the numbers of words in the text, where words that are no position have a number too.
+    lengths = [len(axis.words) if words else len(axis) for axis in (source, target)]
+    count = min(len(axis.word_spans()) if words else len(axis) for axis in (source, target))
     weights = record.head_weights()
     if not rows or not columns:
-        return record.on_grid(torch.zeros(len(weights), dtype=torch.float64)), min(counts)
+        return record.on_grid(torch.zeros(len(weights), dtype=torch.float64)), count
     column_numbers, row_numbers = _numbers(columns, len(source)), _numbers(rows, len(target))
     if policy.action != "keep":
         weights = cut(weights, list(rows), list(columns), policy.action)
@@ -186,8 +188,8 @@ def one_to_one(record: AttentionData, special: Special = "renormalize", words: b
     chosen, best = linked_mutually(weights.nan_to_num(0.0))
     linked_columns = column_numbers[best]
     chosen &= (row_numbers >= 0) & (linked_columns >= 0)
-    value = nearness((linked_columns + 0.5).double() / counts[0], (row_numbers + 0.5).double() / counts[1])
-    return record.on_grid((value * chosen).sum(-1)), min(counts)
+    value = nearness((linked_columns + 0.5).double() / lengths[0], (row_numbers + 0.5).double() / lengths[1])
+    return record.on_grid((value * chosen).sum(-1)), count
 
 
 def _numbers(numbered: Mapping[int, int], count: int) -> torch.Tensor:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any, Literal, NamedTuple, get_args
 
 AxisKind = Literal["text", "audio", "image"]
@@ -82,6 +83,12 @@ class Axis:
             values = getattr(self, name)
             if values is not None and len(values) != count:
                 raise ValueError(f"an axis of {count} labels got {len(values)} values for {name!r}; give one for each")
+        for position, group in enumerate(self.groups):
+            if not (isinstance(group, Integral) and NO_WORD <= group < len(self.words)):
+                raise ValueError(
+                    f"the group of position {position} is {group!r}; it must be the index of one of the "
+                    f"{len(self.words)} words, or {NO_WORD} outside all words"
+                )
         if (self.text is None) != (self.spans is None):
             raise ValueError("an axis needs both text and spans, or neither")
         if self.text is not None and self.spans is not None:
