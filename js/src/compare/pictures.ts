@@ -1,7 +1,7 @@
 // The comparison over pictures: which word, the three pictures, and what is known of a patch.
 import { h } from "../core/dom";
 import { formatDifference, formatWeight, tokenText } from "../core/format";
-import { differenceRamp, overlayRamp } from "../core/picture/heat";
+import { differenceRamp, overlayGradient } from "../core/picture/heat";
 import { countedUnits } from "../core/picture/rows";
 import type { Whole } from "../core/picture/whole";
 import { type Scene, unitName } from "../core/scene";
@@ -101,7 +101,10 @@ export function createPictures(
     gradients() {
       const picture = props?.pictured.sides[0].picture;
       const onDark = picture?.dark ?? props?.theme.dark ?? false;
-      return { weights: overlayRamp(onDark).gradient, differences: differenceRamp(onDark).gradient };
+      return {
+        weights: overlayGradient(onDark, props?.opacity ?? 1),
+        differences: differenceRamp(onDark).gradient,
+      };
     },
   };
 }

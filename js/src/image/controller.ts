@@ -266,7 +266,8 @@ export function mountImage(context: Context): ImageMounted {
     const now = shown.value;
     if (!now) return;
     pane.heat(now);
-    view.foot(now.row.top, isDark(content(now.scene)), source.missing.value);
+    const colors = { onDark: isDark(content(now.scene)), opacity: store.get("image_opacity") };
+    view.foot(now.row.top, colors, source.missing.value);
   }
 
   function mark(): void {

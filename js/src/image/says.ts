@@ -33,26 +33,38 @@ export interface Said {
 
 /** Where a word was read from; `name` is how the sentence begins, such as a word. */
 export function wordText(name: string, { row, strongest, dropped, drop }: Said): string {
-  const share = (weight: number) => (row.total > 0 ? weight / row.total : 0);
   const parts: string[] = [];
   if (strongest && row.inside > 0) {
-    parts.push(
-      `${name} was read ${percent(share(strongest.weight))} from the box ${boxText(strongest.box)} px`,
-    );
-    const elsewhere = share(row.inside - strongest.weight);
+    const weight = percent(shareOf(row, strongest.weight));
+    parts.push(`${name} was read ${weight} from the box ${boxText(strongest.box)} px`);
+    const elsewhere = shareOf(row, row.inside - strongest.weight);
     if (elsewhere >= LEAST) parts.push(`${percent(elsewhere)} from elsewhere in the picture`);
   } else parts.push(`${name} was read from no part of the picture`);
-  const named = row.outside.filter(({ weight }) => share(weight) >= LEAST);
-  const outside = share(row.total - row.inside);
-  if (outside >= LEAST && named.length > 0) {
-    const each = named.map(({ name, weight }) =>
-      named.length === 1 ? name : `${name} ${percent(share(weight))}`,
-    );
-    parts.push(`${percent(outside)} from outside it (${each.join(", ")})`);
-  }
+  parts.push(...outsideText(row));
   if (dropped !== null && drop !== "nothing" && dropped >= LEAST)
     parts.push(`${percent(dropped)} of its weight was on ${droppedName(drop)}, dropped`);
   return parts.join(" · ");
+}
+
+/** How much of the weight of several words is in the picture: their mean has no place of its own. */
+export function meanText(name: string, row: Row): string {
+  return [`${name} was read ${percent(shareOf(row, row.inside))} from the picture`, ...outsideText(row)].join(
+    " · ",
+  );
+}
+
+function outsideText(row: Row): string[] {
+  const named = row.outside.filter(({ weight }) => shareOf(row, weight) >= LEAST);
+  const outside = shareOf(row, row.total - row.inside);
+  if (outside < LEAST || named.length === 0) return [];
+  const each = named.map(({ name, weight }) =>
+    named.length === 1 ? name : `${name} ${percent(shareOf(row, weight))}`,
+  );
+  return [`${percent(outside)} from outside it (${each.join(", ")})`];
+}
+
+function shareOf({ total }: Row, weight: number): number {
+  return total > 0 ? weight / total : 0;
 }
 
 /** A word as it begins a sentence, isolated from the direction of the text around it. */

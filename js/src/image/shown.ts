@@ -14,7 +14,7 @@ import {
 } from "../core/picture/rows";
 import { type Scene, unitName } from "../core/scene";
 import type { Store } from "../core/store";
-import { boxText, readersText, wordName, wordText } from "./says";
+import { boxText, meanText, readersText, wordName, wordText } from "./says";
 
 /** The share of the weight in the picture that the outline holds. */
 const HALF = 0.5;
@@ -83,17 +83,13 @@ function outlinedOf(row: Row, { rects }: Patches, half: readonly number[], outli
   return regions.edges.length > MOST_LINES ? NOTHING : regions;
 }
 
-/** Where the word, or the mean of all, was read from. */
+/** Where the word was read from, or how much of the mean of all. */
 export function rowText({ scene, unit, row, strongest }: ShownRow): string {
-  const dropped = unit === null ? null : (scene.dropped?.[unit] ?? null);
-  return wordText(rowName(scene, unit), { row, strongest, dropped, drop: scene.spec.drop });
-}
-
-function rowName(scene: Scene, unit: number | null): string {
   const units = unit === null ? countedUnits(scene) : [unit];
-  const [first = 0] = units;
-  if (units.length === 1) return wordName(scene.target.labels[first] ?? "");
-  return `The mean of ${units.length} ${unitName(scene, units.length)}`;
+  if (units.length > 1) return meanText(`The mean of ${units.length} ${unitName(scene, units.length)}`, row);
+  const dropped = unit === null ? null : (scene.dropped?.[unit] ?? null);
+  const name = wordName(scene.target.labels[units[0] ?? 0] ?? "");
+  return wordText(name, { row, strongest, dropped, drop: scene.spec.drop });
 }
 
 /** What is asked of one patch. */

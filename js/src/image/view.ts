@@ -1,7 +1,7 @@
 // The elements of the view of a picture: the bar, the picture beside the words, what is said, and the legend.
 import { h, setText } from "../core/dom";
 import { createLegend } from "../core/heat/legend";
-import { overlayRamp } from "../core/picture/heat";
+import { overlayGradient } from "../core/picture/heat";
 import { type Bar, type BarEvents, createBar } from "./bar";
 import { createImagePane, type ImagePane } from "./pane";
 import { createWordStrip, type WordStrip, type WordsEvents } from "./words";
@@ -14,8 +14,8 @@ export interface ImageView {
   /** Whether the words stand below the picture at any width, as for a picture of one line. */
   stack(isStacked: boolean): void;
   say(text: string): void;
-  /** The largest weight, of a word or of the mean, and what belongs to the picture as a whole. */
-  foot(top: number, onDark: boolean, notes: string): void;
+  /** The largest weight, of a word or of the mean, the colors, and what belongs to the picture as a whole. */
+  foot(top: number, colors: { onDark: boolean; opacity: number }, notes: string): void;
 }
 
 export function createImageView(bar: BarEvents, words: WordsEvents, signal: AbortSignal): ImageView {
@@ -42,10 +42,10 @@ export function createImageView(bar: BarEvents, words: WordsEvents, signal: Abor
     ...parts,
     stack: (isStacked) => main.classList.toggle("xattn-stacked", isStacked),
     say: (text) => setText(said, text),
-    foot(top, onDark, text) {
+    foot(top, { onDark, opacity }, text) {
       const digits = top < 0.1 ? 3 : 2;
       const ticks = ["0", (top / 4).toFixed(digits), top.toFixed(digits)] as const;
-      legend.show(overlayRamp(onDark).gradient, ticks, "of the word shown, or the mean");
+      legend.show(overlayGradient(onDark, opacity), ticks, "of the word shown, or the mean");
       setText(notes, text);
       notes.hidden = text === "";
     },

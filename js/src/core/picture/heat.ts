@@ -6,6 +6,7 @@ import type { Rect } from "./patches";
 
 /** Patches of about the same weight are drawn together. */
 const LEVELS = 64;
+const STOPS = 8;
 /** Colors of differences begin so far from the middle of their scale, whose color is that of paper. */
 const PALEST = 0.4;
 const backgroundOf = (dark: boolean) =>
@@ -19,6 +20,19 @@ const ramps = { light: makeOverlay(false), dark: makeOverlay(true) };
 /** The colors to lay over a light or a dark picture. */
 export function overlayRamp(onDark: boolean): Ramp {
   return ramps[onDark ? "dark" : "light"];
+}
+
+/** The same colors as they look on white or on dark paper, for a legend: small weights cover little. */
+export function overlayGradient(onDark: boolean, opacity: number): string {
+  const paper = backgroundOf(onDark);
+  const { colors } = overlayRamp(onDark);
+  const stops = Array.from({ length: STOPS + 1 }, (_, i) => {
+    const shade = i / STOPS;
+    const color = colors[Math.round(255 * shade)] ?? paper;
+    const mixed = paper.map((channel, k) => channel + opacity * shade * ((color[k] ?? 0) - channel));
+    return `rgb(${mixed.map(Math.round).join(" ")})`;
+  });
+  return `linear-gradient(to right, ${stops.join(", ")})`;
 }
 
 export interface Heat {
