@@ -55,6 +55,7 @@ export function traits(patch: Partial<Traits> = {}): Traits {
     word_times_by: "known",
     image_opacity: 0.65,
     image_outline: "half",
+    image_picture: true,
     image_grid: true,
     sentence_order: "highest",
     theme: "light",

@@ -132,6 +132,11 @@ def test_keys_zoom_and_settings(page: Page, panel: Locator, screenshot: Shot) ->
     page.mouse.move(2, 2)
     page.wait_for_timeout(100)
     assert color_at(panel, 10, 10) == (255, 255, 255) != strong
+    # Without the picture its letters are gone.
+    assert max(color_at(panel, 75, 285)) < 100
+    panel.get_by_label("Picture", exact=True).uncheck()
+    page.wait_for_timeout(100)
+    assert min(color_at(panel, 75, 285)) > 200
 
 
 def test_files_hold_the_picture_and_the_boxes(page: Page, panel: Locator) -> None:

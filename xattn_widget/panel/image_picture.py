@@ -194,7 +194,7 @@ def image_part(view: View, record: AttentionData) -> ImagePart:
     is_mean = whole is None and len(counted) > 1
     noun = "words" if view.words else "tokens"
     return ImagePart(
-        pixels=None if picture is None else picture.pixels(),
+        pixels=picture.pixels() if picture is not None and view.image_picture else None,
         size=_reach(places) if picture is None else (picture.width, picture.height),
         places=places,
         whole=seen(f"Mean of {len(counted)} {noun}", weights[counted].mean(0))

@@ -130,6 +130,9 @@ class View:
         'What panel="image" outlines: the fewest patches that hold "half" of the weight in the picture, the '
         '"strongest" patch, or "none".',
     ] = "half"
+    image_picture: Annotated[
+        bool, Flag(), 'Draw the picture itself in panel="image"; without it, its patches are drawn on plain paper.'
+    ] = True
     image_grid: Annotated[bool, Flag(), 'Draw the borders of all patches in panel="image".'] = True
     sentence_order: Annotated[
         str,

@@ -196,6 +196,7 @@ export interface Traits {
   word_times_by: WordTimesBy;
   image_opacity: number;
   image_outline: ImageOutline;
+  image_picture: boolean;
   image_grid: boolean;
   sentence_order: SentenceOrder;
   theme: ThemeName;

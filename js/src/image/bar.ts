@@ -5,6 +5,7 @@ import { h } from "../core/dom";
 export interface BarEvents {
   opacity(value: number): void;
   outline(value: ImageOutline): void;
+  picture(on: boolean): void;
   grid(on: boolean): void;
   zoom(factor: number): void;
   whole(): void;
@@ -13,6 +14,8 @@ export interface BarEvents {
 export interface BarProps {
   opacity: number;
   outline: ImageOutline;
+  /** Whether the picture itself is drawn. */
+  picture: boolean;
   grid: boolean;
   /** How many times larger than the whole. */
   factor: number;
@@ -38,6 +41,8 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
     ...OUTLINES.map(([value, text]) => h("option", { text, attrs: { value } })),
   );
   outline.addEventListener("change", () => events.outline(outline.value as ImageOutline), { signal });
+  const picture = h("input", { attrs: { type: "checkbox" } });
+  picture.addEventListener("change", () => events.picture(picture.checked), { signal });
   const grid = h("input", { attrs: { type: "checkbox" } });
   grid.addEventListener("change", () => events.grid(grid.checked), { signal });
   const icon = (text: string, title: string, act: () => void) => {
@@ -70,13 +75,14 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
   return {
     element: h(
       "div",
-      { class: "xattn-image-bar", attrs: { role: "group", "aria-label": "Picture" } },
+      { class: "xattn-image-bar", attrs: { role: "group", "aria-label": "How the picture is drawn" } },
       field("Opacity", "How much the colors cover the picture where the weight is largest", slider),
       field(
         "Outline",
         "What is outlined: the fewest patches that together hold half of the weight in the picture, unless they are scattered all over it; the strongest patch; or nothing",
         outline,
       ),
+      field("Picture", "Draw the picture itself, or its patches on plain paper", picture),
       field("Grid", "Draw the borders of all patches", grid),
       h("div", { class: "xattn-zooms" }, smaller, larger, whole),
     ),
@@ -84,6 +90,7 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
       if (Number(slider.value) !== props.opacity) slider.value = String(props.opacity);
       slider.setAttribute("aria-valuetext", `${Math.round(100 * props.opacity)}%`);
       outline.value = props.outline;
+      picture.checked = props.picture;
       grid.checked = props.grid;
       smaller.disabled = props.factor <= 1;
       whole.disabled = props.factor <= 1;

@@ -5,7 +5,7 @@ import type { Theme } from "../core/theme";
 
 /** The picture and how its patches are drawn. */
 export interface ImageContent {
-  /** Null while it is loaded, and where the record holds none. */
+  /** Null while it is loaded, where the record holds none, and where it is switched off. */
   picture: Picture | null;
   patches: Patches;
   grid: boolean;

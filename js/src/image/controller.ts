@@ -74,7 +74,7 @@ export function mountImage(context: Context): ImageMounted {
 
   function content(scene: Scene): ImageContent {
     return {
-      picture: source.picture.value,
+      picture: store.get("image_picture") ? source.picture.value : null,
       patches: source.patches(scene),
       grid: store.get("image_grid"),
       opacity: store.get("image_opacity"),
@@ -112,6 +112,7 @@ export function mountImage(context: Context): ImageMounted {
     {
       opacity: (image_opacity) => store.set({ image_opacity }),
       outline: (image_outline) => store.set({ image_outline }),
+      picture: (image_picture) => store.set({ image_picture }),
       grid: (image_grid) => store.set({ image_grid }),
       zoom: zoomBy,
       whole: showWhole,
@@ -245,6 +246,7 @@ export function mountImage(context: Context): ImageMounted {
       view.bar.show({
         opacity: now.opacity,
         outline: store.get("image_outline"),
+        picture: store.get("image_picture"),
         grid: now.grid,
         factor: zoom.value.factor,
       });
