@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any, Literal, NamedTuple, get_args
 
 AxisKind = Literal["text", "audio", "image"]
@@ -84,7 +83,7 @@ class Axis:
             if values is not None and len(values) != count:
                 raise ValueError(f"an axis of {count} labels got {len(values)} values for {name!r}; give one for each")
         for position, group in enumerate(self.groups):
-            if not (isinstance(group, Integral) and NO_WORD <= group < len(self.words)):
+            if group not in range(NO_WORD, len(self.words)):
                 raise ValueError(
                     f"the group of position {position} is {group!r}; it must be the index of one of the "
                     f"{len(self.words)} words, or {NO_WORD} outside all words"
