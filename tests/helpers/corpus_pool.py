@@ -78,6 +78,10 @@ def assert_grid(actual: Any, expected: Any) -> None:
     np.testing.assert_allclose(actual, np.asarray(expected), atol=1e-5, rtol=0)
 
 
+# How often a job runs the encoder to try a model that reads text: forwards, and the sources in them.
+TRIALS, TRIED = 4, 5
+
+
 @contextmanager
 def encoder_batches(model):
     """A list of the batch sizes of the encoder's forwards in the block."""

@@ -20,6 +20,7 @@ from xattn_widget.corpus.fingerprints import (
 from xattn_widget.inputs.audio.sound_side import SoundSide
 from xattn_widget.inputs.audio.speech_target import PromptedTarget
 from xattn_widget.inputs.columns import ColumnLayout, find_layout
+from xattn_widget.inputs.encoding_alone import encodes_alone
 from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.extras import Extras, check_shared, make_extras, with_greedy
 from xattn_widget.inputs.paired import PairedModel
@@ -61,6 +62,7 @@ class Job:
         stop_on_error: raise at the first sentence that cannot be scored.
         with_ids: whether the rows have ids of their own.
         hears: whether the sources are sound, whose attention is cropped to the sound before it is scored.
+        encodes_alone: whether sources are encoded by themselves, in other batches than their targets.
     """
 
     scores: tuple[Score, ...]
@@ -77,6 +79,7 @@ class Job:
     stop_on_error: bool
     with_ids: bool
     hears: bool = False
+    encodes_alone: bool = False
 
     @property
     def signatures(self) -> dict[str, str]:
@@ -146,6 +149,7 @@ def make_job(
         stop_on_error,
         with_ids,
         paired.source.hears,
+        _encodes_alone(paired, extras),
     )
 
 
@@ -240,6 +244,14 @@ def probe_model(paired: PairedModel, extras: Extras) -> tuple[tuple[int, int], C
             else f"{type(model).__name__} does not attend to an encoder: there is no cross-attention to score"
         )
     return (len(seen), heads.pop()), layout
+
+
+def _encodes_alone(paired: PairedModel, extras: Extras) -> bool:
+    """Whether the encoder may run by itself: its results are the same, and no argument belongs to its forward."""
+    if not all(name.startswith("decoder_") for name in extras.values):
+        return False
+    with evaluating(paired.model), torch.no_grad():
+        return encodes_alone(paired)
 
 
 def _probe(paired: PairedModel, extras: Extras) -> Pair:

@@ -10,6 +10,7 @@ import torch
 from xattn_widget.capturing.checks import unknown
 from xattn_widget.inputs.arguments import Arguments, collated, continued, prefix_length
 from xattn_widget.inputs.decoders import decoder_names, end_tokens, generation_inputs
+from xattn_widget.inputs.encoding_alone import encoder_outputs
 from xattn_widget.inputs.extras import Extras
 from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.inputs.pairs import Pair
@@ -17,9 +18,21 @@ from xattn_widget.inputs.sources import Source, source_inputs
 
 
 def generate(
-    paired: PairedModel, sources: Sequence[Source], arguments: Sequence[Arguments], extras: Extras
+    paired: PairedModel,
+    sources: Sequence[Source],
+    arguments: Sequence[Arguments],
+    extras: Extras,
+    states: Sequence[torch.Tensor] | None = None,
 ) -> tuple[list[Pair], int]:
-    """Pairs with generated targets, and the number of hypotheses for each source."""
+    """Pairs with generated targets, and the number of hypotheses for each source.
+
+    Args:
+        paired: the model and its sides.
+        sources: the sources.
+        arguments: further arguments of the forward for each source.
+        extras: what the user passes besides the texts.
+        states: what the encoder returned for each source; None to run it.
+    """
     model, generation = paired.model, paired.target.settings(extras.settings) | paired.generation
     config = generation.get("generation_config") or model.generation_config
     if (generation.get("num_return_sequences") or config.num_return_sequences or 1) > 1:
@@ -28,6 +41,8 @@ def generate(
     widths = {"source": max(map(len, sources)), "target": max(map(prefix_length, arguments))}
     inputs = source_inputs(model, sources) | collated(arguments, widths, model.device, generating=True)
     inputs = generation_inputs(model, inputs)
+    if states is not None:
+        inputs["encoder_outputs"] = encoder_outputs(states)
     try:
         result = model.generate(**inputs, **generation)
     except IndexError as error:

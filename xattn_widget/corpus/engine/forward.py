@@ -15,6 +15,7 @@ from xattn_widget.capturing.intercepting import intercept
 from xattn_widget.capturing.recorder import ROW_SUM_TOLERANCE
 from xattn_widget.capturing.threads import CallingThread, Scope
 from xattn_widget.corpus.job import Job
+from xattn_widget.inputs.encoding_alone import with_states
 from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
 from xattn_widget.inputs.sources import Source
@@ -88,12 +89,15 @@ class Forward:
         axis = axis.select([position for position, counts in enumerate(source.counted()) if counts])
         return {name: _known(self._needed[name], name, read(axis, source.sound)) for name, read in kinds.items()}
 
-    def run(self, pairs: list[Pair], source_inputs: Sequence[SourceInputs]) -> Results:
+    def run(
+        self, pairs: list[Pair], source_inputs: Sequence[SourceInputs], states: Sequence[torch.Tensor] | None = None
+    ) -> Results:
         """Scores and statistics of the pairs, and the problems found.
 
         Args:
             pairs: the pairs.
             source_inputs: for each, what :meth:`source_inputs` returned.
+            states: for each, what the encoder returned for its source; None to run the encoder.
         """
         targets = self._target_axes(pairs)
         self._masks = self._make_masks(pairs, targets)
@@ -101,7 +105,10 @@ class Forward:
         self._grids, self._whole, self._problems = [], [], [None] * len(pairs)
         logits = None
         try:
-            logits = self._model(**forward_inputs(self._model, pairs), use_cache=False).logits
+            inputs = forward_inputs(self._model, pairs)
+            if states is not None:
+                inputs = with_states(self._model, inputs, states)
+            logits = self._model(**inputs, use_cache=False).logits
             self._note_nan(logits, "logits")
         except _HeadReachedError as reached:
             self._note_nan(reached.states, "decoder's output")

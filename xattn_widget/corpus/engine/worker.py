@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Self
@@ -20,6 +21,7 @@ from xattn_widget.corpus.sources.rows import Window
 from xattn_widget.corpus.store.tables import ScoredRow, window_table
 from xattn_widget.inputs.audio.long_form import Transcript
 from xattn_widget.inputs.audio.windows import WhisperWindows
+from xattn_widget.inputs.encoding_alone import encode
 from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.generating import generate
 from xattn_widget.inputs.paired import PairedModel
@@ -29,6 +31,10 @@ from xattn_widget.inputs.sources import Source
 # When all sentences at the beginning of the first window fail alike, the job stops after this many.
 _ENOUGH = 64
 _CHARACTERS_AT_ONCE = 2**20
+# The source tokens whose states are held at a time: 64 MB for a model of 512 float32 values a token.
+_TOKENS_AT_ONCE = 2**15
+# What a token of a source and one of a target cost in a decoder: for a source, it computes keys and values alone.
+_DECODER_COSTS = (0.2, 1)
 
 
 @dataclass
@@ -39,6 +45,8 @@ class Sentence:
     source: Source
     target: list[int] | None  # None if it is generated
     inputs: SourceInputs  # what scores need of the source
+    states: torch.Tensor | None = None  # [source, width] what the encoder returned for it, if it has run by itself
+    pair: Pair | None = None  # the source with its generated target
 
 
 @dataclass
@@ -55,7 +63,7 @@ class Prepared:
 
     window: Window
     rows: list[ScoredRow]  # one per input, in order
-    batches: list[list[Sentence]]
+    groups: list[list[Sentence]]  # of sentences that are encoded before the first of them is scored
     recordings: list[LongRecording]
     further: list[ScoredRow] = field(default_factory=list)  # the later windows of long recordings
     worked: bool = False  # whether any forward has succeeded
@@ -69,6 +77,8 @@ class Worker(Block["Worker"]):
         super().__init__(self._begin)
         self._paired, self._model, self._job = paired, paired.model, job
         self._forward = Forward(paired, job)
+        self._one_by_one = depends_on_batch(self._model) or not paired.source.batches
+        self._alone = job.encodes_alone and not self._one_by_one
 
     def _begin(self, cleanup: Cleanup) -> Self:
         evaluating(self._model).begin(cleanup)
@@ -105,7 +115,7 @@ class Worker(Block["Worker"]):
             if model.source.hears:
                 row.window, row.offset = 0, 0.0
             sentences.append(sentence)
-        return Prepared(window, rows, self._cut(sentences), recordings)
+        return Prepared(window, rows, self._grouped(sentences), recordings)
 
     def score(self, prepared: Prepared, advance: Callable[[int], object] = lambda rows: None) -> pa.Table:
         """The window's part of the table.
@@ -121,10 +131,8 @@ class Worker(Block["Worker"]):
         self._stop_at_error(prepared)
         advance(sum(row.error is not None for row in prepared.rows))
         with _sampling_of(prepared.window.number, self._model, self._job.generation):
-            for batch in prepared.batches:
-                self._score_batch(batch, prepared)
-                self._stop_at_error(prepared)
-                advance(len(batch))
+            for group in prepared.groups:
+                self._score_group(group, prepared, advance)
             for recording in prepared.recordings:
                 self._score_windows(recording, prepared)
                 self._stop_at_error(prepared)
@@ -132,24 +140,71 @@ class Worker(Block["Worker"]):
         rows = sorted([*prepared.rows, *prepared.further], key=lambda row: (row.place, row.window or 0))
         return window_table(self._job, prepared.window, rows)
 
-    def _cut(self, sentences: list[Sentence]) -> list[list[Sentence]]:
-        # A generated target is assumed to be as long as its source, or as targets can be.
-        longest = self._job.limits[1]
-        widths = [(len(sentence.source), len(sentence.target or sentence.source)) for sentence in sentences]
-        sides = [(source, target if longest is None else min(target, longest)) for source, target in widths]
-        one_by_one = depends_on_batch(self._model) or not self._paired.source.batches
+    def _grouped(self, sentences: list[Sentence]) -> list[list[Sentence]]:
+        """Sentences of similar length together, as many as the states of their sources may take memory."""
+        if not self._alone:
+            return [sentences]
+        most = max(_TOKENS_AT_ONCE, self._job.batch_tokens)
+        groups, tokens = list[list[Sentence]](), most
+        for sentence in sorted(sentences, key=lambda sentence: len(sentence.source) + len(sentence.target or ())):
+            if tokens + len(sentence.source) > most:
+                groups.append([])
+                tokens = 0
+            groups[-1].append(sentence)
+            tokens += len(sentence.source)
+        return groups
+
+    def _score_group(self, group: list[Sentence], prepared: Prepared, advance: Callable[[int], object]) -> None:
+        """Fill in the rows of a group: encode the sources, generate the targets, and score the pairs."""
+        if self._alone:
+            for batch in self._cut(group, costs=(1, 0)):
+                self._encode(batch)
+        if self._job.generation is not None:
+            for batch in self._cut(group, generated=True):
+                self._try(self._generate, batch, prepared)
+                self._stop_at_error(prepared)
+            failed = [sentence for sentence in group if sentence.row.error is not None]
+            advance(len(failed))
+            group = [sentence for sentence in group if sentence.row.error is None]
+        for batch in self._cut(group, costs=_DECODER_COSTS if self._alone else (1, 1)):
+            self._try(self._score_batch, batch, prepared)
+            self._stop_at_error(prepared)
+            advance(len(batch))
+            for sentence in batch:
+                sentence.states = sentence.pair = None
+
+    def _cut(
+        self, sentences: list[Sentence], *, costs: tuple[float, float] = (1, 1), generated: bool = False
+    ) -> list[list[Sentence]]:
         batches = cut_batches(
-            np.array(sides).reshape(-1, 2),
-            1 if one_by_one else self._job.batch_tokens,
+            np.array([self._lengths(sentence) for sentence in sentences]).reshape(-1, 2),
+            1 if self._one_by_one else self._job.batch_tokens,
             CPU_OVERHEAD if self._model.device.type == "cpu" else ACCELERATOR_OVERHEAD,
-            generated=self._job.generation is not None,
+            costs=costs,
+            generated=generated,
         )
         return [[sentences[place] for place in batch] for batch in batches]
 
-    def _score_batch(self, batch: list[Sentence], prepared: Prepared) -> None:
-        """Fill in the rows of a batch. A batch that fails is tried again sentence by sentence."""
+    def _lengths(self, sentence: Sentence) -> tuple[int, int]:
+        """The tokens of source and target. A target not yet known is taken to be as long as its source may make it."""
+        source, longest = len(sentence.source), self._job.limits[1]
+        if sentence.pair is not None:
+            return source, len(sentence.pair.predicted)
+        return source, len(sentence.target or ()) or (source if longest is None else min(source, longest))
+
+    def _encode(self, batch: list[Sentence]) -> None:
+        """Run the encoder. Sentences for which it fails are encoded again with their target, which says why."""
+        with suppress(Exception):
+            for sentence, states in zip(
+                batch, encode(self._model, [sentence.source for sentence in batch]), strict=True
+            ):
+                sentence.states = states
+
+    def _try(self, run: Callable[[list[Sentence]], None], batch: list[Sentence], prepared: Prepared) -> None:
+        """Run a batch. One that fails is tried again sentence by sentence, and the rows of those that fail say why."""
         try:
-            self._run(batch, prepared)
+            run(batch)
+            prepared.worked = True
             return
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
@@ -162,11 +217,11 @@ class Worker(Block["Worker"]):
                 self._raise_if_all_fail(error, prepared)
                 return
             for sentence in batch:
-                self._score_batch([sentence], prepared)
+                self._try(run, [sentence], prepared)
             return
         half = len(batch) // 2
         for part in (batch[:half], batch[half:]):
-            self._score_batch(part, prepared)
+            self._try(run, part, prepared)
 
     def _score_windows(self, recording: LongRecording, prepared: Prepared) -> None:
         """Transcribe a long recording, and fill in a row for each of its windows.
@@ -195,38 +250,47 @@ class Worker(Block["Worker"]):
     def _raise_if_all_fail(self, error: Exception, prepared: Prepared) -> None:
         # Later windows only record errors: otherwise a job that is run again would always stop at the same place.
         prepared.failures.append(type(error))
-        runnable = sum(map(len, prepared.batches)) + len(prepared.recordings)
+        runnable = sum(map(len, prepared.groups)) + len(prepared.recordings)
         if prepared.window.number > 0 or prepared.worked or len(set(prepared.failures)) > 1:
             return
         if len(prepared.failures) >= min(_ENOUGH, max(2, runnable)):
             raise error
 
-    def _run(self, batch: list[Sentence], prepared: Prepared) -> None:
+    def _generate(self, batch: list[Sentence]) -> None:
+        """Let the model write the targets."""
         sources = [sentence.source for sentence in batch]
-        sides = self._paired.padding_sides
-        if self._job.generation is None:
-            target = self._paired.target
-            pairs = force(self._model, sources, [sentence.target or [] for sentence in batch])
-            by_sentence = self._job.extras.by_sentence(self._model, sources, sides, [pair.read for pair in pairs])
-            pairs = [
-                replace(
-                    pair,
-                    arguments=arguments,
-                    target_text=sentence.row.target,
-                    prompt=target.prompt_length(pair.predicted),
-                )
-                for sentence, pair, arguments in zip(batch, pairs, by_sentence, strict=True)
-            ]
-        else:
-            by_sentence = self._job.extras.by_sentence(self._model, sources, sides)
-            hypotheses_of_all, hypotheses = generate(self._paired, sources, by_sentence, self._job.extras)
-            pairs = hypotheses_of_all[::hypotheses]
-        self._fill([sentence.row for sentence in batch], pairs, [sentence.inputs for sentence in batch])
-        prepared.worked = True
+        by_sentence = self._job.extras.by_sentence(self._model, sources, self._paired.padding_sides)
+        pairs, hypotheses = generate(self._paired, sources, by_sentence, self._job.extras, _states(batch))
+        for sentence, pair in zip(batch, pairs[::hypotheses], strict=True):
+            sentence.pair = pair
 
-    def _fill(self, rows: list[ScoredRow], pairs: list[Pair], source_inputs: Sequence[SourceInputs]) -> None:
+    def _forced(self, batch: list[Sentence]) -> list[Pair]:
+        """The pairs of given targets."""
+        sources, target = [sentence.source for sentence in batch], self._paired.target
+        pairs = force(self._model, sources, [sentence.target or [] for sentence in batch])
+        reads = [pair.read for pair in pairs]
+        by_sentence = self._job.extras.by_sentence(self._model, sources, self._paired.padding_sides, reads)
+        return [
+            replace(
+                pair, arguments=arguments, target_text=sentence.row.target, prompt=target.prompt_length(pair.predicted)
+            )
+            for sentence, pair, arguments in zip(batch, pairs, by_sentence, strict=True)
+        ]
+
+    def _score_batch(self, batch: list[Sentence]) -> None:
+        generated = [sentence.pair for sentence in batch if sentence.pair is not None]
+        pairs = self._forced(batch) if self._job.generation is None else generated
+        self._fill([sentence.row for sentence in batch], pairs, [sentence.inputs for sentence in batch], _states(batch))
+
+    def _fill(
+        self,
+        rows: list[ScoredRow],
+        pairs: list[Pair],
+        source_inputs: Sequence[SourceInputs],
+        states: Sequence[torch.Tensor] | None = None,
+    ) -> None:
         """Run one forward, and fill in the rows of its pairs."""
-        results = self._forward.run(pairs, source_inputs)
+        results = self._forward.run(pairs, source_inputs, states)
         for number, (row, pair) in enumerate(zip(rows, pairs, strict=True)):
             row.error = results.problems[number]
             row.lengths = sum(pair.source.counted()), len(pair.predicted)
@@ -244,6 +308,12 @@ class Worker(Block["Worker"]):
                     f"row {number} cannot be scored: {row.error}. Fix it, or pass on_error='record' to continue and "
                     "get the reason in the error column"
                 )
+
+
+def _states(batch: list[Sentence]) -> list[torch.Tensor] | None:
+    """The states of all sources, or None if one has none: then the encoder runs again."""
+    states = [sentence.states for sentence in batch if sentence.states is not None]
+    return states if len(states) == len(batch) else None
 
 
 def _read(
