@@ -39,6 +39,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any
@@ -111,6 +112,42 @@ def onednn_linear(states: Any, weight: Any, bias: Any) -> Any:
     import torch
 
     return torch.ops.mkldnn._linear_pointwise(states, weight, bias, "none", [], "")
+
+
+def pack_int8(weight: Any, scales: Any) -> Any:
+    """A ``[out, in]`` weight, rounded to whole multiples of ``[out]`` scales and packed for :func:`int8_product`.
+
+    Raises:
+        RuntimeError: this build of torch, or this CPU, has no FBGEMM.
+
+    Seen: torch 2.9 to 2.13, on CPUs with AVX2.
+    """
+    import torch
+
+    # The name of the library to pack for is global.
+    before = torch.backends.quantized.engine
+    torch.backends.quantized.engine = "fbgemm"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch means to replace its quantized tensors
+            zeros = torch.zeros(len(scales), dtype=torch.long)
+            rounded = torch.quantize_per_channel(weight, scales.double(), zeros, 0, torch.qint8)
+            return torch.ops.quantized.linear_prepack(rounded, None)
+    finally:
+        torch.backends.quantized.engine = before
+
+
+def int8_product(states: Any, packed: Any, scale: float, zero: int) -> Any:
+    """``states @ weight.T`` in float32, with ``states`` rounded to ``scale * (0 to 255 - zero)``.
+
+    The library's dynamic layers choose the scale by all states of a batch, so that a sentence's values would depend on
+    the others; this takes the scale as an argument. It has no public name.
+
+    Seen: torch 2.9 to 2.13.
+    """
+    import torch
+
+    return torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(states, scale, zero, packed)
 
 
 def tensor_parts(tensor: Any) -> dict[str, Any] | None:

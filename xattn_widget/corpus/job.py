@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -41,6 +41,7 @@ COLUMNS = (
     *STATISTICS,
 )
 ScoreLike = str | Score | Callable[..., Any]
+Precision = Literal["model", "int8"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Job:
         stop_on_error: raise at the first sentence that cannot be scored.
         with_ids: whether the rows have ids of their own.
         hears: whether the sources are sound, whose attention is cropped to the sound before it is scored.
+        precision: how the model's linear layers compute, see ``score_corpus``.
         encodes_alone: whether sources are encoded by themselves, in other batches than their targets.
     """
 
@@ -80,6 +82,7 @@ class Job:
     with_ids: bool
     hears: bool = False
     encodes_alone: bool = False
+    precision: Precision = "model"
 
     @property
     def signatures(self) -> dict[str, str]:
@@ -105,6 +108,7 @@ def make_job(
     batch_tokens: int,
     stop_on_error: bool,
     with_ids: bool,
+    precision: Precision = "model",
 ) -> Job:
     """Check everything that can be checked without the corpus; see :func:`xattn_widget.score_corpus`."""
     model = paired.model
@@ -125,6 +129,8 @@ def make_job(
     check_generation(generation)
     if with_targets:
         paired.target.check_alone()
+    if precision not in get_args(Precision):
+        raise ValueError(f"precision must be one of {', '.join(map(repr, get_args(Precision)))}, got {precision!r}")
     extras = make_extras(model, generation, forward)
     check_shared(extras, "score_corpus")
     settings = with_greedy(generation or {})
@@ -150,6 +156,7 @@ def make_job(
         with_ids,
         paired.source.hears,
         _encodes_alone(paired, extras),
+        precision,
     )
 
 
@@ -179,7 +186,7 @@ def describe_job(job: Job, paired: PairedModel, window: int) -> dict[str, Any]:
         | prompt
         | {
             "model": f"{type(model).__name__} {model_fingerprint(model)}",
-            "number type": f"{model.dtype}, {how} attention",
+            "number type": f"{model.dtype}, {how} attention{_layers(job.precision)}",
             "tokenizer": f"{type(source).__name__} {tokenizer_fingerprint(source, target)}",
             "scores": list(job.signatures.values()),
             "statistics": list(job.statistics),
@@ -190,6 +197,10 @@ def describe_job(job: Job, paired: PairedModel, window: int) -> dict[str, Any]:
             "rows a window": window,
         }
     )
+
+
+def _layers(precision: Precision) -> str:
+    return "" if precision == "model" else f", {precision} linear layers"
 
 
 def _samples(model: Any, generation: Mapping[str, Any] | None) -> bool:

@@ -15,7 +15,7 @@ import torch
 from xattn_widget.capturing.blocks import Block, Cleanup
 from xattn_widget.corpus.engine.batching import ACCELERATOR_OVERHEAD, CPU_OVERHEAD, cut_batches, depends_on_batch
 from xattn_widget.corpus.engine.forward import Forward, SourceInputs
-from xattn_widget.corpus.engine.products import faster_products
+from xattn_widget.corpus.engine.products import faster_products, int8_products
 from xattn_widget.corpus.job import Job
 from xattn_widget.corpus.sources.rows import Window
 from xattn_widget.corpus.store.tables import ScoredRow, window_table
@@ -82,7 +82,8 @@ class Worker(Block["Worker"]):
 
     def _begin(self, cleanup: Cleanup) -> Self:
         evaluating(self._model).begin(cleanup)
-        faster_products(self._model).begin(cleanup)
+        products = int8_products if self._job.precision == "int8" else faster_products
+        products(self._model).begin(cleanup)
         self._forward.listen(cleanup)
         return self
 
