@@ -136,8 +136,12 @@ class SourceSide(ABC):
         """
 
     @abstractmethod
-    def trial(self) -> Source:
-        """A short source to try the model with."""
+    def trial(self, prompt: str | None = None) -> Source:
+        """A short source to try the model with, and with a prompt.
+
+        Raises:
+            ValueError: a model that reads nothing without a prompt, and there is none.
+        """
 
     @abstractmethod
     def read_again(self, record: AttentionData) -> Source:

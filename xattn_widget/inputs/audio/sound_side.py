@@ -151,7 +151,7 @@ class SoundSide(MediaSide):
             return SoundSource(self.family, self.family.window_features(features, frames), samples, sound.offset)
         return SoundSource.from_samples(self.family, samples, mel_padding=self.mel_padding, offset=sound.offset)
 
-    def trial(self) -> SoundSource:
+    def trial(self, prompt: str | None = None) -> SoundSource:
         """A second of quiet noise."""
         generator = torch.Generator().manual_seed(0)
         samples = 0.01 * torch.randn(round(_TRIAL_SECONDS * self.family.rate), generator=generator)

@@ -76,6 +76,14 @@ class Side:
         """The ids that the target of a source begins with, after the decoder's start token."""
         return []
 
+    def after_prompt(self, source: Source, ids: list[int]) -> list[int]:
+        """The ids of a given target with those that the target of this source begins with."""
+        return ids
+
+    def prompt_of(self, source: Source, ids: Sequence[int]) -> int:
+        """How many of the ids of a given target of this source, at the beginning, are not part of its text."""
+        return len(self.prompt_ids(source)) or self.prompt_length(ids)
+
     def settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Settings of ``generate``: those that are given, and what this side adds to them."""
         return dict(given)
@@ -155,7 +163,7 @@ class TextSide(Side, SourceSide):
         """
         return TextSource(self, token_ids(record.source))
 
-    def trial(self) -> TextSource:
+    def trial(self, prompt: str | None = None) -> TextSource:
         """A short source to try the model with: 3 tokens."""
         return TextSource(self, [self.tokenizer.eos_token_id or 0] * 3)
 
