@@ -49,6 +49,11 @@ class Source(ABC):
         return None
 
     @property
+    def prompt(self) -> str | None:
+        """The text that goes with it; None for sources without one."""
+        return None
+
+    @property
     def form(self) -> Any:
         """What the sources of one batch must have in common, such as the shape of images that cannot be padded."""
         return None

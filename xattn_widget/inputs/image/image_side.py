@@ -95,7 +95,9 @@ class ImageSide(MediaSide):
             raise ValueError(
                 "this record does not hold the picture that it was made from: it was made from a processor's output"
             )
-        prompt = record.source.text if self.family.encodes_prompts else None
+        prompt = record.prompt
+        if prompt is None and self.family.encodes_prompts:  # earlier files hold it on the axis alone
+            prompt = record.source.text
         if self.family.encodes_prompts and prompt is None:
             raise ValueError("this record does not hold the question that the encoder read with its picture")
         return ImageSource(

@@ -84,6 +84,17 @@ class Side:
         """How many of the ids of a given target of this source, at the beginning, are not part of its text."""
         return len(self.prompt_ids(source)) or self.prompt_length(ids)
 
+    def encode_like(self, record: AttentionData, source: Source, sentence: str) -> tuple[list[int], int]:
+        """Ids of another target for the source of a record, and how many of them are not part of its text.
+
+        They begin as those of the record's target do before its text: with its prompt, and with its language.
+
+        Raises:
+            ValueError: what :meth:`encode_for` raises.
+        """
+        [ids] = self.encode_for([source], [sentence])
+        return ids, self.prompt_of(source, ids)
+
     def settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Settings of ``generate``: those that are given, and what this side adds to them."""
         return dict(given)
