@@ -45,6 +45,7 @@ CORPUS = [
     "scoring",
     "display",
     "aggregates",
+    "opening",
     "profile_content",
     "profiles",
     "profiling",

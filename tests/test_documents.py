@@ -51,10 +51,19 @@ def test_the_code_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def _replace_pretrained(monkeypatch: pytest.MonkeyPatch, model_class: str, reader_class: str, pair: Any) -> None:
-    """Let these classes of transformers load the model and the tokenizer or processor of ``pair``."""
-    model, reader = pair
-    monkeypatch.setattr(getattr(transformers, model_class), "from_pretrained", lambda *_, **__: model)
-    monkeypatch.setattr(getattr(transformers, reader_class), "from_pretrained", lambda *_, **__: reader)
+    """Let these classes of transformers load the model and the tokenizer or processor of ``pair``.
+
+    The models that ship in the package are still loaded.
+    """
+    for name, replacement in zip((model_class, reader_class), pair, strict=True):
+        kind = getattr(transformers, name)
+
+        def load(
+            place: Any, *args: Any, _load: Any = kind.from_pretrained, _replacement: Any = replacement, **kw: Any
+        ) -> Any:
+            return _load(place, *args, **kw) if Path(place).is_absolute() else _replacement
+
+        monkeypatch.setattr(kind, "from_pretrained", load)
 
 
 EXAMPLES = [name for name in xattn_widget.__all__ if ">>> " in (inspect.getdoc(getattr(xattn_widget, name)) or "")]

@@ -60,6 +60,7 @@ class CrossAttention(AttentionData):
         sound: the sound that the source axis was made from, or None for other sources.
         image: the picture that the source axis was made from, a :class:`~xattn_widget.record.picture.Picture`, or None
             for other sources and for what a processor made of a picture.
+        prompt: the text that went with the picture, see :func:`extract`, or None.
         outside: ``[layers, heads, target]`` share of each row's weight on positions after the end of the sound, as
             captured; None for other sources.
         end_row: ``[layers, heads, source]``, layers and heads as in ``weights``: the weights of the decoder state that

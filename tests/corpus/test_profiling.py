@@ -290,7 +290,7 @@ def test_sound_has_roles_but_no_words_to_align(whisper, paths):
 def test_recordings_of_a_profile_open_again(whisper, paths):
     found = profile_heads(*whisper, paths, scores="entropy", generation={"max_new_tokens": 4}, progress=False)
     view = show_profile(found, *whisper)
-    assert view.info["sound"] is True
+    assert view.info["what"] == "recording"
     request = {"id": "1", "kind": "strongest", "name": "entropy", "head": [0, 0]}
     listed = ask(view, request)[0]["rows"]
     assert {row["source"] for row in listed} == {Path(path).name for path in paths}

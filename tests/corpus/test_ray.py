@@ -10,6 +10,8 @@ import pytest
 import ray
 from corpus_pool import assert_same_profiles, assert_same_tables, made_up
 from families import one_thread
+from image_models import image_model
+from picture_corpus import PICTURE_TEXTS, pictures
 from speech_processors import speech_pair, write_sound
 
 from xattn_widget import profile_heads, score_corpus
@@ -129,6 +131,17 @@ def test_recordings_are_read_by_the_workers(cluster, tmp_path):
     sounds = ({"bytes": path.read_bytes(), "path": path.name} for path in paths)
     table = score_corpus(*pair, sounds, iter(texts), engine="ray", workers=1, **options)
     assert_same_tables(table, expected.slice(0, 3))
+
+
+def test_pictures_and_their_prompts_go_to_the_workers(cluster):
+    pair, prompts = image_model("donut"), ["ab", "dog", "ab"]
+    options = {"scores": ["entropy", "blank_mass"], "window": 2, "prompt": prompts, "progress": False}
+    with one_thread():
+        expected = score_corpus(*pair, pictures()[:3], PICTURE_TEXTS[:3], **options)
+    assert expected["error"].null_count == 3
+    # From an iterator of pictures in memory, which are stored in a file first.
+    shown, texts = iter(pictures()[:3]), iter(PICTURE_TEXTS[:3])
+    assert_same_tables(score_corpus(*pair, shown, texts, engine="ray", workers=1, **options), expected)
 
 
 def test_windows_of_long_recordings_are_the_same_on_ray(cluster, tmp_path):

@@ -83,10 +83,11 @@ TRIALS, TRIED = 4, 5
 
 
 @contextmanager
-def encoder_batches(model):
+def encoder_batches(model, encoder=None):
     """A list of the batch sizes of the encoder's forwards in the block."""
     sizes = []
-    hook = model.model.encoder.register_forward_hook(lambda module, args, out: sizes.append(len(out[0])))
+    encoder = encoder or model.model.encoder
+    hook = encoder.register_forward_hook(lambda module, args, out: sizes.append(len(out[0])))
     try:
         yield sizes
     finally:

@@ -181,5 +181,5 @@ def test_only_pictures_have_these_scores(name):
     picture = record_of_picture(one_hot(4, 5))
     assert name in list_scores(None, [picture])
     assert name not in list_scores(None, [text])
-    with pytest.raises(ValueError, match="which a corpus job does not make"):
+    with pytest.raises(ValueError, match="which only images have, and this model reads text"):
         score_corpus(*load_demo(), ["Guten Tag."], scores=[name])

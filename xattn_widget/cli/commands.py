@@ -21,6 +21,7 @@ _MODEL_HELP = (
 _TARGET_HELP = "Folder (or hub name) of the targets' tokenizer, if it is a different one."
 _POLICIES = ("keep", "drop", "renormalize", "drop_punctuation", "renormalize_punctuation")
 _SHOWN = ("show", "fade", "drop", "drop_punctuation")  # those of the panel's setting
+_PROMPT_HELP = "With a model that reads images: the task or question that goes with each, or how targets begin."
 _GENERATION_HELP = "Setting of generate, such as num_beams=4; repeatable."
 
 
@@ -49,12 +50,13 @@ def cli() -> None:
 @click.option("--scores", type=Names(), help="Scores to compute for every head.  [default: six built-in ones]")
 @click.option("--statistics", type=Names(), help="Statistics of the output: logprob_sum, logprob_mean, "
               "logprob_min, margin, output_entropy.")  # fmt: skip
-@click.option("--source-column", type=ColumnName(), help="Column of the sentences or of the paths of recordings.  "
-              "[default: source]")  # fmt: skip
+@click.option("--source-column", type=ColumnName(), help="Column of the sentences, or of the paths of recordings "
+              "or pictures.  [default: source]")  # fmt: skip
 @click.option("--target-column", type=ColumnName(), help="Column of given targets; without targets, the model "
               "generates them.")  # fmt: skip
 @click.option("--id-column", type=ColumnName(), help="Column to keep as the id; by default, rows are numbered from 0.")
 @click.option("--targets", type=click.Path(path_type=Path), help="File of given targets, one for each source.")
+@click.option("--prompt", help=_PROMPT_HELP)
 @click.option("--generation", type=Setting(), multiple=True, help=_GENERATION_HELP)
 @click.option("--special", type=click.Choice(_POLICIES), default="keep", show_default=True,
               help="What to do with special tokens.")  # fmt: skip
@@ -62,7 +64,7 @@ def cli() -> None:
 @click.option("--batch-tokens", type=POSITIVE, default=4096, show_default=True,
               help="Most tokens in a batch, including padding.")  # fmt: skip
 @click.option("--window", type=POSITIVE, help="How many rows to sort by length and store together.  [default: 4096, or "
-              "64 recordings]")  # fmt: skip
+              "64 recordings or pictures]")  # fmt: skip
 @click.option("--mel-padding", type=click.Choice(["model", "zeros"]),
               help="Pad sound for Whisper as transformers or as openai-whisper does.  [default: model]")  # fmt: skip
 @click.option("--max-record-bytes", type=POSITIVE, help="Most bytes of a line or record; larger ones are not read.  "
@@ -92,7 +94,8 @@ def score(
     packed with gzip, bzip2, xz or zstd, or be the only file in a zip.
 
     For a model that reads sound, such as Whisper, the file lists paths of recordings (WAV, FLAC, OGG or MP3), relative
-    to its own folder; SOURCES may also be one recording.
+    to its own folder; SOURCES may also be one recording. For a model that reads images, such as TrOCR or Donut, the
+    file lists paths of pictures, or is one.
 
     The same call resumes a run that was interrupted. OUTPUT gets its name only once it is complete.
 
@@ -104,11 +107,13 @@ def score(
       xattn-widget score pool.txt --model DIR --generation num_beams=4 --output scored.parquet
       xattn-widget score clips.tsv --source-column path --model WHISPER \\
           --generation language=german --output scored.parquet
+      xattn-widget score lines.csv --source-column image --model demo-image --output scored.parquet
     """
     for option in ("workers", "address"):
         if options[option] is not None and options["engine"] == "local":
             raise click.UsageError(f"--{option} requires --engine ray: the local engine runs in this process")
     from xattn_widget.corpus.scoring import score_corpus
+    from xattn_widget.corpus.sources.mediums import table_medium
     from xattn_widget.corpus.store.tables import corpus_info
 
     _check_names(options["scores"] or [], options["statistics"] or [])
@@ -130,10 +135,10 @@ def score(
         return
     info = corpus_info(path)
     failed = info["rows"] - info["scored"]
-    what = f"{info['rows']} sentences"
-    if "folder" in info:
-        windows = "" if info["rows"] == info["recordings"] else f" in {info['rows']} windows"
-        what = f"{info['recordings']} recordings{windows}"
+    medium = table_medium(info)
+    what = f"{info['rows']} {medium.plural if medium else 'sentences'}"
+    if info.get("recordings", info["rows"]) != info["rows"]:
+        what = f"{info['recordings']} recordings in {info['rows']} windows"
     click.echo(f"{path}: {what}, {info['scored']} scored, {failed} with an error")
 
 
@@ -219,6 +224,7 @@ def select(
 @click.option("--head", type=COUNTED, help="With --layer: the head to show, counted from 0.")
 @click.option("--score", "score_name", metavar="NAME", help="Built-in score that colors the grid of heads.  "
               "[default: alignment_norm]")  # fmt: skip
+@click.option("--prompt", help=_PROMPT_HELP)
 @click.option("--generation", type=Setting(), multiple=True, help=_GENERATION_HELP)
 @click.option("--words/--subwords", default=True, show_default=True, help="Merge subwords into words.")
 @click.option("--special", type=click.Choice(_SHOWN), default="fade", show_default=True,
@@ -234,6 +240,7 @@ def show(
     layer: int | None,
     head: int | None,
     score_name: str | None,
+    prompt: str | None,
     generation: tuple[tuple[str, Any], ...],
     words: bool,
     special: str,
@@ -248,6 +255,7 @@ def show(
       xattn-widget show --model demo "Ich habe das Buch gelesen."
       xattn-widget show --model demo "Ich habe das Buch gelesen." --layer 0 --head 6 --score entropy
       xattn-widget show --model WHISPER clip.wav --target "What was said." --output page.html
+      xattn-widget show --model DONUT receipt.png --prompt "<s_cord-v2>" --output page.html
       xattn-widget show --model DIR --table scored.parquet --row 17 --output page.html
     """
     if head is not None and layer is None:
@@ -256,7 +264,7 @@ def show(
     _check_output(path, ".html", ".htm")
     from xattn_widget.widget.show import show_cross_attention
 
-    shown, given = pairs_to_show(sentences, targets, table, row)
+    shown, given, text = pairs_to_show(sentences, targets, table, row, prompt)
     check_score(score_name)
     model, tokenizer = load_model(model_name, "cpu", "auto")
     widget = show_cross_attention(
@@ -265,6 +273,7 @@ def show(
         shown,
         given,
         generation=dict(generation) or None,
+        prompt=text,
         target_tokenizer=load_tokenizer(target_tokenizer),
         words=words,
         special=special,

@@ -37,9 +37,9 @@ def _is_page(path: Path) -> bool:
 
 
 def pairs_to_show(
-    sentences: tuple[str, ...], targets: tuple[str, ...], table: Path | None, row: int | None
-) -> tuple[Any, Any]:
-    """The sentences, or paths of recordings, and their targets, as given or from a row of a table.
+    sentences: tuple[str, ...], targets: tuple[str, ...], table: Path | None, row: int | None, prompt: str | None
+) -> tuple[Any, Any, Any]:
+    """The sentences, or paths of recordings or pictures, their targets and their prompt, as given or from a table.
 
     Targets are None if the model is to generate them.
 
@@ -52,18 +52,17 @@ def pairs_to_show(
     if table is None or row is None:
         if not sentences:
             raise click.UsageError("give sentences to show, or a row of a scored table with --table FILE --row N")
-        return list(sentences), list(targets) or None
-    if sentences or targets:
-        given = "--target" if targets else f"the sentence {sentences[0]!r:.40}"
-        raise click.UsageError(f"--table gives both the sentence and its target: leave out {given}")
+        return list(sentences), list(targets) or None, prompt
+    if sentences or targets or prompt is not None:
+        given = "--target" if targets else f"the sentence {sentences[0]!r:.40}" if sentences else "--prompt"
+        raise click.UsageError(f"--table gives the sentence, its target and its prompt: leave out {given}")
     return _row_of(table, row)
 
 
-def _row_of(path: Path, row: int) -> tuple[Any, Any]:
-    from xattn_widget.corpus.sources.recordings import recording_path
+def _row_of(path: Path, row: int) -> tuple[Any, Any, Any]:
+    from xattn_widget.corpus.opening import opened_source
     from xattn_widget.corpus.store.parquet import read_schema, read_table
-    from xattn_widget.corpus.store.tables import recordings_folder
-    from xattn_widget.inputs.audio.recordings import RecordingWindow
+    from xattn_widget.corpus.store.tables import media_info
 
     names = read_schema(path).names
     for name in ("source", "target"):
@@ -72,7 +71,8 @@ def _row_of(path: Path, row: int) -> tuple[Any, Any]:
                 f"{path} has no column {name!r}: pass a table that 'xattn-widget score' wrote",
                 param_hint="--table",
             )
-    table = read_table(path, [name for name in ("source", "target", "offset", "error") if name in names])
+    wanted = ("source", "target", "prompt", "offset", "error")
+    table = read_table(path, [name for name in wanted if name in names])
     if row >= table.num_rows:
         rows = f"rows 0 to {table.num_rows - 1}" if table.num_rows else "no rows"
         raise click.BadParameter(f"there is no row {row}: {path} has {rows}", param_hint="--row")
@@ -81,12 +81,7 @@ def _row_of(path: Path, row: int) -> tuple[Any, Any]:
     if reason or cells["source"] is None or cells["target"] is None:
         reason = reason or "its source or target is missing"
         raise click.BadParameter(f"row {row} of {path} cannot be shown: {reason}", param_hint="--row")
-    folder = recordings_folder(table)
-    if folder is None:
-        return [cells["source"]], [cells["target"]]
-    recording = recording_path(cells["source"], folder)
-    offset = cells.get("offset")
-    return (recording if offset is None else RecordingWindow(recording, offset)), cells["target"]
+    return opened_source(cells["source"], media_info(table), cells.get("offset")), cells["target"], cells.get("prompt")
 
 
 def check_score(name: str | None) -> None:

@@ -71,6 +71,7 @@ class Text:
     source: str | None
     target: str | None
     offset: float | None  # of a window of a long recording, in seconds
+    prompt: str | None  # that goes with a picture
 
 
 class Aggregates:
@@ -189,5 +190,8 @@ class _Texts:
 
     def __getitem__(self, place: int) -> Text:
         identity, source, target = (self._part[name][place].as_py() for name in ("id", "source", "target"))
-        offset = self._part["offset"][place].as_py() if "offset" in self._part.column_names else None
-        return Text(int(self._numbers[place]), identity, source, target, offset)
+        offset, prompt = (
+            self._part[name][place].as_py() if name in self._part.column_names else None
+            for name in ("offset", "prompt")
+        )
+        return Text(int(self._numbers[place]), identity, source, target, offset, prompt)

@@ -128,10 +128,11 @@ def _parts(tensor: torch.Tensor) -> dict[str, Any]:
     return {}
 
 
-def tokenizer_fingerprint(tokenizer: Any, target_tokenizer: Any) -> str:
+def tokenizer_fingerprint(tokenizer: Any, target_tokenizer: Any, *, reads: bool = True) -> str:
     """Class, vocabulary, settings and the ids of a sample sentence on either side, in 16 hexadecimal digits.
 
-    Pass the same object twice if the two sides share a vocabulary.
+    Pass the same object twice if the two sides share a vocabulary. ``reads`` says whether the encoder reads texts: some
+    tokenizers of images need more than a text on that side.
     """
     digest = hashlib.blake2b(digest_size=8)
     digest.update(type(tokenizer).__name__.encode())
@@ -141,13 +142,13 @@ def tokenizer_fingerprint(tokenizer: Any, target_tokenizer: Any) -> str:
         if type(target_tokenizer) is not type(tokenizer):
             digest.update(type(target_tokenizer).__name__.encode())
     digest.update(_json({"vocabularies": [tokenizer.get_vocab(), other], "special": tokenizer.all_special_ids}))
-    sides = {"source": tokenizer, "target": target_tokenizer}
+    sides = {"source": tokenizer, "target": target_tokenizer} if reads else {"target": target_tokenizer}
     probes = [tokenize(part, [_PROBE], side)["input_ids"][0] for side, part in sides.items()]
     return _after(digest, _json({"probes": probes}))
 
 
 def extractor_fingerprint(extractor: Any) -> str:
-    """Class and settings of a feature extractor, in 16 hexadecimal digits."""
+    """Class and settings of a feature extractor or an image processor, in 16 hexadecimal digits."""
     settings = {"class": type(extractor).__name__, **extractor.to_dict()}
     return _after(hashlib.blake2b(digest_size=8), _json(settings))
 

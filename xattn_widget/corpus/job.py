@@ -37,11 +37,13 @@ from xattn_widget.scores.inputs import INPUTS
 # Statistics of the model's output distribution over a sentence's target, see ``score_corpus``.
 STATISTICS = ("logprob_sum", "logprob_mean", "logprob_min", "margin", "output_entropy")
 COLUMNS = (
-    *("id", "source", "recording", "window", "offset", "target", "source_length", "target_length", "error"),
+    *("id", "source", "prompt", "recording", "window", "offset", "target", "source_length", "target_length", "error"),
     *STATISTICS,
 )
 ScoreLike = str | Score | Callable[..., Any]
 Precision = Literal["model", "int8"]
+# What a model that reads a picture with a text is tried with.
+TRIAL_PROMPT = "What is it?"
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,10 @@ class Job:
         stop_on_error: raise at the first sentence that cannot be scored.
         with_ids: whether the rows have ids of their own.
         hears: whether the sources are sound, whose attention is cropped to the sound before it is scored.
-        precision: how the model's linear layers compute, see ``score_corpus``.
         encodes_alone: whether sources are encoded by themselves, in other batches than their targets.
+        sees: whether the sources are pictures.
+        prompted: whether a text goes with each picture.
+        precision: how the model's linear layers compute, see ``score_corpus``.
     """
 
     scores: tuple[Score, ...]
@@ -82,6 +86,8 @@ class Job:
     with_ids: bool
     hears: bool = False
     encodes_alone: bool = False
+    sees: bool = False
+    prompted: bool = False
     precision: Precision = "model"
 
     @property
@@ -109,6 +115,7 @@ def make_job(
     stop_on_error: bool,
     with_ids: bool,
     precision: Precision = "model",
+    prompted: bool = False,
 ) -> Job:
     """Check everything that can be checked without the corpus; see :func:`xattn_widget.score_corpus`."""
     model = paired.model
@@ -137,9 +144,9 @@ def make_job(
     check_positive(batch_tokens, "batch_tokens")
     if max_length is not None:
         check_positive(max_length, "max_length")
-    shape, layout = probe_model(paired, extras)
+    shape, layout = probe_model(paired, extras, prompted)
     policy = read_policy(special)
-    layered = tuple(_check_score(score, policy, shape[1], paired.source.hears) for score in resolved)
+    layered = tuple(_check_score(score, policy, shape[1], paired.source) for score in resolved)
     return Job(
         resolved,
         layered,
@@ -156,6 +163,8 @@ def make_job(
         with_ids,
         paired.source.hears,
         _encodes_alone(paired, extras),
+        paired.source.sees,
+        prompted,
         precision,
     )
 
@@ -169,8 +178,9 @@ def describe_job(job: Job, paired: PairedModel, window: int) -> dict[str, Any]:
     # Left out if empty, so that jobs of earlier versions, which lack it, can be resumed.
     forward = {"forward": forward_fingerprint(job.forward)} if job.forward else {}
     extractor = {}
-    if job.hears:
-        extractor["feature extractor"] = f"{type(source).__name__} {extractor_fingerprint(source)}"
+    if job.hears or job.sees:
+        name = "feature extractor" if job.hears else "image processor"
+        extractor[name] = f"{type(source).__name__} {extractor_fingerprint(source)}"
         source = target
     prompt = {}
     if isinstance(paired.target, PromptedTarget) and job.generation is None:
@@ -187,7 +197,7 @@ def describe_job(job: Job, paired: PairedModel, window: int) -> dict[str, Any]:
         | {
             "model": f"{type(model).__name__} {model_fingerprint(model)}",
             "number type": f"{model.dtype}, {how} attention{_layers(job.precision)}",
-            "tokenizer": f"{type(source).__name__} {tokenizer_fingerprint(source, target)}",
+            "tokenizer": f"{type(source).__name__} {tokenizer_fingerprint(source, target, reads=not job.sees)}",
             "scores": list(job.signatures.values()),
             "statistics": list(job.statistics),
             "targets": "given"
@@ -221,14 +231,23 @@ def _limit(side: Side | SourceSide, max_length: int | None) -> int | None:
     return min(known) if known else side.usual_limit
 
 
-def probe_model(paired: PairedModel, extras: Extras) -> tuple[tuple[int, int], ColumnLayout]:
-    """``(layers, heads)`` of the cross-attention, and the layout of its columns, by a forward over a few tokens."""
+def probe_model(paired: PairedModel, extras: Extras, prompted: bool = False) -> tuple[tuple[int, int], ColumnLayout]:
+    """``(layers, heads)`` of the cross-attention, and the layout of its columns, by a forward over a few tokens.
+
+    Args:
+        paired: the model.
+        extras: further arguments of its forward.
+        prompted: whether a text goes with each picture.
+
+    Raises:
+        ValueError: a model without cross-attention, or one that reads nothing without a prompt, and there is none.
+    """
     model = paired.model
     seen: list[torch.Tensor] = []
 
     def run(values: dict[str, Any]) -> Pair:
         seen.clear()
-        pair = _probe(paired, replace(extras, values=values))
+        pair = _probe(paired, replace(extras, values=values), prompted)
         with listening(model, lambda call: seen.append(call.weights)):
             model(**forward_inputs(model, [pair]), use_cache=False)
         return pair
@@ -265,9 +284,10 @@ def _encodes_alone(paired: PairedModel, extras: Extras) -> bool:
         return encodes_alone(paired)
 
 
-def _probe(paired: PairedModel, extras: Extras) -> Pair:
+def _probe(paired: PairedModel, extras: Extras, prompted: bool) -> Pair:
     """A pair to try a model with, as short as possible: a target of one token."""
-    source, target = paired.source.trial(), paired.target.tokenizer.eos_token_id or 0
+    source = paired.source.trial(TRIAL_PROMPT if prompted else None)
+    target = paired.target.tokenizer.eos_token_id or 0
     [arguments] = extras.by_sentence(paired.model, [source], paired.padding_sides, [[target]])
     return Pair(source, [target], [target], arguments=arguments)
 
@@ -277,14 +297,15 @@ def job_policy(score: Score, special: Policy) -> Policy:
     return Policy() if score.policies == ("keep",) else special
 
 
-def _check_score(score: Score, special: Policy, heads: int, hears: bool) -> bool:
+def _check_score(score: Score, special: Policy, heads: int, source: SourceSide) -> bool:
     """Whether a score may be computed layer by layer; raises if a job cannot compute it at all."""
     score.signature(special=job_policy(score, special))  # an unknown policy raises here
     for name in score.needs:
         if INPUTS[name].outside_jobs:
             raise ValueError(f"{score.name} {INPUTS[name].outside_jobs}")
-        if INPUTS[name].of_sound and not hears:
-            raise ValueError(
-                f"{score.name} needs {name}, which only sound has, and this model reads text: leave it out"
-            )
+        reads = "sound" if source.hears else "images" if source.sees else "text"
+        for needed, only in ((INPUTS[name].of_sound, "sound"), (INPUTS[name].of_image, "images")):
+            if needed and reads != only:
+                have = "only sound has" if only == "sound" else "only images have"
+                raise ValueError(f"{score.name} needs {name}, which {have}, and this model reads {reads}: leave it out")
     return splits_by_layer(score, heads)

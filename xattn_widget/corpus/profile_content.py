@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from xattn_widget.corpus.sources.mediums import table_medium
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.panel.json_values import json_number
 from xattn_widget.scores.roles import MIXED, ROLES
@@ -40,7 +41,7 @@ def describe_profile(data: pa.Table, info: Mapping[str, Any], *, can_open: bool,
         "failed": info["failed"],
         "quantile_sentences": info["quantile_sentences"],
         "drawn": info["drawn"],
-        "sound": info.get("folder") is not None,
+        "what": what_rows_are(info),
         "levels": list(info["levels"]),
         "scores": [
             {
@@ -67,6 +68,12 @@ def describe_profile(data: pa.Table, info: Mapping[str, Any], *, can_open: bool,
         "can_open": can_open,
         "notice": notice,
     }
+
+
+def what_rows_are(info: Mapping[str, Any]) -> str:
+    """What a row is called: ``"sentence"``, ``"recording"`` or ``"picture"``."""
+    medium = table_medium(info)
+    return "sentence" if medium is None else medium.name
 
 
 def profile_numbers(data: pa.Table, info: Mapping[str, Any]) -> list[bytes]:
@@ -111,7 +118,7 @@ def listed_rows(entries: list[dict[str, Any]], info: Mapping[str, Any]) -> list[
 
 def _texts(row: int, info: Mapping[str, Any]) -> dict[str, str]:
     identity, source, target = info["texts"][str(row)][:3]
-    if info.get("folder") is not None:
+    if table_medium(info) is not None:
         source = os.path.basename(source or "")
     name = "" if identity is None else identity
     return {"name": _cut(name), "source": _cut(source), "target": _cut(target)}

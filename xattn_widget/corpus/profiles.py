@@ -135,7 +135,7 @@ class HeadProfile:
 
         The similarity is ``1 - JS``, one minus the Jensen-Shannon divergence in bits, in ``[0, 1]``; the mean is over
         all rows of ``info["drawn"]`` sentences drawn at random. Head ``(layer, head)`` is number
-        ``layer * heads + head``. None for sound, and if no sentences were drawn.
+        ``layer * heads + head``. None for sound and pictures, and if no sentences were drawn.
         """
         if AGREEMENT not in self.data.column_names:
             return None

@@ -89,8 +89,8 @@ def profile_heads(
 
     Args:
         model: an encoder-decoder model of transformers.
-        tokenizer: its tokenizer, or the processor of a model that reads sound.
-        sources: sentences or recordings in any form that :func:`score_corpus` takes.
+        tokenizer: its tokenizer, or the processor of a model that reads sound or images.
+        sources: sentences, recordings or pictures in any form that :func:`score_corpus` takes.
         targets: their targets; None to let the model generate them.
         scores: names of built-in scores, and your own scores.
         special: the policy for special tokens of these scores.
@@ -106,7 +106,7 @@ def profile_heads(
             ``generation``.
 
     Returns:
-        The profile. For sound it has neither agreement nor a set of heads.
+        The profile. For sound and pictures it has neither agreement nor a set of heads.
 
     Raises:
         TypeError: an unknown argument, or as :func:`score_corpus`.
@@ -150,6 +150,7 @@ def profile_heads(
         "shape": [info["layers"], info["heads"]],
         "model": info["job"]["model"],
         "folder": info.get("folder"),
+        "medium": info.get("medium"),
         "signatures": info["signatures"],
         "directions": {score.name: score.direction for score in asked},
         "descriptions": {score.name: score.description for score in asked},
@@ -158,7 +159,10 @@ def profile_heads(
         "sentences": aggregates.scored,
         "failed": aggregates.rows - aggregates.scored,
         "quantile_sentences": aggregates.sampled,
-        "texts": {str(row): [text.id, text.source, text.target, text.offset] for row, text in aggregates.texts.items()},
+        "texts": {
+            str(row): [text.id, text.source, text.target, text.offset, text.prompt]
+            for row, text in aggregates.texts.items()
+        },
         "drawn": 0,
         "head_set": None,
     }

@@ -17,9 +17,12 @@ from transformers import PreTrainedModel
 
 from xattn_widget.corpus.engine.local import run_locally
 from xattn_widget.corpus.engine.products import check_int8
-from xattn_widget.corpus.job import Precision, ScoreLike, check_positive, describe_job, make_job
+from xattn_widget.corpus.job import TRIAL_PROMPT, Precision, ScoreLike, check_positive, describe_job, make_job
 from xattn_widget.corpus.memory import keep_fewer_kernels
 from xattn_widget.corpus.sources.cells import MAX_RECORD_BYTES
+from xattn_widget.corpus.sources.media import Medium
+from xattn_widget.corpus.sources.mediums import medium_of
+from xattn_widget.corpus.sources.prompts import check_prompt, with_prompts
 from xattn_widget.corpus.sources.rows import cut_windows, open_rows, survey
 from xattn_widget.corpus.sources.spooling import spooled
 from xattn_widget.corpus.store.parts import discard_parts, remove_parts
@@ -32,8 +35,10 @@ from xattn_widget.corpus.store.shards import (
     rows_digest,
 )
 from xattn_widget.corpus.store.tables import corpus_info, make_schema
+from xattn_widget.extraction.readers import reader_family
+from xattn_widget.inputs.arguments import PREFIX
 from xattn_widget.inputs.audio.speech_family import MelPadding
-from xattn_widget.inputs.paired import pair_model
+from xattn_widget.inputs.paired import PairedModel, pair_model
 from xattn_widget.inputs.text.checks import refuse_pair
 from xattn_widget.messages.mistakes import with_checked_arguments
 from xattn_widget.messages.shell import running_shell
@@ -42,8 +47,8 @@ from xattn_widget.record.special import Special
 logger = logging.getLogger("xattn_widget")
 
 # How many rows are scored and stored together. The features of 30 s of sound take 1 MB for Whisper, and those of the
-# next window are made meanwhile.
-_SENTENCES, _RECORDINGS = 4096, 64
+# next window are made meanwhile. Those of a page take 60 MB for Donut, so that windows of pictures also have a size.
+_SENTENCES, _FILES, _PICTURE_BYTES = 4096, 64, 2**28
 DEFAULT_SCORES = ("coverage_penalty", "entropy", "confidence", "sink_mass", "ignored_source", "marginal_divergence")
 
 
@@ -75,19 +80,23 @@ def score_corpus(
     target_tokenizer: Any = None,
     forward: Mapping[str, Any] | None = None,
     mel_padding: MelPadding | None = None,
+    prompt: str | Sequence[str] | None = None,
     precision: Precision = "model",
 ) -> pa.Table | Path:
-    """Score every cross-attention head for each sentence or recording of a corpus; returns a table of them.
+    """Score every cross-attention head for each sentence, recording or picture of a corpus; returns a table of them.
 
     The values of a sentence do not depend on other sentences, the batches, the order or the engine (to 1e-5 in
-    float32). A sentence or recording that cannot be scored (empty, too long, not valid UTF-8, not a sound file, NaN in
-    the model) has nulls, and the reason is in the column ``error``.
+    float32). A sentence, recording or picture that cannot be scored (empty, too long, not valid UTF-8, not a sound
+    file, NaN in the model) has nulls, and the reason is in the column ``error``.
 
     A model that reads sound, such as Whisper, takes recordings as sources. Their attention is cropped to the sound, and
     its rows are renormalized, before it is scored, as :meth:`CrossAttention.score` does. Sound is read when its window
     of rows is prepared, and never kept. A recording of more than 30 s, which Whisper reads window by window, has a row
     for each of its windows if the model writes the targets. With a given target it gets an error, because nothing says
     which part of the target belongs to which window.
+
+    A model that reads images, such as TrOCR or Donut, takes pictures as sources, with their ``prompt``, and does not
+    keep them either. Models in which latent queries or a question read the image, such as BLIP-2, are an error.
 
     With ``output``, rows are written as they are scored, and memory use does not grow with the corpus. The same call
     resumes a run that was interrupted. The output gets its name only once it is complete.
@@ -107,7 +116,7 @@ def score_corpus(
 
     Args:
         model: an encoder-decoder model of transformers, used on its device and with its number type.
-        tokenizer: the model's tokenizer, or the processor of a model that reads sound.
+        tokenizer: the model's tokenizer, or the processor of a model that reads sound or images.
         sources: the sentences: a list, an iterator, the path of a file (text with one sentence per line, CSV or TSV
             with a header, JSON Lines, Parquet, Feather or Arrow; it may be packed with gzip, bzip2, xz or zstd, or be
             the only file in a zip), a pandas or polars frame or series, an Arrow table, stream or column (or any other
@@ -119,6 +128,9 @@ def score_corpus(
             directory; the column ``source`` keeps them as they were written. Lists, frames and Parquet files may also
             hold dictionaries of ``datasets``, and lists whatever :func:`extract` takes. A path stands for its content:
             a run does not notice that a file has changed. Ray's workers must have the files at the same paths.
+
+            For a model that reads images, the paths of pictures in any of these, in the same way. Lists, frames and
+            Parquet files may also hold dictionaries of ``datasets``, and lists images of Pillow and arrays of pixels.
         targets: one target for each source, in anything that ``sources`` may be, read by teacher forcing; None to let
             the model generate them. The table contains them either way. For a multilingual Whisper, the tokenizer has
             to name the language of given targets (``processor.tokenizer.set_prefix_tokens``).
@@ -139,11 +151,12 @@ def score_corpus(
         max_length: the most tokens on either side; by default, as many as the model has positions for.
         batch_tokens: the most tokens in a forward, including padding. Sentences of similar length share a batch. If a
             model has dynamically quantized layers, whose rounding depends on the whole batch, each sentence is run
-            alone. Positions of sound count as tokens, of which Whisper has 1,500 in each forward: on a GPU, more is
-            faster. Recordings are run one at a time if padding would change what the encoder computes.
-        window: how many sentences or recordings are sorted by length, scored and stored together, and the most that an
-            interrupted run loses; by default 4,096 sentences or 64 recordings. Windows of very long rows have fewer.
-            For recordings of hours, 1 loses least.
+            alone. Positions of sound and of images count as tokens, of which Whisper has 1,500 in each forward: on a
+            GPU, more is faster. Recordings are run one at a time if padding would change what the encoder computes.
+        window: how many sentences, recordings or pictures are sorted by length, scored and stored together, and the
+            most that an interrupted run loses; by default 4,096 sentences, 64 recordings, or as many pictures, at most
+            64, as the processor makes 256 MB of. Windows of very long rows have fewer. For recordings of hours, 1 loses
+            least.
         max_record_bytes: the most bytes of a line of text, a record of a file, or the texts of a row, without its
             sound. A larger one is not read, and its row has the reason in the column ``error``.
         on_error: ``"record"`` errors and continue, or ``"raise"`` the first one. Within a window, errors that can be
@@ -160,6 +173,8 @@ def score_corpus(
             ``generation`` that the forward takes, too, follow the same rule.
         mel_padding: how features of sound are padded to Whisper's 30 s: ``"model"`` (the default), as its feature
             extractor does, or ``"zeros"``, as openai-whisper does.
+        prompt: for a model that reads images, the text that goes with every picture, or a list with one for each, as
+            for :func:`extract`. The column ``prompt`` keeps it.
         precision: how the model's linear layers compute: ``"model"``, with the model's number type, or ``"int8"``, with
             integers of 8 bits, which is faster on CPUs. It needs a float32 model on an x86 CPU with AVX2. Values are
             then near those of :func:`extract`, and rank sentences and heads almost alike: the table's metadata and
@@ -167,13 +182,13 @@ def score_corpus(
 
     Returns:
         An Arrow table, or the output's path. Columns: ``id``, ``source``, ``target``, ``source_length`` and
-        ``target_length`` in tokens (for sound, in positions that hear it), a ``[layers, heads]`` fixed-shape tensor for
-        each score (NaN where it is undefined), the statistics, and ``error``. For sound there are also ``recording``,
-        the number of the recording among the sources, ``window``, the number of the row among the windows of the
-        recording, and ``offset``, where the window begins, in seconds; both are 0 for a recording that one forward
-        reads, and null for one that cannot be read. The rows of a recording are adjacent. The schema's metadata contain
-        the signatures, the model's fingerprint and the numbers of rows and errors; see
-        :func:`xattn_widget.corpus.corpus_info`.
+        ``target_length`` in tokens (the source of sound in positions that hear it, and of pictures in positions),
+        ``prompt`` for pictures with one, a ``[layers, heads]`` fixed-shape tensor for each score (NaN where it is
+        undefined), the statistics, and ``error``. For sound there are also ``recording``, the number of the recording
+        among the sources, ``window``, the number of the row among the windows of the recording, and ``offset``, where
+        the window begins, in seconds; both are 0 for a recording that one forward reads, and null for one that cannot
+        be read. The rows of a recording are adjacent. The schema's metadata contain the signatures, the model's
+        fingerprint and the numbers of rows and errors; see :func:`xattn_widget.corpus.corpus_info`.
 
     Raises:
         TypeError: the model, the tokenizer or the sources have a wrong type.
@@ -200,16 +215,12 @@ def score_corpus(
     keep_fewer_kernels()
     check_positive(max_record_bytes, "max_record_bytes")
     paired = pair_model(model, tokenizer, target_tokenizer, mel_padding)
-    if paired.source.sees:
-        raise ValueError(
-            f"score_corpus does not read images yet ({type(model).__name__} does): make records in a loop with "
-            "extract(model, processor, images), and score each with record.score(name)"
-        )
     if precision == "int8":
         check_int8(model)
-    hears = paired.source.hears
+    _check_readable(paired, prompt, sources, generation)
+    medium = medium_of(paired.source)
     if window is None:
-        window = _RECORDINGS if hears else _SENTENCES
+        window = _usual_window(paired, medium, prompt is not None)
     check_positive(window, "window")
     rows = open_rows(
         sources,
@@ -218,7 +229,7 @@ def score_corpus(
         target_column=target_column,
         id_column=id_column,
         max_record_bytes=max_record_bytes,
-        hears=hears,
+        medium=medium,
     )
     job = make_job(
         paired,
@@ -232,6 +243,7 @@ def score_corpus(
         batch_tokens=batch_tokens,
         stop_on_error=on_error == "raise",
         with_ids=rows.with_ids,
+        prompted=prompt is not None,
         precision=precision,
     )
     run: Callable[..., Any] = run_locally
@@ -244,8 +256,12 @@ def score_corpus(
             if rows.once:
                 rows = stack.enter_context(spooled(rows))
             run = partial(cluster.run_on_ray, workers=workers, gpus=gpus, address=address)
+        if prompt is not None:
+            rows = with_prompts(rows, prompt)
         known = None if rows.once else survey(rows, window)
         description = describe_job(job, paired, window)
+        if prompt is not None:
+            description["prompt"] = prompt if isinstance(prompt, str) else "one for each"
         description["data"] = "an iterator" if once or known is None else f"{known.rows} rows {known.digest}"
 
         def finished() -> bool:
@@ -272,21 +288,49 @@ def score_corpus(
             if once and known:  # the interrupted run may have read another iterator
                 for part in cut_windows(rows.read(), window):
                     store.has(part)
-        with _bar(known and known.rows, len(store.done) * window, progress, hears) as bar:
+        with _bar(known and known.rows, len(store.done) * window, progress, medium) as bar:
             counted = run(paired, job, rows, window, store, bar.update)
         result = store.finish(counted if known is None else known.windows)
     _report(corpus_info(result), progress)
     return result
 
 
+def _check_readable(paired: PairedModel, prompt: Any, sources: Any, generation: Mapping[str, Any] | None) -> None:
+    """Raise an error for images that a job cannot score, and for prompts that the model does not read."""
+    reader = reader_family(paired)
+    if reader is not None:
+        raise ValueError(
+            f"the decoder of this model ({reader.name}) does not attend to the image: its cross-attention is from what "
+            "reads the image for it, and depends on no target. Make records in a loop with extract(model, processor, "
+            "image), and score each with record.score(name)"
+        )
+    if prompt is None:
+        return
+    check_prompt(prompt, sources)
+    paired.source.prompted([], [])  # raises an error if the model reads none
+    if PREFIX in (generation or {}):
+        raise ValueError(f"{PREFIX} and prompt both say what targets begin with: leave out one of them")
+
+
+def _usual_window(paired: PairedModel, medium: Medium | None, prompted: bool) -> int:
+    """How many rows a window has by default."""
+    if medium is None:
+        return _SENTENCES
+    if not paired.source.sees:
+        return _FILES
+    trial = paired.source.trial(TRIAL_PROMPT if prompted else None)
+    size = sum(int(part.nbytes) for part in trial.content.values())
+    return max(1, min(_FILES, _PICTURE_BYTES // size))
+
+
 @contextmanager
-def _bar(total: int | None, done: int, progress: bool | None, hears: bool) -> Iterator[Any]:
+def _bar(total: int | None, done: int, progress: bool | None, medium: Medium | None) -> Iterator[Any]:
     if total is not None:
         done = min(done, total)  # the last window may be shorter
     if progress is None:
         # A shell with a kernel shows the bar in its cell. A script may import ipykernel too.
         progress = sys.stderr.isatty() or hasattr(running_shell(), "kernel")
-    unit = " recordings" if hears else " sentences"
+    unit = f" {medium.plural if medium else 'sentences'}"
     with tqdm(total=total, initial=done, unit=unit, disable=not progress, smoothing=0.1) as bar:
         yield bar
 

@@ -13,13 +13,13 @@ import pyarrow as pa
 
 from xattn_widget.corpus.duplicates import Chosen
 from xattn_widget.corpus.store.columns import average_ranks, cells, column_values, read_columns, schema_of, score_of
-from xattn_widget.corpus.store.tables import recordings_folder, result_table, score_names
+from xattn_widget.corpus.store.tables import media_info, result_table, score_names
 from xattn_widget.record.heads import head_pairs
 
 Order = Literal["highest", "lowest"]
 _TEXT = ("id", "source", "target", "source_length", "error")
-# What says which part of a recording a row is.
-_PART = ("recording", "window", "offset")
+# What says which part of a recording a row is, and which text goes with a picture.
+_PART = ("prompt", "recording", "window", "offset")
 # How many sentences to sample for the frequencies of trigrams.
 _SAMPLE = 5000
 
@@ -79,15 +79,17 @@ def select(
         shares: the share of the budget for each stratum, from 0 to 1, with sum 1; strata left out get none.
         duplicates: leave out ``"near"`` duplicates of sentences already chosen (by the Jaccard similarity of character
             trigrams, ignoring case and punctuation), only ``"exact"`` ones (ignoring case and punctuation), or
-            ``"keep"`` them. In a table of recordings, the targets are compared, because paths do not say what is heard.
+            ``"keep"`` them. In a table of recordings or pictures, the targets are compared, because paths do not say
+            what is in them.
         similarity: the lowest similarity of near duplicates, above 0 and at most 1.
         match: with ``by="random"``, an earlier choice, or its Parquet file, whose source lengths to reproduce.
         seed: the seed of random draws.
 
     Returns:
         A table in order of preference: ``rank`` from 1, ``row`` in the table, ``id``, ``source``, ``target``,
-        ``source_length``, for sound ``recording``, ``window`` and ``offset``, ``value`` (for a combination, the mean
-        rank from 0 to 1, where high is preferred) and the ``reason`` in words.
+        ``source_length``, for pictures ``prompt`` if the table has it, for sound ``recording``, ``window`` and
+        ``offset``, ``value`` (for a combination, the mean rank from 0 to 1, where high is preferred) and the ``reason``
+        in words.
 
     Raises:
         TypeError: ``table`` or ``match`` is neither a table nor a path.
@@ -138,8 +140,8 @@ def select(
     picked.sort(key=lambda choice: place[choice[0]])
     rows = [row for row, _ in picked]
     columns = {"rank": pa.array(range(1, len(rows) + 1), pa.int64()), "row": pa.array(rows, pa.int64())}
-    folder = recordings_folder(read)
-    given = [*_TEXT[:-1], *(() if folder is None else _PART)]
+    media = media_info(read)
+    given = [*_TEXT[:-1], *(_PART if media else ())]
     kept = read.select([name for name in given if name in read.column_names]).take(columns["row"])
     columns |= dict(zip(kept.column_names, kept.columns, strict=True))
     columns |= {
@@ -150,7 +152,7 @@ def select(
         kept.schema.field(name) if name in kept.column_names else pa.field(name, column.type)
         for name, column in columns.items()
     ]
-    return result_table(pa.table(columns, pa.schema(fields)), description, folder)
+    return result_table(pa.table(columns, pa.schema(fields)), description, media)
 
 
 def _orders(by: Any, order: str) -> dict[str, str]:
@@ -250,7 +252,7 @@ def _chosen(table: pa.Table, duplicates: str, similarity: float) -> Chosen | Non
 
 def _compared(table: pa.Table) -> str:
     """The column in which duplicates are recognized."""
-    return "source" if recordings_folder(table) is None else "target"
+    return "target" if media_info(table) else "source"
 
 
 def _spread(count: int, most: int) -> Any:

@@ -341,6 +341,7 @@ def read_pairs(
             arguments=pair.arguments,
             sound=pair.source.sound,
             image=pair.source.image,
+            prompt=pair.source.prompt,
             end_row=end_row,
             timing=timing,
             kept=kept,

@@ -82,6 +82,7 @@ def _read(
                 if norms is None
                 else _selected([layer[row, :, : len(axis)] for layer in norms], kept, selection.dtype),
                 image=source.image,
+                prompt=source.prompt,
                 kept=kept,
             )
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -92,11 +92,7 @@ def paired_batches(paired: PairedModel, inputs: Inputs, truncation: bool) -> Ite
     if targets is not None:
         forced = force(model, sources, paired.target.encode_for(sources, targets, truncation))
         pairs = [
-            replace(
-                pair,
-                target_text=text,
-                prompt=len(paired.target.prompt_ids(pair.source)) or paired.target.prompt_length(pair.predicted),
-            )
+            replace(pair, target_text=text, prompt=paired.target.prompt_of(pair.source, pair.predicted))
             for pair, text in zip(forced, targets, strict=True)
         ]
     reads = None if pairs is None else [pair.read for pair in pairs]
@@ -104,7 +100,7 @@ def paired_batches(paired: PairedModel, inputs: Inputs, truncation: bool) -> Ite
     if pairs is not None:
         pairs = [replace(pair, arguments=given) for pair, given in zip(pairs, arguments, strict=True)]
     else:
-        arguments = [_prefixed(paired, source, given) for source, given in zip(sources, arguments, strict=True)]
+        arguments = [prefixed(paired, source, given) for source, given in zip(sources, arguments, strict=True)]
 
     def batches() -> Iterator[tuple[list[Pair], int]]:
         for batch in _slices(paired, sources, batch_size):
@@ -116,8 +112,12 @@ def paired_batches(paired: PairedModel, inputs: Inputs, truncation: bool) -> Ite
     return batches()
 
 
-def _prefixed(paired: PairedModel, source: Source, given: Arguments) -> Arguments:
-    """The arguments of a source whose generated target begins with a prompt of its own."""
+def prefixed(paired: PairedModel, source: Source, given: Arguments) -> Arguments:
+    """The arguments of a source whose generated target begins with a prompt of its own.
+
+    Raises:
+        ValueError: they say otherwise what it begins with.
+    """
     prompt = paired.target.prompt_ids(source)
     if not prompt:
         return given
@@ -126,10 +126,15 @@ def _prefixed(paired: PairedModel, source: Source, given: Arguments) -> Argument
     return {**given, PREFIX: Argument(torch.tensor([start_token(paired.model), *prompt]), "target")}
 
 
+def batch_form(paired: PairedModel, source: Source) -> Hashable:
+    """What the sources of one batch have in common: their form, and how long the prompt of their targets is."""
+    return source.form, len(paired.target.prompt_ids(source))
+
+
 def _slices(paired: PairedModel, sources: Sequence[Source], batch_size: int) -> Iterator[slice]:
     """Slices of at most ``batch_size`` sources that can share a batch."""
     start = 0
-    forms = [(source.form, len(paired.target.prompt_ids(source))) for source in sources]
+    forms = [batch_form(paired, source) for source in sources]
     for stop in range(1, len(sources) + 1):
         if stop == len(sources) or stop - start == batch_size or forms[stop] != forms[start]:
             yield slice(start, stop)

@@ -49,6 +49,11 @@ class Source(ABC):
         return None
 
     @property
+    def prompt(self) -> str | None:
+        """The text that goes with it; None for sources without one."""
+        return None
+
+    @property
     def form(self) -> Any:
         """What the sources of one batch must have in common, such as the shape of images that cannot be padded."""
         return None
@@ -136,8 +141,12 @@ class SourceSide(ABC):
         """
 
     @abstractmethod
-    def trial(self) -> Source:
-        """A short source to try the model with."""
+    def trial(self, prompt: str | None = None) -> Source:
+        """A short source to try the model with, and with a prompt.
+
+        Raises:
+            ValueError: a model that reads nothing without a prompt, and there is none.
+        """
 
     @abstractmethod
     def read_again(self, record: AttentionData) -> Source:

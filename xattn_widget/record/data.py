@@ -54,6 +54,7 @@ class AttentionData:
     timing: Timing | None = None
     kept: KeptHeads | None = None
     contributed: Contributed = field(default_factory=Contributed)
+    prompt: str | None = None
 
     def __post_init__(self) -> None:
         if self.weights.dim() != 4 or self.weights.numel() == 0:

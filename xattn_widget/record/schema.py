@@ -144,6 +144,7 @@ _RECORD = {
     "whole_rows": _Field("true or false", _is_flag, required=False),
     "sound": _Field("an object, or null", _optional(_is_object), required=False),
     "image": _Field("an object, or null", _optional(_is_object), required=False),
+    "prompt": _Field("a string, or null", _optional(_is_text), required=False),
     "timing": _Field("an object, or null", _optional(_is_object), required=False),
     "kept": _Field("an object, or null", _optional(_is_object), required=False),
 }
@@ -276,6 +277,7 @@ def _read_record(fields: Any, remaining: dict[str, torch.Tensor], index: int, re
             steps=steps,
             sound=_read_sound(fields.get("sound"), take),
             image=_read_image(fields.get("image"), take),
+            prompt=fields.get("prompt"),
             outside=take("outside", False),
             end_row=take("end_row", False),
             timing=_read_timing(fields.get("timing")),

@@ -58,6 +58,8 @@ def save(record: AttentionData, path: str | Path) -> Path:
         if item.image is not None:
             tensors[f"{index}.image.data"] = torch.frombuffer(bytearray(item.image.data), dtype=torch.uint8)
             fields["image"] = {"width": item.image.width, "height": item.image.height}
+        if item.prompt is not None:
+            fields["prompt"] = item.prompt
         if item.timing is not None:
             fields["timing"] = asdict(item.timing)
         if item.contributed.maps:  # earlier versions load records without contributions

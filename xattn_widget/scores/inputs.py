@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import torch
 
 from xattn_widget.record.axis import Axis
 from xattn_widget.record.data import AttentionData
+from xattn_widget.record.picture import Picture
 from xattn_widget.record.sound import Sound
 from xattn_widget.record.special import Action
 from xattn_widget.record.token_kinds import ends, kinds, languages, punctuation
@@ -27,6 +28,18 @@ Indices = Mapping[InputAxis, slice | torch.Tensor]
 ImportanceMethod = Literal["gradient", "ablation"]
 # What the value of a head depends on, see :class:`xattn_widget.scores.Score`.
 Scope = Literal["head", "layer", "model"]
+
+
+class Media(Protocol):
+    """What has the sound or the picture that an axis was made from: a record, or a source of a corpus."""
+
+    @property
+    def sound(self) -> Sound | None:
+        """What can be heard."""
+
+    @property
+    def image(self) -> Picture | None:
+        """What can be seen."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,7 @@ class ScoreInput:
         captured: whether the forward yields it layer by layer, as the attribute of ``CrossAttentionCall`` with the name
             of the input. Its first axis is ``"layers"`` then.
         cut_off: whether it is the mass after the end of the sound, which a corpus job cuts off layer by layer.
-        from_source: takes it from the axis of a source, cropped to the sound, and from its sound.
+        from_source: takes it from the axis of a source, cropped to the sound, and from its sound or its picture.
         from_target: takes it from the axis of a target.
         from_attention: computes it from attention and masks, where nobody has done so for several scores at once.
         outside_jobs: why a corpus job cannot compute a score that needs it; "" if it can.
@@ -66,7 +79,7 @@ class ScoreInput:
     keys: tuple[str, ...] = ()
     captured: bool = False
     cut_off: bool = False
-    from_source: Callable[[Axis, Sound | None], Any] | None = None
+    from_source: Callable[[Axis, Media], Any] | None = None
     from_target: Callable[[Axis], Any] | None = None
     from_attention: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], Any] | None = None
     outside_jobs: str = ""
@@ -82,7 +95,7 @@ class ScoreInput:
     @property
     def asked_for(self) -> bool:
         """Whether only records for which the user asked for it hold it."""
-        return self.captured or (bool(self.outside_jobs) and not self.of_image)
+        return self.captured or bool(self.outside_jobs)
 
     @property
     def on_request(self) -> bool:
@@ -94,7 +107,7 @@ class ScoreInput:
         if self.from_record is not None:
             return self.from_record(record)
         if self.from_source is not None:
-            return self.from_source(record.source, record.sound)
+            return self.from_source(record.source, record)
         if self.from_target is not None:
             return self.from_target(record.target)
         if self.from_attention is not None:
@@ -198,7 +211,6 @@ def _not_special(axis: Axis) -> torch.Tensor:
 
 
 _PICTURE = "use the record of a picture, from extract(model, processor, image)"
-_NO_PICTURES = "needs the record of a picture, which a corpus job does not make: use extract(model, processor, image)"
 _SOUND = "use the record of a sound, from extract(model, processor, audio)"
 
 
@@ -208,7 +220,7 @@ def _sinks(name: str, kind: str, reason: str, find: Callable[[Axis], torch.Tenso
         axes=("source",),
         missing=f"pass {name}, a bool for each source column (True = {kind})",
         boolean=True,
-        from_source=None if find is None else lambda axis, sound: find(axis),
+        from_source=None if find is None else lambda axis, media: find(axis),
         policies=("keep", "drop"),
         policies_reason=reason,
         measures_special=True,
@@ -227,7 +239,7 @@ INPUTS = {
         axes=("source",),
         missing="pass source_kinds, the number of each source column's kind as in xattn_widget.record.token_kinds",
         numbers=True,
-        from_source=lambda axis, sound: kinds(axis),
+        from_source=lambda axis, media: kinds(axis),
     ),
     "written_words": ScoreInput(
         axes=("target",),
@@ -282,13 +294,13 @@ INPUTS = {
         axes=("source",),
         missing=f"{_SOUND}, or pass source_loudness, the decibels of each source column",
         of_sound=True,
-        from_source=source_loudness,
+        from_source=lambda axis, media: source_loudness(axis, media.sound),
     ),
     "source_seconds": ScoreInput(
         axes=("source",),
         missing=f"{_SOUND}, or pass source_seconds, the duration of each source column",
         of_sound=True,
-        from_source=lambda axis, sound: source_seconds(axis),
+        from_source=lambda axis, media: source_seconds(axis),
     ),
     "outside": ScoreInput(
         axes=("layers", "heads", "target"),
@@ -302,18 +314,16 @@ INPUTS = {
     "source_centers": ScoreInput(
         axes=("source",),
         missing=f"{_PICTURE}, or pass {{'x': ..., 'y': ...}}, the center of each source column",
-        from_record=lambda record: source_centers(record.source),
         of_image=True,
         keys=("x", "y"),
-        outside_jobs=_NO_PICTURES,
+        from_source=lambda axis, media: source_centers(axis),
     ),
     "source_blank": ScoreInput(
         axes=("source",),
         missing=f"{_PICTURE}, or pass source_blank, a bool for each source column (True = blank)",
-        from_record=lambda record: source_blank(record.source, record.image),
         boolean=True,
         of_image=True,
-        outside_jobs=_NO_PICTURES,
+        from_source=lambda axis, media: source_blank(axis, media.image),
     ),
     "spoken_words": ScoreInput(
         axes=("target",),

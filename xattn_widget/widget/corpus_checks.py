@@ -33,7 +33,7 @@ def check_pair(table: pa.Table, paired: PairedModel, extras: Extras) -> tuple[tu
         The model's layers and heads, and a sentence for the reader if the models differ in other respects.
     """
     model = paired.model
-    shape, _ = probe_model(paired, extras)
+    shape, _ = probe_model(paired, extras, "prompt" in table.column_names)
     kind = type(model).__name__
     for name in score_names(table):
         scored = grids(table.slice(0, 0), name).shape[1:]

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from xattn_widget.corpus.quantities import Quantity, Ranked, Ranking
-from xattn_widget.corpus.store.tables import recordings_folder
+from xattn_widget.corpus.store.tables import media_info
 from xattn_widget.messages.characters import brief, well_formed
 from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.panel.json_values import finite, json_number
@@ -165,7 +165,7 @@ def _rows(
     table = ranking.table
     numbers = pa.array(rows, pa.int64())
     columns = {name: table[name].take(numbers).to_pylist() for name in _listed(table, probability)}
-    is_text = recordings_folder(table) is None
+    is_text = not media_info(table)
     listed = [
         {
             "row": int(number),
@@ -192,7 +192,7 @@ def _listed(table: pa.Table, probability: str | None) -> list[str]:
 
 
 def file_name(path: str | None) -> str:
-    """The name of a recording's file, in the form in which the list shows it."""
+    """The name of the file of a recording or a picture, in the form in which the list shows it."""
     return _text(path and os.path.basename(path))
 
 

@@ -11,9 +11,11 @@ import pyarrow as pa
 import traitlets
 
 from xattn_widget.corpus.job import check_positive
+from xattn_widget.corpus.opening import opened_source
 from xattn_widget.corpus.quantities import Ranked, Ranking
+from xattn_widget.corpus.sources.mediums import table_medium
 from xattn_widget.corpus.store.parquet import read_table
-from xattn_widget.corpus.store.tables import count_errors, recordings_folder
+from xattn_widget.corpus.store.tables import count_errors, table_info
 from xattn_widget.inputs.extras import make_extras
 from xattn_widget.inputs.paired import pair_model
 from xattn_widget.messages.characters import visible, well_formed
@@ -22,7 +24,7 @@ from xattn_widget.scores import Score, find_score
 from xattn_widget.widget.corpus_checks import check_columns, check_pair
 from xattn_widget.widget.corpus_picture import distribution_picture
 from xattn_widget.widget.corpus_requests import answer, file_name, read_head, read_name, read_row, read_search
-from xattn_widget.widget.opening_view import OpeningView, source_of
+from xattn_widget.widget.opening_view import OpeningView
 from xattn_widget.widget.show import show_cross_attention
 from xattn_widget.widget.table_scores import Column, RowScores, find_column, further_scores
 from xattn_widget.widget.widget import CrossAttentionWidget
@@ -71,8 +73,9 @@ class CorpusView(OpeningView):
         # Shows a sentence with the model, its tokenizers and the arguments of its forward.
         self._show = partial(show_cross_attention, model, tokenizer, target_tokenizer=target_tokenizer, forward=forward)
         self._ranking = Ranking(table)
-        # What the paths of recordings are relative to; None for sentences.
-        self._folder = recordings_folder(table)
+        # What the table says of itself, such as the folder that paths of recordings or pictures are relative to.
+        self._table_info = table_info(table)
+        self._medium = table_medium(self._table_info)
         self._given = {score.name: score for score in map(find_score, scores)}
         check_columns(table, self._ranking)
         paired = pair_model(model, tokenizer, target_tokenizer)
@@ -147,7 +150,7 @@ class CorpusView(OpeningView):
 
     def _cells(self, row: int) -> dict[str, Any]:
         table = self._ranking.table
-        names = [name for name in ("source", "target", "offset", "error") if name in table.column_names]
+        names = [name for name in ("source", "target", "prompt", "offset", "error") if name in table.column_names]
         return cast("dict[str, Any]", table.select(names).slice(row, 1).to_pylist()[0])
 
     def _begin_with_the_worst(self, change: Any) -> None:
@@ -181,8 +184,10 @@ class CorpusView(OpeningView):
         entries = values.entries(self._columns)
         listed: list[Any] = [*entries, *further_scores(self._columns, self._given)]
         picked = self._picked()
-        source = source_of(cells["source"], self._folder, cells.get("offset"))
-        widget = self._show(source, cells["target"], scores=listed, theme=self.theme, **picked)
+        source = opened_source(cells["source"], self._table_info, cells.get("offset"))
+        widget = self._show(
+            source, cells["target"], prompt=cells.get("prompt"), scores=listed, theme=self.theme, **picked
+        )
         values.belong_to(widget.record, entries)
         return widget
 
@@ -201,7 +206,7 @@ class CorpusView(OpeningView):
         order = self._ranking.order(quantity.name, head, self.lowest_first)
         rows, ranks, found = self._ranking.page(order, self.search, 0, _LINES)
         missing = self._ranking.table.num_rows - len(order.rows)
-        what = "sentences" if self._folder is None else "recordings"
+        what = "sentences" if self._medium is None else self._medium.plural
         lines = [
             f"{found} {what} by {quantity.name}{_heads(head) if quantity.per_head else ''}, "
             f"{'lowest' if self.lowest_first else 'highest'} first"
@@ -209,7 +214,7 @@ class CorpusView(OpeningView):
         ]
         sources = self._ranking.table["source"].take(pa.array(rows, pa.int64())).to_pylist()
         for row, rank, source in zip(rows, ranks, sources, strict=True):
-            text = source if self._folder is None else file_name(source)
+            text = source if self._medium is None else file_name(source)
             text = text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…"
             lines.append(f"{rank}. {order.values[row]:.4g}  {visible(text)}")
         return "\n".join(lines)
@@ -247,12 +252,12 @@ def show_corpus(
         >>> view.row = 1  # opens this row in the panel below the list
 
     Args:
-        table: the result of ``score_corpus``, or the path of the Parquet file that it wrote. Recordings are listed by
-            the names of their files, which are read again, from where they were, when a row is opened; recordings that
-            were passed in memory cannot be opened.
+        table: the result of ``score_corpus``, or the path of the Parquet file that it wrote. Recordings and
+            pictures are listed by the names of their files, which are read again, from where they were, when a row is
+            opened; those that were passed in memory cannot be opened.
         model: the model that the table was scored with. Logs a warning if its weights, configuration or number type
             differ, and the view says so.
-        tokenizer: its tokenizer, or the processor of a model that reads sound.
+        tokenizer: its tokenizer, or the processor of a model that reads sound or images.
         worst: how many sentences a page of the list has, the worst first.
         scores: your own scores, functions or ``Score`` objects. Those of the table are found by their name if they were
             made in this process and still have the same code. Others are listed in the panel as well.

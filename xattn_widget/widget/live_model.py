@@ -19,12 +19,13 @@ from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.extraction.calibration import model_evidence
 from xattn_widget.extraction.extraction import read_pairs
 from xattn_widget.extraction.readers import reader_family
-from xattn_widget.inputs.arguments import PREFIX, START, Argument, Arguments, continued, prefix_length
+from xattn_widget.inputs.arguments import PREFIX, Argument, Arguments, continued, prefix_length
+from xattn_widget.inputs.batches import prefixed
 from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.extras import make_extras
 from xattn_widget.inputs.generating import end_ids, generate
 from xattn_widget.inputs.paired import pair_model
-from xattn_widget.inputs.pairs import Pair, force, forward_inputs
+from xattn_widget.inputs.pairs import Pair, forward_inputs
 from xattn_widget.inputs.sources import Source
 from xattn_widget.inputs.text.tokens import token_ids
 from xattn_widget.record.kept import Selection
@@ -92,8 +93,10 @@ class LiveModel:
         return model_evidence(self.model, [records] if isinstance(records, CrossAttention) else records)
 
     def text(self, record: CrossAttention) -> str:
-        """The record's target as a string, without special tokens."""
-        return self._paired.target.decode(token_ids(record.targets["output"]))
+        """The text of the record's target, without special tokens and its prompt."""
+        axis = record.targets["output"]
+        written = zip(token_ids(axis), axis.special, strict=True)
+        return self._paired.target.decode([token for token, special in written if not special])
 
     def token_id(self, token: Any) -> int:
         """The id of a target token, given as an id or as spelled in the vocabulary.
@@ -117,7 +120,7 @@ class LiveModel:
         return index
 
     def read(self, record: CrossAttention, target: str, call: Call) -> CrossAttention:
-        """The record's source with another target, read by teacher forcing.
+        """The record's source with another target after the same prompt, read by teacher forcing.
 
         Raises:
             TypeError: the target is not a string.
@@ -126,13 +129,18 @@ class LiveModel:
         if not isinstance(target, str):
             raise TypeError(f"target must be a string, got {type(target).__name__}: {target!r:.60}")
         call.tell("Reading the target")
-        sources = [self._source(record)]
-        [pair] = force(self.model, sources, self._paired.target.encode_for(sources, [target]))
+        source = self._source(record)
+        predicted, prompt = self._paired.target.encode_like(record, source, target)
+        start = token_ids(record.targets["input"])[0]
         arguments = _arguments_for_any_target(record)
-        start = arguments[START].value if START in arguments else self._extras.settings.get(START)
-        read = pair.read if start is None else [int(start), *pair.predicted[:-1]]
-        prompt = self._paired.target.prompt_length(pair.predicted)
-        pair = replace(pair, read=read, arguments=arguments, target_text=target, prompt=prompt)
+        pair = Pair(
+            source,
+            [start, *predicted[:-1]],
+            predicted,
+            arguments=arguments,
+            target_text=target,
+            prompt=prompt,
+        )
         return self._records(record, [pair], generated=False)
 
     def replace_token(
@@ -150,7 +158,13 @@ class LiveModel:
         arguments = continued(record.arguments, 1 + len(prefix))
         if rest == "keep" or token in end_ids(self.model, self._extras):
             call.tell("Reading the target")
-            pair = Pair(source, [read[0], *prefix[:-1]], prefix, arguments=continued(arguments, len(prefix)))
+            pair = Pair(
+                source,
+                [read[0], *prefix[:-1]],
+                prefix,
+                arguments=continued(arguments, len(prefix)),
+                prompt=self._prompt(record, source),
+            )
             return _with_texts(self._records(record, [pair], generated=False), record, position, rest)
         start = Argument(torch.tensor([read[0], *prefix]), "target")
         [pair] = self._generate(source, {**arguments, PREFIX: start}, call)
@@ -200,6 +214,8 @@ class LiveModel:
         return replace(record.read_as(like.reading), source=like.source)
 
     def _generate(self, source: Source, arguments: Arguments, call: Call) -> list[Pair]:
+        if PREFIX not in arguments:
+            arguments = prefixed(self._paired, source, arguments)
         criteria = StoppingCriteriaList([*self._extras.settings.get("stopping_criteria", []), call])
         extras = replace(self._extras, settings=self._extras.settings | {"stopping_criteria": criteria})
         with evaluating(self.model), torch.no_grad():
@@ -212,7 +228,20 @@ class LiveModel:
 
     def _pair(self, record: CrossAttention) -> Pair:
         read, predicted = token_ids(record.targets["input"]), token_ids(record.targets["output"])
-        return Pair(self._source(record), read, predicted, arguments=record.arguments)
+        source = self._source(record)
+        return Pair(source, read, predicted, arguments=record.arguments, prompt=self._prompt(record, source))
+
+    def _prompt(self, record: CrossAttention, source: Source) -> int:
+        """How many tokens at the beginning of a record's target are not part of its text.
+
+        Special tokens of the vocabulary need not be counted.
+        """
+        axis = record.targets["output"]
+        ids = token_ids(axis)
+        known = self._paired.target.special(ids)
+        count = next((place for place, special in enumerate(axis.special) if not special), len(ids))
+        earlier = [place + 1 for place in range(count) if not known[place]]
+        return max([self._paired.target.prompt_of(source, ids), *earlier])
 
 
 def _arguments_for_any_target(record: CrossAttention) -> Arguments:

@@ -10,8 +10,6 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets
 
-from xattn_widget.corpus.sources.recordings import recording_path
-from xattn_widget.inputs.audio.recordings import RecordingWindow
 from xattn_widget.panel.front_end import built_file
 from xattn_widget.panel.json_values import error_text
 from xattn_widget.panel.protocol import RequestError, request_id
@@ -151,23 +149,6 @@ class OpeningView(anywidget.AnyWidget):
         if opened is not None:
             opened.stop()
             opened.close()
-
-
-def source_of(cell: Any, folder: str | None, offset: float | None) -> Any:
-    """The source of a row: its text, or the recording whose path it is, or a window of it.
-
-    Args:
-        cell: the text or path in the table.
-        folder: what paths are relative to; None for sentences.
-        offset: where the window begins, in seconds; None for a whole recording.
-
-    Raises:
-        FileNotFoundError: the recording is not where it was.
-    """
-    if folder is None:
-        return cell
-    path = recording_path(cell, folder)
-    return path if offset is None else RecordingWindow(path, offset)
 
 
 def _is_refused_by_marimo(error: Exception) -> bool:

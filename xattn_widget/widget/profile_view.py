@@ -11,6 +11,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from xattn_widget.corpus.job import probe_model
+from xattn_widget.corpus.opening import opened_source
 from xattn_widget.corpus.profile_content import (
     describe_profile,
     first_look,
@@ -29,7 +30,7 @@ from xattn_widget.scores import BUILTIN
 from xattn_widget.scores.made import find_made
 from xattn_widget.scores.roles import ROLES
 from xattn_widget.widget.corpus_checks import model_notice
-from xattn_widget.widget.opening_view import OpeningView, source_of
+from xattn_widget.widget.opening_view import OpeningView
 from xattn_widget.widget.show import show_cross_attention
 from xattn_widget.widget.table_scores import further_scores
 from xattn_widget.widget.widget import CrossAttentionWidget
@@ -75,7 +76,8 @@ class ProfileView(OpeningView):
         notice = ""
         if model is not None:
             paired = pair_model(model, tokenizer, target_tokenizer)
-            shape, _ = probe_model(paired, make_extras(model, None, forward))
+            prompted = any(text[4:] and text[4] is not None for text in self._info["texts"].values())
+            shape, _ = probe_model(paired, make_extras(model, None, forward), prompted)
             if tuple(shape) != profile.shape:
                 raise ValueError(
                     f"the profile has {profile.shape[0]} layers of {profile.shape[1]} heads and this "
@@ -155,12 +157,13 @@ class ProfileView(OpeningView):
 
     def _open_row(self, row: int) -> CrossAttentionWidget:
         assert self._show is not None
-        _, source, target, offset = self._info["texts"][str(row)]
-        source = source_of(source, self._info["folder"], offset)
+        _, source, target, offset, *rest = self._info["texts"][str(row)]  # earlier profiles end here
+        source = opened_source(source, self._info, offset)
+        prompt = rest[0] if rest else None
         further = further_scores([], {})
         score = self._shown_score()
         listed = further if score is None else [score, *(other for other in further if other.name != score.name)]
-        return self._show(source, target, scores=listed, heads=[self.head], theme=self.theme)
+        return self._show(source, target, prompt=prompt, scores=listed, heads=[self.head], theme=self.theme)
 
     def _shown_score(self) -> Any:
         """The score of the list of sentences, where this session knows its function."""
@@ -234,7 +237,7 @@ def show_profile(
         profile: the profile, see :func:`profile_heads`.
         model: the model that was profiled, to open sentences; None lists their texts only. Logs a warning if its
             weights, configuration or number type differ, and the view says so.
-        tokenizer: its tokenizer, or the processor of a model that reads sound.
+        tokenizer: its tokenizer, or the processor of a model that reads sound or images.
         target_tokenizer: the tokenizer of the targets, if it is a different one.
         forward: further arguments of the model's forward that the sentences were scored with, see
             :func:`score_corpus`.

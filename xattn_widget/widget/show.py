@@ -34,9 +34,10 @@ def show_cross_attention(
     forward: Mapping[str, Any] | None = None,
     contributions: Sequence[ContributionKind] = (),
     faithfulness: bool | int = False,
+    prompt: str | Sequence[str] | None = None,
     **view: Any,
 ) -> CrossAttentionWidget:
-    """Show the cross-attention of a model on sentences or sounds, in a notebook.
+    """Show the cross-attention of a model on sentences, sounds or pictures, in a notebook.
 
     Without ``heads``, ``layer`` or ``head`` it opens with the heads that are most likely to align, under the reading in
     which they do: by the calibration saved with the model (see :func:`save_calibration`) and by all sentences of this
@@ -50,7 +51,7 @@ def show_cross_attention(
 
     Args:
         model: an encoder-decoder model of transformers, as loaded.
-        tokenizer: the model's tokenizer; for a speech model, its processor.
+        tokenizer: the model's tokenizer; for a model of speech or of images, its processor.
         source: a sentence, or a list of them; for a speech model, a recording or a list of them, as :func:`extract`
             takes them. Of a long recording the first two windows are read; the next ones follow when they are needed.
         target: None to let the model generate; a sentence (or a list as long as ``source``) to read by teacher forcing.
@@ -65,6 +66,7 @@ def show_cross_attention(
             the picker "Target" of the panel switches between them and the attention, and "Compare" shows both.
         faithfulness: also measure how faithful attention is, see :func:`extract`: two more scores of heads, in the
             table of scores and for the grid.
+        prompt: for a model of images, the text that goes with the image, see :func:`extract`. Experiments keep it.
         view: initial settings of the panel, such as ``words=True``, ``orientation="rows"`` or ``layer=2``; see
             :class:`xattn_widget.panel.settings.View`.
 
@@ -93,6 +95,7 @@ def show_cross_attention(
         forward=forward,
         contributions=contributions,
         faithfulness=faithfulness,
+        prompt=prompt,
     )
     records = hold_windows(found)
     live = LiveModel(model, tokenizer, generation, target_tokenizer=target_tokenizer)

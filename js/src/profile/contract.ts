@@ -45,8 +45,8 @@ export interface ProfileInfo {
   quantile_sentences: number;
   /** From how many sentences agreement and the best set come. */
   drawn: number;
-  /** Whether the sentences are recordings. */
-  sound: boolean;
+  /** What a row of the corpus is. */
+  what: "sentence" | "recording" | "picture";
   levels: number[];
   scores: ProfileScore[];
   roles: RoleRule[];

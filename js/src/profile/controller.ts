@@ -23,7 +23,7 @@ import { createGrid } from "../heads/grid";
 import type { Marked } from "../heads/marked";
 import { keepKeys, mountPanel } from "../panel";
 import { createCard } from "./card";
-import type { ProfileRequest, ProfileTraits, StrongestReply } from "./contract";
+import type { ProfileInfo, ProfileRequest, ProfileTraits, StrongestReply } from "./contract";
 import { createControls } from "./controls";
 import { drawGrid, profileCsv, SAVED } from "./export";
 import { createLegend } from "./legend";
@@ -150,7 +150,7 @@ export function mountProfile(model: HostedModel, host: HTMLElement): () => void 
 
   frames.draw(() => {
     const info = store.get("info");
-    const what = info.sound ? "recordings" : "sentences";
+    const what = `${info.what}s`;
     const failed = info.failed > 0 ? [`${formatCount(info.failed)} could not be scored`] : [];
     const parts = [
       `${info.layers} × ${info.heads} heads`,
@@ -211,7 +211,7 @@ export function mountProfile(model: HostedModel, host: HTMLElement): () => void 
     const [info, head] = [store.get("info"), store.get("head")];
     agreement.hidden = info.layers * info.heads < 2;
     matrix.element.hidden = !info.agreement;
-    setText(unknown, info.agreement ? "" : withoutAgreement(info.sound));
+    setText(unknown, info.agreement ? "" : withoutAgreement(info.what));
     if (!numbers.value || !head || agreement.hidden || !info.agreement) return;
     matrix.show({ info, numbers: numbers.value, head, theme: theme.value, width: agreement.clientWidth });
   });
@@ -225,7 +225,7 @@ export function mountProfile(model: HostedModel, host: HTMLElement): () => void 
       rows: isFor(strongest.value, now) ? strongest.value.rows : null,
       canOpen: info.can_open,
       open: store.get("row"),
-      sound: info.sound,
+      what: info.what,
     });
   });
   frames.watch(() => sentence.show(store.get("row"), store.get("_open") ?? {}, ""));
@@ -263,9 +263,9 @@ export function mountProfile(model: HostedModel, host: HTMLElement): () => void 
   };
 }
 
-function withoutAgreement(sound: boolean): string {
-  return sound
-    ? "A profile of recordings has neither agreement between heads nor a best set."
+function withoutAgreement(what: ProfileInfo["what"]): string {
+  return what !== "sentence"
+    ? `A profile of ${what}s has neither agreement between heads nor a best set.`
     : "This profile has no agreement between heads: it was made with drawn=0.";
 }
 

@@ -3,7 +3,7 @@ import { focusedIn, h, setText } from "../core/dom";
 import { visibleText } from "../core/format";
 import { claim, listMove } from "../core/keyboard";
 import { formatValue } from "../corpus/numbers";
-import type { StrongestRow } from "./contract";
+import type { ProfileInfo, StrongestRow } from "./contract";
 
 export interface SentencesProps {
   /** By which score, and which of its values come first. */
@@ -13,7 +13,7 @@ export interface SentencesProps {
   rows: readonly StrongestRow[] | null;
   canOpen: boolean;
   open: number | null;
-  sound: boolean;
+  what: ProfileInfo["what"];
 }
 
 export interface SentencesView {
@@ -72,7 +72,7 @@ export function createSentences(events: { open(row: number): void }, signal: Abo
   return {
     element,
     show(props) {
-      const { rows, score, direction, canOpen, open, sound } = props;
+      const { rows, score, direction, canOpen, open, what } = props;
       setText(
         title,
         `Strongest by ${visibleText(score)}, ${direction === "higher" ? "highest" : "lowest"} first`,
@@ -90,7 +90,6 @@ export function createSentences(events: { open(row: number): void }, signal: Abo
         const isOpen = button.dataset.row === String(open);
         button.setAttribute("aria-pressed", String(isOpen));
       }
-      const what = sound ? "recording" : "sentence";
       setText(
         note,
         rows === null

@@ -41,7 +41,7 @@ export function savedProfile(): SavedProfile {
         failed: 0,
         quantile_sentences: 4,
         drawn: 4,
-        sound: false,
+        what: "sentence",
         levels: [0.5],
         scores: [
           score("entropy", "", "lower"),

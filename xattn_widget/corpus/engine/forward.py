@@ -21,10 +21,10 @@ from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
 from xattn_widget.inputs.sources import Source
 from xattn_widget.record.axis import Axis
 from xattn_widget.scores import Score
-from xattn_widget.scores.inputs import INPUTS, ScoreInput
+from xattn_widget.scores.inputs import INPUTS, ScoreInput, map_tensors
 
 # What scores need of a source, by the name of the input.
-SourceInputs = Mapping[str, torch.Tensor]
+SourceInputs = Mapping[str, Any]
 
 
 class Results(NamedTuple):
@@ -70,7 +70,7 @@ class Forward:
         self._whole: list[_Layers] = []  # where a score needs all layers
         needed = {name for score in job.scores for name in score.needs}
         self._needed: dict[str, ScoreInput] = {name: kind for name, kind in INPUTS.items() if name in needed}
-        self._by_sentence: dict[str, torch.Tensor] = {}  # inputs of scores, [batch, source or target]
+        self._by_sentence: dict[str, Any] = {}  # inputs of scores, [batch, source or target]
         self._problems: list[str | None] = []
 
     def listen(self, cleanup: Cleanup) -> None:
@@ -87,7 +87,7 @@ class Forward:
             return {}
         axis = source.axis()
         axis = axis.select([position for position, counts in enumerate(source.counted()) if counts])
-        return {name: _known(self._needed[name], name, read(axis, source.sound)) for name, read in kinds.items()}
+        return {name: _known(self._needed[name], name, read(axis, source)) for name, read in kinds.items()}
 
     def run(
         self, pairs: list[Pair], source_inputs: Sequence[SourceInputs], states: Sequence[torch.Tensor] | None = None
@@ -147,11 +147,9 @@ class Forward:
         """For each row of a target whether it is special, as on the axis of its record."""
         return [True] * pair.prompt + self._paired.target.special(pair.predicted[pair.prompt :])
 
-    def _make_inputs(
-        self, source_inputs: Sequence[SourceInputs], targets: list[Axis], masks: _Masks
-    ) -> dict[str, torch.Tensor]:
+    def _make_inputs(self, source_inputs: Sequence[SourceInputs], targets: list[Axis], masks: _Masks) -> dict[str, Any]:
         """The inputs that scores need of sources and targets, ``[batch, source or target]``."""
-        inputs = {}
+        inputs = dict[str, Any]()
         for name, kind in self._needed.items():
             before = 0
             if kind.from_source is not None:
@@ -160,11 +158,8 @@ class Forward:
                 values, mask = [_known(kind, name, kind.from_target(axis)) for axis in targets], masks.target
             else:
                 continue
-            filling = -1 if kind.numbers else 0
-            padded = values[0].new_full(mask.shape, filling)
-            for row, value in zip(padded, values, strict=True):
-                row[before : before + len(value)] = value
-            inputs[name] = padded.to(mask.device)
+            place = partial(_placed, mask=mask, before=before, filling=-1 if kind.numbers else 0)
+            inputs[name] = map_tensors(place, *values)
         return inputs
 
     def _before_head(self, scope: Scope, run: Callable[..., Any], *args: Any) -> Any:
@@ -295,7 +290,15 @@ class Forward:
             self._problems[row] = self._problems[row] or problem
 
 
-def _known(kind: ScoreInput, name: str, value: torch.Tensor | None) -> torch.Tensor:
+def _placed(*values: torch.Tensor, mask: torch.Tensor, before: int, filling: int) -> torch.Tensor:
+    """The values of sentences ``[positions]`` as rows of a batch ``[batch, source or target]``, on its device."""
+    padded = values[0].new_full(mask.shape, filling)
+    for row, value in zip(padded, values, strict=True):
+        row[before : before + len(value)] = value
+    return padded.to(mask.device)
+
+
+def _known(kind: ScoreInput, name: str, value: Any) -> Any:
     """What a sentence holds of an input of scores.
 
     Raises:

@@ -82,7 +82,8 @@ def _run_int8(layer: nn.Linear, packed: Any, run: Callable[..., Any], states: to
     # With its largest value at 1, each row has the scale that the product takes for all.
     largest = states.abs().amax(-1, keepdim=True).clamp_(min=torch.finfo(states.dtype).tiny)
     product: torch.Tensor = int8_product(states / largest, packed, 1 / _STATES, _ZERO)
-    return product.mul_(largest) if layer.bias is None else torch.addcmul(layer.bias, product, largest, out=product)
+    bias: torch.Tensor | None = layer.bias
+    return product.mul_(largest) if bias is None else torch.addcmul(bias, product, largest, out=product)
 
 
 def _is_plain_call(layer: nn.Linear, states: torch.Tensor) -> bool:

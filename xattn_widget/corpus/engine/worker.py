@@ -16,11 +16,13 @@ from xattn_widget.capturing.blocks import Block, Cleanup
 from xattn_widget.corpus.engine.batching import ACCELERATOR_OVERHEAD, CPU_OVERHEAD, cut_batches, depends_on_batch
 from xattn_widget.corpus.engine.forward import Forward, SourceInputs
 from xattn_widget.corpus.engine.products import faster_products, int8_products
+from xattn_widget.corpus.engine.reading import after_prompt, by_form, given_source, with_inputs
 from xattn_widget.corpus.job import Job
 from xattn_widget.corpus.sources.rows import Window
 from xattn_widget.corpus.store.tables import ScoredRow, window_table
 from xattn_widget.inputs.audio.long_form import Transcript
 from xattn_widget.inputs.audio.windows import WhisperWindows
+from xattn_widget.inputs.batches import prefixed
 from xattn_widget.inputs.encoding_alone import encode
 from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.generating import generate
@@ -92,11 +94,11 @@ class Worker(Block["Worker"]):
         rows = [ScoredRow(place, row.target, row.error) for place, row in enumerate(window.rows)]
         model, (source_limit, target_limit) = self._paired, self._job.limits
         generated = self._job.generation is not None
-        given: list[Any] = [row.recording if model.source.hears else row.source for row in window.rows]
+        given: list[Any] = [given_source(row, model.source) for row in window.rows]
 
         def read_sources(items: list[Any]) -> Iterator[Any]:
             for item in model.source.try_read(items, source_limit, in_windows=generated):
-                yield (item.bare(), self._forward.source_inputs(item)) if isinstance(item, Source) else item
+                yield with_inputs(item, self._forward.source_inputs)
 
         sources = _read(given, "source", read_sources, rows)
         targets = {}
@@ -111,7 +113,13 @@ class Worker(Block["Worker"]):
                 recordings.append(LongRecording(row, sources[row.place]))
                 continue
             source, inputs = sources[row.place]
-            sentence = Sentence(row, source, targets.get(row.place), inputs)
+            target = targets.get(row.place)
+            if target is not None:
+                target = after_prompt(model.target, source, target, target_limit)
+                if isinstance(target, str):
+                    row.error = target
+                    continue
+            sentence = Sentence(row, source, target, inputs)
             row.lengths = sum(source.counted()), len(sentence.target or ())
             if model.source.hears:
                 row.window, row.offset = 0, 0.0
@@ -177,14 +185,17 @@ class Worker(Block["Worker"]):
     def _cut(
         self, sentences: list[Sentence], *, costs: tuple[float, float] = (1, 1), generated: bool = False
     ) -> list[list[Sentence]]:
-        batches = cut_batches(
-            np.array([self._lengths(sentence) for sentence in sentences]).reshape(-1, 2),
-            1 if self._one_by_one else self._job.batch_tokens,
-            CPU_OVERHEAD if self._model.device.type == "cpu" else ACCELERATOR_OVERHEAD,
-            costs=costs,
-            generated=generated,
-        )
-        return [[sentences[place] for place in batch] for batch in batches]
+        batches = []
+        for group in by_form(self._paired, sentences):
+            cut = cut_batches(
+                np.array([self._lengths(sentence) for sentence in group]).reshape(-1, 2),
+                1 if self._one_by_one else self._job.batch_tokens,
+                CPU_OVERHEAD if self._model.device.type == "cpu" else ACCELERATOR_OVERHEAD,
+                costs=costs,
+                generated=generated,
+            )
+            batches += [[group[place] for place in batch] for batch in cut]
+        return batches
 
     def _lengths(self, sentence: Sentence) -> tuple[int, int]:
         """The tokens of source and target. A target not yet known is taken to be as long as its source may make it."""
@@ -261,6 +272,7 @@ class Worker(Block["Worker"]):
         """Let the model write the targets."""
         sources = [sentence.source for sentence in batch]
         by_sentence = self._job.extras.by_sentence(self._model, sources, self._paired.padding_sides)
+        by_sentence = [prefixed(self._paired, *given) for given in zip(sources, by_sentence, strict=True)]
         pairs, hypotheses = generate(self._paired, sources, by_sentence, self._job.extras, _states(batch))
         for sentence, pair in zip(batch, pairs[::hypotheses], strict=True):
             sentence.pair = pair
@@ -273,7 +285,10 @@ class Worker(Block["Worker"]):
         by_sentence = self._job.extras.by_sentence(self._model, sources, self._paired.padding_sides, reads)
         return [
             replace(
-                pair, arguments=arguments, target_text=sentence.row.target, prompt=target.prompt_length(pair.predicted)
+                pair,
+                arguments=arguments,
+                target_text=sentence.row.target,
+                prompt=target.prompt_of(pair.source, pair.predicted),
             )
             for sentence, pair, arguments in zip(batch, pairs, by_sentence, strict=True)
         ]

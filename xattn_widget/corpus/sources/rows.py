@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from xattn_widget.corpus.sources.cells import (
@@ -25,14 +24,7 @@ from xattn_widget.corpus.sources.cells import (
 )
 from xattn_widget.corpus.sources.files import is_file, read_file
 from xattn_widget.corpus.sources.frames import can_be_read_again, is_frame, is_series, read_frame, read_series
-from xattn_widget.corpus.sources.recordings import (
-    SOUND_SUFFIXES,
-    content,
-    is_recording,
-    listing_folder,
-    read_recording,
-    size,
-)
+from xattn_widget.corpus.sources.media import Medium, content, listing_folder, size
 
 # The most characters of a window: memory holds several copies of its text, and its tokens.
 _WINDOW_CHARACTERS = 32 * 2**20
@@ -44,15 +36,16 @@ _ENDED = object()
 class Row(NamedTuple):
     """One input. ``error`` says why it cannot be scored; the readable part of its text is kept nevertheless.
 
-    The source of a model that reads sound is the name of a recording. ``recording`` is its absolute path, or the
-    recording itself if it is in memory.
+    The source of a model that reads sound or images is the name of a recording or a picture. ``media`` is its absolute
+    path, or the recording or picture itself if it is in memory. ``prompt`` is the text that goes with a picture.
     """
 
     id: str | None
     source: str | None
     target: str | None
     error: str | None
-    recording: Any = None
+    media: Any = None
+    prompt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +57,7 @@ class Rows:
         once: whether they can be read only once, as from an iterator.
         with_targets: whether the rows have targets.
         with_ids: whether the rows have ids of their own.
-        folder: the folder that the paths of recordings are relative to; None for text.
+        folder: the folder that the paths of recordings or pictures are relative to; None for text.
     """
 
     read: Callable[[], Iterator[Row]]
@@ -100,27 +93,23 @@ def open_rows(
     target_column: str | int | None = None,
     id_column: str | int | None = None,
     max_record_bytes: int = MAX_RECORD_BYTES,
-    hears: bool = False,
+    medium: Medium | None = None,
 ) -> Rows:
     """The rows of sources and targets of any kind; see :func:`xattn_widget.score_corpus`.
 
-    With ``hears``, sources are recordings, and so is the path of a sound file.
+    With a medium, sources are recordings or pictures, and so is the path of such a file.
 
     Raises:
         OSError: a path is not a file.
         TypeError: an argument holds no sentences, or a column is neither a name nor a number.
         ValueError: a column does not exist or holds no text, or sources and targets have different lengths.
     """
-    if hears and is_file(sources) and str(sources).lower().endswith(SOUND_SUFFIXES):
-        sources = [sources]
-    if hears and is_file(sources) and Path(sources).is_dir():
-        raise IsADirectoryError(
-            f"{sources} is a folder: pass its recordings as a list, such as "
-            f"sorted(Path({str(sources)!r}).glob('*.wav'))"
-        )
-    folder = listing_folder(sources) if hears else None
+    folder = None
+    if medium is not None:
+        sources = medium.listed(sources)
+        folder = listing_folder(sources)
     _check_lengths(sources, targets)
-    source = Column("source_column", source_column, "source", text=not hears)
+    source = Column("source_column", source_column, "source", text=medium is None)
     target = Column("target_column", target_column, "target")
     columns = [source]
     if targets is None and target_column is not None:
@@ -130,7 +119,7 @@ def open_rows(
     for column in (source, target, *columns[1:]):
         if isinstance(column.given, bool) or not isinstance(column.given, str | int | None):
             raise TypeError(f"{column.argument} must be a name, or a number from 0, got {column.given!r}")
-    left = _reader(sources, columns, "sources", max_record_bytes)
+    left = _reader(sources, columns, "sources", max_record_bytes, medium)
     right = None if targets is None else _reader(targets, [target], "targets", max_record_bytes)
     targets_beside = target in columns
 
@@ -142,12 +131,12 @@ def open_rows(
             if broken is not None:
                 yield Row(None, None, None, str(broken))
                 continue
-            recording = None
-            if folder is None:
+            media = None
+            if medium is None or folder is None:
                 text, error = _text(cells[0], "source")
             else:
-                text, recording, error = read_recording(cells[0], folder)
-                text = f"recording {number}" if text is None and error is None else text
+                text, media, error = medium.read(cells[0], folder)
+                text = f"{medium.name} {number}" if text is None and error is None else text
             given_id = other_text = None
             if other is not None or targets_beside:
                 other_text, target_error = _text(other[0] if other is not None else cells[1], "target")
@@ -155,7 +144,7 @@ def open_rows(
             if id_column is not None:
                 plain = isinstance(cells[-1], str | bytes) or is_missing(cells[-1])
                 given_id = _text(cells[-1] if plain else str(cells[-1]), "id")[0]
-            yield _within(Row(given_id, text, other_text, error, recording), max_record_bytes)
+            yield _within(Row(given_id, text, other_text, error, media), max_record_bytes)
 
     return Rows(
         read,
@@ -208,7 +197,7 @@ def _cut(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
 
 
 def _characters(row: Row) -> int:
-    return len(row.source or "") + len(row.target or "") + size(row.recording)
+    return len(row.source or "") + len(row.target or "") + size(row.media)
 
 
 def _within(row: Row, limit: int) -> Row:
@@ -220,9 +209,9 @@ def _within(row: Row, limit: int) -> Row:
 
 
 def _bytes(row: Row) -> bytes:
-    texts = repr(row[:4]).encode()
+    texts = repr(row[:4] if row.prompt is None else (*row[:4], row.prompt)).encode()
     # A file is identified by its path as it was written: its folder may have been moved.
-    return texts if row.recording is None or isinstance(row.recording, str) else texts + content(row.recording)
+    return texts if row.media is None or isinstance(row.media, str) else texts + content(row.media)
 
 
 def _check_lengths(sources: Any, targets: Any) -> None:
@@ -249,7 +238,9 @@ def _in_step(sources: Iterable[Cells], targets: Iterable[Cells]) -> Iterator[tup
         yield source, target
 
 
-def _reader(data: Any, columns: Sequence[Column], what: str, limit: int) -> Callable[[], Iterable[Cells]]:
+def _reader(
+    data: Any, columns: Sequence[Column], what: str, limit: int, medium: Medium | None = None
+) -> Callable[[], Iterable[Cells]]:
     """A function that starts reading and gives a tuple of cells per row, in the order of the columns."""
     if is_file(data):
         return read_file(data, columns, limit)
@@ -259,13 +250,14 @@ def _reader(data: Any, columns: Sequence[Column], what: str, limit: int) -> Call
         refuse_columns(columns, f"{what} is one {type(data).__name__}")
         return read_series(data, columns, limit)
     if not isinstance(data, Iterable) or isinstance(data, bytes | bytearray | Mapping):
+        held = "sentences" if medium is None else medium.plural
         raise TypeError(
-            f"{what} must hold sentences (a list, an iterator, the path of a text, CSV, TSV, JSON Lines, Parquet or "
+            f"{what} must hold {held} (a list, an iterator, the path of a text, CSV, TSV, JSON Lines, Parquet or "
             f"Arrow file, a pandas or polars frame, an Arrow table or stream, or a Dataset), got {type(data).__name__}"
         )
 
     def cells(items: Iterable[Any]) -> Iterator[Cells]:
-        return (_item(item, columns, what) for item in items)
+        return (_item(item, columns, what, medium) for item in items)
 
     if not _can_be_read_again(data):
         return lambda: require_text_ahead(cells(data), columns, what)
@@ -275,8 +267,8 @@ def _reader(data: Any, columns: Sequence[Column], what: str, limit: int) -> Call
     return lambda: cells(data)
 
 
-def _item(item: Any, columns: Sequence[Column], what: str) -> Cells:
-    if isinstance(item, dict) and (columns[0].text or not is_recording(item)):
+def _item(item: Any, columns: Sequence[Column], what: str, medium: Medium | None) -> Cells:
+    if isinstance(item, dict) and (medium is None or not medium.is_one(item)):
         return pick(item, columns, what)
     refuse_columns(columns, f"{what} holds plain {type(item).__name__}")
     return Plain((item,))

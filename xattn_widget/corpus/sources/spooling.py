@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from xattn_widget.corpus.sources.rows import Row, Rows, cut_windows
 
 _TEXTS = Row._fields[:4]
-_SCHEMA = pa.schema([*((name, pa.string()) for name in _TEXTS), ("recording", pa.binary())])
+_SCHEMA = pa.schema([*((name, pa.string()) for name in _TEXTS), ("media", pa.binary())])
 _GROUP_ROWS = 4096
 
 
@@ -28,8 +28,8 @@ def spooled(rows: Rows) -> Iterator[Rows]:
         with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
             for window in cut_windows(rows.read(), _GROUP_ROWS):
                 texts = [[row[place] for row in window.rows] for place in range(len(_TEXTS))]
-                recordings = [None if row.recording is None else pickle.dumps(row.recording) for row in window.rows]
-                writer.write_table(pa.table([*texts, recordings], schema=_SCHEMA))
+                media = [None if row.media is None else pickle.dumps(row.media) for row in window.rows]
+                writer.write_table(pa.table([*texts, media], schema=_SCHEMA))
 
         def read() -> Iterator[Row]:
             with pq.ParquetFile(path) as file:
@@ -39,6 +39,6 @@ def spooled(rows: Rows) -> Iterator[Rows]:
                     columns = file.read_row_group(group, use_threads=False).columns
                     for cells in zip(*(column.to_pylist() for column in columns), strict=True):
                         row = Row(*cells)
-                        yield row if row.recording is None else row._replace(recording=pickle.loads(row.recording))
+                        yield row if row.media is None else row._replace(media=pickle.loads(row.media))
 
         yield replace(rows, read=read, once=False)

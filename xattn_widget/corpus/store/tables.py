@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from xattn_widget._version import __version__
 from xattn_widget.corpus.job import Job
+from xattn_widget.corpus.sources.mediums import PICTURES
 from xattn_widget.corpus.sources.rows import Window
 from xattn_widget.corpus.store.parquet import read_schema, read_table
 from xattn_widget.messages.tables import RESULT, SCORED
@@ -57,7 +58,7 @@ def make_schema(job: Job, description: dict[str, Any], folder: str | None = None
     Args:
         job: the job.
         description: what makes it the same job.
-        folder: the folder that the paths of recordings are relative to; None for text.
+        folder: the folder that the paths of recordings or pictures are relative to; None for text.
     """
     kind = pa.fixed_shape_tensor(pa.float32(), job.shape, dim_names=["layer", "head"])
     signatures = job.signatures
@@ -65,6 +66,8 @@ def make_schema(job: Job, description: dict[str, Any], folder: str | None = None
         pa.field("id", pa.string() if job.with_ids else pa.int64()),
         pa.field("source", pa.string()),
     ]
+    if job.prompted:
+        fields.append(pa.field("prompt", pa.string()))
     if job.hears:
         fields += [
             pa.field("recording", pa.int64(), metadata=_INDEX),
@@ -73,7 +76,7 @@ def make_schema(job: Job, description: dict[str, Any], folder: str | None = None
         ]
     fields += [
         pa.field("target", pa.string()),
-        pa.field("source_length", pa.int32(), metadata={"unit": "positions" if job.hears else "tokens"}),
+        pa.field("source_length", pa.int32(), metadata={"unit": "positions" if job.hears or job.sees else "tokens"}),
         pa.field("target_length", pa.int32(), metadata={"unit": "tokens"}),
     ]
     fields += [
@@ -84,13 +87,17 @@ def make_schema(job: Job, description: dict[str, Any], folder: str | None = None
     fields.append(pa.field("error", pa.string()))
     layers, heads = job.shape
     content = {"version": __version__, "layers": layers, "heads": heads, "signatures": signatures, "job": description}
-    return with_info(pa.schema(fields), content | ({} if folder is None else {"folder": folder}))
+    named = {"medium": PICTURES.name} if job.sees else {}
+    return with_info(pa.schema(fields), content | ({} if folder is None else {"folder": folder} | named))
 
 
-def recordings_folder(table: pa.Table) -> str | None:
-    """The folder that the sources of a table, which are paths of recordings, are relative to; None for sentences."""
-    folder = table_info(table).get("folder")
-    return folder if isinstance(folder, str) else None
+def media_info(table: pa.Table) -> dict[str, str]:
+    """What the metadata of a table say about paths in it: what they are relative to, and of what; empty for sentences.
+
+    :func:`~xattn_widget.corpus.sources.mediums.table_medium` reads it.
+    """
+    info = table_info(table)
+    return {name: info[name] for name in ("folder", "medium") if isinstance(info.get(name), str)}
 
 
 def with_info(schema: pa.Schema, content: dict[str, Any]) -> pa.Schema:
@@ -119,15 +126,15 @@ def corpus_info(table: pa.Table | pa.Schema | str | PathLike[str]) -> dict[str, 
     return info
 
 
-def result_table(table: pa.Table, about: str, folder: str | None = None) -> pa.Table:
+def result_table(table: pa.Table, about: str, media: Mapping[str, str] | None = None) -> pa.Table:
     """A table that was made from a scored one, marked as such.
 
     Args:
         table: the table.
         about: what it is, for people.
-        folder: the folder that the paths of recordings are relative to; None for text.
+        media: what :func:`media_info` says of the other table, if this one has its sources.
     """
-    info = {"version": __version__, "about": about} | ({} if folder is None else {"folder": folder})
+    info = {"version": __version__, "about": about, **(media or {})}
     content = json.dumps(info, ensure_ascii=False).encode()
     return table.replace_schema_metadata((table.schema.metadata or {}) | {RESULT: content})
 
@@ -162,6 +169,8 @@ def window_table(job: Job, window: Window, rows: Sequence[ScoredRow]) -> pa.Tabl
         "id": pa.array([row.id for row in inputs], pa.string()) if job.with_ids else pa.array(numbers, pa.int64()),
         "source": pa.array([row.source for row in inputs], pa.string()),
     }
+    if job.prompted:
+        columns["prompt"] = pa.array([row.prompt for row in inputs], pa.string())
     if job.hears:
         columns["recording"] = pa.array(numbers, pa.int64())
         columns["window"] = pa.array([row.window for row in rows], pa.int32())

@@ -57,6 +57,18 @@ class SoundSide(MediaSide):
         found, single = recordings(given, self.family.rate)
         return list(found), single
 
+    def prompted(self, items: Sequence[Any], prompts: Sequence[str]) -> list[Any]:
+        """Nothing: sound has no prompt.
+
+        Raises:
+            ValueError: always; it says how targets get a prompt.
+        """
+        ids = "prompt_ids" if isinstance(self.family, WhisperFamily) else "decoder_input_ids"
+        raise ValueError(
+            f"prompt= is the text that goes with an image. For this model of sound ({self.family.name}), pass the ids "
+            f"that targets begin with: generation={{{ids!r}: ...}}"
+        )
+
     def is_long(self, item: Recording | SoundSource) -> bool:
         """Whether an item is too long for one forward of a model that reads long recordings in windows."""
         return isinstance(self.family, WhisperFamily) and self._exceeds(item)
@@ -151,7 +163,7 @@ class SoundSide(MediaSide):
             return SoundSource(self.family, self.family.window_features(features, frames), samples, sound.offset)
         return SoundSource.from_samples(self.family, samples, mel_padding=self.mel_padding, offset=sound.offset)
 
-    def trial(self) -> SoundSource:
+    def trial(self, prompt: str | None = None) -> SoundSource:
         """A second of quiet noise."""
         generator = torch.Generator().manual_seed(0)
         samples = 0.01 * torch.randn(round(_TRIAL_SECONDS * self.family.rate), generator=generator)

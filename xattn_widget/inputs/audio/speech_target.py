@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from xattn_widget.inputs.arguments import PREFIX
 from xattn_widget.inputs.sources import Source, source_inputs
 from xattn_widget.inputs.text.encoding import embedded_ids, position_limit
 from xattn_widget.inputs.text.sides import Side
-from xattn_widget.inputs.text.tokens import special_ids
+from xattn_widget.inputs.text.tokens import special_ids, token_ids
 from xattn_widget.inputs.text.words import is_unspaced
+from xattn_widget.record.data import AttentionData
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,52 @@ class SpeechTarget(Side):
         """For each id whether it is special; timestamps are."""
         first = self.timestamps
         return [index in self.special_ids or (first is not None and index >= first) for index in ids]
+
+    def encode_like(self, record: AttentionData, source: Source, sentence: str) -> tuple[list[int], int]:
+        """Ids of another target after the prompt of the record's: its language, its task, and earlier text.
+
+        A sentence that begins with a prompt of its own keeps that. If the record's target has no prompt, that of the
+        tokenizer is used, as for given targets.
+
+        Raises:
+            ValueError: what :meth:`encode_for` raises, or a target that is too long with its prompt.
+        """
+        [ids] = Side.encode(self, [self._as_written(sentence)])
+        special = self.special(ids)
+        prompt = self._prompt_before(record)
+        if not prompt or sum(special) > self.around:
+            return super().encode_like(record, source, sentence)
+        content = [token for token, flag in zip(ids, special, strict=True) if not flag]
+        end = ids[-1] if special[-1] else self.tokenizer.eos_token_id
+        whole = [*prompt, *content, end]
+        if self.limit is not None and len(whole) > self.limit:
+            raise ValueError(
+                f"the target has {len(whole)} tokens with its prompt, the limit is {self.limit} positions: shorten it"
+            )
+        return whole, self.prompt_length(whole) if all(self.special(prompt)) else len(prompt)
+
+    def _prompt_before(self, record: AttentionData) -> list[int]:
+        """The ids that the target of a record begins with before its text."""
+        axis = record.targets["output"]
+        ids, special = token_ids(axis), axis.special
+        stop = len(ids) - (ids[-1] == self.tokenizer.eos_token_id)
+        first = self.timestamps
+        length = 0
+        while length < stop and special[length] and (first is None or ids[length] < first):
+            length += 1
+        if PREFIX in record.arguments:  # a prefix may begin with tokens that also occur in texts
+            given = record.arguments[PREFIX].value.tolist()[1:]
+            length = max([length, *(place + 1 for place, flag in enumerate(self.special(given)) if flag)])
+        prompt = ids[:length]
+        if first is not None and any(token >= first for token in ids) and first - 1 not in prompt:
+            prompt.append(first - 1)  # a text without timestamps follows this token
+        return prompt
+
+    @cached_property
+    def around(self) -> int:
+        """The number of special tokens that the tokenizer itself adds to a text."""
+        [ids] = Side.encode(self, ["a"])
+        return sum(self.special(ids))
 
     def _as_written(self, sentence: str) -> str:
         return sentence
@@ -177,16 +225,10 @@ class PromptedTarget(SpeechTarget):
         prompt = self.prompt
         return len(prompt) if isinstance(prompt, list) and list(ids[: len(prompt)]) == prompt else 0
 
-    @cached_property
-    def _around(self) -> int:
-        """The number of special tokens that the tokenizer itself adds to a text."""
-        [ids] = Side.encode(self, ["a"])
-        return sum(self.special(ids))
-
     def _prompted(self, ids: list[int]) -> list[int] | str:
         """The ids of a text with the prompt and the end, or why there is no prompt."""
         special = self.special(ids)
-        if sum(special) > self._around:  # a prompt of its own
+        if sum(special) > self.around:  # a prompt of its own
             return self._without_start(ids)
         if isinstance(self.prompt, str):
             return self.prompt

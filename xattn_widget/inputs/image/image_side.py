@@ -10,10 +10,9 @@ import PIL.Image
 
 from xattn_widget.inputs.image.image_family import ImageFamily
 from xattn_widget.inputs.image.image_source import ImageSource
-from xattn_widget.inputs.image.pictures import open_picture, pictures
+from xattn_widget.inputs.image.pictures import is_encoded, open_picture, pictures
 from xattn_widget.inputs.media_side import MediaSide, within_limit
 from xattn_widget.record.data import AttentionData
-from xattn_widget.record.picture import Picture
 
 
 class ImageItem(NamedTuple):
@@ -46,7 +45,7 @@ class ImageSide(MediaSide):
         if isinstance(given, Mapping) and self.family.argument in given:
             sources = [ImageSource(self.family, seen) for seen in self.family.split(given)]
             return [ImageItem(source) for source in sources], len(sources) == 1
-        if isinstance(given, Mapping):
+        if isinstance(given, Mapping) and not is_encoded(given):
             raise ValueError(
                 f"this model ({self.family.name}) reads {self.family.argument}, and the dictionary has "
                 f"{', '.join(map(str, given)) or 'nothing'}: pass an image, or the output of the model's processor"
@@ -83,7 +82,7 @@ class ImageSide(MediaSide):
     def try_read(
         self, items: Sequence[Any], limit: int | None, in_windows: bool = False
     ) -> Iterator[ImageSource | str]:
-        """For each image, as users pass one, its source, or the reason why it cannot be run."""
+        """For each image, as users pass one or with its prompt, its source, or the reason why it cannot be run."""
         return (self._try_source(item, limit) for item in items)
 
     def read_again(self, record: AttentionData) -> ImageSource:
@@ -96,23 +95,30 @@ class ImageSide(MediaSide):
             raise ValueError(
                 "this record does not hold the picture that it was made from: it was made from a processor's output"
             )
-        prompt = record.source.text if self.family.encodes_prompts else None
+        prompt = record.prompt
+        if prompt is None and self.family.encodes_prompts:  # earlier files hold it on the axis alone
+            prompt = record.source.text
         if self.family.encodes_prompts and prompt is None:
             raise ValueError("this record does not hold the question that the encoder read with its picture")
-        return ImageSource(self.family, self.family.read(record.image.exact(), prompt), record.image, prompt)
+        return ImageSource(
+            self.family, self.family.read(record.image.exact(), prompt), kept=record.image, prompt=prompt
+        )
 
-    def trial(self) -> ImageSource:
-        """A small grey picture."""
-        return self._source(ImageItem(PIL.Image.linear_gradient("L").resize((64, 48))), "image")
+    def trial(self, prompt: str | None = None) -> ImageSource:
+        """A small grey picture, with a prompt."""
+        return self._source(ImageItem(PIL.Image.linear_gradient("L").resize((64, 48)), prompt), "image")
 
     def _source(self, item: ImageItem, name: str) -> ImageSource:
         if isinstance(item.image, ImageSource):
             return item.image
         opened = open_picture(item.image, name)
-        return ImageSource(self.family, self.family.read(opened, item.prompt), Picture.from_image(opened), item.prompt)
+        return ImageSource(self.family, self.family.read(opened, item.prompt), opened, prompt=item.prompt)
 
     def _one_source(self, given: Any, limit: int | None, in_windows: bool) -> ImageSource | str:
-        items, _ = self.collect(given)
+        image, prompt = given if isinstance(given, ImageItem) else (given, None)
+        items, _ = self.collect(image)
         if len(items) != 1:
             return f"is {len(items)} images, expected one: list each in a row of its own"
+        if prompt is not None:
+            items = self.prompted(items, [prompt])
         return within_limit(self._source(items[0], "image"), limit)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
+import PIL.Image
 import torch
 
 from xattn_widget.inputs.image.image_family import ImageFamily, Seen
@@ -21,13 +23,15 @@ class ImageSource(Source):
     Attributes:
         family: how the model reads images.
         seen: what the encoder reads.
-        picture: what records keep of the image; None if only a processor's output is known.
+        opened: the image; None if only a processor's output is known.
+        kept: what the record that it is read again for keeps of the image.
         prompt: the task or the question that goes with it, or None.
     """
 
     family: ImageFamily
     seen: Seen
-    picture: Picture | None = None
+    opened: PIL.Image.Image | None = None
+    kept: Picture | None = None
     prompt: str | None = None
 
     def __len__(self) -> int:
@@ -49,14 +53,16 @@ class ImageSource(Source):
         """The text that its target begins with: the prompt, unless the encoder reads it."""
         return None if self.family.encodes_prompts else self.prompt
 
-    @property
+    @cached_property
     def image(self) -> Picture | None:
-        """What the model saw, for a record."""
-        return self.picture
+        """What the model saw, for a record. It is compressed when it is asked for: most corpora do not need it."""
+        if self.kept is None and self.opened is not None:
+            return Picture.from_image(self.opened)
+        return self.kept
 
     def bare(self) -> ImageSource:
         """The image without the picture that people look at."""
-        return replace(self, picture=None)
+        return replace(self, opened=None, kept=None)
 
     def special(self) -> list[bool]:
         """For each position whether it is special, such as a class token or padding."""

@@ -46,10 +46,7 @@ class ImageTarget(Side):
         """
         rows = []
         for index, (source, ids) in enumerate(zip(sources, self.encode(sentences, truncation), strict=True)):
-            prompt = self.prompt_ids(source)
-            if prompt and ids[0] in (self.tokenizer.bos_token_id, self.tokenizer.cls_token_id):
-                ids = ids[1:]  # the beginning of the text is that of the prompt
-            row = [*prompt, *ids]
+            row = self.after_prompt(source, ids)
             if self.limit is not None and len(row) > self.limit:
                 if not truncation:
                     raise ValueError(
@@ -59,6 +56,13 @@ class ImageTarget(Side):
                 row = [*row[: self.limit - 1], row[-1]]
             rows.append(row)
         return rows
+
+    def after_prompt(self, source: Source, ids: list[int]) -> list[int]:
+        """The ids of a given target after the prompt of its source."""
+        prompt = self.prompt_ids(source)
+        if prompt and ids[0] in (self.tokenizer.bos_token_id, self.tokenizer.cls_token_id):
+            ids = ids[1:]  # the beginning of the text is that of the prompt
+        return [*prompt, *ids]
 
     def prompt_ids(self, source: Source) -> list[int]:
         """The ids of the prompt of a source, without the decoder's start token."""

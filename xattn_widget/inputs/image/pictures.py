@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import PIL.Image
 import torch
 from PIL import ImageOps
 
-_EXPECTED = "the path of an image file, an image of Pillow, an array or tensor of pixels, or a list of these"
+_EXPECTED = "the path or bytes of an image file, an image of Pillow, an array or tensor of pixels, or a list of these"
 # Channels of an array: grey, grey and alpha, RGB, RGB and alpha.
 _CHANNELS = (1, 2, 3, 4)
 
@@ -27,13 +28,18 @@ def pictures(images: Any) -> tuple[list[Any], bool]:
     return [images], True
 
 
+def is_encoded(item: Mapping[str, Any]) -> bool:
+    """Whether a dictionary is an image as ``datasets`` writes it: the bytes of a file, or its path."""
+    return bool(item) and set(item) <= {"bytes", "path"}
+
+
 def open_picture(image: Any, name: str = "image") -> PIL.Image.Image:
     """An image as RGB. The rotation in its EXIF data is applied, and transparent pixels are put on white.
 
     Args:
-        image: the path of a file, an image of Pillow, or pixels ``[height, width]``, ``[height, width, channels]`` or
-            ``[channels, height, width]`` with 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha) channels: integers
-            from 0 to 255, or floats from 0 to 1.
+        image: the path or the bytes of a file, a dictionary of ``datasets`` with either, an image of Pillow, or pixels
+            ``[height, width]``, ``[height, width, channels]`` or ``[channels, height, width]`` with 1 (grey), 2 (grey,
+            alpha), 3 (RGB) or 4 (RGB, alpha) channels: integers from 0 to 255, or floats from 0 to 1.
         name: what errors call it.
 
     Raises:
@@ -41,6 +47,13 @@ def open_picture(image: Any, name: str = "image") -> PIL.Image.Image:
         TypeError: something else.
         ValueError: a file that is not an image or is damaged, pixels of another form, or more pixels than Pillow opens.
     """
+    if isinstance(image, Mapping) and is_encoded(image):
+        label = f"{name} {Path(str(image['path'])).name!r:.80}" if image.get("path") else name
+        if image.get("bytes") is not None:
+            return _opened_file(io.BytesIO(image["bytes"]), label)
+        image = image.get("path")
+    if isinstance(image, bytes):
+        return _opened_file(io.BytesIO(image), name)
     if isinstance(image, str | os.PathLike):
         return _file_picture(image, name)
     if isinstance(image, PIL.Image.Image):
@@ -61,10 +74,14 @@ def _file_picture(file: str | os.PathLike[str], name: str) -> PIL.Image.Image:
         raise FileNotFoundError(f"{label} cannot be found{hint}")
     if path.is_dir():
         raise IsADirectoryError(f"{label} is a folder: pass a list of the images in it")
+    return _opened_file(path, label)
+
+
+def _opened_file(file: Path | io.BytesIO, label: str) -> PIL.Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # _check_size raises what matters
-            with PIL.Image.open(path) as opened:
+            with PIL.Image.open(file) as opened:
                 _check_size(*opened.size, label)
                 return _as_rgb(opened, label)
     except PIL.UnidentifiedImageError:

@@ -76,6 +76,25 @@ class Side:
         """The ids that the target of a source begins with, after the decoder's start token."""
         return []
 
+    def after_prompt(self, source: Source, ids: list[int]) -> list[int]:
+        """The ids of a given target with those that the target of this source begins with."""
+        return ids
+
+    def prompt_of(self, source: Source, ids: Sequence[int]) -> int:
+        """How many of the ids of a given target of this source, at the beginning, are not part of its text."""
+        return len(self.prompt_ids(source)) or self.prompt_length(ids)
+
+    def encode_like(self, record: AttentionData, source: Source, sentence: str) -> tuple[list[int], int]:
+        """Ids of another target for the source of a record, and how many of them are not part of its text.
+
+        They begin as those of the record's target do before its text: with its prompt, and with its language.
+
+        Raises:
+            ValueError: what :meth:`encode_for` raises.
+        """
+        [ids] = self.encode_for([source], [sentence])
+        return ids, self.prompt_of(source, ids)
+
     def settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Settings of ``generate``: those that are given, and what this side adds to them."""
         return dict(given)
@@ -155,7 +174,7 @@ class TextSide(Side, SourceSide):
         """
         return TextSource(self, token_ids(record.source))
 
-    def trial(self) -> TextSource:
+    def trial(self, prompt: str | None = None) -> TextSource:
         """A short source to try the model with: 3 tokens."""
         return TextSource(self, [self.tokenizer.eos_token_id or 0] * 3)
 
