@@ -37,7 +37,7 @@ def _is_page(path: Path) -> bool:
 
 
 def pairs_to_show(
-    sentences: tuple[str, ...], targets: tuple[str, ...], table: Path | None, row: int | None
+    sentences: tuple[str, ...], targets: tuple[str, ...], table: Path | str | None, row: int | None
 ) -> tuple[Any, Any]:
     """The sentences, or paths of recordings, and their targets, as given or from a row of a table.
 
@@ -59,9 +59,9 @@ def pairs_to_show(
     return _row_of(table, row)
 
 
-def _row_of(path: Path, row: int) -> tuple[Any, Any]:
+def _row_of(path: Path | str, row: int) -> tuple[Any, Any]:
     from xattn_widget.corpus.sources.recordings import recording_path
-    from xattn_widget.corpus.store.parquet import read_schema, read_table
+    from xattn_widget.corpus.store.reading import read_schema, read_table
     from xattn_widget.corpus.store.tables import recordings_folder
     from xattn_widget.inputs.audio.recordings import RecordingWindow
 

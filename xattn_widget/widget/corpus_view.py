@@ -12,7 +12,7 @@ import traitlets
 
 from xattn_widget.corpus.job import check_positive
 from xattn_widget.corpus.quantities import Ranked, Ranking
-from xattn_widget.corpus.store.parquet import read_table
+from xattn_widget.corpus.store.reading import read_table
 from xattn_widget.corpus.store.tables import count_errors, recordings_folder
 from xattn_widget.inputs.extras import make_extras
 from xattn_widget.inputs.paired import pair_model
