@@ -158,7 +158,7 @@ def test_a_damaged_part_is_reported_and_not_used(demo, unbroken, storage, damage
 def test_a_part_that_is_damaged_later_is_an_error_that_says_how_to_go_on(demo, unbroken, storage):
     score_corpus(*demo, SENTENCES, output=storage.uri, **OPTIONS)
     whole, other = storage.read(PARTS[2]), storage.read(PARTS[3])
-    for byte in range(8, len(whole), 997):
+    for byte in range(8, len(whole), 1999):
         storage.write(PARTS[2], whole[:byte] + bytes([whole[byte] ^ 1]) + whole[byte + 1 :])
         try:
             assert to_pandas(storage.uri).equals(to_pandas(unbroken))  # a bit of the file that nothing reads
@@ -190,6 +190,8 @@ def test_a_damaged_manifest_is_reported(demo, unbroken, storage):
         storage.write("_manifest.json", content)
         with pytest.raises(ValueError, match=r"_manifest\.json is damaged \(.*\): remove .*, and make the call"):
             to_pandas(storage.uri)
+        with pytest.raises(ValueError, match=r"_manifest\.json is damaged \(.*\): remove .*, and make the call"):
+            score_corpus(*demo, SENTENCES, output=storage.uri, **OPTIONS)
     storage.remove("_manifest.json")
     score_corpus(*demo, SENTENCES, output=storage.uri, **OPTIONS)
     assert_same_tables(table_at(storage.uri), unbroken)

@@ -33,6 +33,10 @@ _DESCRIBED = b"xattn_widget_part"
 _AT_ONCE = 16
 
 
+class DamagedError(ValueError):
+    """A finished folder of which a file is damaged, missing or of another job."""
+
+
 @dataclass(frozen=True)
 class Part:
     """What a part says about itself.
@@ -99,25 +103,27 @@ class ScoredFolder:
 
         Raises:
             FileNotFoundError: there is no folder.
-            ValueError: it is not complete or no scored corpus, or its manifest is damaged.
+            IsADirectoryError, ValueError: it is no scored corpus, or it is not complete.
+            DamagedError: its manifest is damaged.
         """
         self._folder = folder
         manifest = folder.inside(MANIFEST)
         try:
-            self._content, sealed = decode(manifest.read())
+            content, sealed = decode(manifest.read())
+            if not sealed:
+                raise ValueError("its checksum is missing")
+            self._info: dict[str, Any] = content["info"]
+            self._parts = [Part(**part) for part in content["parts"]]
         except FileNotFoundError:
             raise self._missing() from None
-        except ValueError as error:
-            raise ValueError(f"{manifest.name} is damaged ({error}): {self._advice(MANIFEST)}") from None
-        if not sealed:
-            raise ValueError(f"{manifest.name} is damaged (its checksum is missing): {self._advice(MANIFEST)}")
-        self._parts = [Part(**part) for part in self._content["parts"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedError(f"{manifest.name} is damaged ({error}): {self._advice(MANIFEST)}") from None
 
     @cached_property
     def schema(self) -> pa.Schema:
         """The schema of the table."""
         with self._opened(self._parts[0]) as file:
-            content = json.dumps(self._content["info"], ensure_ascii=False).encode()
+            content = json.dumps(self._info, ensure_ascii=False).encode()
             return pq.read_schema(file).with_metadata({SCORED: content})
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
@@ -149,9 +155,9 @@ class ScoredFolder:
                 opened.seek(0)
                 yield opened
         except FileNotFoundError:
-            raise ValueError(f"{file.name} is missing: {self._advice(MANIFEST)}") from None
+            raise DamagedError(f"{file.name} is missing: {self._advice(MANIFEST)}") from None
         except ValueError as error:
-            raise ValueError(f"{error}: {self._advice(part.name, MANIFEST)}") from error
+            raise DamagedError(f"{error}: {self._advice(part.name, MANIFEST)}") from error
 
     def _advice(self, *names: str) -> str:
         files = " and ".join(self._folder.inside(name).name for name in names)

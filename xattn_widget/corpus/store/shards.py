@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from xattn_widget.corpus.memory import give_back_memory
 from xattn_widget.corpus.sources.rows import Window
 from xattn_widget.corpus.store.counting import COUNTED, add_counts, count_rows, rows_digest
+from xattn_widget.corpus.store.dataset import DamagedError
 from xattn_widget.corpus.store.manifests import decode, differing, encode
 from xattn_widget.corpus.store.parquet import WRITING, read_table, seal
 from xattn_widget.corpus.store.parts import (
@@ -218,10 +219,13 @@ def check_finished(output: Path | str, description: dict[str, Any], digest: str 
 
     Raises:
         FileExistsError: it is something else.
+        DamagedError: it is a folder in shared storage with a damaged file.
     """
     advice = "Remove it, or write to another path"
     try:
         info = corpus_info(output)
+    except DamagedError:  # its message says which file to remove
+        raise
     except (ValueError, pa.ArrowInvalid):
         raise FileExistsError(f"{output} exists and is not a scored corpus. {advice}") from None
     differences = differing(info["job"], description)
