@@ -1,10 +1,10 @@
 """Measure what the head node of a Ray cluster does for each row, with workers that score nothing.
 
-    python tests/benchmarks/bench_cluster.py [--rows N] [--workers N] [--write]
+    python tests/benchmarks/bench_cluster.py [--rows N] [--window N] [--workers N] [--write]
 
 The workers of the Ray engine return random numbers instead of running a model: six scores of 48 heads for each row, as
 ``score_corpus`` computes by default for a model of opus-mt's size. Everything else is real: rows are read from files,
-cut into windows of 4,096, sent to the workers, and stored, either in one file by the process that calls
+cut into windows of 4,096 rows, sent to the workers, and stored, either in one file by the process that calls
 ``score_corpus``, or by the workers in a folder on a shared disk (``file://``).
 
 CPU seconds are those of the system, separately for the process that calls ``score_corpus``, the task that reads the
@@ -144,16 +144,16 @@ def make_model(tokenizer: Any) -> MarianMTModel:
     ).eval()
 
 
-def measure(output: str, rows: int, workers: int) -> dict[str, Any]:
+def measure(output: str, rows: int, window: int, workers: int) -> dict[str, Any]:
     """CPU seconds of each kind of process while it scores, and the seconds of the other steps."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        found = pool.apply(_measure_here, (output, rows, workers))
+        found = pool.apply(_measure_here, (output, rows, window, workers))
         pool.close()
         pool.join()
     return found
 
 
-def _measure_here(output: str, rows: int, workers: int) -> dict[str, Any]:
+def _measure_here(output: str, rows: int, window: int, workers: int) -> dict[str, Any]:
     torch.set_num_threads(1)
     _, tokenizer = load_demo()
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import this script
@@ -191,7 +191,7 @@ def _measure_here(output: str, rows: int, workers: int) -> dict[str, Any]:
                 sources.write(source + "\n")
                 targets.write(target + "\n")
         started = time.perf_counter()
-        survey(open_rows(*paths), WINDOW)
+        survey(open_rows(*paths), window)
         found["survey"] = time.perf_counter() - started
         ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         watch = Watch()
@@ -200,14 +200,14 @@ def _measure_here(output: str, rows: int, workers: int) -> dict[str, Any]:
             tokenizer,
             *paths,
             output=OUTPUTS[output](Path(name)),
-            window=WINDOW,
+            window=window,
             engine="ray",
             workers=workers,
             progress=False,
         )
         ray.shutdown()
     (first, before), (last, after) = stamps
-    counted = rows - WINDOW  # the first window was scored before the first moment
+    counted = rows - window  # the first window was scored before the first moment
     found["rows per second"] = counted / (last - first)
     found["cpu"] = {kind: seconds / counted for kind, seconds in watch.between(before, after).items()}
     found["peak"] = peak_megabytes_here()
@@ -217,11 +217,12 @@ def _measure_here(output: str, rows: int, workers: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--window", type=int, default=WINDOW, help=f"rows of a window, at most {WINDOW}")
     parser.add_argument("--workers", type=int, default=2)
     add_write_option(parser, "cluster")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    found = {output: measure(output, options.rows, options.workers) for output in OUTPUTS}
+    found = {output: measure(output, options.rows, options.window, options.workers) for output in OUTPUTS}
     facts = (
         f"{libraries(f'Ray {ray.__version__}')}; {options.rows:,} rows, {options.workers} workers that score nothing"
     )
