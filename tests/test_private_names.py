@@ -42,7 +42,12 @@ UNSTABLE = {
     *("ft2font", "BlockMetadata"),
 }
 # Strings that begin with "_" and are not names.
-TEXTS = {"_": "a separator", "_ln": "the end of a name"}
+TEXTS = {
+    "_": "a separator",
+    "_ln": "the end of a name",
+    "_job.json": "a file that readers of Parquet data sets skip",
+    "_manifest.json": "another one",
+}
 # Python's own: what its types have, and what functions and modules get.
 PYTHON = {name for kind in [*vars(builtins).values(), *vars(types).values()] for name in dir(kind)}
 PYTHON |= {"__wrapped__", "__copy__", "__deepcopy__", "__main__", "__future__", "__slots__", "__post_init__"}

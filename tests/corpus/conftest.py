@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
 from functools import cache
 
 import pytest
 import soundfile
+from shared_storage import MISSING, Bucket, SharedDisk, s3_server
 from sound_corpus import CLIP_SECONDS, CLIP_TEXTS, GIVEN
 from speech_models import RATE
 from speech_processors import sound, speech_pair
@@ -44,3 +47,24 @@ def whisper():
 def direct(whisper, clips):
     """The table of the five recordings, as a list of absolute paths with given targets."""
     return score_corpus(*whisper, sorted(clips.glob("*.wav")), CLIP_TEXTS, **GIVEN)
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """A client of a local S3 server to which ``s3://`` leads; None if moto is not installed."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs each request
+    with s3_server() as client:
+        yield client
+
+
+@pytest.fixture
+def bucket(s3):
+    if s3 is None:
+        pytest.skip(MISSING)
+    return Bucket(s3, f"bucket-{secrets.token_hex(4)}")
+
+
+@pytest.fixture(params=["file", "s3"])
+def storage(request, tmp_path):
+    """Storage that all machines share, of each kind."""
+    return SharedDisk(tmp_path) if request.param == "file" else request.getfixturevalue("bucket")

@@ -259,16 +259,16 @@ def test_a_disk_without_file_locks_is_reported_before_anything_is_scored(demo, o
 
 
 def test_an_iterator_that_comes_late_is_compared_with_the_output(demo, output, monkeypatch):
-    from xattn_widget.corpus import scoring
+    from xattn_widget.corpus.store import outputs
 
-    open_shards = scoring.open_shards
+    open_shards = outputs.open_shards
 
     def after_the_other(*args):
-        monkeypatch.setattr(scoring, "open_shards", open_shards)
+        monkeypatch.setattr(outputs, "open_shards", open_shards)
         score_corpus(*demo, iter(SENTENCES), output=output, **OPTIONS)
         return open_shards(*args)
 
-    monkeypatch.setattr(scoring, "open_shards", after_the_other)
+    monkeypatch.setattr(outputs, "open_shards", after_the_other)
     with pytest.raises(FileExistsError, match="the data differ"):
         score_corpus(*demo, iter(SENTENCES[::-1]), output=output, **OPTIONS)
 

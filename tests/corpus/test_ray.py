@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 import ray
@@ -12,17 +13,20 @@ from corpus_pool import assert_same_profiles, assert_same_tables, made_up
 from families import one_thread
 from image_models import image_model
 from picture_corpus import PICTURE_TEXTS, pictures
+from pyarrow import fs
 from speech_processors import speech_pair, write_sound
 
 from xattn_widget import profile_heads, score_corpus
+from xattn_widget.corpus import corpus_info
 from xattn_widget.corpus.engine import cluster as cluster_module
+from xattn_widget.corpus.store.shared import PartWriter
 
 SENTENCES = [*made_up(180), "", *made_up(20, seed=1)]
 OPTIONS = {"window": 16, "generation": {"max_new_tokens": 6}}
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(s3):  # before the cluster, whose workers need the environment of the S3 server
     """A cluster of two CPUs, one for each of two workers."""
     # For a busy machine: workers that are not starved, and a minute instead of five seconds for the cluster to respond.
     os.environ |= {"RAY_worker_niceness": "0", "RAY_gcs_rpc_server_connect_timeout_s": "60"}
@@ -63,6 +67,25 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_duplicated(cluster, 
     assert written["id"].to_pylist() == list(range(len(SENTENCES)))
     assert_same_tables(written, expected)
     assert not list(tmp_path.glob("*.parts"))
+
+
+def test_workers_write_to_shared_storage_themselves(cluster, demo, bucket, monkeypatch):
+    def broken():
+        yield from SENTENCES[:48]
+        raise RuntimeError("broken")
+
+    with one_thread():
+        expected = score_corpus(*demo, SENTENCES, **OPTIONS)
+        with pytest.raises(RuntimeError, match="broken"):  # the local engine begins
+            score_corpus(*demo, broken(), output=bucket.uri, **OPTIONS)
+    assert "part-00000000.parquet" in bucket.names()
+    monkeypatch.setattr(PartWriter, "write", None)  # in this process, which must not write
+    options = OPTIONS | {"engine": "ray", "workers": 2}
+    assert score_corpus(*demo, iter(SENTENCES), output=bucket.uri, **options) == bucket.uri
+    assert corpus_info(bucket.uri)["errors"] == {"source is empty": 1}
+    assert len([name for name in bucket.names() if name.startswith("part-")]) == 13
+    filesystem, path = fs.FileSystem.from_uri(bucket.uri)
+    assert_same_tables(ds.dataset(path, filesystem=filesystem).to_table(), expected)
 
 
 @pytest.mark.parametrize("kind", ["file", "iterator"])

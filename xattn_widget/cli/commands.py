@@ -11,7 +11,7 @@ import click
 
 from xattn_widget.cli.errors import Commands, naming_options, run
 from xattn_widget.cli.models import load_model, load_tokenizer
-from xattn_widget.cli.options import COUNTED, POSITIVE, ColumnName, Names, Orders, Setting
+from xattn_widget.cli.options import COUNTED, POSITIVE, ColumnName, Names, Orders, Place, Setting
 from xattn_widget.cli.showing import check_score, page_path, pairs_to_show, pick_heads
 from xattn_widget.files.writing import refuse_to_overwrite, whole_file
 
@@ -46,7 +46,8 @@ def cli() -> None:
 @click.argument("sources", type=click.Path(path_type=Path))
 @click.option("--model", "model_name", required=True, metavar="DIR", help=_MODEL_HELP)
 @click.option("--target-tokenizer", metavar="DIR", help=_TARGET_HELP)
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Parquet file to write.")
+@click.option("--output", required=True, type=Place(), help="Parquet file to write, or the URI of a folder in shared "
+              "storage, such as s3://bucket/scored.parquet.")  # fmt: skip
 @click.option("--scores", type=Names(), help="Scores to compute for every head.  [default: six built-in ones]")
 @click.option("--statistics", type=Names(), help="Statistics of the output: logprob_sum, logprob_mean, "
               "logprob_min, margin, output_entropy.")  # fmt: skip
@@ -82,7 +83,7 @@ def score(
     sources: Path,
     model_name: str,
     target_tokenizer: str | None,
-    output: Path,
+    output: Path | str,
     quiet: bool,
     device: str,
     dtype: str,
@@ -143,7 +144,7 @@ def score(
 
 
 @cli.command()
-@click.argument("table", type=click.Path(path_type=Path))
+@click.argument("table", type=Place())
 @click.option("--by", required=True, type=Orders(), metavar="NAME[:ORDER],...",
               help="Column or score, such as coverage_penalty, entropy.layer2.head5 or logprob_mean:lowest, or random; "
                    "several are combined by rank.")  # fmt: skip
@@ -155,21 +156,21 @@ def score(
 @click.option("--strata", help="Choose from the rows of each value of this column, in proportion.")
 @click.option("--duplicates", type=click.Choice(["near", "exact", "keep"]), default="near", show_default=True,
               help="Which duplicates of chosen sentences to leave out.")  # fmt: skip
-@click.option("--match", type=click.Path(path_type=Path), help="With --by random: a Parquet file of chosen sentences "
+@click.option("--match", type=Place(), help="With --by random: a Parquet file of chosen sentences "
               "whose lengths to reproduce.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of random draws.")
 @click.option("--spreadsheet", is_flag=True, help="Write CSV for spreadsheets: texts that look like formulas get an "
               "apostrophe.")  # fmt: skip
 def select(
-    table: Path,
+    table: Path | str,
     by: dict[str, str],
     lowest: bool,
     output: Path | None,
-    match: Path | None,
+    match: Path | str | None,
     spreadsheet: bool,
     **options: Any,
 ) -> None:
-    """Choose sentences to label from TABLE, a file that 'score' wrote, with the reason for each.
+    """Choose sentences to label from TABLE, which 'score' wrote, with the reason for each.
 
     \b
     Examples:
@@ -185,7 +186,7 @@ def select(
     _check_output(output, ".csv", ".parquet")
     if spreadsheet and output is not None and output.suffix.lower() != ".csv":
         raise click.UsageError(f"--spreadsheet requires a CSV file, but --output is {output}")
-    if not table.is_file():
+    if isinstance(table, Path) and not table.exists():
         raise FileNotFoundError(f"there is no file {table}: make one with 'xattn-widget score'")
     if output is not None:
         refuse_to_overwrite(output, table, *([] if match is None else [match]))
@@ -216,8 +217,8 @@ def select(
               "[default: attention.html, unless another program wrote that file]")  # fmt: skip
 @click.option("--target", "targets", multiple=True, help="Given target, one for each sentence; by default, the model "
               "generates them.")  # fmt: skip
-@click.option("--table", type=click.Path(path_type=Path), help="Show a row of this file, which 'score' wrote, with its "
-              "source and target.")  # fmt: skip
+@click.option("--table", type=Place(), help="Show a row of this table, which 'score' wrote, with its source and "
+              "target.")  # fmt: skip
 @click.option("--row", type=COUNTED, help="With --table: the row to show, counted from 0.")
 @click.option("--layer", type=COUNTED, help="Layer to show, counted from 0: the mean of its heads, or one --head.  "
               "[default: the heads that align best, as far as is known]")  # fmt: skip
@@ -235,7 +236,7 @@ def show(
     target_tokenizer: str | None,
     output: Path | None,
     targets: tuple[str, ...],
-    table: Path | None,
+    table: Path | str | None,
     row: int | None,
     layer: int | None,
     head: int | None,

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
 
 POSITIVE = click.IntRange(min=1)
 COUNTED = click.IntRange(min=0)  # of rows, layers and heads
+
+
+class Place(click.Path):
+    """A path of this machine, or a URI of shared storage."""
+
+    name = "path or URI"
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The path, or the URI as a string: a path would lose one of its slashes."""
+        return value if isinstance(value, str) and "://" in value else super().convert(value, param, ctx)
 
 
 class Names(click.ParamType):  # type: ignore[type-arg]

@@ -37,7 +37,7 @@ def _is_page(path: Path) -> bool:
 
 
 def pairs_to_show(
-    sentences: tuple[str, ...], targets: tuple[str, ...], table: Path | None, row: int | None, prompt: str | None
+    sentences: tuple[str, ...], targets: tuple[str, ...], table: Path | str | None, row: int | None, prompt: str | None
 ) -> tuple[Any, Any, Any]:
     """The sentences, or paths of recordings or pictures, their targets and their prompt, as given or from a table.
 
@@ -59,9 +59,9 @@ def pairs_to_show(
     return _row_of(table, row)
 
 
-def _row_of(path: Path, row: int) -> tuple[Any, Any, Any]:
+def _row_of(path: Path | str, row: int) -> tuple[Any, Any, Any]:
     from xattn_widget.corpus.opening import opened_source
-    from xattn_widget.corpus.store.parquet import read_schema, read_table
+    from xattn_widget.corpus.store.reading import read_schema, read_table
     from xattn_widget.corpus.store.tables import media_info
 
     names = read_schema(path).names

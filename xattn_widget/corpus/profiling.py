@@ -20,7 +20,7 @@ from xattn_widget.corpus.aggregates import Aggregates, Text
 from xattn_widget.corpus.job import ScoreLike
 from xattn_widget.corpus.profiles import HeadProfile, make_profile
 from xattn_widget.corpus.scoring import DEFAULT_SCORES, score_corpus
-from xattn_widget.corpus.store.parquet import read_batches, read_schema
+from xattn_widget.corpus.store.reading import read_batches, read_schema
 from xattn_widget.corpus.store.tables import corpus_info
 from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.extraction.extraction import extract
@@ -100,8 +100,8 @@ def profile_heads(
         drawn: how many sentences are drawn for agreement and the set of heads, fewer if they are very long (2^27
             weights in all); 0 for none. The same sentences are drawn in every call on a corpus.
         strongest: how many of the strongest sentences to keep for each score and head.
-        output: a Parquet file for the table of :func:`score_corpus`, which also lets an interrupted call resume; by
-            default a temporary file.
+        output: a Parquet file or a URI for the table of :func:`score_corpus`, which also lets an interrupted call
+            resume; by default a temporary file.
         options: further arguments of :func:`score_corpus`, such as ``engine="ray"``, ``source_column`` or
             ``generation``.
 
@@ -127,8 +127,10 @@ def profile_heads(
     found = [find_score(name_or_function) for name_or_function in given]
     asked = [*(score for score in found if score not in ROLES.values()), *ROLES.values()]
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / "scored.parquet" if output is None else Path(output)
-        score_corpus(model, tokenizer, sources, targets, asked, special=special, output=path, **options)
+        given_output = Path(folder) / "scored.parquet" if output is None else output
+        path: Any = score_corpus(
+            model, tokenizer, sources, targets, asked, special=special, output=given_output, **options
+        )
         info = corpus_info(read_schema(path))
         if links is not None:
             _check_gold(len(links), info)

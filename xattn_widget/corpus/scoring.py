@@ -25,15 +25,9 @@ from xattn_widget.corpus.sources.mediums import medium_of
 from xattn_widget.corpus.sources.prompts import check_prompt, with_prompts
 from xattn_widget.corpus.sources.rows import cut_windows, open_rows, survey
 from xattn_widget.corpus.sources.spooling import spooled
-from xattn_widget.corpus.store.parts import discard_parts, remove_parts
-from xattn_widget.corpus.store.shards import (
-    MemoryStore,
-    Store,
-    check_finished,
-    check_output,
-    open_shards,
-    rows_digest,
-)
+from xattn_widget.corpus.store.counting import rows_digest
+from xattn_widget.corpus.store.outputs import find_output
+from xattn_widget.corpus.store.shards import MemoryStore, Store, check_finished
 from xattn_widget.corpus.store.tables import corpus_info, make_schema
 from xattn_widget.extraction.readers import reader_family
 from xattn_widget.inputs.arguments import PREFIX
@@ -82,7 +76,7 @@ def score_corpus(
     mel_padding: MelPadding | None = None,
     prompt: str | Sequence[str] | None = None,
     precision: Precision = "model",
-) -> pa.Table | Path:
+) -> pa.Table | Path | str:
     """Score every cross-attention head for each sentence, recording or picture of a corpus; returns a table of them.
 
     The values of a sentence do not depend on other sentences, the batches, the order or the engine (to 1e-5 in
@@ -135,7 +129,10 @@ def score_corpus(
             the model generate them. The table contains them either way. For a multilingual Whisper, the tokenizer has
             to name the language of given targets (``processor.tokenizer.set_prefix_tokens``).
         scores: names of built-in scores, and your own scores.
-        output: a Parquet file to write; None to return the table.
+        output: a Parquet file to write; None to return the table. A URI that ``pyarrow.fs`` knows, such as
+            ``"s3://bucket/scored.parquet"``, or ``"file:///shared/scored.parquet"`` for a folder that all machines
+            share, is a folder of Parquet files in shared storage, to which the workers of the Ray engine write
+            themselves.
         source_column: the column of the sentences if ``sources`` has columns, by default ``"source"``. A number, from
             0, means a column of a file without a header. ``"translation.de"`` is the field ``de`` of the column
             ``translation``, unless there is a column with that whole name.
@@ -181,7 +178,7 @@ def score_corpus(
             :ref:`precision` say how closely.
 
     Returns:
-        An Arrow table, or the output's path. Columns: ``id``, ``source``, ``target``, ``source_length`` and
+        An Arrow table, or the output's path or URI. Columns: ``id``, ``source``, ``target``, ``source_length`` and
         ``target_length`` in tokens (the source of sound in positions that hear it, and of pictures in positions),
         ``prompt`` for pictures with one, a ``[layers, heads]`` fixed-shape tensor for each score (NaN where it is
         undefined), the statistics, and ``error``. For sound there are also ``recording``, the number of the recording
@@ -194,14 +191,14 @@ def score_corpus(
         TypeError: the model, the tokenizer or the sources have a wrong type.
         ValueError: the model, a score, a column or a setting is unsuitable; the interrupted run was another job, or one
             of its files is damaged; or the output is an input.
-        BlockingIOError: another call is scoring to the output.
+        BlockingIOError: another call is scoring to the output, or has taken it over if it is a URI.
         OSError: the output cannot be written, or does not fit on the disk.
         FileExistsError: the output exists and belongs to another job.
         ImportError, ConnectionError, RuntimeError: Ray is not installed, there is no cluster at the address, or one
             worker after another died on the same rows.
         Exception: whatever the model or a score raises for each of the first sentences.
     """
-    path = None if output is None else check_output(output, sources, targets)
+    place = None if output is None else find_output(output, sources, targets)
     if on_error not in ("record", "raise"):
         raise ValueError(f"on_error must be 'record' or 'raise', got {on_error!r}")
     if engine not in ("local", "ray"):
@@ -266,25 +263,24 @@ def score_corpus(
 
         def finished() -> bool:
             """Whether the output exists; raises if another job wrote it."""
-            if path is None or not path.exists():
+            if place is None or not place.exists():
                 return False
             digest = None
             if once:
                 digest = rows_digest([part.digest.encode() for part in cut_windows(rows.read(), window)])
-            check_finished(path, description, digest)
+            check_finished(place.place, description, digest)
             return True
 
-        if path is not None and finished():
-            discard_parts(path)
-            return path
+        if place is not None and finished():
+            place.discard_parts()
+            return place.place
         schema = make_schema(job, description, rows.folder)
         store: Store = MemoryStore(schema)
-        if path is not None:
-            shards = stack.enter_context(open_shards(path, schema, description, known and known.rows))
-            if finished():  # another call finished it before this one got the lock
-                remove_parts(shards.folder)
-                return path
-            store = shards
+        if place is not None:
+            store = stack.enter_context(place.open_store(schema, description, known and known.rows))
+            if finished():  # another call finished it before this one could begin
+                place.remove_parts()
+                return place.place
             if once and known:  # the interrupted run may have read another iterator
                 for part in cut_windows(rows.read(), window):
                     store.has(part)

@@ -14,7 +14,7 @@ from xattn_widget.corpus.job import check_positive
 from xattn_widget.corpus.opening import opened_source
 from xattn_widget.corpus.quantities import Ranked, Ranking
 from xattn_widget.corpus.sources.mediums import table_medium
-from xattn_widget.corpus.store.parquet import read_table
+from xattn_widget.corpus.store.reading import read_table
 from xattn_widget.corpus.store.tables import count_errors, table_info
 from xattn_widget.inputs.extras import make_extras
 from xattn_widget.inputs.paired import pair_model

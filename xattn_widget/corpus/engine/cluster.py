@@ -1,19 +1,21 @@
 """The engine for many workers: the same job on Ray Data, where each worker has its own copy of the model.
 
-The rows stream from the driver's machine, one window at a time, to whichever worker is free. The scored windows stream
-back to the driver, which stores them as the local engine does. If a worker dies, Ray restarts it and its window, up to
-a few times.
+The rows stream from the driver's machine, one window at a time, to whichever worker is free. If the output is in shared
+storage, the worker writes the scored window there. Otherwise it streams back to the driver, which stores it as the
+local engine does. If a worker dies, Ray restarts it and its window, up to a few times.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
 import os
 import pickle
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +26,9 @@ from xattn_widget.corpus.engine.worker import Worker
 from xattn_widget.corpus.job import Job, check_positive
 from xattn_widget.corpus.memory import give_back_memory, keep_fewer_kernels
 from xattn_widget.corpus.sources.rows import Rows, cut_windows
+from xattn_widget.corpus.store.dataset import Part
 from xattn_widget.corpus.store.shards import Store
+from xattn_widget.corpus.store.shared import PartWriter, SharedStore
 from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.messages.quiet import quiet_logger
 
@@ -70,6 +74,7 @@ def run_on_ray(
             shared = ray.put((paired, job))
         reading = ray.put(rows)
         here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}  # where the files are
+        writer = store.writer if isinstance(store, SharedStore) else None
         attempts = ray.remote(num_cpus=0, label_selector=here)(Attempts).remote()
         dataset = read_datasource(
             _make_source(reading, size, set(store.done)),
@@ -78,7 +83,7 @@ def run_on_ray(
             label_selector=here,
         ).map_batches(
             RemoteWorker,
-            fn_constructor_args=([shared], attempts, with_gpu),
+            fn_constructor_args=([shared], attempts, with_gpu, writer),
             batch_size=1,
             compute=ActorPoolStrategy(size=count),
             num_cpus=1,
@@ -87,8 +92,11 @@ def run_on_ray(
         for answer in dataset.iter_rows():
             if answer["failure"]:
                 raise pickle.loads(answer["failure"])
-            table = pa.ipc.open_stream(answer["table"]).read_all()
-            store.write(answer["number"], answer["digest"], table)
+            if isinstance(store, SharedStore):
+                store.add(Part(**json.loads(answer["part"])))
+            else:
+                table = pa.ipc.open_stream(answer["table"]).read_all()
+                store.write(answer["number"], answer["digest"], table)
             advance(answer["rows"])
 
 
@@ -107,7 +115,7 @@ class Attempts:
 class RemoteWorker:
     """A worker on a machine of the cluster."""
 
-    def __init__(self, shared: list[Any], attempts: Any, with_gpu: bool) -> None:
+    def __init__(self, shared: list[Any], attempts: Any, with_gpu: bool, writer: PartWriter | None) -> None:
         import ray
 
         keep_fewer_kernels()
@@ -118,13 +126,17 @@ class RemoteWorker:
         if with_gpu:
             paired.model.to("cuda")
         self._worker = Worker(paired, job)
+        self._writer = writer
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
-        """Score one window: pickled rows in, an Arrow stream out. Errors are returned, because Ray would try again."""
+        """Score one window: pickled rows in, an Arrow stream out, or what was written to shared storage.
+
+        Errors are returned, because Ray would try again.
+        """
         import ray
 
         window = pickle.loads(batch["window"][0])
-        sink, failure = pa.BufferOutputStream(), b""
+        content, part, failure = b"", "", b""
         try:
             if ray.get(self._attempts.begin.remote(window.number)) >= _MOST_DEATHS:
                 raise RuntimeError(
@@ -134,19 +146,29 @@ class RemoteWorker:
                 )
             with self._worker as worker:
                 table = worker.score(worker.prepare(window))
-            with pa.ipc.new_stream(sink, table.schema) as stream:
-                stream.write_table(table)
+            if self._writer is None:
+                content = _serialized(table)
+            else:
+                part = json.dumps(asdict(self._writer.write(window.number, window.digest, table)))
         except Exception as error:
             failure = _pickled(error)
-        content = sink.getvalue().to_pybytes()
         give_back_memory()
         return {
             "number": [window.number],
             "rows": [len(window.rows)],  # a long recording has several rows in the table
             "digest": [window.digest],
             "table": [content],
+            "part": [part],
             "failure": [failure],
         }
+
+
+def _serialized(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def _pickled(error: Exception) -> bytes:

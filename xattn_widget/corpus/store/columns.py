@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from xattn_widget.corpus.sources.cells import is_missing
-from xattn_widget.corpus.store import parquet
+from xattn_widget.corpus.store import reading
 from xattn_widget.corpus.store.tables import grids, is_index, score_names
 from xattn_widget.messages.hints import nearest
 from xattn_widget.record.heads import check_heads, head_pairs
@@ -78,7 +78,7 @@ def schema_of(table: pa.Table | str | PathLike[str], name: str = "table") -> pa.
         return table.schema
     if not isinstance(table, str | PathLike):
         raise TypeError(f"{name} must be an Arrow table or the path of a Parquet file, got {type(table).__name__}")
-    return parquet.read_schema(table)
+    return reading.read_schema(table)
 
 
 def read_columns(
@@ -97,7 +97,7 @@ def read_columns(
     present = schema_of(table, name).names
     if isinstance(table, pa.Table):
         return table
-    return parquet.read_table(table, [column for column in present if wanted is None or column in wanted])
+    return reading.read_table(table, [column for column in present if wanted is None or column in wanted])
 
 
 def cells(column: Any) -> list[Any]:

@@ -67,8 +67,7 @@ def read_table(
         ValueError: it is damaged, or it is not a Parquet file.
     """
     with _opened(path, sealed, opener) as file:
-        wanted = None if columns is None else list(columns)
-        return pq.read_table(file, columns=wanted, use_threads=use_threads, page_checksum_verification=True)
+        return table_in(file, columns, use_threads=use_threads)
 
 
 def read_batches(path: str | PathLike[str], rows: int) -> Iterator[pa.Table]:
@@ -78,8 +77,19 @@ def read_batches(path: str | PathLike[str], rows: int) -> Iterator[pa.Table]:
         FileNotFoundError, ValueError: as :func:`read_table`.
     """
     with _opened(path) as file:
-        for batch in pq.ParquetFile(file, page_checksum_verification=True).iter_batches(rows):
-            yield pa.Table.from_batches([batch])
+        yield from batches_in(file, rows)
+
+
+def table_in(file: Any, columns: Sequence[str] | None = None, *, use_threads: bool = True) -> pa.Table:
+    """The table in an open Parquet file, or some of its columns; pages are compared with their checksums."""
+    wanted = None if columns is None else list(columns)
+    return pq.read_table(file, columns=wanted, use_threads=use_threads, page_checksum_verification=True)
+
+
+def batches_in(file: Any, rows: int) -> Iterator[pa.Table]:
+    """The table in an open Parquet file, some rows at a time; pages are compared with their checksums."""
+    for batch in pq.ParquetFile(file, page_checksum_verification=True).iter_batches(rows):
+        yield pa.Table.from_batches([batch])
 
 
 @contextmanager
@@ -89,17 +99,32 @@ def _opened(path: str | PathLike[str], sealed: bool = False, opener: Opener | No
         raise FileNotFoundError(f"there is no file {path}: pass the Parquet file that score_corpus wrote")
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path} is a folder: pass the Parquet file that score_corpus wrote")
-    with open(path, "rb", opener=opener) as file:
-        try:
-            _check_footer(file, sealed)
-            file.seek(0)
-            yield file
-        except (pa.ArrowException, OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno:  # from the system; Arrow's own have no errno
-                raise
-            raise ValueError(
-                f"{path} is not a Parquet file as score_corpus writes them, or it is damaged: {error}"
-            ) from error
+    with open(path, "rb", opener=opener) as file, verified(file, path, sealed):
+        yield file
+
+
+@contextmanager
+def verified(file: Any, name: object, sealed: bool = False) -> Iterator[None]:
+    """A block that reads a Parquet file, after its footer has been verified.
+
+    Args:
+        file: the open file, at its beginning again when the block starts.
+        name: what errors call it.
+        sealed: whether the footer must have a digest.
+
+    Raises:
+        ValueError: it is damaged, or it is not a Parquet file.
+    """
+    try:
+        _check_footer(file, sealed)
+        file.seek(0)
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno:  # from the system; Arrow's own have no errno
+            raise
+        raise ValueError(
+            f"{name} is not a Parquet file as score_corpus writes them, or it is damaged: {error}"
+        ) from error
 
 
 def _check_footer(file: IO[bytes], sealed: bool) -> None:

@@ -8,23 +8,22 @@ checksums. When all windows are finished, they are combined into the output, and
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import logging
 import os
 import shutil
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from xattn_widget.corpus.memory import give_back_memory
 from xattn_widget.corpus.sources.rows import Window
+from xattn_widget.corpus.store.counting import COUNTED, add_counts, count_rows, rows_digest
+from xattn_widget.corpus.store.dataset import DamagedError
+from xattn_widget.corpus.store.manifests import decode, differing, encode
 from xattn_widget.corpus.store.parquet import WRITING, read_table, seal
 from xattn_widget.corpus.store.parts import (
     locked_parts,
@@ -35,19 +34,14 @@ from xattn_widget.corpus.store.parts import (
     window_path,
     window_paths,
 )
-from xattn_widget.corpus.store.tables import corpus_info, count_errors, with_info
+from xattn_widget.corpus.store.tables import corpus_info, with_info
 from xattn_widget.files.writing import refuse_to_overwrite, whole_file
-from xattn_widget.scores.signatures import current_form
 
 logger = logging.getLogger("xattn_widget")
 
 _DIGEST = b"xattn_widget_rows"
 # Windows are combined in groups of about this many bytes, of which memory holds a few copies.
 _GROUP_BYTES = 8 * 2**20
-# The columns from which the result says how much was scored.
-_COUNTED = ("error", "recording")
-# The manifest's key for the digest of all its other entries.
-_CHECKSUM = "checksum"
 
 
 class Store(Protocol):
@@ -91,7 +85,7 @@ class MemoryStore:
             )
         tables = [self.done[number].cast(self._schema) for number in range(windows)]
         whole = pa.concat_tables(tables) if tables else self._schema.empty_table()
-        info = corpus_info(self._schema) | _counts([whole])
+        info = corpus_info(self._schema) | count_rows(whole)
         return whole.replace_schema_metadata(with_info(self._schema, info).metadata)
 
 
@@ -152,9 +146,13 @@ class ShardStore:
                 "over"
             )
         paths = [self.done[number] for number in sorted(self.done)]
-        names = [name for name in _COUNTED if name in self._schema.names]
+        names = [name for name in COUNTED if name in self._schema.names]
         parts = [self._read(path, names) for path in paths]
-        info = corpus_info(self._schema) | _counts(parts) | {"rows digest": rows_digest(list(map(_rows_of, parts)))}
+        info = (
+            corpus_info(self._schema)
+            | add_counts(map(count_rows, parts))
+            | {"rows digest": rows_digest(list(map(_rows_of, parts)))}
+        )
         schema = with_info(self._schema, info)
         with self._explaining_full_disk(), whole_file(self._target, self.folder) as file:
             with pq.ParquetWriter(file, schema, **WRITING) as writer:
@@ -188,11 +186,6 @@ class ShardStore:
             ) from error
 
 
-def rows_digest(digests: list[bytes]) -> str:
-    """One digest of all rows, from the digests of the windows in order."""
-    return hashlib.blake2b(b" ".join(digests), digest_size=16).hexdigest()
-
-
 @contextmanager
 def open_shards(output: Path, schema: pa.Schema, description: dict[str, Any], rows: int | None) -> Iterator[ShardStore]:
     """The store of an output, new or left by an interrupted run, locked for this call.
@@ -216,20 +209,23 @@ def open_shards(output: Path, schema: pa.Schema, description: dict[str, Any], ro
         yield store
 
 
-def check_finished(output: Path, description: dict[str, Any], digest: str | None) -> None:
+def check_finished(output: Path | str, description: dict[str, Any], digest: str | None) -> None:
     """Check that an existing output is what this job would write.
 
     Args:
-        output: the path of the output.
+        output: the path or URI of the output.
         description: the job, by :func:`describe_job`.
         digest: the digest of the rows, by :func:`rows_digest`; None if the description covers the data.
 
     Raises:
         FileExistsError: it is something else.
+        DamagedError: it is a folder in shared storage with a damaged file.
     """
     advice = "Remove it, or write to another path"
     try:
         info = corpus_info(output)
+    except DamagedError:  # its message says which file to remove
+        raise
     except (ValueError, pa.ArrowInvalid):
         raise FileExistsError(f"{output} exists and is not a scored corpus. {advice}") from None
     differences = differing(info["job"], description)
@@ -237,17 +233,6 @@ def check_finished(output: Path, description: dict[str, Any], digest: str | None
         differences.append("the data differ")
     if differences:
         raise FileExistsError(f"{output} exists and belongs to another job: {'; '.join(differences)}. {advice}")
-
-
-def differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """The differences between two descriptions of jobs, in words; empty if there are none."""
-    if isinstance(scores := before.get("scores"), list):
-        before = before | {"scores": [current_form(str(signature)) for signature in scores]}
-    return [
-        f"{name} was {_short(before.get(name))}, now it is {_short(now.get(name))}"
-        for name in dict.fromkeys([*before, *now])
-        if before.get(name) != now.get(name)
-    ]
 
 
 def check_output(output: Any, *inputs: Any) -> Path:
@@ -290,19 +275,13 @@ def _agree(manifest: Path, output: Path, description: dict[str, Any]) -> bool:
         ValueError: it belongs to another job, or the manifest is damaged.
     """
     if not os.path.lexists(manifest):
-        content = description | {_CHECKSUM: _checksum(description)}
         with whole_file(manifest, follow_links=False) as file:
-            file.write(json.dumps(content, ensure_ascii=False, indent=1).encode())
+            file.write(encode(description))
         return True
     try:
-        with open(manifest, encoding="utf-8", opener=open_inside) as file:
-            before = json.load(file)
-        if not isinstance(before, dict):
-            raise ValueError("it is not a JSON object")
-        checksum = before.pop(_CHECKSUM, None)  # earlier versions wrote none
-        if checksum not in (None, _checksum(before)):
-            raise ValueError("it does not match its checksum")
-    except (ValueError, OSError, RecursionError) as error:
+        with open(manifest, "rb", opener=open_inside) as file:
+            before, sealed = decode(file.read())
+    except (ValueError, OSError) as error:
         raise ValueError(
             f"{manifest} is damaged ({error}): remove {manifest.parent} to start over, or write to another path"
         ) from None
@@ -311,12 +290,7 @@ def _agree(manifest: Path, output: Path, description: dict[str, Any]) -> bool:
             f"cannot resume {output}: the interrupted run was another job: {'; '.join(differences)}. Make the same "
             f"call again, or write to another path, or remove {manifest.parent} to start over"
         )
-    return checksum is not None
-
-
-def _checksum(description: dict[str, Any]) -> str:
-    content = json.dumps(description, sort_keys=True, ensure_ascii=False)
-    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+    return sealed
 
 
 def _rows_of(part: pa.Table) -> bytes:
@@ -348,18 +322,6 @@ def _is_tensor_column(field: pa.Field) -> bool:
     return isinstance(field.type, pa.FixedShapeTensorType)
 
 
-def _counts(parts: Iterable[pa.Table]) -> dict[str, Any]:
-    """How many rows there are, of how many recordings if they are sound, how many have scores, and how often errors."""
-    rows, kinds, recordings = 0, Counter[str](), None
-    for part in parts:
-        rows += part.num_rows
-        kinds.update(count_errors(part["error"]))
-        if "recording" in part.column_names:
-            recordings = (recordings or 0) + pc.count_distinct(part["recording"]).as_py()
-    counts = {"rows": rows} if recordings is None else {"rows": rows, "recordings": recordings}
-    return counts | {"scored": rows - kinds.total(), "errors": dict(kinds.most_common())}
-
-
 def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """The tables in order, small ones concatenated."""
     collected: list[pa.Table] = []
@@ -371,10 +333,3 @@ def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
             give_back_memory()
     if collected:
         yield pa.concat_tables(collected)
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return "missing"
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= 200 else text[:199] + "…"

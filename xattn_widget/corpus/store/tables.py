@@ -17,7 +17,7 @@ from xattn_widget._version import __version__
 from xattn_widget.corpus.job import Job
 from xattn_widget.corpus.sources.mediums import PICTURES
 from xattn_widget.corpus.sources.rows import Window
-from xattn_widget.corpus.store.parquet import read_schema, read_table
+from xattn_widget.corpus.store.reading import read_schema, read_table
 from xattn_widget.messages.tables import RESULT, SCORED
 
 METADATA = SCORED
