@@ -10,6 +10,7 @@ import torch
 from xattn_widget.alignment.dtw import monotone_path
 from xattn_widget.alignment.pharaoh import Link
 from xattn_widget.record.data import AttentionData, combined
+from xattn_widget.record.fewest import fewest
 from xattn_widget.record.heads import head_pairs, whole_numbers
 from xattn_widget.record.special import Special, cut, read_policy
 
@@ -64,10 +65,7 @@ def align_weights(weights: torch.Tensor, method: Method = "argmax", *, at_least:
     elif method == "threshold":
         chosen[:] = True
     elif method == "mass":
-        ordered, order = weights.double().sort(dim=1, descending=True, stable=True)
-        before = ordered.cumsum(1) - ordered
-        needed = before < least * ordered.sum(1, keepdim=True) - 1e-6  # tolerate rounding
-        chosen.scatter_(1, order, needed)
+        chosen = torch.from_numpy(fewest(weights.numpy(), least))
         least = 0.0
     elif method == "assignment":
         chosen[_assignment(weights)] = True

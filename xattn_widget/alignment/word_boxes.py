@@ -13,6 +13,7 @@ import torch
 from xattn_widget.alignment.regions import covering, touching_groups
 from xattn_widget.alignment.target_spans import Span, target_spans
 from xattn_widget.record.data import AttentionData
+from xattn_widget.record.fewest import fewest
 
 
 class Box(NamedTuple):
@@ -94,11 +95,7 @@ def _boxes_of(
 ) -> WordBoxes:
     values = row.numpy()
     inside = values[known]
-    order = np.argsort(-inside, kind="stable")
-    # The fewest patches that hold the share; rounding in float32 must not add one.
-    reached = np.cumsum(inside[order])
-    count = int(np.searchsorted(reached, threshold * reached[-1] * (1 - 1e-6))) + 1 if reached[-1] > 0 else 0
-    chosen = np.sort(known[order[:count]])
+    chosen = known[fewest(inside, threshold)]
     boxes = [
         Box(*covering(places[chosen[group]]), float(values[chosen[group]].sum()))
         for group in touching_groups(places[chosen])

@@ -13,13 +13,14 @@ from PIL import Image
 from xattn_widget.messages.characters import label_text
 from xattn_widget.panel.canvas import Canvas
 from xattn_widget.panel.dropping import dropped_positions, leaves_any, without_dropped
-from xattn_widget.panel.patch_colors import Floats, Look, Pixels, color_patches, is_dark, least_of
+from xattn_widget.panel.patch_colors import Flags, Floats, Look, Pixels, color_patches, is_dark
 from xattn_widget.panel.picked import picked_weights
 from xattn_widget.panel.ramps import overlay_ramp
 from xattn_widget.panel.settings import View
 from xattn_widget.plot.palette import PALETTE, Color, rgb
 from xattn_widget.record.axis import Place
 from xattn_widget.record.data import AttentionData, combined
+from xattn_widget.record.fewest import fewest, least_of
 
 _INK = rgb(PALETTE["theme"]["light"]["foreground"])
 _MUTED: Color = (91, 98, 107)
@@ -104,7 +105,7 @@ class ImagePart:
     def draw(self, canvas: Canvas, left: float, top: float, width: float) -> None:
         """Draw it into a box of this width, from ``top`` downward."""
         sides = self._box(width, _TALLEST)
-        outline = {"half": _least_half, "strongest": _largest}.get(self.view.image_outline)
+        outline = {"half": _half, "strongest": _strongest}.get(self.view.image_outline)
         self._draw_seen(canvas, [(self.whole, left, top)], sides, outline)
         top += sides[1] + _CAPTION / 2
         canvas.text(_fitted(canvas, _said(self.whole), width), left, top + 2, _SMALL, _INK)
@@ -124,7 +125,7 @@ class ImagePart:
         canvas: Canvas,
         parts: Sequence[tuple[Seen, float, float]],
         sides: tuple[float, float],
-        outline: Callable[[Floats], float] | None,
+        outline: Callable[[Floats], Flags] | None,
     ) -> None:
         """Draw pictures of the same size, each at its x and y."""
         wide, high = (max(1, round(side * canvas.scale)) for side in sides)
@@ -225,12 +226,13 @@ def _least_drawn(weights: Floats, view: View) -> float:
     return float(np.sort(weights)[-min(len(weights), view.top_k)]) if view.keep == "top" else 0.0
 
 
-def _least_half(weights: Floats) -> float:
-    return least_of(weights, 0.5)
+def _half(weights: Floats) -> Flags:
+    return fewest(weights, 0.5)
 
 
-def _largest(weights: Floats) -> float:
-    return float(weights.max())
+def _strongest(weights: Floats) -> Flags:
+    strongest: Flags = np.arange(len(weights)) == weights.argmax()
+    return strongest
 
 
 def _said(seen: Seen) -> str:

@@ -28,12 +28,12 @@ class Look(NamedTuple):
     Attributes:
         opacity: how much the color of the largest weight covers, 0 to 1.
         least: smaller weights are not drawn.
-        outlined: patches of at least this weight are outlined; None for no outline.
+        outlined: ``[patches]`` which of them are outlined; None for no outline.
     """
 
     opacity: float
     least: float
-    outlined: float | None
+    outlined: Flags | None
 
 
 def is_dark(picture: Image.Image) -> bool:
@@ -69,7 +69,7 @@ def color_patches(
         left, upper, right, lower = edges[patch]
         if weights[patch] >= look.least:
             shades[upper:lower, left:right] = values[patch]
-        if look.outlined is not None and weights[patch] >= look.outlined:
+        if look.outlined is not None and look.outlined[patch]:
             outlined[upper:lower, left:right] = True
     ramp = np.array(overlay_ramp(on_dark=on_dark), dtype=np.float32)
     covered = (look.opacity * shades)[..., None]
@@ -80,13 +80,6 @@ def color_patches(
     mixed[line] = ink
     pixels: Pixels = np.rint(mixed).astype(np.uint8)
     return pixels
-
-
-def least_of(weights: Floats, share: float) -> float:
-    """The smallest weight among the fewest patches that together hold a share of the weight of all."""
-    falling = np.sort(weights)[::-1]
-    held = np.cumsum(falling, dtype=np.float64)
-    return float(falling[min(len(falling) - 1, int(np.searchsorted(held, share * held[-1] - 1e-9)))])
 
 
 def _boundary(covered: Flags) -> Flags:

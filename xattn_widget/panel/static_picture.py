@@ -22,6 +22,7 @@ from xattn_widget.panel.sound_picture import draw_sound, sound_part
 from xattn_widget.panel.state import PanelState
 from xattn_widget.plot.palette import PALETTE, Color, rgb
 from xattn_widget.record.data import AttentionData, combined
+from xattn_widget.record.fewest import fewest
 
 Matrix = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -175,7 +176,7 @@ def kept_lines(weights: Matrix, view: View) -> list[tuple[int, int, float]]:
         elif view.keep == "top":
             order = order[: view.top_k]
         elif view.keep == "mass":
-            order = order[: int(np.searchsorted(np.cumsum(row[order]), view.mass * row.sum() - 1e-6)) + 1]
+            order = np.flatnonzero(fewest(row, view.mass))
         else:
             order = order[row[order] >= view.threshold]
         found += [(target, int(source), float(row[source])) for source in order if row[source] > 0]

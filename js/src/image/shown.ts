@@ -1,11 +1,10 @@
 // What the picture shows: the weights of one word, or the mean of all, and the part of it that is asked about.
 import type { ImageOutline } from "../core/contract";
+import { fewest, leastOf } from "../core/fewest";
 import { type Patches, patchesIn, type Rect } from "../core/picture/patches";
 import { type Regions, regionsOf } from "../core/picture/regions";
 import {
   countedUnits,
-  fewest,
-  leastOf,
   type Row,
   readersOf,
   readRow,
@@ -45,7 +44,7 @@ export interface Asked {
 
 export function showRow(scene: Scene, patches: Patches, unit: number | null, store: Store): ShownRow {
   const row = readRow(scene, patches, unit);
-  const half = fewest(row, HALF);
+  const half = fewest(row.values, HALF);
   return {
     scene,
     patches,
@@ -63,7 +62,7 @@ function leastDrawn(row: Row, store: Store): number {
     case "threshold":
       return store.get("threshold");
     case "mass":
-      return leastOf(row, store.get("mass"));
+      return leastOf(row.values, store.get("mass"));
     case "top":
       return (
         row.values

@@ -1,4 +1,5 @@
 // Where each row of a matrix is cut: the smallest weight whose line is kept.
+import { leastOf } from "../core/fewest";
 import type { Filter } from "./selection";
 
 /**
@@ -14,7 +15,7 @@ export function rowCuts(matrix: Float32Array, width: number, filter: Filter): Fl
     const start = row * width;
     cuts[row] =
       filter.keep === "mass"
-        ? massCut(matrix, start, width, filter.mass)
+        ? leastOf(matrix, filter.mass, start, start + width)
         : topCut(matrix, start, width, filter.top_k);
   }
   return cuts;
@@ -42,23 +43,4 @@ function least(matrix: Float32Array, start: number, width: number): number {
   let value = Number.POSITIVE_INFINITY;
   for (let i = start; i < start + width; i++) value = Math.min(value, matrix[i] as number);
   return value;
-}
-
-function massCut(matrix: Float32Array, start: number, width: number, mass: number): number {
-  let whole = 0;
-  for (let i = start; i < start + width; i++) whole += matrix[i] as number;
-  // Compared in double precision, slightly below the share, so that rounding does not keep one line too many.
-  const wanted = whole * mass - 1e-6;
-  if (wanted <= 0) return Number.POSITIVE_INFINITY;
-  // Weights below this one together have less than the share that is left out.
-  const small = (whole * (1 - mass)) / width;
-  let count = 0;
-  for (let i = start; i < start + width; i++) if ((matrix[i] as number) >= small) count++;
-  const sorted = new Float32Array(count);
-  for (let i = start, place = 0; i < start + width; i++)
-    if ((matrix[i] as number) >= small) sorted[place++] = matrix[i] as number;
-  sorted.sort();
-  let [sum, last] = [0, count];
-  for (; last > 0 && sum < wanted; last--) sum += sorted[last - 1] as number;
-  return sorted[last] as number;
 }

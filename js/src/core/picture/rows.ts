@@ -88,38 +88,6 @@ export function outsideName({ source }: Pick<Scene, "source">, unit: number): st
   return source.special[unit] ? "special tokens" : "text";
 }
 
-/** The smallest weight among the fewest patches that together hold a share of the weight in the picture. */
-export function leastOf({ values, inside }: Row, share: number): number {
-  const sorted = values.slice().sort();
-  let held = 0;
-  for (let i = sorted.length - 1; i >= 0; i--) {
-    held += sorted[i] as number;
-    if (held >= share * inside - 1e-9) return sorted[i] as number;
-  }
-  return sorted[0] ?? 0;
-}
-
-/** The fewest patches that together hold a share of the weight in the picture; of equal ones, the first. */
-export function fewest(row: Row, share: number): number[] {
-  if (!(row.inside > 0)) return [];
-  const least = leastOf(row, share);
-  const chosen: number[] = [];
-  const equal: number[] = [];
-  let held = 0;
-  row.values.forEach((value, patch) => {
-    if (value > least) {
-      chosen.push(patch);
-      held += value;
-    } else if (value === least && value > 0) equal.push(patch);
-  });
-  for (const patch of equal) {
-    if (held >= share * row.inside - 1e-9) break;
-    chosen.push(patch);
-    held += least;
-  }
-  return chosen;
-}
-
 /** The part with the most weight among the fewest patches that hold half of the weight in the picture. */
 export function strongestOf(row: Row, patches: Patches, half: readonly number[]): Strongest | null {
   const { regions } = regionsOf(half.map((patch) => patches.rects[patch] as Rect));

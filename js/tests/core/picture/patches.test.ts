@@ -1,5 +1,6 @@
 // Patches of a picture, the regions that they form, and what a row reads of them.
 import { describe, expect, it } from "vitest";
+import { fewest } from "../../../src/core/fewest";
 import {
   around,
   neighborOf,
@@ -9,14 +10,7 @@ import {
   type Rect,
 } from "../../../src/core/picture/patches";
 import { regionsOf } from "../../../src/core/picture/regions";
-import {
-  countedUnits,
-  fewest,
-  outsideName,
-  readersOf,
-  readRow,
-  strongestOf,
-} from "../../../src/core/picture/rows";
+import { countedUnits, outsideName, readersOf, readRow, strongestOf } from "../../../src/core/picture/rows";
 import { axis, scene } from "../../helpers";
 
 /** Patches of 10 x 10 pixels, row by row. */
@@ -130,13 +124,13 @@ describe("a row", () => {
 
   it("has its strongest place around the fewest patches that hold half", () => {
     const row = readRow(made, patches, 0);
-    expect(fewest(row, 0.5)).toEqual([0]);
-    expect(fewest(row, 0.8)).toEqual([0, 1]);
-    const strongest = strongestOf(row, patches, fewest(row, 0.8));
+    expect(fewest(row.values, 0.5)).toEqual([0]);
+    expect(fewest(row.values, 0.8)).toEqual([0, 1]);
+    const strongest = strongestOf(row, patches, fewest(row.values, 0.8));
     expect(strongest?.box).toEqual(around([rect([0, 0, 10, 10]), rect([10, 0, 20, 10])]));
     expect(strongest?.weight).toBeCloseTo(0.6);
     const nowhere = readRow(made, patches, 2);
-    expect(fewest(nowhere, 0.5)).toEqual([]);
+    expect(fewest(nowhere.values, 0.5)).toEqual([]);
     expect(strongestOf(nowhere, patches, [])).toBeNull();
   });
 
@@ -152,6 +146,6 @@ describe("a row", () => {
       { ...source, special: source.special.map(() => false) },
       [0, 0.25, 0.25, 0.25, 0.25, 0, 0, 0],
     );
-    expect(fewest(readRow(even, patches, 0), 0.5)).toEqual([0, 1]);
+    expect(fewest(readRow(even, patches, 0).values, 0.5)).toEqual([0, 1]);
   });
 });
