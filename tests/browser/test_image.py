@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
-from widget_pictures import RECEIPT, patch_axis, record_of_picture
+from widget_pictures import RECEIPT, patch_axis, printed, record_of_picture
 
-from xattn_widget import CrossAttention, CrossAttentionWidget
+from xattn_widget import CrossAttention, CrossAttentionWidget, box_overlap
 from xattn_widget.record.axis import Axis
 from xattn_widget.record.picture import Picture
 
@@ -153,6 +153,41 @@ def test_files_hold_the_picture_and_the_boxes(page: Page, panel: Locator) -> Non
     strongest = max(by_patch.values(), key=lambda row: float(row["weight"]))
     assert 40 <= float(strongest["left"]) <= 120
     assert 250 <= float(strongest["top"]) <= 290
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_boxes_have_labels_and_are_compared_with_the_reference(
+    page: Page, tmp_path: Path, theme: str, screenshot: Shot, page_errors: list[str]
+) -> None:
+    hostile = "<img src=x onerror=alert(1)>&" * 9
+    words = (("Coffee", 40, 60), ("2.40", 250, 60), ("Bread", 40, 130), (hostile, 60, 260))
+    record = record_of_picture(words, dark=theme == "dark")
+    _, boxes = printed(words)
+    heads = [(1, 0), (1, 2)]
+    widget = CrossAttentionWidget(record, reference=boxes, theme=theme, heads=heads, image_outline="boxes")
+    page.goto(widget.to_html(tmp_path / "page.html").as_uri())
+    panel = page.locator(".xattn")
+    expect(word(panel, "Coffee")).to_be_visible()
+    page.wait_for_timeout(200)
+    screenshot(f"image-reference-{theme}", panel)
+    predicted = record.boxes(heads=heads)
+    for text, found, true in zip(["Coffee", "2.40", "Bread", "onerror"], predicted, boxes, strict=True):
+        word(panel, text).hover()
+        iou = box_overlap([found], [true]).iou
+        expect(said(panel)).to_contain_text(f"IoU with its reference box {iou:.2f}")
+    word(panel, "onerror").click()
+    page.mouse.move(2, 2)
+    page.wait_for_timeout(200)
+    screenshot(f"image-reference-pinned-{theme}", panel)
+    drawing = save(page, panel, "SVG").read_text(encoding="utf-8")
+    assert "&lt;img src=x" in drawing
+    assert "<img" not in drawing
+    assert drawing.count("stroke-dasharray") == len(boxes)
+    panel.get_by_role("checkbox", name="Reference").uncheck()
+    expect(said(panel)).not_to_contain_text("IoU")
+    assert "stroke-dasharray" not in save(page, panel, "SVG").read_text(encoding="utf-8")
+    assert violations(page) == []
+    assert page_errors == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

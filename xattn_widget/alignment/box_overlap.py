@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from xattn_widget.alignment.regions import intersection_over_union, rectangles
+from xattn_widget.alignment.regions import given_rectangles, intersection_over_union, rectangles
 from xattn_widget.alignment.word_boxes import WordBoxes
 
 
@@ -46,7 +46,7 @@ def box_overlap(predicted: Sequence[WordBoxes], gold: Sequence[Any]) -> BoxOverl
     for word, given in zip(predicted, gold, strict=True):
         if given is None or len(given) == 0:
             continue
-        true = rectangles(given if hasattr(given[0], "__len__") else [given], "gold")
+        true = given_rectangles(given, "gold")
         found = rectangles(word.boxes, "predicted")
         overlaps.append(intersection_over_union(found, true))
         hits.append(bool(word.boxes) and _holds(true, word.boxes[0]))

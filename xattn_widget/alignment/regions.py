@@ -33,6 +33,19 @@ def rectangles(boxes: Sequence[Sequence[Any]], name: str) -> Rectangles:
     return np.array(checked, dtype=np.float64).reshape(-1, 4)
 
 
+def given_rectangles(given: Any, name: str) -> Rectangles:
+    """``[n, 4]`` the boxes of one word as users give them: a box, or a list of boxes.
+
+    Raises:
+        ValueError: something else.
+    """
+    try:
+        single = len(given) > 0 and not hasattr(given[0], "__len__")
+    except (TypeError, KeyError, IndexError):
+        raise ValueError(f"{name} must have boxes (left, top, right, bottom) in pixels, got {given!r:.80}") from None
+    return rectangles([given] if single else given, name)
+
+
 def touching_groups(parts: Rectangles) -> list[list[int]]:
     """The rectangles that hang together, as lists of their numbers: those that touch or overlap are in one group."""
     left, top, right, bottom = parts.T

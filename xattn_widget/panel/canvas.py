@@ -16,6 +16,8 @@ from xattn_widget.plot.palette import Color
 Align = Literal["left", "right", "center"]
 # How far a curve runs straight on from its ends, as a share of its way across; as in the panel.
 _BEND = 0.45
+# The length of a dash, and of the gap after it.
+_DASH = (6, 4)
 
 
 class Canvas:
@@ -65,6 +67,16 @@ class Canvas:
         left, top = round((x - pen) * self.scale), round((y - pen) * self.scale)
         right, bottom = round((x + width + pen) * self.scale) - 1, round((y + height + pen) * self.scale) - 1
         self._draw.rectangle((left, top, right, bottom), outline=color, width=max(1, round(pen * self.scale)))
+
+    def dashes(self, x: float, y: float, width: float, height: float, color: Color, pen: float) -> None:
+        """Outline a box, on its outside, by dashes."""
+        left, top, right, bottom = x - pen, y - pen, x + width + pen, y + height + pen
+        for start in np.arange(left, right, sum(_DASH)):
+            for side in (top, bottom - pen):
+                self.box(start, side, min(_DASH[0], right - start), pen, color)
+        for start in np.arange(top, bottom, sum(_DASH)):
+            for side in (left, right - pen):
+                self.box(side, start, pen, min(_DASH[0], bottom - start), color)
 
     def picture(
         self, x: float, y: float, width: float, height: float, pixels: np.ndarray[Any, np.dtype[np.uint8]]

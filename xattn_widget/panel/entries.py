@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from xattn_widget.alignment.gold import Reference, read_references
 from xattn_widget.messages.characters import well_formed
+from xattn_widget.panel.gold_boxes import GoldBoxes, read_gold_boxes
 from xattn_widget.panel.held_windows import HeldWindows
-from xattn_widget.panel.image import describe_image
+from xattn_widget.panel.image import describe_image, has_places
 from xattn_widget.panel.sound import describe_sound, heard_seconds
 from xattn_widget.panel.word_times import GoldWord, marked_heads, read_gold_times
 from xattn_widget.record.axis import Axis
@@ -58,6 +59,7 @@ class Entry:
         hypotheses: the length of that list.
         reference: its reference alignment, or None.
         gold_times: the true times of its words, or None.
+        gold_boxes: where its words truly are in its picture, or None.
         contribution: the kind of contributions that its record has instead of attention; "" for attention.
         trial: how an experiment made it; None where it was given.
         version: distinguishes entries that take each other's places in the list; None where it never changes.
@@ -72,6 +74,7 @@ class Entry:
     trial: Trial | None = None
     version: int | None = None
     gold_times: tuple[GoldWord, ...] | None = None
+    gold_boxes: tuple[GoldBoxes, ...] | None = None
     contribution: str = ""
 
     @property
@@ -162,8 +165,9 @@ def list_entries(records: Any, names: Sequence[str] | None, reference: Any, refe
     Args:
         records: a record or the windows of a recording, or a list of them.
         names: a name for each record, or None.
-        reference: a word alignment for each record, see :func:`read_references`, or for a record of sound the true
-            times of its words, (word, start, end) triples; of an n-best list it belongs to the first hypothesis.
+        reference: a word alignment for each record, see :func:`read_references`; or for a record of sound the true
+            times of its words, (word, start, end) triples; or for a record of a picture where its words truly are, see
+            :func:`xattn_widget.panel.gold_boxes.read_gold_boxes`. Of an n-best list it belongs to the first hypothesis.
         reference_words: whether its numbers count words, or else tokens.
 
     Raises:
@@ -188,14 +192,14 @@ def list_entries(records: Any, names: Sequence[str] | None, reference: Any, refe
     if len(names) != len(listed):
         raise ValueError(f"there are {len(listed)} records and {len(names)} names: give one name for each record")
     firsts = [record.first if isinstance(record, HeldWindows) else record for record in listed]
-    reference, times = _split_times(reference, firsts, single)
+    reference, media = _split_media(reference, firsts, single)
     references = read_references(reference, firsts, single, reference_words)
     # Where windows are added, the entries after them get other numbers.
     moves = any(isinstance(record, HeldWindows) for record in listed)
     entries: list[Entry] = []
-    for group, (record, name, links, gold) in enumerate(zip(listed, names, references, times, strict=True)):
+    for group, (record, name, links, gold) in enumerate(zip(listed, names, references, media, strict=True)):
         if isinstance(record, HeldWindows):
-            entries.append(window_entry(Window(record, 0, gold), group, len(entries) + 1, name))
+            entries.append(window_entry(Window(record, 0, gold.times), group, len(entries) + 1, name))
             continue
         hypotheses = record.hypotheses or (record,)
         for rank, hypothesis in enumerate(hypotheses, start=1):
@@ -206,7 +210,8 @@ def list_entries(records: Any, names: Sequence[str] | None, reference: Any, refe
                 rank if record.hypotheses else None,
                 len(hypotheses),
                 links if rank == 1 else None,
-                gold_times=gold if rank == 1 else None,
+                gold_times=gold.times if rank == 1 else None,
+                gold_boxes=gold.boxes if rank == 1 else None,
                 version=len(entries) + 1 if moves else None,
             )
             entries.append(entry)
@@ -229,20 +234,34 @@ def window_entry(window: Window, group: int, version: int, name: str) -> Entry:
     return entry
 
 
-def _split_times(
-    reference: Any, records: Sequence[AttentionData], single: bool
-) -> tuple[Any, list[tuple[GoldWord, ...] | None]]:
-    """The references that are alignments, and the true word times of each record of sound."""
+class _Gold(NamedTuple):
+    """A reference that is not an alignment: where words truly are in a sound or in a picture."""
+
+    times: tuple[GoldWord, ...] | None = None
+    boxes: tuple[GoldBoxes, ...] | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether there is any."""
+        return self.times is not None or self.boxes is not None
+
+
+def _split_media(reference: Any, records: Sequence[AttentionData], single: bool) -> tuple[Any, list[_Gold]]:
+    """The references that are alignments, and those of each record's sound or picture."""
     if single:
-        gold = read_gold_times(reference) if "audio" in records[0].source.kinds else None
-        return (reference, [None]) if gold is None else (None, [gold])
+        gold = _read_gold(reference, records[0])
+        return (None if gold.is_given else reference), [gold]
     if isinstance(reference, str) or not isinstance(reference, Sequence) or len(reference) != len(records):
-        return reference, [None] * len(records)
-    times = [
-        read_gold_times(value) if "audio" in record.source.kinds else None
-        for value, record in zip(reference, records, strict=True)
-    ]
-    return [value if gold is None else None for value, gold in zip(reference, times, strict=True)], times
+        return reference, [_Gold()] * len(records)
+    golds = list(map(_read_gold, reference, records))
+    return [None if gold.is_given else value for value, gold in zip(reference, golds, strict=True)], golds
+
+
+def _read_gold(value: Any, record: AttentionData) -> _Gold:
+    return _Gold(
+        times=read_gold_times(value) if "audio" in record.source.kinds else None,
+        boxes=read_gold_boxes(value, record) if has_places(record.source) else None,
+    )
 
 
 def _length(axis: Axis) -> dict[str, int]:

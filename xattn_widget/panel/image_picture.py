@@ -13,6 +13,8 @@ from PIL import Image
 from xattn_widget.messages.characters import label_text
 from xattn_widget.panel.canvas import Canvas
 from xattn_widget.panel.dropping import dropped_positions, leaves_any, without_dropped
+from xattn_widget.panel.gold_boxes import GoldBoxes
+from xattn_widget.panel.image_boxes import Frame, boxes_around, draw_boxes, draw_gold
 from xattn_widget.panel.patch_colors import Flags, Floats, Look, Pixels, color_patches, is_dark
 from xattn_widget.panel.picked import picked_weights
 from xattn_widget.panel.ramps import overlay_ramp
@@ -74,6 +76,7 @@ class ImagePart:
         words: the first words, for the small pictures; empty where a word is pinned.
         count: how many words there are.
         view: the settings.
+        gold: where the words truly are; empty where nobody knows, or where it is not shown.
     """
 
     pixels: Pixels | None
@@ -83,6 +86,7 @@ class ImagePart:
     words: tuple[Seen, ...]
     count: int
     view: View
+    gold: tuple[GoldBoxes, ...] = ()
 
     def height(self, width: float) -> float:
         """How high all is that is drawn in this width."""
@@ -107,6 +111,7 @@ class ImagePart:
         sides = self._box(width, _TALLEST)
         outline = {"half": _half, "strongest": _strongest}.get(self.view.image_outline)
         self._draw_seen(canvas, [(self.whole, left, top)], sides, outline)
+        self._draw_boxes(canvas, Frame(left, top, sides, self.size, self._is_dark))
         top += sides[1] + _CAPTION / 2
         canvas.text(_fitted(canvas, _said(self.whole), width), left, top + 2, _SMALL, _INK)
         self._draw_ramp(canvas, left, top + _CAPTION)
@@ -119,6 +124,14 @@ class ImagePart:
             canvas.text(_fitted(canvas, seen.name, pitch - _GAP), x, y + _CAPTION / 2, _SMALL, _INK)
             small.append((seen, x, y + _CAPTION))
         self._draw_seen(canvas, small, sides, None)
+
+    def _draw_boxes(self, canvas: Canvas, frame: Frame) -> None:
+        """Draw the true boxes, and those around what was read."""
+        pinned = None if self.words else self.view.target_index
+        draw_gold(canvas, frame, self.gold, pinned, self.view.reading)
+        if self.view.image_outline == "boxes":
+            label = "" if self.words else self.whole.name
+            draw_boxes(canvas, frame, boxes_around(self.places, self.whole.weights), label)
 
     def _draw_seen(
         self,
@@ -164,8 +177,14 @@ class ImagePart:
         return is_dark(self._picture)
 
 
-def image_part(view: View, record: AttentionData) -> ImagePart:
-    """What the picture shows of a record whose source has places in an image, with the settings of the view."""
+def image_part(view: View, record: AttentionData, gold: Sequence[GoldBoxes] | None = None) -> ImagePart:
+    """What the picture shows of a record whose source has places in an image, with the settings of the view.
+
+    Args:
+        view: the settings.
+        record: the record.
+        gold: where its words truly are, or None.
+    """
     picture, pinned = record.image, view.target_index
     if view.reading in record.targets:
         record = record.read_as(view.reading)
@@ -204,6 +223,7 @@ def image_part(view: View, record: AttentionData) -> ImagePart:
         words=tuple(map(word, counted[:MOST_WORDS])) if is_mean else (),
         count=len(counted),
         view=view,
+        gold=tuple(gold or ()) if view.image_reference else (),
     )
 
 

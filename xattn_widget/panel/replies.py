@@ -177,6 +177,7 @@ def _sentence(entry: Entry) -> dict[str, Any]:
         "generated": record.generated,
         "notes": _notes(record),
         "reference": reference and reference.describe(),
+        "reference_boxes": None if entry.gold_boxes is None else [gold.describe() for gold in entry.gold_boxes],
     }
 
 

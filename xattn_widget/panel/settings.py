@@ -126,14 +126,17 @@ class View:
     ] = 0.65
     image_outline: Annotated[
         str,
-        Choice(("half", "strongest", "none")),
-        'What panel="image" outlines: the fewest patches that hold "half" of the weight in the picture, the '
-        '"strongest" patch, or "none".',
+        Choice(("half", "boxes", "strongest", "none")),
+        'What panel="image" outlines: the fewest patches that hold "half" of the weight in the picture, the "boxes" '
+        'around these with the word, as record.boxes() returns them, the "strongest" patch, or "none".',
     ] = "half"
     image_picture: Annotated[
         bool, Flag(), 'Draw the picture itself in panel="image"; without it, its patches are drawn on plain paper.'
     ] = True
     image_grid: Annotated[bool, Flag(), 'Draw the borders of all patches in panel="image".'] = True
+    image_reference: Annotated[
+        bool, Flag(), 'Draw the boxes of the reference in panel="image", and compare those of a word with them.'
+    ] = True
     sentence_order: Annotated[
         str,
         Choice(("highest", "lowest", "given")),

@@ -109,7 +109,7 @@ def _picture_of_sound(state: PanelState) -> bytes:
 
 
 def _picture_of_image(state: PanelState) -> bytes:
-    part, top = image_part(state.view, state.record), 74
+    part, top = image_part(state.view, state.record, state.entry.gold_boxes), 74
     width = WIDTH - 2 * _MARGIN - _GRID - _GAP
     cell = _cell(state.record, part.height(width))
     bottom = max(top + part.height(width), top + 96 + cell * state.record.layers + 18)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +11,7 @@ from xattn_widget.alignment.time_path import row_begins, sound_alone, timed_rows
 from xattn_widget.alignment.timing_heads import guessed_timing
 from xattn_widget.alignment.word_times import word_times
 from xattn_widget.messages.characters import well_formed
+from xattn_widget.panel.matching import match_words
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.timing import TimingMethod
 
@@ -87,15 +86,9 @@ def marked_heads(record: AttentionData) -> dict[str, list[list[int]]]:
 def match_gold(gold: Sequence[GoldWord], words: Sequence[str], offset: float = 0.0) -> list[dict[str, Any]]:
     """The words of a reference, ``offset`` seconds earlier, each with the index of the record's same word or None.
 
-    Words are compared in order, regardless of case and punctuation; a single word that is spelled differently between
-    two that agree is the same one.
+    :func:`xattn_widget.panel.matching.match_words` says which words are the same.
     """
-    ours, theirs = ([_plain(word) for word in side] for side in (words, [text for text, *_ in gold]))
-    places: list[int | None] = [None] * len(gold)
-    matcher = difflib.SequenceMatcher(a=theirs, b=ours, autojunk=False)
-    for kind, start, stop, first, last in matcher.get_opcodes():
-        if kind == "equal" or (kind == "replace" and stop - start == last - first):
-            places[start:stop] = range(first, last)
+    places = match_words([text for text, *_ in gold], words)
     return [
         {"text": well_formed(text), "start": start - offset, "end": end - offset, "word": word}
         for (text, start, end), word in zip(gold, places, strict=True)
@@ -124,7 +117,3 @@ def _path(record: AttentionData, heads: Sequence[Head], method: TimingMethod) ->
     rows = timed_rows(record, heads)
     begins = row_begins(rows, rows.scores.mean(0)[None], method)[0].tolist()
     return [[rows.first + row, *span] for row, span in enumerate(itertools.pairwise(begins))]
-
-
-def _plain(word: str) -> str:
-    return "".join(char for char in unicodedata.normalize("NFKC", word).casefold() if char.isalnum())

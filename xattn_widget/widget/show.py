@@ -58,7 +58,8 @@ def show_cross_attention(
         generation: keyword arguments of ``model.generate``; greedy when left out.
         scores: names of built-in scores, and your own scores; all built-in ones when left out.
         truncation: cut sentences that are longer than the model's positions, instead of raising an error.
-        reference: word alignments to draw over the picture, see :class:`CrossAttentionWidget`.
+        reference: word alignments, or true word times or boxes, to draw and to compare with: see
+            :class:`CrossAttentionWidget`.
         reference_words: whether their numbers count words, or else tokens.
         target_tokenizer: the tokenizer of the targets if it is a different one, see :func:`extract`.
         forward: further arguments of the model's forward, see :func:`extract`. Experiments keep them.

@@ -84,7 +84,10 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
             reference: a word alignment to draw over the lines and the matrix, with the alignment error rate of the
                 picked heads: a Pharaoh string (``"0-0 1p2"``), (source, target) pairs, or an object with ``sure`` and
                 ``possible`` pairs; for a list of records a list of these, None for a record without one. For an n-best
-                list it belongs to the first hypothesis. It may be gold or silver: say which it is.
+                list it belongs to the first hypothesis. It may be gold or silver: say which it is. Of a sound it can be
+                the true times of its words, (word, start, end) in seconds; of a picture the true boxes of its words in
+                pixels: (text, (left, top, right, bottom)) pairs, or for each word its box, as :func:`box_overlap` takes
+                them, or :class:`~xattn_widget.alignment.WordBoxes`.
             reference_words: its numbers count words (of ``source_words`` and ``target_words``), or else tokens.
             live: the model of the records, for experiments; :func:`show_cross_attention` passes it.
             evidence: what is known about which heads of that model align; gathered from the records when left out.

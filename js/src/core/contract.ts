@@ -33,8 +33,11 @@ export type SoundWeights = "cropped" | "raw" | "zscored" | "filtered";
 /** Which heads time the words: one of the sets that are known, the picked ones, or the best that is known. */
 export type WordTimesBy = "known" | "calibrated" | "model" | "picked";
 
-/** What is outlined in a picture: the fewest patches that hold half of the weight in it, the strongest patch, nothing. */
-export type ImageOutline = "half" | "strongest" | "none";
+/**
+ * What is outlined in a picture: the fewest patches that hold half of the weight in it, the boxes around them, the
+ * strongest patch, nothing.
+ */
+export type ImageOutline = "half" | "boxes" | "strongest" | "none";
 
 /**
  * How many positions a side has, how many units when words are merged, and how many of either are special; also how many
@@ -198,6 +201,7 @@ export interface Traits {
   image_outline: ImageOutline;
   image_picture: boolean;
   image_grid: boolean;
+  image_reference: boolean;
   sentence_order: SentenceOrder;
   theme: ThemeName;
   muted: Head[];
@@ -231,12 +235,23 @@ export interface Reference {
   words: boolean;
 }
 
+/**
+ * Where a part of the target truly is in the picture: its label, its rows [first, one after the last] by the token
+ * written, null where the target lacks it, and its boxes in pixels of the original.
+ */
+export interface ReferenceBoxes {
+  text: string;
+  rows: [first: number, stop: number] | null;
+  boxes: [left: number, top: number, right: number, bottom: number][];
+}
+
 export interface SentenceReply {
   source: Axis;
   target: { output: Axis; input: Axis };
   logprobs: (number | null)[] | null;
   generated: boolean;
   reference: Reference | null;
+  reference_boxes: ReferenceBoxes[] | null;
   notes: string[];
 }
 

@@ -1,5 +1,5 @@
 // The reference alignment of a sentence, in the units that a scene shows.
-import type { Side } from "./contract";
+import type { Reading, Side } from "./contract";
 import type { Scene } from "./scene";
 
 /** A link between groups of units. */
@@ -9,13 +9,17 @@ export interface ReferenceLink {
   sure: boolean;
 }
 
+/** By how many rows a token is later than by the token written: the one that a row predicts is what the next row reads. */
+export function readShift(reading: Reading): number {
+  return reading === "input" ? 1 : 0;
+}
+
 /** A scene's reference links in units; links of which every token is dropped are left out. */
 export function referenceLinks(scene: Scene): ReferenceLink[] {
   const { reference } = scene.reply;
   if (!reference) return [];
   const axes = { source: scene.reply.source, target: scene.reply.target[scene.spec.reading] };
-  // The token that a row predicts is the one that the next row reads.
-  const shift = scene.spec.reading === "input" ? 1 : 0;
+  const shift = readShift(scene.spec.reading);
   const unitsOf = (side: Side, number: number) => {
     const { groups } = axes[side];
     const positions = reference.words

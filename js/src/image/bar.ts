@@ -7,6 +7,7 @@ export interface BarEvents {
   outline(value: ImageOutline): void;
   picture(on: boolean): void;
   grid(on: boolean): void;
+  reference(on: boolean): void;
   zoom(factor: number): void;
   whole(): void;
 }
@@ -17,6 +18,8 @@ export interface BarProps {
   /** Whether the picture itself is drawn. */
   picture: boolean;
   grid: boolean;
+  /** Whether the boxes of the reference are drawn; null where there are none. */
+  reference: boolean | null;
   /** How many times larger than the whole. */
   factor: number;
 }
@@ -28,6 +31,7 @@ export interface Bar {
 
 const OUTLINES: [ImageOutline, string][] = [
   ["half", "half of the weight"],
+  ["boxes", "boxes around it"],
   ["strongest", "the strongest patch"],
   ["none", "nothing"],
 ];
@@ -45,6 +49,8 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
   picture.addEventListener("change", () => events.picture(picture.checked), { signal });
   const grid = h("input", { attrs: { type: "checkbox" } });
   grid.addEventListener("change", () => events.grid(grid.checked), { signal });
+  const reference = h("input", { attrs: { type: "checkbox" } });
+  reference.addEventListener("change", () => events.reference(reference.checked), { signal });
   const icon = (text: string, title: string, act: () => void) => {
     const button = h("button", {
       class: "xattn-button xattn-icon",
@@ -71,6 +77,11 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
       h("span", { class: "xattn-label", text: name }),
       ...inside,
     );
+  const referenceField = field(
+    "Reference",
+    "Draw the true boxes of the words, dashed, and say how well the box of a word agrees with its own",
+    reference,
+  );
 
   return {
     element: h(
@@ -79,11 +90,12 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
       field("Opacity", "How much the colors cover the picture where the weight is largest", slider),
       field(
         "Outline",
-        "What is outlined: the fewest patches that together hold half of the weight in the picture, unless they are scattered all over it; the strongest patch; or nothing",
+        "What is outlined: the fewest patches that together hold half of the weight in the picture, unless they are scattered all over it; the boxes around them, with the word; the strongest patch; or nothing",
         outline,
       ),
       field("Picture", "Draw the picture itself, or its patches on plain paper", picture),
       field("Grid", "Draw the borders of all patches", grid),
+      referenceField,
       h("div", { class: "xattn-zooms" }, smaller, larger, whole),
     ),
     show(props) {
@@ -92,6 +104,8 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
       outline.value = props.outline;
       picture.checked = props.picture;
       grid.checked = props.grid;
+      reference.checked = props.reference ?? false;
+      referenceField.hidden = props.reference === null;
       smaller.disabled = props.factor <= 1;
       whole.disabled = props.factor <= 1;
     },

@@ -114,6 +114,7 @@ export function mountImage(context: Context): ImageMounted {
       outline: (image_outline) => store.set({ image_outline }),
       picture: (image_picture) => store.set({ image_picture }),
       grid: (image_grid) => store.set({ image_grid }),
+      reference: (image_reference) => store.set({ image_reference }),
       zoom: zoomBy,
       whole: showWhole,
     },
@@ -248,6 +249,7 @@ export function mountImage(context: Context): ImageMounted {
         outline: store.get("image_outline"),
         picture: store.get("image_picture"),
         grid: now.grid,
+        reference: scene.reply.reference_boxes && store.get("image_reference"),
         factor: zoom.value.factor,
       });
       words.show(scene.target, store.get("special") === "fade");

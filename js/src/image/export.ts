@@ -7,6 +7,7 @@ import { exactScene, sceneNames, sceneTitle, shownScene } from "../core/saved";
 import type { Scene } from "../core/scene";
 import { svgSurface } from "../core/surface";
 import type { Saved } from "../core/view";
+import { paintLabeled } from "./boxes";
 import type { ImageMounted } from "./controller";
 import { paintGrid, paintHeat, paintPicture } from "./paint";
 import { rowText } from "./shown";
@@ -31,6 +32,7 @@ export function saveImage(view: ImageMounted, context: Context): Saved {
       paintPicture(surface, content, place);
       paintHeat(surface, content, place, DENSITY, shown);
       paintGrid(surface, content, place, DENSITY);
+      paintLabeled(surface, content, place, shown);
       const text = rowText(shown);
       surface.text(text, { x: 0, y: at.height + NOTE / 2 }, { color: style.theme.muted });
       return {

@@ -2,6 +2,7 @@
 // every move of the pointer. So a move draws little: thousands of patches have as many borders.
 import { h, prepareCanvas } from "../core/dom";
 import { canvasSurface } from "../core/surface";
+import { paintLabeled } from "./boxes";
 import type { ImageContent, ImageMarks } from "./content";
 import { paintGrid, paintHeat, paintMarks, paintPicture } from "./paint";
 import type { ShownRow } from "./shown";
@@ -57,7 +58,10 @@ export function createImagePane(): ImagePane {
       if (!shown) return;
       const { content, view } = shown;
       const context = prepareCanvas(over, view.width, view.height);
-      if (context) paintHeat(canvasSurface(context), content, view, window.devicePixelRatio || 1, row);
+      if (!context) return;
+      const surface = canvasSurface(context);
+      paintHeat(surface, content, view, window.devicePixelRatio || 1, row);
+      paintLabeled(surface, content, view, row);
     },
     mark(marks) {
       if (!shown) return;

@@ -7,6 +7,7 @@ import type { Row, Strongest } from "../core/picture/rows";
 import type { SceneSpec } from "../core/scene";
 import { READER, readingOf } from "../core/totals";
 import { topPartners } from "../core/units";
+import type { Agreement } from "./reference";
 
 /** So many readers of a part of the picture are named. */
 const NAMED = 5;
@@ -51,6 +52,12 @@ export function meanText(name: string, row: Row): string {
   return [`${name} was read ${percent(shareOf(row, row.inside))} from the picture`, ...outsideText(row)].join(
     " · ",
   );
+}
+
+/** How well the boxes of a word agree with true ones. */
+export function agreementText({ text, iou }: Agreement): string {
+  const box = text === "" ? "its reference box" : `the reference box of ${wordName(text)}`;
+  return `IoU with ${box} ${iou.toFixed(2)}`;
 }
 
 function outsideText(row: Row): string[] {

@@ -13,12 +13,15 @@ import {
 } from "../core/picture/rows";
 import { type Scene, unitName } from "../core/scene";
 import type { Store } from "../core/store";
-import { boxText, meanText, readersText, wordName, wordText } from "./says";
+import { type ReferenceShown, referenceShown } from "./reference";
+import { agreementText, boxText, meanText, readersText, wordName, wordText } from "./says";
 
 /** The share of the weight in the picture that the outline holds. */
 const HALF = 0.5;
 /** An outline of more lines, as of weights that are spread over everything, would hide the picture. */
 const MOST_LINES = 100;
+/** More boxes, of weights that are as scattered, would too. */
+const MOST_BOXES = MOST_LINES / 4;
 const NOTHING: Regions = { regions: [], edges: [] };
 
 /** The weights that are drawn. */
@@ -32,6 +35,12 @@ export interface ShownRow {
   /** Smaller weights are not drawn. */
   least: number;
   outlined: Regions;
+  /** The boxes around what is outlined, where they are drawn instead. */
+  boxes: readonly Rect[];
+  /** What the boxes are labeled with; "" for the mean of several words. */
+  label: string;
+  /** Null where there is none, or it is switched off. */
+  reference: ReferenceShown | null;
 }
 
 /** The part of the picture that is asked about, and which words read it. */
@@ -45,6 +54,8 @@ export interface Asked {
 export function showRow(scene: Scene, patches: Patches, unit: number | null, store: Store): ShownRow {
   const row = readRow(scene, patches, unit);
   const half = fewest(row.values, HALF);
+  const around = regionsOf(half.map((patch) => patches.rects[patch] as Rect)).regions.map(({ box }) => box);
+  const outline = store.get("image_outline");
   return {
     scene,
     patches,
@@ -52,7 +63,10 @@ export function showRow(scene: Scene, patches: Patches, unit: number | null, sto
     row,
     strongest: strongestOf(row, patches, half),
     least: leastDrawn(row, store),
-    outlined: outlinedOf(row, patches, half, store.get("image_outline")),
+    outlined: outlinedOf(row, patches, half, outline),
+    boxes: outline === "boxes" && around.length <= MOST_BOXES ? around : [],
+    label: unit === null ? "" : (scene.target.labels[unit] ?? ""),
+    reference: store.get("image_reference") ? referenceShown(scene, unit, around) : null,
   };
 }
 
@@ -76,19 +90,20 @@ function leastDrawn(row: Row, store: Store): number {
 }
 
 function outlinedOf(row: Row, { rects }: Patches, half: readonly number[], outline: ImageOutline): Regions {
-  if (outline === "none" || !(row.top > 0)) return NOTHING;
+  if (outline === "none" || outline === "boxes" || !(row.top > 0)) return NOTHING;
   const chosen = outline === "half" ? half : [row.values.indexOf(row.top)];
   const regions = regionsOf(chosen.map((patch) => rects[patch] as Rect));
   return regions.edges.length > MOST_LINES ? NOTHING : regions;
 }
 
 /** Where the word was read from, or how much of the mean of all. */
-export function rowText({ scene, unit, row, strongest }: ShownRow): string {
+export function rowText({ scene, unit, row, strongest, reference }: ShownRow): string {
   const units = unit === null ? countedUnits(scene) : [unit];
   if (units.length > 1) return meanText(`The mean of ${units.length} ${unitName(scene, units.length)}`, row);
   const dropped = unit === null ? null : (scene.dropped?.[unit] ?? null);
   const name = wordName(scene.target.labels[units[0] ?? 0] ?? "");
-  return wordText(name, { row, strongest, dropped, drop: scene.spec.drop });
+  const text = wordText(name, { row, strongest, dropped, drop: scene.spec.drop });
+  return [text, ...(reference?.agreement ?? []).map(agreementText)].join(" · ");
 }
 
 /** What is asked of one patch. */

@@ -31,6 +31,7 @@ const data = {
     logprobs: null,
     generated: false,
     reference: null,
+    reference_boxes: null,
     notes: [],
   }),
   layer: async (): Promise<LayerReply & { bytes: Uint8Array }> => ({

@@ -106,6 +106,37 @@ describe("the view of a picture", () => {
     expect(tab?.hidden).toBe(true);
   });
 
+  it("draws the boxes of a reference, and says how well those of the word agree with its own", async () => {
+    const made = page({ image_outline: "boxes" });
+    const saved = made.sentences[0]?.sentence;
+    if (!saved || !("source" in saved)) throw new Error("no sentence");
+    saved.reference_boxes = [
+      { text: "x", rows: [0, 1], boxes: [[0, 0, 10, 20]] },
+      { text: "<b>x y</b>", rows: [0, 2], boxes: [[0, 0, 40, 40]] },
+      { text: "elsewhere", rows: null, boxes: [[0, 0, 40, 40]] },
+    ];
+    const model = await panel.mount(made);
+    expect(said()).not.toContain("IoU");
+    over(words()[0] as Element);
+    await settled();
+    expect(said()).toContain("IoU with its reference box 0.50");
+    expect(said()).toContain("IoU with the reference box of \u2068<b>x y</b>\u2069 0.25");
+    over(words()[2] as Element);
+    await settled();
+    expect(said()).not.toContain("IoU");
+    const box = panel.all("label").find((label) => label.textContent === "Reference");
+    box?.querySelector("input")?.click();
+    expect(model.get("image_reference")).toBe(false);
+    over(words()[0] as Element);
+    await settled();
+    expect(said()).not.toContain("IoU");
+  });
+
+  it("offers no reference where there is none", async () => {
+    await panel.mount(page());
+    expect(panel.all("label").find((label) => label.textContent === "Reference")?.hidden).toBe(true);
+  });
+
   it("keeps labels text, whatever they contain", async () => {
     await panel.mount(page({}, ["<img src=x onerror=alert(1)>", "\u202egnp", ""]));
     expect(panel.all("img")).toEqual([]);
