@@ -44,6 +44,7 @@ export function traits(patch: Partial<Traits> = {}): Traits {
     words: false,
     special: "show",
     as_shown: false,
+    divide_sinks: false,
     reading: "output",
     orientation: "columns",
     panel: "lines",
@@ -161,6 +162,7 @@ export function scene(
       words: false,
       drop: "nothing",
       reading: "output",
+      divided: false,
     },
     reply: {
       source: s,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from widget_pictures import RECEIPT, patch_axis, printed, record_of_picture
 
-from xattn_widget import CrossAttention, CrossAttentionWidget, box_overlap
+from xattn_widget import CrossAttention, CrossAttentionWidget, box_overlap, position_sinks
+from xattn_widget.alignment import WordBoxes
 from xattn_widget.record.axis import Axis
 from xattn_widget.record.picture import Picture
 
+from .bridge import show
 from .test_accessibility import violations
 from .test_views import save
 
@@ -273,3 +276,40 @@ def test_two_heads_are_compared_over_the_picture(
     assert "A − B (blue: more in A)" in drawing
     assert violations(page) == []
     assert page_errors == []
+
+
+def test_weights_are_divided_by_sinks_in_every_view(
+    page: Page, tmp_path: Path, page_errors: list[str], screenshot: Shot
+) -> None:
+    """One patch is bright in every picture; the switch takes it out, as Python does."""
+    records = []
+    for seed in range(10):
+        record = record_of_picture(seed=seed, layers=1, heads=2)
+        weights = record.weights.clone()
+        weights[..., 100] += 0.5
+        image = Picture.from_image(Image.new("RGB", (384, 384), (255, 255, 200 + seed)))
+        records.append(replace(record, weights=weights / weights.sum(-1, keepdim=True), image=image))
+    divided = position_sinks(records).divide(records[0])
+    widget = CrossAttentionWidget(records, heads=[(0, 1)], target_index=4, image_outline="boxes")
+    show(page, widget, tmp_path)
+    panel = page.locator(".xattn")
+    heading, switch = panel.locator(".xattn-picked"), panel.get_by_role("checkbox", name="Divide by sinks")
+    expect(switch).to_be_enabled()
+    (before,), (after,) = (one.boxes((4, 5), heads=[(0, 1)]) for one in (records[0], divided))
+    expect(said(panel)).to_contain_text(corner(before))
+    switch.check()
+    expect(heading).to_contain_text("each weight divided by the mean of its position over the 10 pictures")
+    expect(said(panel)).to_contain_text(corner(after))
+    assert corner(before) != corner(after)
+    assert widget.divide_sinks
+    screenshot("image-sinks", panel)
+    panel.get_by_role("tab", name="All heads").click()
+    page.wait_for_timeout(300)
+    screenshot("image-sinks-all-heads", panel)
+    assert page_errors == []
+
+
+def corner(word: WordBoxes) -> str:
+    """The box of a word as the panel says it."""
+    left, top, right, bottom = (round(side) for side in word.boxes[0][:4])
+    return f"from the box {left}, {top} to {right}, {bottom} px"

@@ -46,16 +46,16 @@ def export(state: PanelState, path: str | Path, spreadsheet: bool = False) -> Pa
 
 def _shown_record(state: PanelState) -> AttentionData:
     """The record with the view's settings applied: cropped to its sound, reading, words, what is dropped."""
-    record = _read_record(state)
+    record = _read_as_shown(state, state.shown)
     if state.view.sound_weights != "raw" and not all(record.source.outside):
         record = record.cropped()
     record = without_dropped(record, state.view.special)
     return record.words() if state.view.words else record
 
 
-def _read_record(state: PanelState) -> AttentionData:
-    """The record under the reading that is shown, if it has that reading."""
-    record, reading = state.record, state.view.reading
+def _read_as_shown(state: PanelState, record: AttentionData) -> AttentionData:
+    """A record under the reading that is shown, if it has that reading."""
+    reading = state.view.reading
     return record.read_as(reading) if reading in record.targets else record
 
 
@@ -93,6 +93,7 @@ def _json(state: PanelState) -> bytes:
         "reading": record.reading,
         "words": view.words,
         "special": _KEPT.get(view.special, "kept"),
+        "sinks": state.dividing_note(view.sentence) if state.divides(view.sentence) else "kept",
         "weights": "exact",
         "source": record.source_tokens,
         "target": record.target_tokens,
@@ -104,7 +105,8 @@ def _json(state: PanelState) -> bytes:
 
 def _pharaoh(state: PanelState) -> bytes:
     heads = [(layer, head) for layer, head in state.view.heads]
-    return f"{format_pharaoh(align_record(_read_record(state), heads, aggregate=state.view.aggregate))}\n".encode()
+    record = _read_as_shown(state, state.record)
+    return f"{format_pharaoh(align_record(record, heads, aggregate=state.view.aggregate))}\n".encode()
 
 
 def _picture(state: PanelState, kind: str) -> bytes:

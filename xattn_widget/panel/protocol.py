@@ -112,6 +112,12 @@ def _score(value: Any, entry: Entry, subject: Subject) -> str:
     return value
 
 
+def _flag(value: Any, entry: Entry, subject: Subject) -> bool:
+    if not isinstance(value, bool):
+        raise RequestError(f"expected true or false, got {_quoted(value)}")
+    return value
+
+
 def _one_of(*values: str) -> Callable[[Any, Entry, Subject], str]:
     def read(value: Any, entry: Entry, subject: Subject) -> str:
         if not isinstance(value, str) or value not in values:
@@ -132,18 +138,21 @@ _COLUMN = _index("column", lambda entry: entry.record.weights.shape[3])
 _POSITION = _index("target position", lambda entry: entry.record.weights.shape[2])
 _SENTENCE = {"sentence": Field(_sentence), "version": Field(_number, None)}
 
+# Whether the weights are to be divided by the sinks.
+_WEIGHTS = _SENTENCE | {"divided": Field(_flag, False)}
+
 # "sentence" comes first: the other fields are read by the record that it names.
 REQUESTS: dict[str, dict[str, Field]] = {
     "sentence": _SENTENCE,
-    "layer": _SENTENCE | {"layer": _LAYER},
+    "layer": _WEIGHTS | {"layer": _LAYER},
     "whole": _SENTENCE | {"layers": Field(_one_of("all", "none"))},
     # "as_shown" names the reading whose rows are shown, and "special" what is dropped from them; without "as_shown" the
     # score keeps its policy.
     "scores": _SENTENCE | {"name": Field(_score), "as_shown": _READING, "special": _DROPPING},
-    "head": _SENTENCE | {"layer": _LAYER, "head": _HEAD},
+    "head": _WEIGHTS | {"layer": _LAYER, "head": _HEAD},
     "alignment": _SENTENCE | {"heads": _HEADS, "aggregate": _AGGREGATE, "reading": _READING},
-    "row": _SENTENCE | {"heads": _HEADS, "target": _ROW},
-    "column": _SENTENCE | {"heads": _HEADS, "source": _COLUMN},
+    "row": _WEIGHTS | {"heads": _HEADS, "target": _ROW},
+    "column": _WEIGHTS | {"heads": _HEADS, "source": _COLUMN},
     "image": _SENTENCE,
     "sound": _SENTENCE,
     "features": _SENTENCE,

@@ -6,8 +6,10 @@ import base64
 import zlib
 from typing import Any, get_args
 
+from xattn_widget.panel.dividing import SinkChoice
 from xattn_widget.panel.document import script_json
 from xattn_widget.panel.dropping import Dropping
+from xattn_widget.panel.image import has_places
 from xattn_widget.panel.json_values import error_text
 from xattn_widget.panel.replies import outside_shares, quantize
 from xattn_widget.panel.rules import fit_heads
@@ -76,6 +78,12 @@ class SavedSentence:
         # On a page no sentence replaces another.
         described.pop("version", None)
         described["scored_readings"] = self._scored_readings()
+        if has_places(self.record.source):
+            divides = self.state.divides(self.index)
+            note = self.state.dividing_note(self.index) if divides else ""
+            # It contains the weights once.
+            why = f"this page was saved {'with divided weights' if divides else 'with weights as captured'}"
+            described["sinks"] = SinkChoice(note, why).describe()
         return described | ({"missing": self.missing} if any(self.missing) else {})
 
     def _scored_readings(self) -> dict[str, list[Reading]]:
@@ -168,7 +176,7 @@ class SavedSentence:
         return list(dict.fromkeys([*reversed(picked), *(pair for pair in ranked if pair in kept)]))
 
     def _encoded(self, layer: int, head: int) -> str:
-        weights = quantize(self.record.head_weights([(layer, head)]))
+        weights = quantize(self.state.shown_at(self.index).head_weights([(layer, head)]))
         return base64.b64encode(zlib.compress(weights.tobytes(), 6)).decode()
 
 

@@ -87,6 +87,13 @@ class View:
         'While special tokens are dropped, score the rows as they are shown, with the policy "renormalize", or '
         '"renormalize_punctuation" if punctuation is dropped as well. Scores that have a policy of their own keep it.',
     ] = False
+    divide_sinks: Annotated[
+        bool,
+        Flag(),
+        "Divide each weight on a picture by the mean of its position over the pictures of the list, or by the sinks "
+        "given, and each row by its sum: what is bright in every picture no longer stands out. It takes ten different "
+        "pictures of one model, and has no effect with fewer. Scores stay those of the weights as captured.",
+    ] = False
     reading: Annotated[
         Reading, Choice(get_args(Reading)), 'Rows are labeled by the token written ("output") or read ("input").'
     ] = "output"

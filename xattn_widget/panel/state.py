@@ -13,6 +13,7 @@ from traitlets import TraitError
 from xattn_widget.alignment.evidence import Evidence, gather_evidence
 from xattn_widget.alignment.timing_heads import guessed_timing
 from xattn_widget.messages.hints import did_you_mean
+from xattn_widget.panel.dividing import Dividing
 from xattn_widget.panel.entries import Entry, Window, list_entries, window_entry
 from xattn_widget.panel.held_windows import HeldWindows
 from xattn_widget.panel.image import has_places
@@ -35,6 +36,7 @@ from xattn_widget.panel.summary import summarize
 from xattn_widget.panel.word_times import marked_heads
 from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.record.heads import whole_number
+from xattn_widget.record.sinks import PositionSinks
 from xattn_widget.record.special import Special
 from xattn_widget.scores import Score, find_score
 
@@ -87,12 +89,13 @@ class PanelState:
         reference: Any = None,
         reference_words: bool = True,
         evidence: Evidence | None = None,
+        sinks: PositionSinks | None = None,
         **view: Any,
     ) -> None:
         """List records, and set the initial view; :class:`xattn_widget.CrossAttentionWidget` describes the arguments.
 
         ``evidence`` is what is known about which heads of the records' model align; gathered from the records when left
-        out.
+        out. ``sinks`` are what the setting ``divide_sinks`` divides by; the mean over the records when left out.
 
         Raises:
             TypeError: an unknown view setting, or arguments of another type.
@@ -102,6 +105,7 @@ class PanelState:
         check_view(view, inspect.signature(type(self)).parameters)
         self.entries = list_entries(records, names, reference, reference_words)
         self.scores = list_scores(scores, [entry.record for entry in self.entries if not entry.contribution])
+        self._dividing = Dividing(sinks)
         self.live = LiveStatus()
         self.reading = False
         self.view = View()
@@ -121,6 +125,25 @@ class PanelState:
     def record(self) -> AttentionData:
         """The record that is shown."""
         return self.entry.record
+
+    @property
+    def shown(self) -> AttentionData:
+        """The record with the weights that are shown; see :meth:`shown_at`."""
+        return self.shown_at(self.view.sentence)
+
+    def shown_at(self, sentence: int) -> AttentionData:
+        """The record of an entry, with its weights divided by the sinks if the view says so and they are known."""
+        entry = self._dividing.divided(self.entries, sentence) if self.divides(sentence) else self.entries[sentence]
+        return entry.record
+
+    def divides(self, sentence: int) -> bool:
+        """Whether the weights of an entry are shown divided by the sinks."""
+        return bool(self.view.divide_sinks and self.dividing_note(sentence))
+
+    def dividing_note(self, sentence: int) -> str:
+        """What the weights of an entry can be divided by, in words; "" if they cannot be."""
+        choice = self._dividing.choices(self.entries)[sentence]
+        return "" if choice is None else choice.note
 
     @property
     def given(self) -> Sequence[Entry]:
@@ -202,7 +225,11 @@ class PanelState:
 
     def describe_entries(self) -> dict[str, Any]:
         """The model and the list of sentences, as the front end reads them."""
-        sentences = [entry.describe() for entry in self.entries]
+        choices = self._dividing.choices(self.entries)
+        sentences = [
+            entry.describe() | ({} if choice is None else {"sinks": choice.describe()})
+            for entry, choice in zip(self.entries, choices, strict=True)
+        ]
         return {name: sentences[0][name] for name in ("layers", "heads", "model")} | {
             "sentences": sentences,
             "alignment_guess": self._describe_evidence(),
@@ -364,7 +391,9 @@ class PanelState:
             ValueError: a request that breaks the contract, in a sentence; see :mod:`xattn_widget.panel.protocol`.
         """
         checked = self.read_request(request)
-        return answer(checked, self.entries[checked["sentence"]], self.scores)
+        index = checked["sentence"]
+        entry = self._dividing.divided(self.entries, index) if checked.get("divided") else self.entries[index]
+        return answer(checked, entry, self.scores)
 
     def summary(self) -> str:
         """What is shown, in words."""

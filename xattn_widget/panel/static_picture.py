@@ -81,7 +81,7 @@ def summary_picture(state: PanelState) -> bytes:
         return _picture_of_sound(state)
     if has_places(state.record.source):
         return _picture_of_image(state)
-    part = shown_part(state.view, state.record)
+    part = shown_part(state.view, state.shown)
     rows = max(len(part.source), len(part.target))
     row = _ROW if rows <= _FEW else _SMALL_ROW
     top = 74
@@ -109,7 +109,7 @@ def _picture_of_sound(state: PanelState) -> bytes:
 
 
 def _picture_of_image(state: PanelState) -> bytes:
-    part, top = image_part(state.view, state.record, state.entry.gold_boxes), 74
+    part, top = image_part(state.view, state.shown, state.entry.gold_boxes), 74
     width = WIDTH - 2 * _MARGIN - _GRID - _GAP
     cell = _cell(state.record, part.height(width))
     bottom = max(top + part.height(width), top + 96 + cell * state.record.layers + 18)
@@ -245,7 +245,10 @@ def _draw_heading(canvas: Canvas, state: PanelState, more: Sequence[str]) -> Non
         facts.append(f"sentence {view.sentence + 1} of {len(entries)}")
     if state.entry.name:
         facts.append(label_text(state.entry.name, 40))
-    canvas.text(" · ".join([*facts, *dropping_facts(view, record), *more]), _MARGIN, 46, _SMALL, _MUTED)
+    facts += dropping_facts(view, state.shown)
+    if state.divides(view.sentence):
+        facts.append(state.dividing_note(view.sentence))
+    canvas.text(" · ".join([*facts, *more]), _MARGIN, 46, _SMALL, _MUTED)
 
 
 def dropping_facts(view: View, record: AttentionData) -> list[str]:

@@ -23,6 +23,7 @@ from xattn_widget.panel.held_windows import HeldWindows
 from xattn_widget.panel.score_entries import ScoreEntry
 from xattn_widget.panel.settings import VIEW_SETTINGS, View, check_view
 from xattn_widget.panel.state import PanelState
+from xattn_widget.record.sinks import PositionSinks
 from xattn_widget.record.special import Special
 from xattn_widget.scores import Score
 from xattn_widget.widget.cells import connect, disconnect, note_shown
@@ -68,6 +69,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         reference_words: bool = True,
         live: LiveModel | None = None,
         evidence: Evidence | None = None,
+        sinks: PositionSinks | None = None,
         **view: Any,
     ) -> None:
         """Show records.
@@ -91,6 +93,8 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
             reference_words: its numbers count words (of ``source_words`` and ``target_words``), or else tokens.
             live: the model of the records, for experiments; :func:`show_cross_attention` passes it.
             evidence: what is known about which heads of that model align; gathered from the records when left out.
+            sinks: what the setting ``divide_sinks`` divides the weights on pictures by, as :func:`position_sinks`
+                returns it; the mean over the records when left out, if there are ten different pictures.
             view: initial settings, such as ``layer=2`` or ``words=True``; the ``view`` of another widget gives the same
                 view.
 
@@ -107,6 +111,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
             reference=reference,
             reference_words=reference_words,
             evidence=evidence,
+            sinks=sinks,
             **view,
         )
         self._state.live.has_model = live is not None

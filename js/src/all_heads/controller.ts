@@ -86,7 +86,7 @@ export function mountAllHeads(context: Context): AllHeadsMounted {
     const pin = active.pinned();
     const image = store.get("info").sentences[scene.spec.sentence]?.image ?? null;
     const unit = pin?.side === "target" ? pin.unit : null;
-    const subject = [scene.source, scene.target, unit, image, source.picture.value];
+    const subject = [scene.source, scene.target, unit, image, source.picture.value, scene.spec.divided];
     if (!last || subject.some((part, i) => part !== last?.subject[i]))
       last = { subject, pictured: picturedOf(scene, unit, image, source.picture.value) };
     return last.pictured;
@@ -101,7 +101,7 @@ function drawingOf(reply: LayerWeights, source: Axis, pictured: Pictured | null,
 
 /** Requests one layer at a time: a large model has more than the kernel should send at once. */
 function createLayerQueue(
-  { data, store, errands, signal }: Context,
+  { data, store, loader, errands, signal }: Context,
   provide: AllHeadsView["provide"],
   drawing: (reply: LayerWeights, source: Axis) => Draw,
 ): (layer: number) => void {
@@ -118,7 +118,10 @@ function createLayerQueue(
       const layer = wanted.shift() ?? 0;
       const sentence = store.get("sentence");
       try {
-        const [reply, { source }] = await Promise.all([data.layer(sentence, layer), data.sentence(sentence)]);
+        const [reply, { source }] = await Promise.all([
+          data.layer(sentence, layer, showsDivided(loader, sentence)),
+          data.sentence(sentence),
+        ]);
         if (signal.aborted) break;
         provide(sentence, layer, reply, drawing(reply, source));
         errand.settle(null);
@@ -135,6 +138,12 @@ function createLayerQueue(
     void work();
   }
   return need;
+}
+
+/** Whether the loaded weights of a sentence are divided by the sinks. */
+function showsDivided({ picked }: Context["loader"], sentence: number): boolean {
+  const spec = picked.peek()?.spec;
+  return spec?.sentence === sentence && spec.divided;
 }
 
 /** The view in which a record of this kind opens. */
@@ -154,7 +163,7 @@ const SIZE = 96;
 const GAP = 8;
 const CAPTION = 14;
 
-export function saveAllHeads(view: AllHeadsMounted, { store, data }: Context): Saved {
+export function saveAllHeads(view: AllHeadsMounted, { store, data, loader }: Context): Saved {
   const sentence = store.get("sentence");
   const { layers, heads } = shapeOf(store.get("info"), sentence);
   return {
@@ -164,7 +173,7 @@ export function saveAllHeads(view: AllHeadsMounted, { store, data }: Context): S
       const { source } = await data.sentence(sentence);
       // One layer after another: a large model has more than should be in memory at once.
       for (let layer = 0; layer < layers; layer++) {
-        const weights = await data.layer(sentence, layer);
+        const weights = await data.layer(sentence, layer, showsDivided(loader, sentence));
         for (let head = 0; head < heads; head++) {
           const [x, y] = [head * (SIZE + GAP), layer * (SIZE + GAP + CAPTION)];
           const box = { x, y, width: SIZE, height: SIZE };

@@ -77,6 +77,14 @@ export interface SentenceInfo {
   sound?: SoundInfo;
   /** The picture that the record was made from; left out for records without any. */
   image?: ImageInfo;
+  /** Whether its weights can be divided by the sinks; left out for records without places in a picture. */
+  sinks?: SinkInfo;
+}
+
+/** What the weights of a record can be divided by, in words, or "", and why the switch is off, or "". */
+export interface SinkInfo {
+  note: string;
+  why: string;
 }
 
 /** The sides of the original picture, in whose pixels places are. */
@@ -187,6 +195,7 @@ export interface Traits {
   special: Special;
   /** Whether scores are computed on the rows as shown, while special tokens or punctuation are dropped. */
   as_shown: boolean;
+  divide_sinks: boolean;
   reading: Reading;
   orientation: Layout;
   /** The name of the open view, one of those in views.ts. */
@@ -334,16 +343,16 @@ export interface ChoicesReply {
   choices: TokenChoice[];
 }
 
-/** Requests for numbers. "as_shown" asks for the score of the rows shown under a reading without what "special" drops. "head", "row" and "column" are answered by a buffer of float32 alone. Word times by an empty list of heads are those by the heads known to be the best. */
+/** Requests for numbers. "as_shown" asks for the score of the rows shown under a reading without what "special" drops. "head", "row" and "column" are answered by a buffer of float32 alone. "divided" asks for weights divided by the sinks. Word times by an empty list of heads are those by the heads known to be the best. */
 export type DataRequest =
   | { kind: "sentence"; sentence: number }
-  | { kind: "layer"; sentence: number; layer: number }
+  | { kind: "layer"; sentence: number; layer: number; divided?: boolean }
   | { kind: "whole"; sentence: number; layers: "all" | "none" }
   | { kind: "scores"; sentence: number; name: string; as_shown?: Reading; special?: Dropping }
-  | { kind: "head"; sentence: number; layer: number; head: number }
+  | { kind: "head"; sentence: number; layer: number; head: number; divided?: boolean }
   | { kind: "alignment"; sentence: number; heads: Head[]; aggregate: Aggregate; reading: Reading }
-  | { kind: "row"; sentence: number; heads: Head[]; target: number }
-  | { kind: "column"; sentence: number; heads: Head[]; source: number }
+  | { kind: "row"; sentence: number; heads: Head[]; target: number; divided?: boolean }
+  | { kind: "column"; sentence: number; heads: Head[]; source: number; divided?: boolean }
   | { kind: "image"; sentence: number }
   | { kind: "sound"; sentence: number }
   | { kind: "features"; sentence: number }

@@ -32,19 +32,20 @@ export interface MediaFile extends FileReply {
 
 export interface Data {
   sentence(sentence: number): Promise<SentenceReply>;
-  layer(sentence: number, layer: number): Promise<LayerWeights>;
+  /** With `divided`: divided by the sinks. So are single heads, rows and columns. */
+  layer(sentence: number, layer: number, divided?: boolean): Promise<LayerWeights>;
   /** Whether a layer is in the cache. */
-  hasLayer(sentence: number, layer: number): boolean;
+  hasLayer(sentence: number, layer: number, divided?: boolean): boolean;
   /** With `shown`: of the rows that are shown. */
   scores(sentence: number, name: string, shown?: ShownRows | null): Promise<ScoresReply>;
   /** Exact weights of one head, [target, source]. */
-  head(sentence: number, layer: number, head: number): Promise<Float32Array>;
+  head(sentence: number, layer: number, head: number, divided?: boolean): Promise<Float32Array>;
   /** How well these heads agree with the sentence's reference. */
   alignment(sentence: number, heads: Head[], aggregate: Aggregate, reading: Reading): Promise<AlignmentReply>;
   /** Exact weights of one target row, [heads][source]. */
-  row(sentence: number, heads: Head[], target: number): Promise<Float32Array[]>;
+  row(sentence: number, heads: Head[], target: number, divided?: boolean): Promise<Float32Array[]>;
   /** Exact weights of one source column, [heads][target]. */
-  column(sentence: number, heads: Head[], source: number): Promise<Float32Array[]>;
+  column(sentence: number, heads: Head[], source: number, divided?: boolean): Promise<Float32Array[]>;
   /** The picture of a record. */
   image(sentence: number): Promise<MediaFile>;
   /** The sound of a record. */
@@ -107,6 +108,8 @@ export function createData(
     return started;
   }
 
+  // Left out where it is false, as for layers that were loaded ahead.
+  const part = (divided = false) => (divided ? { divided } : {});
   const floatBytes = (rows: Float32Array[]) => rows.reduce((sum, row) => sum + row.byteLength, 64);
 
   return {
@@ -116,9 +119,14 @@ export function createData(
         (reply) => reply.content as unknown as SentenceReply,
         sentenceBytes,
       ),
-    layer: (sentence, layer) =>
-      load({ kind: "layer", sentence, layer }, decodeLayer, (value) => value.bytes.byteLength),
-    hasLayer: (sentence, layer) => cache.has(keyOf({ kind: "layer", sentence, layer })),
+    layer: (sentence, layer, divided) =>
+      load(
+        { kind: "layer", sentence, layer, ...part(divided) },
+        decodeLayer,
+        (value) => value.bytes.byteLength,
+      ),
+    hasLayer: (sentence, layer, divided) =>
+      cache.has(keyOf({ kind: "layer", sentence, layer, ...part(divided) })),
     scores: (sentence, name, shown) =>
       load(
         { kind: "scores", sentence, name, ...shown },
@@ -126,9 +134,9 @@ export function createData(
         scoreBytes,
         scoreRound.value,
       ),
-    head: (sentence, layer, head) =>
+    head: (sentence, layer, head, divided) =>
       load(
-        { kind: "head", sentence, layer, head },
+        { kind: "head", sentence, layer, head, ...part(divided) },
         (reply) => toFloats(firstBuffer(reply)),
         (value) => value.byteLength,
       ),
@@ -138,11 +146,15 @@ export function createData(
         (reply) => reply.content as unknown as AlignmentReply,
         () => 256,
       ),
-    row: (sentence, heads, target) =>
-      load({ kind: "row", sentence, heads, target }, (reply) => splitRows(reply, heads.length), floatBytes),
-    column: (sentence, heads, source) =>
+    row: (sentence, heads, target, divided) =>
       load(
-        { kind: "column", sentence, heads, source },
+        { kind: "row", sentence, heads, target, ...part(divided) },
+        (reply) => splitRows(reply, heads.length),
+        floatBytes,
+      ),
+    column: (sentence, heads, source, divided) =>
+      load(
+        { kind: "column", sentence, heads, source, ...part(divided) },
         (reply) => splitRows(reply, heads.length),
         floatBytes,
       ),

@@ -3,6 +3,7 @@ import { computed, type ReadonlySignal, signal } from "@preact/signals-core";
 import type { Connection } from "./connection";
 import type { AlignmentReply, Head, ScoresReply } from "./contract";
 import type { Data } from "./data";
+import { isDivided } from "./dividing";
 import { dropOf } from "./dropping";
 import { equal } from "./equal";
 import { type Errands, errorText } from "./errands";
@@ -61,6 +62,7 @@ export function specOf(store: Store, { sentence, heads }: Pick): SceneSpec {
     words: store.get("words"),
     drop: dropOf(store.get("special")),
     reading: store.get("reading"),
+    divided: isDivided(store, sentence),
   };
 }
 
@@ -73,7 +75,10 @@ function followPreview(
   return createPreview(
     {
       picked,
-      isLoaded: (head) => data.hasLayer(store.get("sentence"), head[0]),
+      isLoaded: (head) => {
+        const sentence = store.get("sentence");
+        return data.hasLayer(sentence, head[0], isDivided(store, sentence));
+      },
       build: (head, signal) => buildScene(data, spec(head), signal, () => {}),
       follow: frames.follow,
       settings: spec,

@@ -31,6 +31,8 @@ export interface SceneSpec {
   words: boolean;
   drop: Drop;
   reading: Reading;
+  /** Whether weights are divided by the sinks. */
+  divided: boolean;
 }
 
 export interface Scene {
@@ -54,8 +56,8 @@ const SCENES_BYTES = 32 * 1024 * 1024;
 
 const unitsOfAxis = new WeakMap<Axis, Map<string, Units>>();
 
-function keyOf({ heads, aggregate, combined, words, drop, reading }: SceneSpec): string {
-  return [aggregate, combined, words, drop, reading, ...heads.flat()].join(" ");
+function keyOf({ heads, aggregate, combined, words, drop, reading, divided }: SceneSpec): string {
+  return [aggregate, combined, words, drop, reading, divided, ...heads.flat()].join(" ");
 }
 
 /** The same object for the same choice: views keep their tokens, and the focus on them, as long as it is the same. */
@@ -82,9 +84,10 @@ export async function buildScene(
 ): Promise<Scene> {
   // The first layer is requested with the sentence: the first picture waits for both.
   const first = spec.heads[0]?.[0];
-  const ahead = first === undefined || exact ? null : data.layer(spec.sentence, first);
+  const ahead = first === undefined || exact ? null : data.layer(spec.sentence, first, spec.divided);
   ahead?.catch(() => {});
-  const layerOf = (number: number) => (ahead && number === first ? ahead : data.layer(spec.sentence, number));
+  const layerOf = (number: number) =>
+    ahead && number === first ? ahead : data.layer(spec.sentence, number, spec.divided);
   const reply = await data.sentence(spec.sentence);
   const known = scenesOf.get(reply) ?? new ByteCache<Scene>(SCENES_BYTES);
   scenesOf.set(reply, known);
@@ -123,7 +126,9 @@ export async function buildScene(
     progress(head[0]);
     const layer = exact ? null : await layerOf(head[0]);
     if (layer?.missing?.includes(head[1])) throw new Error(leftOut(head));
-    const matrix = layer ? decodeHead(layer.bytes, head[1], size) : await data.head(spec.sentence, ...head);
+    const matrix = layer
+      ? decodeHead(layer.bytes, head[1], size)
+      : await data.head(spec.sentence, ...head, spec.divided);
     signal.throwIfAborted();
     const weights = project(matrix, target, source, renormalizes(spec, source));
     accumulate(total, weights, spec.aggregate);
@@ -190,8 +195,8 @@ export async function exactWeightsOf(
   const perPosition = await Promise.all(
     positions.map((position) =>
       side === "target"
-        ? data.row(spec.sentence, spec.heads, position)
-        : data.column(spec.sentence, spec.heads, position),
+        ? data.row(spec.sentence, spec.heads, position, spec.divided)
+        : data.column(spec.sentence, spec.heads, position, spec.divided),
     ),
   );
   const total = new Float32Array((side === "target" ? source : target).labels.length);

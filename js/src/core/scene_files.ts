@@ -43,6 +43,7 @@ export function jsonText(scene: Scene, info: SentenceInfo | undefined, exact: bo
       reading,
       words,
       special: KEPT[drop],
+      sinks: (scene.spec.divided && info?.sinks?.note) || "kept",
       weights: exact ? "exact" : QUANTIZED,
       source: scene.source.labels,
       target: scene.target.labels,

@@ -1,6 +1,7 @@
 // The heading of the stage: what is shown in words, each head beside its line color, and what would read better.
 import { type Context, outlinesOf } from "../core/context";
 import type { AlignmentReply, Head, Reading } from "../core/contract";
+import { dividingNote } from "../core/dividing";
 import { h, setText } from "../core/dom";
 import { droppedShare } from "../core/dropped_share";
 import { dropOf, droppingNote } from "../core/dropping";
@@ -98,11 +99,14 @@ export function createPicked(
     element.hidden = view.hint === undefined;
     setText(main, preview ? `Preview: ${text.charAt(0).toLowerCase()}${text.slice(1)}` : text);
     const drop = dropOf(store.get("special"));
-    dropped.hidden = drop === "nothing";
     // Until its scene is loaded, how much weight was dropped is not known.
     const scene = loader.scene.value;
     const share = scene?.spec.drop === drop ? droppedShare(scene) : null;
-    setText(dropped, drop === "nothing" ? "" : droppingNote(drop, share));
+    const notes = drop === "nothing" ? [] : [droppingNote(drop, share)];
+    const divided = dividingNote(store, loader.scene.value?.spec.sentence ?? store.get("sentence"));
+    if (divided !== "") notes.push(divided);
+    dropped.hidden = notes.length === 0;
+    setText(dropped, notes.join(" · "));
     setText(more, sentenceText());
     about.style.visibility = preview ? "hidden" : "";
   });

@@ -8,6 +8,7 @@ export interface BarEvents {
   picture(on: boolean): void;
   grid(on: boolean): void;
   reference(on: boolean): void;
+  sinks(on: boolean): void;
   zoom(factor: number): void;
   whole(): void;
 }
@@ -20,6 +21,8 @@ export interface BarProps {
   grid: boolean;
   /** Whether the boxes of the reference are drawn; null where there are none. */
   reference: boolean | null;
+  /** Whether weights are divided by the sinks, and why that cannot be changed; "" where it can. */
+  sinks: { on: boolean; why: string };
   /** How many times larger than the whole. */
   factor: number;
 }
@@ -36,6 +39,9 @@ const OUTLINES: [ImageOutline, string][] = [
   ["none", "nothing"],
 ];
 
+const DIVIDE =
+  "Divide each weight by the mean of its position over many pictures, so that what is bright in every picture no longer stands out";
+
 export function createBar(events: BarEvents, signal: AbortSignal): Bar {
   const slider = h("input", { attrs: { type: "range", min: "0", max: "1", step: "0.05" } });
   slider.addEventListener("input", () => events.opacity(Number(slider.value)), { signal });
@@ -51,6 +57,8 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
   grid.addEventListener("change", () => events.grid(grid.checked), { signal });
   const reference = h("input", { attrs: { type: "checkbox" } });
   reference.addEventListener("change", () => events.reference(reference.checked), { signal });
+  const sinks = h("input", { attrs: { type: "checkbox" } });
+  sinks.addEventListener("change", () => events.sinks(sinks.checked), { signal });
   const icon = (text: string, title: string, act: () => void) => {
     const button = h("button", {
       class: "xattn-button xattn-icon",
@@ -77,6 +85,7 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
       h("span", { class: "xattn-label", text: name }),
       ...inside,
     );
+  const sinksField = field("Divide by sinks", DIVIDE, sinks);
   const referenceField = field(
     "Reference",
     "Draw the true boxes of the words, dashed, and say how well the box of a word agrees with its own",
@@ -96,6 +105,7 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
       field("Picture", "Draw the picture itself, or its patches on plain paper", picture),
       field("Grid", "Draw the borders of all patches", grid),
       referenceField,
+      sinksField,
       h("div", { class: "xattn-zooms" }, smaller, larger, whole),
     ),
     show(props) {
@@ -106,6 +116,10 @@ export function createBar(events: BarEvents, signal: AbortSignal): Bar {
       grid.checked = props.grid;
       reference.checked = props.reference ?? false;
       referenceField.hidden = props.reference === null;
+      sinks.checked = props.sinks.on;
+      sinks.disabled = props.sinks.why !== "";
+      sinksField.title = sinks.disabled ? `${DIVIDE}. Not here: ${props.sinks.why}` : DIVIDE;
+      sinksField.classList.toggle("xattn-muted", sinks.disabled);
       smaller.disabled = props.factor <= 1;
       whole.disabled = props.factor <= 1;
     },

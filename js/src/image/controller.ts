@@ -1,6 +1,7 @@
 // The view of a picture: where each word was read from, and which words read a part of the picture.
 import { computed, signal, untracked } from "@preact/signals-core";
 import type { Context } from "../core/context";
+import { sinksOf } from "../core/dividing";
 import { claim } from "../core/keyboard";
 import { neighborOf, patchAt, type Rect } from "../core/picture/patches";
 import { createPictureSource, type PictureSource } from "../core/picture/source";
@@ -114,6 +115,7 @@ export function mountImage(context: Context): ImageMounted {
       outline: (image_outline) => store.set({ image_outline }),
       picture: (image_picture) => store.set({ image_picture }),
       grid: (image_grid) => store.set({ image_grid }),
+      sinks: (divide_sinks) => store.set({ divide_sinks }),
       reference: (image_reference) => store.set({ image_reference }),
       zoom: zoomBy,
       whole: showWhole,
@@ -250,6 +252,7 @@ export function mountImage(context: Context): ImageMounted {
         picture: store.get("image_picture"),
         grid: now.grid,
         reference: scene.reply.reference_boxes && store.get("image_reference"),
+        sinks: { on: scene.spec.divided, why: sinksOf(store, scene.spec.sentence)?.why ?? "" },
         factor: zoom.value.factor,
       });
       words.show(scene.target, store.get("special") === "fade");

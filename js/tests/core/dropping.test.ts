@@ -44,7 +44,16 @@ const data = {
 const built = (drop: Drop, words = false, exact = true) =>
   buildScene(
     data,
-    { sentence: 0, heads: [[0, 0]], aggregate: "mean", combined: true, words, drop, reading: "output" },
+    {
+      sentence: 0,
+      heads: [[0, 0]],
+      aggregate: "mean",
+      combined: true,
+      words,
+      drop,
+      reading: "output",
+      divided: false,
+    },
     new AbortController().signal,
     () => {},
     exact,

@@ -132,6 +132,29 @@ describe("the view of a picture", () => {
     expect(said()).not.toContain("IoU");
   });
 
+  it("divides by sinks where they are known, says so, and says why where they are not", async () => {
+    const field = () => panel.all("label").find((label) => label.textContent === "Divide by sinks");
+    const known = page();
+    const [sentence] = known.traits.info?.sentences ?? [];
+    if (sentence) sentence.sinks = { note: "each weight divided", why: "" };
+    const model = await panel.mount(known);
+    const heading = () => panel.first(".xattn-picked").textContent;
+    expect(heading()).not.toContain("each weight divided");
+    field()?.querySelector("input")?.click();
+    await settled();
+    expect(model.get("divide_sinks")).toBe(true);
+    expect(heading()).toContain("each weight divided");
+    panel.close();
+    const few = page({ divide_sinks: true });
+    const [other] = few.traits.info?.sentences ?? [];
+    if (other) other.sinks = { note: "", why: "there are 2 pictures" };
+    await panel.mount(few);
+    expect(heading()).not.toContain("divided");
+    expect(field()?.querySelector("input")?.disabled).toBe(true);
+    expect(field()?.querySelector("input")?.checked).toBe(false);
+    expect(field()?.title).toContain("Not here: there are 2 pictures");
+  });
+
   it("offers no reference where there is none", async () => {
     await panel.mount(page());
     expect(panel.all("label").find((label) => label.textContent === "Reference")?.hidden).toBe(true);
