@@ -13,6 +13,7 @@ from xattn_widget.extraction.extraction import extract
 from xattn_widget.panel.held_windows import HeldWindows
 from xattn_widget.panel.settings import VIEW_SETTINGS, check_view
 from xattn_widget.record.contributed import ContributionKind
+from xattn_widget.record.sinks import PositionSinks
 from xattn_widget.scores import Score
 from xattn_widget.widget.live_model import LiveModel
 from xattn_widget.widget.reading import hold_windows
@@ -35,6 +36,7 @@ def show_cross_attention(
     contributions: Sequence[ContributionKind] = (),
     faithfulness: bool | int = False,
     prompt: str | Sequence[str] | None = None,
+    sinks: PositionSinks | None = None,
     **view: Any,
 ) -> CrossAttentionWidget:
     """Show the cross-attention of a model on sentences, sounds or pictures, in a notebook.
@@ -68,6 +70,7 @@ def show_cross_attention(
         faithfulness: also measure how faithful attention is, see :func:`extract`: two more scores of heads, in the
             table of scores and for the grid.
         prompt: for a model of images, the text that goes with the image, see :func:`extract`. Experiments keep it.
+        sinks: what the setting ``divide_sinks`` divides by, see :class:`CrossAttentionWidget`.
         view: initial settings of the panel, such as ``words=True``, ``orientation="rows"`` or ``layer=2``; see
             :class:`xattn_widget.panel.settings.View`.
 
@@ -107,6 +110,7 @@ def show_cross_attention(
         reference_words=reference_words,
         live=live if live.is_live else None,
         evidence=live.evidence(_first_records(records)),
+        sinks=sinks,
         **view,
     )
 
