@@ -36,7 +36,7 @@ def image_model(name: str, **settings: Any) -> Vision:
     The test is skipped if the installed transformers is too old to have it.
     """
     try:
-        return (IMAGES | PROMPTED | READERS)[name](**settings)
+        return (IMAGES | PROMPTED | READERS | TILED)[name](**settings)
     except AttributeError as error:
         if "module transformers has no attribute" in str(error):
             pytest.skip(f"transformers {tf.__version__} does not have this family")
@@ -237,6 +237,47 @@ def pp_formulanet(**settings: Any) -> Vision:
     return Vision(model, tf.TrOCRProcessor(images, tokenizer))
 
 
+def mllama(**settings: Any) -> Vision:
+    """Return Mllama with up to four tiles of 2 x 2 patches, and cross-attention in two of four layers."""
+    tokenizer = byte_level_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|image|>"]})
+    images = image_processor("MllamaImageProcessor", **_SQUARE, max_image_tiles=4)
+    processor = tf.MllamaProcessor(images, tokenizer)
+    text = {
+        # The model reads the image token, and cannot write it.
+        "vocab_size": len(tokenizer) - 1,
+        "hidden_size": 16,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "intermediate_size": 32,
+        "cross_attention_layers": [1, 3],
+        "max_position_embeddings": 64,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
+        **{name: IDS[name] for name in ("bos_token_id", "pad_token_id", "eos_token_id")},
+    }
+    vision = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_global_layers": 1,
+        "attention_heads": 2,
+        "intermediate_size": 32,
+        "vision_output_dim": 32,
+        "image_size": 32,
+        "patch_size": 16,
+        "max_num_tiles": 4,
+        "intermediate_layers_indices": [0],
+        "supported_aspect_ratios": [[1, 1], [1, 2], [1, 3], [1, 4], [2, 1], [2, 2], [3, 1], [4, 1]],
+    }
+    config = tf.MllamaConfig(text_config=text, vision_config=vision, image_token_index=processor.image_token_id)
+    model = draw(tf.MllamaForConditionalGeneration(config), scale=3)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("_gate"):  # gates are zero at first
+                parameter.fill_(0.7)
+    return Vision(model, processor)
+
+
 _SQUARE = {"size": {"height": 32, "width": 32}}
 _SMALL = {"image_size": 32, "patch_size": 8}
 _PAGE = {"size": {"height": 64, "width": 48}}
@@ -273,6 +314,8 @@ IMAGES: dict[str, Callable[..., Vision]] = {
 
 # These read no image without a prompt.
 PROMPTED: dict[str, Callable[..., Vision]] = {"udop": udop}
+# Its language model has layers of cross-attention, and targets begin with an image token.
+TILED: dict[str, Callable[..., Vision]] = {"mllama": mllama}
 # In these families, latent queries or a question attend to the image.
 READERS: dict[str, Callable[..., Vision]] = {
     "blip for questions": blip_for_questions,

@@ -123,7 +123,8 @@ def prefixed(paired: PairedModel, source: Source, given: Arguments) -> Arguments
         return given
     if PREFIX in given:
         raise ValueError(f"{PREFIX} and prompt both say what the target begins with: leave out one of them")
-    return {**given, PREFIX: Argument(torch.tensor([start_token(paired.model), *prompt]), "target")}
+    start = start_token(paired.model) if source.start is None else source.start
+    return {**given, PREFIX: Argument(torch.tensor([start, *prompt]), "target")}
 
 
 def batch_form(paired: PairedModel, source: Source) -> Hashable:

@@ -43,6 +43,8 @@ def generate(
     inputs = generation_inputs(model, inputs)
     if states is not None:
         inputs["encoder_outputs"] = encoder_outputs(states)
+    if (read := inputs.get(decoder_names(model).ids)) is not None:
+        inputs |= type(sources[0]).beside(sources, read)
     try:
         result = model.generate(**inputs, **generation)
     except IndexError as error:

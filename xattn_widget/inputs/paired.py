@@ -56,11 +56,6 @@ def pair_model(
             tokenizer for a model whose sides have different vocabularies.
     """
     sees = reads_images(model)
-    if getattr(getattr(model, "config", None), "model_type", "") == "mllama":
-        raise ValueError(
-            f"{type(model).__name__} reads tiles of images in a prompt of its own, which is not supported here: run it "
-            "yourself inside 'with capture(model)'"
-        )
     check_model(model, encodes=not sees)
     if reads_sound(model):
         return _pair_speech(model, tokenizer, target_tokenizer, mel_padding or "model")

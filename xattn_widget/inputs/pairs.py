@@ -42,12 +42,15 @@ class Pair:
 def force(model: Any, sources: Sequence[Source], targets: Sequence[list[int]]) -> list[Pair]:
     """Pairs with given targets, for teacher forcing."""
     return [
-        Pair(source, _read(model, predicted), predicted) for source, predicted in zip(sources, targets, strict=True)
+        Pair(source, _read(model, source, predicted), predicted)
+        for source, predicted in zip(sources, targets, strict=True)
     ]
 
 
-def _read(model: Any, predicted: list[int]) -> list[int]:
+def _read(model: Any, source: Source, predicted: list[int]) -> list[int]:
     """The ids that the decoder reads when it predicts the given tokens."""
+    if source.start is not None:
+        return [source.start, *predicted[:-1]]
     if hasattr(model, "prepare_decoder_input_ids_from_labels"):
         labels = torch.tensor([predicted])  # on the CPU, because each transfer from the model's device costs time
         try:
@@ -71,10 +74,17 @@ def forward_inputs(model: Any, pairs: Sequence[Pair]) -> dict[str, Any]:
     names = decoder_names(model)
     target = {names.ids: read, names.mask: torch.ones_like(read)}
     widths = {"source": max(map(len, sources)), "target": read.shape[1]}
-    return source_inputs(model, sources) | target | collated([pair.arguments for pair in pairs], widths, model.device)
+    beside = type(sources[0]).beside(sources, read)
+    inputs = source_inputs(model, sources) | target | beside
+    return inputs | collated([pair.arguments for pair in pairs], widths, model.device)
 
 
 def predicted_logprobs(logits: torch.Tensor, pair: Pair) -> torch.Tensor:
-    """``[target]`` log-probabilities of a pair's target tokens, from its row ``[padded target, vocabulary]``."""
+    """``[target]`` log-probabilities of a pair's target tokens, from its row ``[padded target, vocabulary]``.
+
+    A token that the model reads and cannot write, such as an image token in a prompt, has NaN.
+    """
     predicted = torch.tensor(pair.predicted, device=logits.device)
-    return logits[: len(predicted)].float().log_softmax(-1).gather(-1, predicted[:, None])[:, 0]
+    known = predicted < logits.shape[-1]
+    logprobs = logits[: len(predicted)].float().log_softmax(-1).gather(-1, (predicted * known)[:, None])[:, 0]
+    return torch.where(known, logprobs, torch.nan)

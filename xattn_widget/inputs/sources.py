@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Self
 
+import torch
+
 from xattn_widget.record.axis import Axis
 from xattn_widget.record.data import AttentionData
 from xattn_widget.record.picture import Picture
@@ -54,6 +56,11 @@ class Source(ABC):
         return None
 
     @property
+    def start(self) -> int | None:
+        """The id that the decoder reads first, where it is not the model's start token."""
+        return None
+
+    @property
     def form(self) -> Any:
         """What the sources of one batch must have in common, such as the shape of images that cannot be padded."""
         return None
@@ -67,6 +74,11 @@ class Source(ABC):
     def inputs(cls, model: Any, sources: Sequence[Self]) -> dict[str, Any]:
         """The encoder's arguments for a batch, padded on the right to the longest source, on the model's device."""
 
+    @classmethod
+    def beside(cls, sources: Sequence[Self], read: torch.Tensor) -> dict[str, Any]:
+        """Arguments of the forward that depend on the sources and on the ids ``[batch, target]`` of the decoder."""
+        return {}
+
     @abstractmethod
     def hide(self, inputs: dict[str, Any], row: int, position: int) -> None:
         """Change a batch's inputs so that the decoder cannot attend to a position of this source in a row."""
@@ -78,6 +90,7 @@ class SourceSide(ABC):
     limit: int | None  # the most positions of a source, or None without a limit
     hears: bool = False  # whether its sources are sound
     sees: bool = False  # whether its sources are images
+    rereads: bool = True  # whether a source that is made again from a record can be read with another target
     batches: bool = True  # whether sources of different lengths give the same weights in a batch as one at a time
 
     @property

@@ -85,8 +85,8 @@ class LiveModel:
 
     @property
     def is_live(self) -> bool:
-        """Whether targets depend on the attention in records, which experiments change."""
-        return reader_family(self._paired) is None
+        """Whether targets depend on the attention in records, and other targets can be read for these."""
+        return reader_family(self._paired) is None and self._paired.source.rereads
 
     def evidence(self, records: CrossAttention | Sequence[CrossAttention]) -> Evidence | None:
         """What is known about which heads of the model align, with these records of it counted from now on."""

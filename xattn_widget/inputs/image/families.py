@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xattn_widget.inputs.image.image_family import GridFamily, ImageFamily
+from xattn_widget.inputs.image.mllama import MllamaFamily
 from xattn_widget.inputs.image.pix2struct import Pix2StructFamily
 from xattn_widget.inputs.image.prompted_families import Florence2Family
 from xattn_widget.inputs.image.readers import Kosmos2Family, PromptedReaderFamily, ReaderFamily, latent_labels
@@ -141,6 +142,14 @@ def _udop(model: Any, image_processor: Any, processor: Any) -> ImageFamily:
     return UdopFamily(config.model_type, image_processor, processor, grid)
 
 
+def _mllama(model: Any, image_processor: Any, processor: Any) -> ImageFamily:
+    vision = model.config.vision_config
+    _tokenizer(processor, "tokenizer")
+    ratios = tuple((int(down), int(across)) for down, across in vision.supported_aspect_ratios)
+    step = _pair(vision.patch_size)
+    return MllamaFamily(model.config.model_type, image_processor, step, ("[CLS]",), whole=processor, ratios=ratios)
+
+
 def _pair(value: Any) -> tuple[int, int]:
     return (int(value), int(value)) if isinstance(value, int) else (int(value[0]), int(value[1]))
 
@@ -182,6 +191,7 @@ _FAMILIES: dict[str, Callable[[Any, Any, Any], ImageFamily]] = {
     "florence2": _florence2,
     "instructblip": _instructblip,
     "kosmos-2": _kosmos2,
+    "mllama": _mllama,
     "pix2struct": _pix2struct,
     "pp_formulanet": _pp_formulanet,
     "udop": _udop,

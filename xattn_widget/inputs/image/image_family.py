@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,7 +49,20 @@ class ImageFamily(ABC):
     processor: Any
     argument = "pixel_values"  # the argument of the forward by which a processor's output is recognized
     takes_prompts = True
+    rereads = True  # whether experiments can read other targets of an image
     encodes_prompts = False  # whether the prompt of an image is read by the encoder; the target begins with it if not
+
+    def beginning(self, prompt: str | None) -> str | None:
+        """The text that a target begins with, of a family whose encoder does not read prompts."""
+        return prompt
+
+    def start(self, prompt: str | None) -> int | None:
+        """The id that the decoder reads first, where it is not the model's start token."""
+        return None
+
+    def beside(self, read: torch.Tensor, seen: Sequence[Seen]) -> dict[str, torch.Tensor]:
+        """Arguments of the forward that depend on the images and on the ids ``[batch, target]`` of the decoder."""
+        return {}
 
     @abstractmethod
     def read(self, picture: PIL.Image.Image, prompt: str | None = None) -> Seen:

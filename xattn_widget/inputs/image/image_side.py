@@ -36,6 +36,11 @@ class ImageSide(MediaSide):
     sees = True
 
     @property
+    def rereads(self) -> bool:  # type: ignore[override]
+        """Whether a record says all that a target of its image begins with."""
+        return self.family.rereads
+
+    @property
     def reader(self) -> Any:
         """The image processor."""
         return self.family.processor

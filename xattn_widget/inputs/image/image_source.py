@@ -51,7 +51,12 @@ class ImageSource(Source):
     @property
     def beginning(self) -> str | None:
         """The text that its target begins with: the prompt, unless the encoder reads it."""
-        return None if self.family.encodes_prompts else self.prompt
+        return None if self.family.encodes_prompts else self.family.beginning(self.prompt)
+
+    @property
+    def start(self) -> int | None:
+        """The id that the decoder reads first, where it is not the model's start token."""
+        return self.family.start(self.prompt)
 
     @cached_property
     def image(self) -> Picture | None:
@@ -95,13 +100,19 @@ class ImageSource(Source):
             batch[name] = values.to(model.device, model.dtype if first.is_floating_point() else None)
         return batch
 
+    @classmethod
+    def beside(cls, sources: Sequence[Self], read: torch.Tensor) -> dict[str, Any]:
+        """Arguments that depend on the images and on what the decoder reads."""
+        return sources[0].family.beside(read, [source.seen for source in sources])
+
     def hide(self, inputs: dict[str, Any], row: int, position: int) -> None:
         """Mask a position.
 
         Raises:
             ValueError: a model without a mask over the positions of images.
         """
-        mask = inputs.get("attention_mask")
+        # Language models call the mask of what they write the same.
+        mask = inputs.get("attention_mask") if "attention_mask" in self.seen.arguments else None
         if mask is not None and mask.shape[1] >= len(self):
             mask[row, position] = 0
             return

@@ -70,7 +70,8 @@ class ImageTarget(Side):
         if not prompt:
             return []
         [ids] = tokenize(self.tokenizer, [prompt], "target", add_special_tokens=False)["input_ids"]
-        return list(ids[1:] if ids[:1] == [self.start] else ids)
+        start = self.start if source.start is None else source.start
+        return list(ids[1:] if ids[:1] == [start] else ids)
 
     def _as_written(self, ids: list[int]) -> list[int]:
         first = [self.start]

@@ -55,6 +55,13 @@ class Trace:
         (x0, x1), (y0, y1) = ends
         return x0, y0, x1, y1
 
+    def part(self, top: int, left: int, rows: int, columns: int) -> Trace:
+        """The trace of a part of the array, such as a tile."""
+        lines = [
+            (start + by_row * top + by_column * left, by_row, by_column) for start, by_row, by_column in self.lines
+        ]
+        return Trace(self.inside[top : top + rows, left : left + columns], (lines[0], lines[1]), self.size)
+
     def inside_of(self, left: int, top: int, size: tuple[int, int]) -> Trace:
         """The trace for a picture of this size, of which the traced one is the part that begins at (left, top)."""
         across, down = self.lines
