@@ -353,6 +353,30 @@ def library_forward(model: Any, inputs: dict[str, Any], read: Any) -> tuple[torc
     return torch.stack(output.cross_attentions)[:, 0], output.logits[0]
 
 
+def attended(model: Any, family: Any, inputs: dict[str, Any]) -> torch.Tensor:
+    """Return ``[positions, size]`` the states of one image, with its text, that cross-attention reads of it."""
+    found: list[torch.Tensor] = []
+    if not hasattr(family, "run"):  # UDOP, before its layers mix words and patches
+        handle = model.get_encoder().block[0].register_forward_pre_hook(lambda _, args: found.append(args[0]))
+        with torch.no_grad():
+            model.get_encoder()(**inputs)
+        handle.remove()
+        return found[0][0]
+
+    def keep(module: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        states = kwargs.get("encoder_hidden_states", kwargs.get("key_value_states"))
+        if states is not None:
+            found.append(states)
+
+    handles = [module.register_forward_pre_hook(keep, with_kwargs=True) for module in model.modules()]
+    with torch.no_grad():
+        family.run(model, inputs)
+    for handle in handles:
+        handle.remove()
+    # The decoder of BLIP for questions attends to the question, after that has read the image.
+    return found[0][0]
+
+
 def encoded(model: Any, inputs: dict[str, Any]) -> torch.Tensor:
     """Return ``[positions, size]`` the states of one image that cross-attention reads."""
     if model.config.model_type == "florence2":  # before its encoder of texts mixes them

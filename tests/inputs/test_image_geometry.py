@@ -8,9 +8,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_models import CROPPING, IMAGES, SIZES, STEPS, encoded, image_model, image_processor, square
+from image_models import (
+    CROPPING,
+    IMAGES,
+    PROMPTED,
+    READERS,
+    SIZES,
+    STEPS,
+    attended,
+    encoded,
+    image_model,
+    image_processor,
+    square,
+)
 
 from xattn_widget.inputs.image.families import image_family
+from xattn_widget.inputs.image.image_side import ImageItem, ImageSide
 from xattn_widget.inputs.image.image_source import ImageSource
 from xattn_widget.inputs.image.tracing import trace
 from xattn_widget.record.axis import Axis
@@ -87,6 +100,35 @@ def test_encoders_see_a_square_at_the_place_of_a_position(name):
                 continue
             place = seen.axis.places[int(change.argmax())]
             assert overlap(grown(place, 0.5 if name == "florence2" else 0.1), box) > 0
+
+
+@pytest.mark.parametrize("name", [*READERS, *PROMPTED])
+def test_what_readers_and_udop_attend_to_sees_a_square_at_the_place_of_a_position(name):
+    """The same where something else than the decoder attends to the image, and where words come before the patches."""
+    model, processor = image_model(name)
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            parameter.data.mul_(0.3)
+    side = ImageSide(image_family(model, processor))
+    prompt = "ab cd" if side.family.encodes_prompts else None
+
+    def read(image):
+        [source] = side.read([ImageItem(image, prompt)])
+        return source.axis(), attended(model, side.family, ImageSource.inputs(model, [source]))
+
+    for size in SIZES:
+        axis, plain = read(square(size, None))
+        assert len(plain) == len(axis)
+        image = ~np.array(axis.special) & (np.array(axis.kinds) == "image")
+        seen = 0
+        for box in boxes(size):
+            change = (read(square(size, box))[1] - plain).norm(dim=-1).numpy() * image
+            if not change.max() > 1e-6:  # it is cropped away
+                assert not any(overlap(place, box) > 1 for place in axis.places)
+                continue
+            assert overlap(grown(axis.places[int(change.argmax())], 0.1), box) > 0
+            seen += 1
+        assert seen
 
 
 def squashed(width, height, side=(96, 64)):
