@@ -116,8 +116,8 @@ def _measured(
 ) -> tuple[Numbers, float]:
     """``[arrays, rows, columns]`` x (side 0) or y (side 1) of the original in its pixels, and the step of the measure.
 
-    A long side takes several pictures, each of which gets brighter in one piece of it. A picture that is cropped to a
-    small part is measured again, with all grey values in that part.
+    A long side takes several pictures, each of which gets brighter in one piece of it. A picture that is cropped is
+    measured again, with all grey values in the part that is left.
     """
     first, last = 0.0, float(size[side])
     centers = np.arange(size[side]) + 0.5
@@ -134,7 +134,7 @@ def _measured(
             found += length * np.divide((values - black).mean(1), span, out=np.zeros_like(span), where=inside)
         step = length / 255
         low, high = found[inside].min() - 2 * step, found[inside].max() + 2 * step
-        if high - low > (last - first) / 4 or step < 1 / 64:
+        if high - low > (last - first) * 3 / 4 or step < 1 / 64:
             return found, step
         first, last = max(0.0, low), min(float(size[side]), high)
 
