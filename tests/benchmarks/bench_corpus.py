@@ -26,26 +26,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ctranslate2
+import numpy as np
 import torch
+from ctranslate2_peer import Peer
 from memory import peak_megabytes_here
+from products_limit import Tokens, counting_padded, peak_throughput, useful_work
 from results import Results, add_write_option, libraries
 from transformers import MarianConfig, MarianMTModel
 
 from xattn_widget import load_demo, score_corpus
-from xattn_widget.corpus.engine.worker import Worker
-from xattn_widget.corpus.job import make_job
-from xattn_widget.corpus.scoring import DEFAULT_SCORES
-from xattn_widget.corpus.sources.rows import cut_windows, open_rows
+from xattn_widget.corpus.engine.batching import CPU_OVERHEAD, cut_batches
 from xattn_widget.inputs.paired import pair_model
 from xattn_widget.inputs.pairs import force, forward_inputs
 
 Pair = tuple[str, str]
-BATCH_TOKENS, WINDOW = 4096, 4096
+BATCH_TOKENS, WINDOW, GENERATED = 4096, 4096, 10
 
 
 def make_model(tokenizer: Any, implementation: str, *, tiny: bool = False) -> MarianMTModel:
     torch.manual_seed(0)
-    layers, width, vocabulary = (1, 32, len(tokenizer)) if tiny else (6, 512, 65_001)
+    # One id more than tokens: CTranslate2's converter leaves out the last, which is padding in models of Marian's own.
+    layers, width, vocabulary = (1, 32, len(tokenizer)) if tiny else (6, 512, len(tokenizer) + 1)
     config = MarianConfig(
         vocab_size=vocabulary,
         d_model=width,
@@ -56,6 +58,8 @@ def make_model(tokenizer: Any, implementation: str, *, tiny: bool = False) -> Ma
         encoder_ffn_dim=4 * width,
         decoder_ffn_dim=4 * width,
         max_position_embeddings=512,
+        activation_function="swish",  # as opus-mt
+        scale_embedding=True,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
         decoder_start_token_id=tokenizer.pad_token_id,
@@ -98,29 +102,15 @@ def notebook_loop(model: Any, tokenizer: Any, pairs: list[Pair]) -> torch.Tensor
     return torch.cat(penalties)
 
 
-def corpus_batches(model: Any, tokenizer: Any, pairs: list[Pair]) -> list[dict[str, torch.Tensor]]:
-    """The inputs of all forwards that ``score_corpus`` runs."""
+def sorted_batches(model: Any, tokenizer: Any, pairs: list[Pair]) -> list[dict[str, torch.Tensor]]:
+    """The inputs of forwards over pairs that are sorted by length."""
     paired = pair_model(model, tokenizer)
-    job = make_job(
-        paired,
-        DEFAULT_SCORES,
-        statistics=(),
-        special="keep",
-        generation=None,
-        forward=None,
-        with_targets=True,
-        max_length=None,
-        batch_tokens=BATCH_TOKENS,
-        stop_on_error=False,
-        with_ids=False,
-    )
-    worker = Worker(paired, job)
-    sources, targets = zip(*pairs, strict=True)
-    prepared = [worker.prepare(window) for window in cut_windows(open_rows(sources, targets).read(), WINDOW)]
+    sources = paired.source.read([source for source, _ in pairs])
+    targets = paired.target.encode([target for _, target in pairs], truncation=False)
+    lengths = np.array([(len(source), len(target)) for source, target in zip(sources, targets, strict=True)])
     return [
-        forward_inputs(model, force(model, [row.source for row in batch], [row.target or [] for row in batch]))
-        for window in prepared
-        for batch in window.batches
+        forward_inputs(model, force(model, [sources[place] for place in batch], [targets[place] for place in batch]))
+        for batch in cut_batches(lengths, BATCH_TOKENS, CPU_OVERHEAD)
     ]
 
 
@@ -128,9 +118,11 @@ def measure_speed(path: str | None, count: int, repeats: int, file: str | None) 
     pairs = read_pairs(path, count)
     _, tokenizer = load_demo()
     eager, model = make_model(tokenizer, "eager"), make_model(tokenizer, "sdpa")
-    batches = corpus_batches(model, tokenizer, pairs)
+    batches = sorted_batches(model, tokenizer, pairs)
     temporary = tempfile.TemporaryDirectory()
     folder = Path(temporary.name)
+    peer = Peer(model, tokenizer, folder)
+    peer.check(*pairs[0])
     sources, targets = (list(side) for side in zip(*pairs, strict=True))
 
     def plain() -> None:
@@ -140,18 +132,31 @@ def measure_speed(path: str | None, count: int, repeats: int, file: str | None) 
 
     bfloat16_model = make_model(tokenizer, "sdpa").to(torch.bfloat16)
 
-    def score(model: MarianMTModel, targets: list[str] | None = targets, **options: Any) -> None:
+    def score(model: MarianMTModel = model, targets: Any = targets, **options: Any) -> None:
         output = folder / "scored.parquet"
         options |= {"output": output, "batch_tokens": BATCH_TOKENS, "window": WINDOW, "progress": False}
         score_corpus(model, tokenizer, sources, targets, **options)
         output.unlink()
 
+    translate = peer.translating(sources, "float32", GENERATED)
+
+    def translate_and_score() -> None:
+        texts = tokenizer.batch_decode(translate(), skip_special_tokens=True)
+        score(targets=[text or "." for text in texts])
+
+    logprobs = {"statistics": "logprob_sum"}
     cases = {
         "notebook loop": lambda: notebook_loop(eager, tokenizer, pairs),
         "plain forwards": plain,
-        "score_corpus, six scores": lambda: score(model),
-        "score_corpus, six scores, bfloat16 model": lambda: score(bfloat16_model),
-        "score_corpus, six scores, greedy targets": lambda: score(model, None, generation={"max_new_tokens": 10}),
+        "score_corpus, six scores": score,
+        "the same and log-probabilities": lambda: score(**logprobs),
+        "CTranslate2, log-probabilities": peer.scoring(pairs, "float32"),
+        "score_corpus and log-probabilities, int8": lambda: score(precision="int8", **logprobs),
+        "CTranslate2, log-probabilities, int8": peer.scoring(pairs, "int8"),
+        "score_corpus, bfloat16 model": lambda: score(bfloat16_model),
+        "score_corpus, greedy targets": lambda: score(targets=None, generation={"max_new_tokens": GENERATED}),
+        "CTranslate2, greedy targets alone": translate,
+        "CTranslate2, greedy targets, then score_corpus": translate_and_score,
     }
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     cpu_seconds: dict[str, list[float]] = {name: [] for name in cases}
@@ -161,16 +166,38 @@ def measure_speed(path: str | None, count: int, repeats: int, file: str | None) 
             cases[name]()
             seconds[name].append(time.perf_counter() - started)
             cpu_seconds[name].append(time.process_time() - cpu_started)
+    with counting_padded(model) as padded:
+        score(**logprobs)
     temporary.cleanup()
     kind = "made-up pairs" if path is None else "pairs of a file"
-    results = Results(file, f"{libraries()}; {len(pairs)} {kind} of sentences; medians of {repeats} repeats")
-    relative = [f"time relative to {baseline}" for baseline in ("a notebook loop", "plain forwards")]
-    results.table(["method", "sentences per second", *relative, "sentences per CPU second"])
+    versions = libraries(f"ctranslate2 {ctranslate2.__version__}")
+    results = Results(file, f"{versions}; {len(pairs)} {kind} of sentences; medians of {repeats} repeats")
+    results.table(["method", "sentences per second", "time relative to a notebook loop", "sentences per CPU second"])
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     for name, median in medians.items():
-        ratios = [f"{median / medians[baseline]:.2f}" for baseline in list(medians)[:2]]
         per_cpu_second = len(pairs) / statistics.median(cpu_seconds[name])  # less affected by other load
-        results.row([name, f"{len(pairs) / median:.0f}", *ratios, f"{per_cpu_second:.0f}"])
+        ratio = f"{median / medians['notebook loop']:.2f}"
+        results.row([name, f"{len(pairs) / median:.0f}", ratio, f"{per_cpu_second:.0f}"])
+    real = Tokens(
+        *(sum(map(len, ids)) for ids in (tokenizer(sources)["input_ids"], tokenizer(text_target=targets)["input_ids"]))
+    )
+    # The job tries the model on a few tokens first.
+    given = Tokens(*(sum(counts[side] for counts in padded) for side in (0, 1)))
+    peak = peak_throughput()
+    results.say()
+    results.say(
+        f"{sum(given) / sum(real):.2f} tokens were computed for each token of a sentence. Of the {peak / 1e9:.0f} "
+        "float32 GFLOP/s that torch reaches on square matrices here, the linear layers of unpadded sentences make up: "
+        + ", ".join(
+            f"{useful_work(model, real, logits=logits) / medians[name] / peak:.0%} in {name!r}"
+            for name, logits in (
+                ("score_corpus, six scores", False),
+                ("the same and log-probabilities", True),
+                ("CTranslate2, log-probabilities", True),
+            )
+        )
+        + "."
+    )
     results.save()
 
 

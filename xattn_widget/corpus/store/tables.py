@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from xattn_widget._version import __version__
 from xattn_widget.corpus.job import Job
+from xattn_widget.corpus.precision import INT8_RANKS
 from xattn_widget.corpus.sources.mediums import PICTURES
 from xattn_widget.corpus.sources.rows import Window
 from xattn_widget.corpus.store.reading import read_schema, read_table
@@ -87,6 +88,9 @@ def make_schema(job: Job, description: dict[str, Any], folder: str | None = None
     fields.append(pa.field("error", pa.string()))
     layers, heads = job.shape
     content = {"version": __version__, "layers": layers, "heads": heads, "signatures": signatures, "job": description}
+    if job.precision == "int8":
+        ranks = {name: INT8_RANKS[name] for name in signatures if name in INT8_RANKS}
+        content["precision"] = {"linear layers": "int8", "rank correlation with float32, demo model": ranks}
     named = {"medium": PICTURES.name} if job.sees else {}
     return with_info(pa.schema(fields), content | ({} if folder is None else {"folder": folder} | named))
 
