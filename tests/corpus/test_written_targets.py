@@ -199,7 +199,7 @@ def test_a_job_resumes_after_the_function_has_failed(demo, given, tmp_path):
     assert score_corpus(*demo, GERMAN, write, output=output, **OPTIONS) == output
     assert log.calls == [GERMAN[6:]]
     for targets in (other, ENGLISH, None):
-        with pytest.raises(FileExistsError, match="belongs to another job: .*targets was written by write"):
+        with pytest.raises(FileExistsError, match=r"belongs to another job: .*targets was written by write"):
             score_corpus(*demo, GERMAN, targets, output=output, **OPTIONS)
 
 
