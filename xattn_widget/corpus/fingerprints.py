@@ -164,6 +164,11 @@ def forward_fingerprint(forward: Mapping[str, Any]) -> str:
     return _json(dict(forward)).decode()
 
 
+def writer_fingerprint(function: Any) -> str:
+    """The name of a function of the user that writes targets, and a hash of its code and of the values it uses."""
+    return f"{getattr(function, '__name__', type(function).__name__)} {code_hash(function)}"
+
+
 def _after(digest: Any, content: bytes) -> str:
     digest.update(content)
     return str(digest.hexdigest())

@@ -16,6 +16,7 @@ from xattn_widget.corpus.fingerprints import (
     generation_fingerprint,
     model_fingerprint,
     tokenizer_fingerprint,
+    writer_fingerprint,
 )
 from xattn_widget.inputs.audio.sound_side import SoundSide
 from xattn_widget.inputs.audio.speech_target import PromptedTarget
@@ -42,6 +43,8 @@ COLUMNS = (
 )
 ScoreLike = str | Score | Callable[..., Any]
 Precision = Literal["model", "int8"]
+# A function of the user that writes the target of each source, a text or token ids. What it returns is checked.
+TargetWriter = Callable[[list[Any]], Any]
 # What a model that reads a picture with a text is tried with.
 TRIAL_PROMPT = "What is it?"
 
@@ -69,6 +72,7 @@ class Job:
         sees: whether the sources are pictures.
         prompted: whether a text goes with each picture.
         precision: how the model's linear layers compute, see ``score_corpus``.
+        write_targets: the function that writes the targets of sources, if one does.
     """
 
     scores: tuple[Score, ...]
@@ -89,6 +93,7 @@ class Job:
     sees: bool = False
     prompted: bool = False
     precision: Precision = "model"
+    write_targets: TargetWriter | None = None
 
     @property
     def signatures(self) -> dict[str, str]:
@@ -116,6 +121,7 @@ def make_job(
     with_ids: bool,
     precision: Precision = "model",
     prompted: bool = False,
+    write_targets: TargetWriter | None = None,
 ) -> Job:
     """Check everything that can be checked without the corpus; see :func:`xattn_widget.score_corpus`."""
     model = paired.model
@@ -132,7 +138,8 @@ def make_job(
     if not resolved and not wanted:
         raise ValueError("there is nothing to compute: name at least one score or statistic")
     if with_targets and generation is not None:
-        raise ValueError("generation has no use when targets are given: leave out one of the two")
+        how = "given" if write_targets is None else "written by a function"
+        raise ValueError(f"generation has no use when targets are {how}: leave out one of the two")
     check_generation(generation)
     if with_targets:
         paired.target.check_alone()
@@ -166,6 +173,7 @@ def make_job(
         paired.source.sees,
         prompted,
         precision,
+        write_targets,
     )
 
 
@@ -200,13 +208,17 @@ def describe_job(job: Job, paired: PairedModel, window: int) -> dict[str, Any]:
             "tokenizer": f"{type(source).__name__} {tokenizer_fingerprint(source, target, reads=not job.sees)}",
             "scores": list(job.signatures.values()),
             "statistics": list(job.statistics),
-            "targets": "given"
-            if job.generation is None
-            else f"generated {generation_fingerprint(model, job.generation)}",
+            "targets": _origin_of_targets(job, model),
             "longest sentences": list(job.limits),
             "rows a window": window,
         }
     )
+
+
+def _origin_of_targets(job: Job, model: Any) -> str:
+    if job.generation is not None:
+        return f"generated {generation_fingerprint(model, job.generation)}"
+    return "given" if job.write_targets is None else f"written by {writer_fingerprint(job.write_targets)}"
 
 
 def _layers(precision: Precision) -> str:

@@ -91,7 +91,7 @@ def profile_heads(
         model: an encoder-decoder model of transformers.
         tokenizer: its tokenizer, or the processor of a model that reads sound or images.
         sources: sentences, recordings or pictures in any form that :func:`score_corpus` takes.
-        targets: their targets; None to let the model generate them.
+        targets: their targets, or a function that writes them; None to let the model generate them.
         scores: names of built-in scores, and your own scores.
         special: the policy for special tokens of these scores.
         gold: gold links of each sentence, in any form that :func:`best_alignment_heads` takes, to choose the set of

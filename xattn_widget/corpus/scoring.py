@@ -128,6 +128,14 @@ def score_corpus(
         targets: one target for each source, in anything that ``sources`` may be, read by teacher forcing; None to let
             the model generate them. The table contains them either way. For a multilingual Whisper, the tokenizer has
             to name the language of given targets (``processor.tokenizer.set_prefix_tokens``).
+
+            Or a function that writes them. It is called with the list of the sources of one window at a time that can
+            be read (texts; recordings and pictures as absolute paths, or as they are in memory), in another thread than
+            the model's; with Ray, by each worker. It returns for each source a text or a list of token ids: those that
+            ``generate`` returns after the start symbol, without the prompt of a picture. Ids are read up to their first
+            end symbol, and end as the tokenizer ends a text, whether the end symbol is there or not. Something else, an
+            empty target or one that is too long is an error of its row. A run is only resumed with the same function:
+            its code and the values that it uses from outside are compared, other objects by type only.
         scores: names of built-in scores, and your own scores.
         output: a Parquet file to write; None to return the table. A URI that ``pyarrow.fs`` knows, such as
             ``"s3://bucket/scored.parquet"``, or ``"file:///shared/scored.parquet"`` for a folder that all machines
@@ -188,15 +196,17 @@ def score_corpus(
         fingerprint and the numbers of rows and errors; see :func:`xattn_widget.corpus.corpus_info`.
 
     Raises:
-        TypeError: the model, the tokenizer or the sources have a wrong type.
+        TypeError: the model, the tokenizer or the sources have a wrong type, or a function as ``targets`` does not
+            return a list.
         ValueError: the model, a score, a column or a setting is unsuitable; the interrupted run was another job, or one
-            of its files is damaged; or the output is an input.
+            of its files is damaged; the output is an input; or a function as ``targets`` returns another number of
+            targets than there are sources.
         BlockingIOError: another call is scoring to the output, or has taken it over if it is a URI.
         OSError: the output cannot be written, or does not fit on the disk.
         FileExistsError: the output exists and belongs to another job.
         ImportError, ConnectionError, RuntimeError: Ray is not installed, there is no cluster at the address, or one
             worker after another died on the same rows.
-        Exception: whatever the model or a score raises for each of the first sentences.
+        Exception: whatever the model or a score raises for each of the first sentences, or a function as ``targets``.
     """
     place = None if output is None else find_output(output, sources, targets)
     if on_error not in ("record", "raise"):
@@ -215,6 +225,10 @@ def score_corpus(
     if precision == "int8":
         check_int8(model)
     _check_readable(paired, prompt, sources, generation)
+    write_targets = targets if callable(targets) else None
+    if write_targets is not None:
+        _check_writing(target_column, prompt)
+        targets = None
     medium = medium_of(paired.source)
     if window is None:
         window = _usual_window(paired, medium, prompt is not None)
@@ -235,13 +249,14 @@ def score_corpus(
         special=special,
         generation=generation,
         forward=forward,
-        with_targets=rows.with_targets,
+        with_targets=rows.with_targets or write_targets is not None,
         max_length=max_length,
         batch_tokens=batch_tokens,
         stop_on_error=on_error == "raise",
         with_ids=rows.with_ids,
         prompted=prompt is not None,
         precision=precision,
+        write_targets=write_targets,
     )
     run: Callable[..., Any] = run_locally
     once = rows.once
@@ -306,6 +321,20 @@ def _check_readable(paired: PairedModel, prompt: Any, sources: Any, generation: 
     paired.source.prompted([], [])  # raises an error if the model reads none
     if PREFIX in (generation or {}):
         raise ValueError(f"{PREFIX} and prompt both say what targets begin with: leave out one of them")
+
+
+def _check_writing(target_column: Any, prompt: Any) -> None:
+    """Raise an error for what a job cannot do whose targets a function writes."""
+    if target_column is not None:
+        raise ValueError(
+            f"targets is a function and target_column is {target_column!r}, and both say what the targets are: leave "
+            "out one of them"
+        )
+    if not isinstance(prompt, str | None):
+        raise ValueError(
+            "targets is a function, which is called with pictures and does not see the prompt of each: pass one prompt "
+            "for all, or let the function write the targets first and pass them as a list"
+        )
 
 
 def _usual_window(paired: PairedModel, medium: Medium | None, prompted: bool) -> int:

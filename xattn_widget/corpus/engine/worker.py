@@ -17,6 +17,7 @@ from xattn_widget.corpus.engine.batching import ACCELERATOR_OVERHEAD, CPU_OVERHE
 from xattn_widget.corpus.engine.forward import Forward, SourceInputs
 from xattn_widget.corpus.engine.products import faster_products, int8_products
 from xattn_widget.corpus.engine.reading import after_prompt, by_form, given_source, with_inputs
+from xattn_widget.corpus.engine.targets import GivenTargets
 from xattn_widget.corpus.job import Job
 from xattn_widget.corpus.sources.rows import Window
 from xattn_widget.corpus.store.tables import ScoredRow, window_table
@@ -47,6 +48,7 @@ class Sentence:
     source: Source
     target: list[int] | None  # None if it is generated
     inputs: SourceInputs  # what scores need of the source
+    text: str | None  # of its target, if it was given as one
     states: torch.Tensor | None = None  # [source, width] what the encoder returned for it, if it has run by itself
     pair: Pair | None = None  # the source with its generated target
 
@@ -79,6 +81,7 @@ class Worker(Block["Worker"]):
         super().__init__(self._begin)
         self._paired, self._model, self._job = paired, paired.model, job
         self._forward = Forward(paired, job)
+        self._targets = GivenTargets(paired, job)
         self._one_by_one = depends_on_batch(self._model) or not paired.source.batches
         self._alone = job.encodes_alone and not self._one_by_one
 
@@ -90,7 +93,11 @@ class Worker(Block["Worker"]):
         return self
 
     def prepare(self, window: Window) -> Prepared:
-        """Encode a window and cut it into batches. Does not touch the model, so another thread may run it meanwhile."""
+        """Encode a window and cut it into batches. Does not touch the model, so another thread may run it meanwhile.
+
+        Raises:
+            Exception: what :meth:`GivenTargets.find` raises.
+        """
         rows = [ScoredRow(place, row.target, row.error) for place, row in enumerate(window.rows)]
         model, (source_limit, target_limit) = self._paired, self._job.limits
         generated = self._job.generation is not None
@@ -103,8 +110,7 @@ class Worker(Block["Worker"]):
         sources = _read(given, "source", read_sources, rows)
         targets = {}
         if not generated:
-            read_targets = partial(model.target.try_encode, limit=target_limit)
-            targets = _read([row.target for row in window.rows], "target", read_targets, rows)
+            targets = _read(self._targets.find(window, rows), "target", self._targets.read, rows)
         sentences, recordings = [], []
         for row in rows:
             if row.error is not None:
@@ -113,13 +119,15 @@ class Worker(Block["Worker"]):
                 recordings.append(LongRecording(row, sources[row.place]))
                 continue
             source, inputs = sources[row.place]
-            target = targets.get(row.place)
+            target, text = targets.get(row.place), row.target
             if target is not None:
+                if text is None:
+                    row.target = self._targets.decode(target)
                 target = after_prompt(model.target, source, target, target_limit)
                 if isinstance(target, str):
                     row.error = target
                     continue
-            sentence = Sentence(row, source, target, inputs)
+            sentence = Sentence(row, source, target, inputs, text)
             row.lengths = sum(source.counted()), len(sentence.target or ())
             if model.source.hears:
                 row.window, row.offset = 0, 0.0
@@ -287,7 +295,7 @@ class Worker(Block["Worker"]):
             replace(
                 pair,
                 arguments=arguments,
-                target_text=sentence.row.target,
+                target_text=sentence.text,
                 prompt=target.prompt_of(pair.source, pair.predicted),
             )
             for sentence, pair, arguments in zip(batch, pairs, by_sentence, strict=True)

@@ -133,17 +133,17 @@ def open_rows(
                 continue
             media = None
             if medium is None or folder is None:
-                text, error = _text(cells[0], "source")
+                text, error = read_text(cells[0], "source")
             else:
                 text, media, error = medium.read(cells[0], folder)
                 text = f"{medium.name} {number}" if text is None and error is None else text
             given_id = other_text = None
             if other is not None or targets_beside:
-                other_text, target_error = _text(other[0] if other is not None else cells[1], "target")
+                other_text, target_error = read_text(other[0] if other is not None else cells[1], "target")
                 error = error or target_error
             if id_column is not None:
                 plain = isinstance(cells[-1], str | bytes) or is_missing(cells[-1])
-                given_id = _text(cells[-1] if plain else str(cells[-1]), "id")[0]
+                given_id = read_text(cells[-1] if plain else str(cells[-1]), "id")[0]
             yield _within(Row(given_id, text, other_text, error, media), max_record_bytes)
 
     return Rows(
@@ -283,7 +283,7 @@ def _can_be_read_again(data: Any) -> bool:
     return hasattr(data, "__len__") and hasattr(data, "__getitem__")
 
 
-def _text(cell: Any, side: str) -> tuple[str | None, str | None]:
+def read_text(cell: Any, side: str) -> tuple[str | None, str | None]:
     """The text of a cell, and its error; either may be None."""
     if isinstance(cell, Broken):
         return None, str(cell)

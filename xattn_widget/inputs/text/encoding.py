@@ -72,6 +72,14 @@ def try_encode(
     return [_problem(sentence, ids, limit, no_content, embedded) or ids for sentence, ids in encoded]
 
 
+def try_ids(tokenizer: Any, ids: list[int], limit: int | None, embedded: int) -> list[int] | str:
+    """Token ids that were not made from a text, or why they cannot be run, as :func:`try_encode` does for texts."""
+    for token in ids:
+        if not 0 <= token < embedded:
+            return f"has the token id {token}, and the model embeds ids from 0 to {embedded - 1}"
+    return _problem(ids, ids, limit, special_ids(tokenizer), embedded) or ids
+
+
 def tokenize(tokenizer: Any, sentences: list[str], side: str, **options: Any) -> Any:
     """The tokenizer's encoding of one side's sentences. It switches sides itself, so threads must take turns."""
     options["text_target" if side == "target" else "text"] = sentences
@@ -80,9 +88,12 @@ def tokenize(tokenizer: Any, sentences: list[str], side: str, **options: Any) ->
         return tokenizer(**options, verbose=False)
 
 
-def _problem(sentence: str, ids: list[int], limit: int | None, no_content: set[int], embedded: int) -> str | None:
-    if not sentence.strip() or all(token in no_content for token in ids):
-        return f"is empty: {sentence!r:.60} has no tokens to look at"
+def _problem(
+    given: str | list[int], ids: list[int], limit: int | None, no_content: set[int], embedded: int
+) -> str | None:
+    is_blank = isinstance(given, str) and not given.strip()
+    if is_blank or all(token in no_content for token in ids):
+        return f"is empty: {given!r:.60} has no tokens to look at"
     if limit is not None and len(ids) > limit:
         return f"has {len(ids)} tokens, the limit is {limit} positions"
     if max(ids) >= embedded:

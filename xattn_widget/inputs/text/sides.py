@@ -15,6 +15,7 @@ from xattn_widget.inputs.text.encoding import (
     padding_id,
     position_limit,
     try_encode,
+    try_ids,
 )
 from xattn_widget.inputs.text.tokens import special_ids, text_axis, token_ids
 from xattn_widget.inputs.text.vocabularies import split_tokenizer
@@ -102,6 +103,10 @@ class Side:
     def try_encode(self, sentences: list[str], limit: int | None) -> list[list[int] | str]:
         """For each sentence its ids, without padding, or the reason why it cannot be run."""
         return try_encode(self.tokenizer, sentences, self.name, limit, self.embedded)
+
+    def try_ids(self, ids: list[int], limit: int | None) -> list[int] | str:
+        """Ids that were not made from a text, or the reason why they cannot be run."""
+        return try_ids(self.tokenizer, ids, limit, self.embedded)
 
     def special(self, ids: Sequence[int]) -> list[bool]:
         """For each id whether it is special."""
