@@ -94,6 +94,7 @@ pictures: $(VENV)/.installed js chromium ## retake the README's pictures
 	$(PY) -m tests.browser.pictures
 
 bench: $(VENV)/.installed js ## run the benchmarks (tests/benchmarks/bench_*.py), one at a time
+	$(PY) -m pip install --quiet -c constraints.txt -e '.[bench]'
 	@set -e; for script in tests/benchmarks/bench_*.py; do \
 	  [ -e "$$script" ] || { echo "There are no benchmarks yet."; break; }; \
 	  echo "== $$script"; $(PY) "$$script" $(BENCH_ARGS); \

@@ -3,8 +3,8 @@
     python tests/benchmarks/bench_precision.py [PAIRS.tsv] [--pairs N] [--write]
 
 The demo model, whose weights are trained, scores the same pairs in float32, with ``precision="int8"``, and as a
-bfloat16 model. For each score, the table gives Spearman's rank correlation with float32: over sentences (of a head, the mean over
-heads), and over heads (of a sentence, the mean over sentences). Without a file, the pairs are those of
+bfloat16 model. For each score, the table gives Spearman's rank correlation with float32: over sentences (of a head, the
+mean over heads), and over heads (of a sentence, the mean over sentences). Without a file, the pairs are those of
 examples/alignment.
 """
 

@@ -18,7 +18,7 @@ from torch import nn
 from transformers import MarianConfig, MarianMTModel
 
 from xattn_widget import extract, score_corpus
-from xattn_widget.corpus import grids
+from xattn_widget.corpus import corpus_info, grids
 from xattn_widget.corpus.engine import products
 from xattn_widget.corpus.engine.batching import cut_batches
 
@@ -274,3 +274,48 @@ def test_onednn_is_asked_to_keep_fewer_kernels_unless_told_otherwise(demo, monke
         monkeypatch.delenv(name)
     score_corpus(*demo, ["Ja."], ["Yes."], "entropy")
     assert os.environ[name] == kept
+
+
+# --- Integers of 8 bits.
+
+
+def test_int8_gives_nearly_the_same_scores_whatever_the_batch(demo):
+    sources = targets = made_up(40)
+    names = ["coverage_penalty", "entropy"]
+    exact = score_corpus(*demo, sources, targets, names)
+    together = score_corpus(*demo, sources, targets, names, precision="int8")
+    alone = score_corpus(*demo, sources, targets, names, precision="int8", batch_tokens=1)
+    for name in names:
+        np.testing.assert_allclose(grids(together, name), grids(alone, name), atol=1e-4)
+        difference = np.abs(grids(together, name) - grids(exact, name))
+        assert 0 < difference.mean() < 0.01
+    info = corpus_info(together)
+    assert info["precision"]["rank correlation with float32, demo model"].keys() == set(names)
+    assert "int8 linear layers" in info["job"]["number type"]
+    assert "precision" not in corpus_info(exact)
+
+
+@given(st.integers(1, 5), st.integers(0, 10**6), st.booleans())
+def test_an_int8_layer_rounds_each_row_by_itself(rows, seed, bias):
+    generator = torch.Generator().manual_seed(seed)
+    layer = nn.Linear(160, 144, bias=bias)
+    scales = torch.logspace(-3, 3, rows)[:, None]
+    states = torch.randn(rows, 160, generator=generator) * scales
+    with torch.no_grad(), products.int8_products(layer):
+        together = layer(states)
+        alone = torch.cat([layer(row[None]) for row in states])
+    torch.testing.assert_close(together, alone)
+    # In numpy: states of 8 bits by row, weights of 7 bits by output.
+    weight, values = layer.weight.detach().double().numpy(), states.double().numpy()
+    steps = [np.abs(part).max(1, keepdims=True) / most for part, most in ((values, 127), (weight, 63))]
+    rounded = [np.rint(part / step) * step for part, step in zip((values, weight), steps, strict=True)]
+    expected = rounded[0] @ rounded[1].T + (layer.bias.detach().double().numpy() if bias else 0)
+    error = np.abs(together.double().numpy() - expected) / np.abs(values).max(1, keepdims=True)
+    assert error.max() < 0.02  # numbers half way between two steps
+
+
+def test_int8_needs_a_float32_model(demo):
+    with pytest.raises(ValueError, match=r"precision='int8' is for float32 models on the CPU, .* is torch.bfloat16"):
+        score_corpus(copy.deepcopy(demo.model).bfloat16(), demo.tokenizer, ["a"], ["b"], precision="int8")
+    with pytest.raises(ValueError, match=r"precision must be one of 'model', 'int8', got 'int4'"):
+        score_corpus(*demo, ["a"], ["b"], precision="int4")
