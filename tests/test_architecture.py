@@ -36,6 +36,7 @@ CORPUS = [
     "memory",
     "fingerprints",
     "job",
+    "precision",
     "store",
     "quantities",
     "engine",

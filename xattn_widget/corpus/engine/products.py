@@ -41,8 +41,8 @@ def faster_products(model: nn.Module) -> Block[None]:
 def int8_products(model: nn.Module) -> Block[None]:
     """Inside the block, float32 linear layers multiply integers of 8 bits.
 
-    Weights are rounded once, with a scale for each output. States are rounded with a scale for each token, so that the
-    values of a sentence do not depend on its batch. The same layers as for :func:`faster_products` run as before.
+    Weights are rounded once, with a scale for each output. States are rounded with a scale for each token, because one
+    for the whole batch would make the values of a sentence depend on the others. The same layers as for :func:`faster_products` run as before.
     """
 
     def begin(cleanup: Cleanup) -> None:
