@@ -42,7 +42,8 @@ def int8_products(model: nn.Module) -> Block[None]:
     """Inside the block, float32 linear layers multiply integers of 8 bits.
 
     Weights are rounded once, with a scale for each output. States are rounded with a scale for each token, because one
-    for the whole batch would make the values of a sentence depend on the others. The same layers as for :func:`faster_products` run as before.
+    for the whole batch would make the values of a sentence depend on the others. The same layers as for
+    :func:`faster_products` run as before.
     """
 
     def begin(cleanup: Cleanup) -> None:
