@@ -8,6 +8,7 @@ import numpy as np
 import PIL.Image
 import pyarrow.parquet as pq
 import pytest
+import transformers
 from corpus_pool import assert_same_tables, encoder_batches
 from image_models import READERS, image_model, image_processor, picture
 from picture_corpus import GENERATED, GIVEN, PICTURE_TEXTS, pictures
@@ -24,7 +25,9 @@ ENCODERS = {
     "florence2": lambda model: model.model.language_model.encoder,
 } | dict.fromkeys(("vit", "donut", "pix2struct"), lambda model: model.encoder)
 # Their cross-attention computes its weights itself and does not expose its values.
-WITHOUT_VALUES = ("vit", "donut", "blip")
+WITHOUT_VALUES = ["vit", "donut", "blip"]
+if transformers.__version__.startswith("5.0."):  # it is like T5, which has no attention function to choose there
+    WITHOUT_VALUES.append("pix2struct")
 
 
 @pytest.fixture(scope="module")
