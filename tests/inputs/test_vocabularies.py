@@ -73,7 +73,8 @@ def test_fsmt_is_scored_whether_or_not_its_head_runs(translator, statistics):
         for score in ("entropy", "sink_mass"):
             np.testing.assert_allclose(grids(table, score)[row], record.score(score), atol=1e-5)
     shares_its_weight = model.get_output_embeddings().weight is model.model.decoder.output_projection.weight
-    assert bool([shape for shape in heads if shape[1] > 1]) == (bool(statistics) or not shares_its_weight)
+    tried = 3  # forwards that tell what the model is like
+    assert bool(heads[tried:]) == (bool(statistics) or not shares_its_weight)
 
 
 def test_fsmt_in_experiments(translator):
