@@ -1,10 +1,8 @@
 """The commands ``score`` and ``show`` with a model that reads sound."""
 
-import json
-import re
-
 import pyarrow.parquet as pq
 import pytest
+from pages import traits_of
 from speech_processors import speech_pair, write_sound
 
 from xattn_widget import extract
@@ -34,12 +32,6 @@ def folder(pair, tmp_path_factory):
     return folder
 
 
-def sound_of(page):
-    """Return the traits that a page starts with."""
-    state = re.search(r'class="xattn-state"[^>]*>(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)[1]
-    return json.loads(state)["traits"]
-
-
 def test_score_reads_a_list_of_recordings(run, folder, pair, tmp_path):
     arguments = ["--source-column", "path", "--target-column", "text", "--scores", "entropy"]
     command = ["score", folder / "list.tsv", "--model", folder / "whisper", "--output", "s.parquet"]
@@ -50,7 +42,7 @@ def test_score_reads_a_list_of_recordings(run, folder, pair, tmp_path):
     assert abs(grids(table, "entropy")[1] - record.score("entropy").numpy()).max() < 1e-5
     assert table["source"].to_pylist() == [f"clips/{number}.flac" for number in range(3)]
     assert run("show", "--model", folder / "whisper", "--table", "s.parquet", "--row", 1, "--output", "p.html")[0] == 0
-    assert sound_of(tmp_path / "p.html")["info"]["layers"] == 3
+    assert traits_of(tmp_path / "p.html")["info"]["layers"] == 3
 
 
 def test_score_reads_one_recording(run, folder):
@@ -74,14 +66,14 @@ def test_windows_of_a_long_recording_are_rows_that_can_be_shown(run, folder, pai
         assert abs(values[row] - record.score("sound_coverage").numpy()).max() < 1e-5
     show = ["show", "--model", folder / "whisper", "--table", "s.parquet", "--row", 1, "--output", "p.html"]
     assert run(*show)[0] == 0
-    [entry] = sound_of(tmp_path / "p.html")["info"]["sentences"]
+    [entry] = traits_of(tmp_path / "p.html")["info"]["sentences"]
     assert f"from {records[1].sound.offset:.1f} s" in entry["source"]
 
 
 def test_show_colors_by_a_score_of_sound(run, folder, tmp_path):
     command = ["show", "--model", folder / "whisper", folder / "clips" / "0.flac", "--target", TEXTS[0]]
     assert run(*command, "--score", "silence_mass", "--output", "page.html")[0] == 0
-    assert sound_of(tmp_path / "page.html")["score_name"] == "silence_mass"
+    assert traits_of(tmp_path / "page.html")["score_name"] == "silence_mass"
     code, _, err = run("show", "--model", "demo", "Ja.", "--score", "silence_mass", "--output", "page.html")
     assert code == 1
     assert "no score 'silence_mass' is listed" in err
@@ -90,7 +82,7 @@ def test_show_colors_by_a_score_of_sound(run, folder, tmp_path):
 def test_show_writes_a_page_of_a_recording(run, folder, tmp_path):
     command = ["show", "--model", folder / "whisper", folder / "clips" / "0.flac"]
     assert run(*command, "--target", TEXTS[0], "--output", "page.html")[:2] == (0, "page.html\n")
-    view = sound_of(tmp_path / "page.html")
+    view = traits_of(tmp_path / "page.html")
     assert (view["info"]["layers"], view["info"]["heads"]) == (3, 4)
     code, _, err = run("show", "--model", folder / "whisper", "missing.wav", "--output", "page.html")
     assert code == 1

@@ -1,11 +1,9 @@
 """The commands ``score`` and ``show`` with a model that reads images."""
 
-import json
-import re
-
 import pyarrow.parquet as pq
 import pytest
 from image_models import image_model, picture
+from pages import traits_of
 
 from xattn_widget import extract
 from xattn_widget.corpus import grids
@@ -29,12 +27,6 @@ def folder(pair, tmp_path_factory):
     rows = [f"{number}.png\t{text}" for number, text in enumerate(["ab", "dog tisch", "c"])]
     (folder / "list.tsv").write_text("\n".join(["image\ttext", *rows]), encoding="utf-8")
     return folder
-
-
-def traits_of(page):
-    """Return the traits that a page starts with."""
-    state = re.search(r'class="xattn-state"[^>]*>(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)[1]
-    return json.loads(state)["traits"]
 
 
 def test_score_reads_a_list_of_pictures_with_a_prompt_and_show_opens_a_row(run, folder, pair, tmp_path):

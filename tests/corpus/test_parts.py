@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import pyarrow.parquet as pq
 import pytest
-from corpus_pool import TRIALS, assert_same_tables, made_up
+from corpus_pool import TRIALS, BrokenError, assert_same_tables, made_up
 
 from xattn_widget import score_corpus
 from xattn_widget.corpus import corpus_info, to_pandas
@@ -27,10 +27,6 @@ posix = pytest.mark.skipif(os.name == "nt", reason="flock, or names longer than 
 @pytest.fixture(scope="module")
 def expected(demo):
     return score_corpus(*demo, SENTENCES, **OPTIONS)
-
-
-class BrokenError(Exception):
-    pass
 
 
 @pytest.fixture

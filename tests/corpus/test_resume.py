@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import torch
-from corpus_pool import TRIED, assert_same_tables, encoder_batches, made_up
+from corpus_pool import TRIED, BrokenError, assert_same_tables, break_after, encoder_batches, made_up
 from families import one_thread
 
 from xattn_widget import load_demo, score_corpus
@@ -64,16 +64,6 @@ def unbroken(demo):
         return score_corpus(*demo, SENTENCES, **OPTIONS)
 
 
-class BrokenError(Exception):
-    pass
-
-
-def break_after(windows):
-    """An iterator over the sentences that fails in the middle."""
-    yield from SENTENCES[: windows * OPTIONS["window"]]
-    raise BrokenError
-
-
 def parts(output):
     return Path(f"{output}.parts")
 
@@ -81,7 +71,7 @@ def parts(output):
 def break_off(demo, output, windows=3, **options):
     """Leave the files of a run that was interrupted after some windows."""
     with pytest.raises(BrokenError):
-        score_corpus(*demo, break_after(windows), output=output, **(OPTIONS | options))
+        score_corpus(*demo, break_after(SENTENCES, windows * OPTIONS["window"]), output=output, **(OPTIONS | options))
     assert not output.exists()
     manifest = parts(output) / "manifest.json"
     description = json.loads(manifest.read_text())

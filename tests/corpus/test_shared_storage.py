@@ -12,7 +12,15 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
-from corpus_pool import TRIED, assert_same_profiles, assert_same_tables, encoder_batches, made_up
+from corpus_pool import (
+    TRIED,
+    BrokenError,
+    assert_same_profiles,
+    assert_same_tables,
+    break_after,
+    encoder_batches,
+    made_up,
+)
 from families import one_thread
 from pyarrow import fs
 from shared_storage import SharedDisk
@@ -60,20 +68,12 @@ def unbroken(demo):
         return score_corpus(*demo, SENTENCES, **OPTIONS)
 
 
-class BrokenError(Exception):
-    pass
-
-
-def break_after(windows):
-    """An iterator over the sentences that fails in the middle."""
-    yield from SENTENCES[: windows * OPTIONS["window"]]
-    raise BrokenError
-
-
 def break_off(demo, storage, windows=3, **options):
     """Leave the files of a run that was interrupted after some windows."""
     with pytest.raises(BrokenError):
-        score_corpus(*demo, break_after(windows), output=storage.uri, **(OPTIONS | options))
+        score_corpus(
+            *demo, break_after(SENTENCES, windows * OPTIONS["window"]), output=storage.uri, **(OPTIONS | options)
+        )
     assert PARTS[0] in storage.names()
     assert "_manifest.json" not in storage.names()
 

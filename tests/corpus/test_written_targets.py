@@ -27,7 +27,7 @@ def translate(sources):
 
 
 class Log:
-    """What a function was called with, which is no part of its fingerprint."""
+    """Records what a function was called with; it does not count for the fingerprint."""
 
     def __init__(self):
         self.calls, self.threads, self.broken = [], set(), False

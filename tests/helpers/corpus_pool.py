@@ -78,6 +78,16 @@ def assert_grid(actual: Any, expected: Any) -> None:
     np.testing.assert_allclose(actual, np.asarray(expected), atol=1e-5, rtol=0)
 
 
+class BrokenError(Exception):
+    """What interrupts a run."""
+
+
+def break_after(sentences, count):
+    """An iterator over the sentences that fails after some of them."""
+    yield from sentences[:count]
+    raise BrokenError
+
+
 # How often a job runs the encoder to try a model that reads text: forwards, and the sources in them.
 TRIALS, TRIED = 4, 5
 

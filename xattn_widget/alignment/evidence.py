@@ -174,7 +174,7 @@ def one_to_one(record: AttentionData, special: Special = "renormalize", words: b
     source, target = record.source, record.target
     columns = numbered_positions(source.groups if words else range(len(source)), policy.left_out(source))
     rows = numbered_positions(target.groups if words else range(len(target)), policy.left_out(target))
-    # Links have the numbers of words in the text, where words that are no position have a number too.
+    # Links number the words of the text, including words that have no position on the axis.
     lengths = [len(axis.words) if words else len(axis) for axis in (source, target)]
     count = min(len(axis.word_spans()) if words else len(axis) for axis in (source, target))
     weights = record.head_weights()

@@ -39,7 +39,7 @@ class GivenTargets:
     def find(self, window: Window, rows: list[ScoredRow]) -> list[Any]:
         """The target of each row, as a text or as token ids; the function is called for rows without an error.
 
-        The texts are also put into the rows, with an error if they are no targets.
+        The texts are also put into the rows, with an error where one is not a target.
 
         Raises:
             TypeError: the function does not return a list.

@@ -103,7 +103,7 @@ class ScoredFolder:
 
         Raises:
             FileNotFoundError: there is no folder.
-            IsADirectoryError, ValueError: it is no scored corpus, or it is not complete.
+            IsADirectoryError, ValueError: it is not a scored corpus, or it is incomplete.
             DamagedError: its manifest is damaged.
         """
         self._folder = folder

@@ -18,7 +18,7 @@ from xattn_widget.files.writing import UNFINISHED, whole_file
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 # What pathlib makes of a URI: it drops a slash.
 _BROKEN_URI = re.compile(r"(s3|gs|gcs|abfs|abfss|hdfs|viewfs|file|hf):/(?!/)")
-# In these, an object gets its name only once it is complete, and there is no renaming.
+# Stores of objects: an object is visible only once it is complete, and cannot be renamed.
 _OBJECT_STORES = ("s3", "gcs", "abfs")
 
 
@@ -61,7 +61,7 @@ class Location:
         return self.filesystem.type_name in _OBJECT_STORES
 
     def sizes(self) -> dict[str, int]:
-        """The files in the folder by name, with their numbers of bytes; empty if there is no folder."""
+        """The files in the folder by name, with their sizes in bytes; empty if the folder does not exist."""
         listing = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
         return {info.base_name: info.size for info in listing if info.type == fs.FileType.File}
 

@@ -1,6 +1,6 @@
 """Store scored windows in shared storage, where workers on any machine write them; :mod:`dataset` has the layout.
 
-There are no locks in object stores. Instead, each call writes its own number into ``_job.json``, and looks there again
+Object stores have no locks. Instead, each call writes its own number into ``_job.json``, and looks there again
 every few seconds and before it writes the manifest. So the later of two calls for one output goes on, and the earlier
 one stops.
 """
