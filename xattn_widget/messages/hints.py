@@ -19,7 +19,8 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
         return re.sub(r"[\W_]+", "", text).casefold()
 
     asked, plain = letters(name), {candidate: letters(candidate) for candidate in sorted(known)}
-    close = difflib.get_close_matches(asked, plain.values(), n=3)
+    # One wrong letter in a name of three leaves two thirds; two wrong letters in a name of five are another name.
+    close = difflib.get_close_matches(asked, plain.values(), n=3, cutoff=0.65)
     ranks = {}
     for candidate, spelled in plain.items():
         if spelled == asked:
