@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,14 @@ from xattn_widget import load_demo
 def demo() -> Pair:
     """The demo model and its tokenizer, loaded once per test file because some tests change the model."""
     return Pair(*load_demo())
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures() -> Iterator[None]:
+    """Close the figures of a test: pyplot keeps them, and warns of the twentieth, in whichever test draws it."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from xattn_widget.scores.signatures import code_hash
 _INCIDENTAL = {"transformers_version", "name_or_path", "tokenizer_file", "special_tokens_map_file", "processor_class"}
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.layout, torch.device, torch.qscheme)
 _ORDINARY = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
+_PIECE = 2**19  # bytes that are hashed at a time
 _PROBE = "Ein Satz, über den 42 Modelle – verschieden – urteilen: naïve 😀 test."
 
 
@@ -27,22 +29,41 @@ def model_fingerprint(model: torch.nn.Module) -> str:
     Raises:
         ValueError: parameters without values (on the device "meta", and not offloaded by accelerate).
     """
-    digest = hashlib.blake2b(digest_size=8)
-    config: Any = model.config
-    digest.update(_json({"class": type(model).__name__, **config.to_diff_dict()}))
-    seen: set[tuple[int, tuple[int, ...]]] = set()
-    for name, value in sorted(_state(model).items(), key=lambda item: item[0]):
-        if isinstance(value, torch.Tensor) and not _parts(value):
-            if value.is_meta:
-                value = _offloaded(model, name)
-            elif value.numel():
-                place = (value.data_ptr(), tuple(value.shape))
-                if place in seen:  # tied to a parameter that was counted
-                    digest.update(_form(name, value))
-                    continue
-                seen.add(place)
-        _add(digest, name, value)
-    return digest.hexdigest()
+    with ThreadPoolExecutor() as pool:
+        digest = _Digest(pool)
+        config: Any = model.config
+        digest.update(_json({"class": type(model).__name__, **config.to_diff_dict()}))
+        seen: set[tuple[int, tuple[int, ...]]] = set()
+        for name, value in sorted(_state(model).items(), key=lambda item: item[0]):
+            if isinstance(value, torch.Tensor) and not _parts(value):
+                if value.is_meta:
+                    value = _offloaded(model, name)
+                elif value.numel():
+                    place = (value.data_ptr(), tuple(value.shape))
+                    if place in seen:  # tied to a parameter that was counted
+                        digest.update(_form(name, value))
+                        continue
+                    seen.add(place)
+            _add(digest, name, value)
+        return digest.hexdigest()
+
+
+class _Digest:
+    """A digest of a model's weights, which are hashed on all cores."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool, self._digest = pool, hashlib.blake2b(digest_size=8)
+
+    def update(self, content: Any) -> None:
+        """Add bytes, or the digests of their pieces if there are many."""
+        if len(content) > _PIECE:
+            pieces = [content[start : start + _PIECE] for start in range(0, len(content), _PIECE)]
+            content = b"".join(self._pool.map(lambda piece: hashlib.blake2b(piece, digest_size=16).digest(), pieces))
+        self._digest.update(content)
+
+    def hexdigest(self) -> str:
+        """The digest of everything added, in 16 hexadecimal digits."""
+        return self._digest.hexdigest()
 
 
 def _state(model: torch.nn.Module) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One forward over a batch of pairs. Scores of all heads are computed layer by layer while it runs, to save memory."""
+"""One forward over a batch of pairs. Scores of all heads are computed while it runs, a few layers at a time."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ from xattn_widget.inputs.sources import Source
 from xattn_widget.record.axis import Axis
 from xattn_widget.scores import Score
 from xattn_widget.scores.inputs import INPUTS, ScoreInput, map_tensors
+
+# Layers are scored together as soon as they have this many weights (16 MB in float32). In small batches, calling a
+# score for each layer takes longer than the score; in large ones, the weights of all layers take too much memory.
+_WEIGHTS_AT_ONCE = 2**22
 
 # What scores need of a source, by the name of the input.
 SourceInputs = Mapping[str, Any]
@@ -50,6 +54,7 @@ class _Layers(NamedTuple):
 
     weights: torch.Tensor  # [batch, layers, heads, target, source]
     inputs: dict[str, Any]  # inputs by name that the forward yields, [batch, layers, ...]
+    whole_rows: list[bool]  # for each layer, whether rows must sum to 1, or to at most 1
 
 
 class _HeadReachedError(Exception):
@@ -66,7 +71,9 @@ class Forward:
     def __init__(self, paired: PairedModel, job: Job) -> None:
         self._paired, self._model, self._job = paired, paired.model, job
         self._masks: _Masks | None = None  # of the running forward
-        self._grids: list[torch.Tensor] = []
+        self._waiting: list[_Layers] = []  # that are not scored yet
+        self._seen = 0  # layers
+        self._grids: list[torch.Tensor] = []  # [scores, batch, layers, heads] of layers that are scored
         self._whole: list[_Layers] = []  # where a score needs all layers
         needed = {name for score in job.scores for name in score.needs}
         self._needed: dict[str, ScoreInput] = {name: kind for name, kind in INPUTS.items() if name in needed}
@@ -102,21 +109,23 @@ class Forward:
         targets = self._target_axes(pairs)
         self._masks = self._make_masks(pairs, targets)
         self._by_sentence = self._make_inputs(source_inputs, targets, self._masks)
-        self._grids, self._whole, self._problems = [], [], [None] * len(pairs)
-        logits = None
+        self._waiting, self._grids, self._whole, self._seen = [], [], [], 0
+        self._problems = [None] * len(pairs)
         try:
             inputs = forward_inputs(self._model, pairs)
             if states is not None:
                 inputs = with_states(self._model, inputs, states)
-            logits = self._model(**inputs, use_cache=False).logits
-            self._note_nan(logits, "logits")
+            last, name = self._model(**inputs, use_cache=False).logits, "logits"
         except _HeadReachedError as reached:
-            self._note_nan(reached.states, "decoder's output")
+            last, name = reached.states, "decoder's output"
         finally:
             masks, self._masks = self._masks, None
+        self._score_waiting(masks)
+        if last.shape[:2] == masks.target.shape:
+            self._note((torch.isnan(last).any(-1) & masks.target).any(-1), f"NaN in the {name}")
         statistics = torch.empty(0, len(pairs))
         if self._job.statistics:
-            rows = [self._statistics(logits[row], pair) for row, pair in enumerate(pairs)]  # type: ignore[index]
+            rows = [self._statistics(last[row], pair) for row, pair in enumerate(pairs)]
             statistics = torch.stack(rows, dim=1)
             self._note(torch.isnan(statistics).any(0), "NaN in the statistics of the output")  # infinite logits
             statistics = statistics.cpu()
@@ -164,7 +173,7 @@ class Forward:
 
     def _before_head(self, scope: Scope, run: Callable[..., Any], *args: Any) -> Any:
         # If the head's module also embeds the decoder's input, its first call must not end the forward.
-        seen_all = len(self._grids) == self._job.shape[0]
+        seen_all = self._seen == self._job.shape[0]
         if self._masks is not None and scope.has_current() and seen_all:
             raise _HeadReachedError(args[0])
         return run(*args)
@@ -172,73 +181,85 @@ class Forward:
     def _listen(self, call: CrossAttentionCall) -> None:
         if self._masks is None:  # generating
             return
-        whole = self._checked(call)
+        expected = (*self._masks.target.shape, self._masks.source.shape[1])
+        weights = call.weights
+        if (weights.shape[0], *weights.shape[2:]) != expected:
+            raise ValueError(
+                f"layer {self._seen} has {weights.shape[2]} rows and {weights.shape[3]} columns where "
+                f"{expected[1]} and {expected[2]} were expected: it is unclear which of them belong to the tokens"
+            )
         inputs = {name: getattr(call, name)[:, None] for name, kind in self._needed.items() if kind.captured}
+        self._waiting.append(_Layers(weights[:, None], inputs, [call.whole_rows]))
+        self._seen += 1
+        if sum(layer.weights.numel() for layer in self._waiting) >= _WEIGHTS_AT_ONCE:
+            self._score_waiting(self._masks)
+
+    def _score_waiting(self, masks: _Masks) -> None:
+        """Score the layers that are not scored yet, as far as scores need single layers."""
+        if not self._waiting:
+            return
+        layers, self._waiting = _together(self._waiting), []
+        whole = self._checked(layers, masks)
+        inputs = layers.inputs
         for name in (name for name, kind in self._needed.items() if kind.cut_off):
-            cut_off = whole.masked_fill(self._masks.counted[:, None, None], 0)
-            inputs[name] = cut_off.sum(-1, dtype=torch.float32)[:, None]
-        weights = self._cropped(whole)[:, None]
+            cut_off = whole.masked_fill(masks.counted[:, None, None, None], 0)
+            inputs[name] = cut_off.sum(-1, dtype=torch.float32)
+        weights = self._cropped(whole, masks)
         for name, kind in self._needed.items():
             if kind.from_attention is not None:  # once for all scores that need it
-                inputs[name] = kind.from_attention(weights, self._masks.counted, self._masks.target)
-        layer = _Layers(weights, inputs)
+                inputs[name] = kind.from_attention(weights, masks.counted, masks.target)
+        layers = layers._replace(weights=weights)
         if not all(self._job.layered):
-            self._whole.append(layer)
+            self._whole.append(layers)
         grids = [
-            self._score(score, layer, self._masks)[:, 0]
+            self._score(score, layers, masks)
             for score, layered in zip(self._job.scores, self._job.layered, strict=True)
             if layered
         ]
-        self._grids.append(torch.stack(grids) if grids else whole.new_empty(0, *whole.shape[:2]))
+        self._grids.append(torch.stack(grids) if grids else whole.new_empty(0, *whole.shape[:3]))
 
-    def _checked(self, call: CrossAttentionCall) -> torch.Tensor:
-        """The weights ``[batch, heads, target, source]``. Sentences with NaN are noted and get even weights instead."""
-        assert self._masks is not None
-        weights = call.weights
-        expected = (*self._masks.target.shape, self._masks.source.shape[1])
-        if (weights.shape[0], *weights.shape[2:]) != expected:
-            raise ValueError(
-                f"layer {len(self._grids)} has {weights.shape[2]} rows and {weights.shape[3]} columns where "
-                f"{expected[1]} and {expected[2]} were expected: it is unclear which of them belong to the tokens"
-            )
-        excess = torch.where(self._masks.target[:, None], weights.sum(-1) - 1, 0)
+    def _checked(self, layers: _Layers, masks: _Masks) -> torch.Tensor:
+        """The weights of the layers. Where a sentence has NaN in a layer, it is noted and gets even weights instead."""
+        weights, first = layers.weights, self._seen - layers.weights.shape[1]
+        excess = torch.where(masks.target[:, None, None], weights.sum(-1) - 1, 0)  # [batch, layers, heads, target]
         if torch.isnan(excess).any():
-            broken = torch.isnan(excess).any(-1).any(-1)
-            self._note(broken, f"NaN in the cross-attention of layer {len(self._grids)}")
-            filling = self._masks.source / self._masks.source.sum(-1, keepdim=True)
-            weights = torch.where(broken[:, None, None, None], filling[:, None, None], weights)
-            excess = torch.where(broken[:, None, None], 0, excess)
-        worst = float((excess.abs() if call.whole_rows else excess).max())
-        if worst > ROW_SUM_TOLERANCE:
-            raise ValueError(
-                f"the rows of layer {len(self._grids)} are not probabilities: their sums are up to {worst:.3g} away "
-                "from 1, so scores would be meaningless"
-            )
-        missing = self._outside(weights)
-        if missing > ROW_SUM_TOLERANCE:
-            raise ValueError(
-                f"rows of layer {len(self._grids)} have up to {missing:.3g} of their weight on columns that are not "
-                "tokens of their source, such as padding that the model does not mask"
-            )
+            broken = torch.isnan(excess).flatten(2).any(-1)
+            for layer in range(broken.shape[1]):
+                self._note(broken[:, layer], f"NaN in the cross-attention of layer {first + layer}")
+            filling = masks.source / masks.source.sum(-1, keepdim=True)
+            weights = torch.where(broken[:, :, None, None, None], filling[:, None, None, None], weights)
+            excess = torch.where(broken[:, :, None, None], 0, excess)
+        signed = torch.stack([excess.amax((0, 2, 3)), -excess.amin((0, 2, 3))]).tolist()
+        for layer, (above, below) in enumerate(zip(*signed, strict=True)):
+            worst = max(above, below) if layers.whole_rows[layer] else above
+            if worst > ROW_SUM_TOLERANCE:
+                raise ValueError(
+                    f"the rows of layer {first + layer} are not probabilities: their sums are up to {worst:.3g} away "
+                    "from 1, so scores would be meaningless"
+                )
+        for layer, missing in enumerate(self._outside(weights, masks)):
+            if missing > ROW_SUM_TOLERANCE:
+                raise ValueError(
+                    f"rows of layer {first + layer} have up to {missing:.3g} of their weight on columns that are not "
+                    "tokens of their source, such as padding that the model does not mask"
+                )
         return weights
 
-    def _cropped(self, weights: torch.Tensor) -> torch.Tensor:
+    def _cropped(self, weights: torch.Tensor, masks: _Masks) -> torch.Tensor:
         """The weights without positions that do not count, each row divided by its sum over the others."""
-        assert self._masks is not None
-        if not self._paired.source.hears or torch.equal(self._masks.counted, self._masks.source):
+        if not self._paired.source.hears or torch.equal(masks.counted, masks.source):
             return weights
-        kept = torch.where(self._masks.counted[:, None, None], weights, 0.0)
+        kept = torch.where(masks.counted[:, None, None, None], weights, 0.0)
         return kept / kept.sum(-1, keepdim=True)
 
-    def _outside(self, weights: torch.Tensor) -> float:
-        """The most weight that any row has outside the columns of its own sentence."""
-        assert self._masks is not None
-        padded = torch.nonzero(~self._masks.source.all(0))
+    def _outside(self, weights: torch.Tensor, masks: _Masks) -> list[float]:
+        """For each layer, the most weight that any row has outside the columns of its own sentence."""
+        padded = torch.nonzero(~masks.source.all(0))
         if not len(padded):
-            return 0.0
+            return []
         columns = slice(int(padded[0]), int(padded[-1]) + 1)
-        outside = weights[..., columns].masked_fill(self._masks.source[:, None, None, columns], 0).sum(-1)
-        return float(torch.where(self._masks.target[:, None], outside, 0).max())
+        outside = weights[..., columns].masked_fill(masks.source[:, None, None, None, columns], 0).sum(-1)
+        return torch.where(masks.target[:, None, None], outside, 0).amax((0, 2, 3)).tolist()
 
     def _score(self, score: Score, layers: _Layers, masks: _Masks) -> torch.Tensor:
         """``[batch, layers, heads]`` float32 values of one score."""
@@ -257,7 +278,7 @@ class Forward:
 
     def _collect(self, masks: _Masks, batch: int) -> torch.Tensor:
         """``[scores, batch, layers, heads]`` from the values of single layers and the scores that need all layers."""
-        layered = iter(torch.stack(self._grids, dim=2))
+        layered = iter(torch.cat(self._grids, dim=2))
         whole = _together(self._whole) if self._whole else None
         self._whole = []
         grids = [
@@ -278,12 +299,6 @@ class Forward:
             values["margin"] = (best[:, 0] - best[:, 1]).mean()
             values["output_entropy"] = torch.special.entr(distribution).sum(-1).mean()
         return torch.stack([values[name] for name in self._job.statistics])
-
-    def _note_nan(self, values: torch.Tensor, where: str) -> None:
-        """Note the sentences with NaN in their part of ``values`` ``[batch, target, ...]``."""
-        assert self._masks is not None
-        if values.shape[:2] == self._masks.target.shape:
-            self._note((torch.isnan(values).any(-1) & self._masks.target).any(-1), f"NaN in the {where}")
 
     def _note(self, broken: torch.Tensor, problem: str) -> None:
         for row in torch.nonzero(broken)[:, 0].tolist():
@@ -311,7 +326,8 @@ def _known(kind: ScoreInput, name: str, value: Any) -> Any:
 
 def _together(parts: list[_Layers]) -> _Layers:
     inputs = {name: torch.cat([part.inputs[name] for part in parts], dim=1) for name in parts[0].inputs}
-    return _Layers(torch.cat([part.weights for part in parts], dim=1), inputs)
+    whole_rows = [flag for part in parts for flag in part.whole_rows]
+    return _Layers(torch.cat([part.weights for part in parts], dim=1), inputs, whole_rows)
 
 
 def _padded(rows: list[list[bool]]) -> tuple[list[list[bool]], list[list[bool]]]:
