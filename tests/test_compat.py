@@ -111,7 +111,7 @@ def test_a_linear_layer_by_onednn():
 def test_a_product_of_int8():
     with needed("quantized.linear_with_input_q_dq_qweight_dq_output_fp32", "precision='int8' of a corpus job", torch):
         weight, states = torch.tensor([[1.0, -0.5], [0.25, 1.0]]), torch.tensor([[1.0, 0.5]])
-        packed = _compat.pack_int8(weight, torch.full((2,), 1 / 4))
+        [packed] = _compat.pack_int8([(weight, torch.full((2,), 1 / 4))])
         torch.testing.assert_close(_compat.int8_product(states, packed, 1 / 4, 128), states @ weight.T)
 
 

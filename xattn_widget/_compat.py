@@ -40,7 +40,8 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -114,8 +115,8 @@ def onednn_linear(states: Any, weight: Any, bias: Any) -> Any:
     return torch.ops.mkldnn._linear_pointwise(states, weight, bias, "none", [], "")
 
 
-def pack_int8(weight: Any, scales: Any) -> Any:
-    """A ``[out, in]`` weight, rounded to whole multiples of ``[out]`` scales and packed for :func:`int8_product`.
+def pack_int8(weights: Sequence[tuple[Any, Any]]) -> list[Any]:
+    """``[out, in]`` weights, each rounded to whole multiples of ``[out]`` scales and packed for :func:`int8_product`.
 
     Raises:
         RuntimeError: this build of torch, or this CPU, has no FBGEMM.
@@ -124,15 +125,18 @@ def pack_int8(weight: Any, scales: Any) -> Any:
     """
     import torch
 
+    def pack(weight: Any, scales: Any) -> Any:
+        zeros = torch.zeros(len(scales), dtype=torch.long)
+        rounded = torch.quantize_per_channel(weight, scales.double(), zeros, 0, torch.qint8)
+        return torch.ops.quantized.linear_prepack(rounded, None)
+
     # The name of the library to pack for is global.
     before = torch.backends.quantized.engine
     torch.backends.quantized.engine = "fbgemm"
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
             warnings.simplefilter("ignore")  # torch means to replace its quantized tensors
-            zeros = torch.zeros(len(scales), dtype=torch.long)
-            rounded = torch.quantize_per_channel(weight, scales.double(), zeros, 0, torch.qint8)
-            return torch.ops.quantized.linear_prepack(rounded, None)
+            return list(pool.map(pack, *zip(*weights, strict=True)))
     finally:
         torch.backends.quantized.engine = before
 

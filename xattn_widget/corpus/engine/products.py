@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,13 @@ def int8_products(model: nn.Module) -> Block[None]:
     """
 
     def begin(cleanup: Cleanup) -> None:
-        for layer in _plain_layers(model):
-            if layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu":
-                intercept(layer, partial(_run_int8, layer, _packed(layer.weight)), cleanup)
+        layers = [
+            layer
+            for layer in _plain_layers(model)
+            if layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu"
+        ]
+        for layer, packed in zip(layers, _packed([layer.weight for layer in layers]), strict=True):
+            intercept(layer, partial(_run_int8, layer, packed), cleanup)
 
     return Block(begin)
 
@@ -62,7 +66,7 @@ def check_int8(model: Any) -> None:
             f"{model.device}: load it with dtype=torch.float32, or leave precision out"
         )
     try:
-        _packed(torch.ones(2, 2))
+        _packed([torch.ones(2, 2)])
     except (AttributeError, RuntimeError) as error:
         raise ValueError(
             "precision='int8' needs FBGEMM, which torch has on x86 CPUs with AVX2, and this one lacks it: leave "
@@ -81,7 +85,8 @@ def _run_int8(layer: nn.Linear, packed: Any, run: Callable[..., Any], states: to
     if not _is_plain_call(layer, states):
         return run(states)
     # With its largest value at 1, each row has the scale that the product takes for all.
-    largest = states.abs().amax(-1, keepdim=True).clamp_(min=torch.finfo(states.dtype).tiny)
+    largest = torch.maximum(states.amax(-1, keepdim=True), states.amin(-1, keepdim=True).neg_())
+    largest.clamp_(min=torch.finfo(states.dtype).tiny)
     product: torch.Tensor = int8_product(states / largest, packed, 1 / _STATES, _ZERO)
     bias: torch.Tensor | None = layer.bias
     return product.mul_(largest) if bias is None else torch.addcmul(bias, product, largest, out=product)
@@ -97,9 +102,10 @@ def _is_plain_call(layer: nn.Linear, states: torch.Tensor) -> bool:
     )
 
 
-def _packed(weight: torch.Tensor) -> Any:
-    weight = weight.detach()
-    return pack_int8(weight, weight.abs().amax(1).clamp(min=torch.finfo(torch.float32).tiny) / _WEIGHTS)
+def _packed(weights: Sequence[torch.Tensor]) -> list[Any]:
+    tiny = torch.finfo(torch.float32).tiny
+    weights = [weight.detach() for weight in weights]
+    return pack_int8([(weight, weight.abs().amax(1).clamp(min=tiny) / _WEIGHTS) for weight in weights])
 
 
 def _plain_layers(model: nn.Module) -> list[nn.Linear]:
