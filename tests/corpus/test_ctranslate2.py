@@ -71,6 +71,9 @@ def example(tmp_path_factory):
         converting.main()
         Path("example.py").write_text(EXAMPLE, encoding="utf-8")
         names = runpy.run_path("example.py")
+        output = Path("scored.parquet")
+        # The same job, although the tokenizer that the function uses has been used.
+        assert score_corpus(names["model"], names["tokenizer"], "pool.txt", names["translate"], output=output) == output
     return names, pq.read_table(folder / "scored.parquet")
 
 
