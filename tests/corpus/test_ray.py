@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 import ray
-from corpus_pool import assert_same_profiles, assert_same_tables, made_up
+from corpus_pool import ENGLISH, GERMAN, assert_same_profiles, assert_same_tables, made_up
 from families import one_thread
 from image_models import image_model
 from picture_corpus import PICTURE_TEXTS, pictures
@@ -21,6 +22,7 @@ from xattn_widget.corpus import corpus_info
 from xattn_widget.corpus.engine import cluster as cluster_module
 from xattn_widget.corpus.store.shared import PartWriter
 
+TRANSLATIONS = dict(zip(GERMAN, ENGLISH, strict=True))
 SENTENCES = [*made_up(180), "", *made_up(20, seed=1)]
 OPTIONS = {"window": 16, "generation": {"max_new_tokens": 6}}
 
@@ -177,6 +179,66 @@ def test_windows_of_long_recordings_are_the_same_on_ray(cluster, tmp_path):
         expected = score_corpus(*pair, paths, **options)
     assert expected.num_rows > len(paths) + 2
     assert_same_tables(score_corpus(*pair, paths, engine="ray", workers=2, **options), expected)
+
+
+def translator(tokenizer, form):
+    """Writes targets with a thing that cannot be sent to another process, and so is made where it is first used."""
+
+    class Translator:  # of a function, so that it goes to workers, which cannot import the tests, by value
+        lock = None
+
+        def __call__(self, sources):
+            self.lock = self.lock or threading.Lock()
+            with self.lock:
+                texts = [TRANSLATIONS[source] for source in sources]
+            return texts if form == "texts" else [ids[:-1] for ids in tokenizer(text_target=texts)["input_ids"]]
+
+    return Translator()
+
+
+@pytest.mark.parametrize(("kind", "form"), [("object", "ids"), ("closure", "texts")])
+def test_a_function_writes_targets_in_the_workers(cluster, demo, tmp_path, kind, form):
+    called, driver, translate = tmp_path / "called", os.getpid(), translator(demo.tokenizer, form)
+    called.mkdir()
+
+    def write(sources):
+        (called / str(os.getpid())).touch()
+        return translate(sources)
+
+    function = translate if kind == "object" else write
+    options = {"scores": ["entropy", "coverage_penalty"], "statistics": ["logprob_sum"], "window": 3}
+    with one_thread():
+        expected = score_corpus(*demo, [*GERMAN, ""], [*ENGLISH, "Yes."], **options)
+        local = score_corpus(*demo, [*GERMAN, ""], function, **options)
+    del translate.lock  # which this process has used
+    table = score_corpus(*demo, iter([*GERMAN, ""]), function, engine="ray", workers=1, **options)
+    assert_same_tables(table, local)
+    assert_same_tables(table.slice(0, len(GERMAN)), expected.slice(0, len(GERMAN)))
+    assert corpus_info(table)["job"]["targets"] == corpus_info(local)["job"]["targets"]
+    if kind == "closure":
+        assert len({path.name for path in called.iterdir()} - {str(driver)}) == 1
+
+
+def test_a_function_that_fails_in_a_worker_stops_the_job(cluster, demo, tmp_path):
+    broken, output = tmp_path / "broken", tmp_path / "scored.parquet"
+    broken.touch()
+
+    def write(sources):
+        if GERMAN[6] in sources and broken.exists():
+            raise ConnectionError("the service is down")
+        return [TRANSLATIONS[source] for source in sources]
+
+    options = {"scores": ["entropy"], "window": 3, "output": output, "engine": "ray", "workers": 1}
+    with pytest.raises(ConnectionError, match="the service is down"):
+        score_corpus(*demo, GERMAN, write, **options)
+    assert not output.exists()
+    assert len(list((tmp_path / "scored.parquet.parts").glob("window-*"))) == 2
+    broken.unlink()
+    score_corpus(*demo, GERMAN, write, **options)
+    with one_thread():
+        assert_same_tables(pq.read_table(output), score_corpus(*demo, GERMAN, ENGLISH, ["entropy"], window=3))
+    with pytest.raises(ValueError, match="called with 3 sources and returned 1 targets"):
+        score_corpus(*demo, GERMAN, lambda sources: ["Yes."], **options | {"output": None})
 
 
 def test_a_profile_of_heads_is_that_of_the_local_engine(cluster, demo, tmp_path):

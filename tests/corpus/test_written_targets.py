@@ -13,7 +13,7 @@ from families import PAIRS
 from image_models import image_model, picture
 from sound_corpus import CLIP_TEXTS, GIVEN
 
-from xattn_widget import profile_heads, score_corpus
+from xattn_widget import load_demo, profile_heads, score_corpus
 from xattn_widget.corpus import corpus_info, grids
 
 OPTIONS = {"scores": ["coverage_penalty", "entropy"], "statistics": ["logprob_sum"], "window": 3}
@@ -201,6 +201,16 @@ def test_a_job_resumes_after_the_function_has_failed(demo, given, tmp_path):
     for targets in (other, ENGLISH, None):
         with pytest.raises(FileExistsError, match=r"belongs to another job: .*targets was written by write"):
             score_corpus(*demo, GERMAN, targets, output=output, **OPTIONS)
+
+
+def test_a_function_is_the_same_after_its_tokenizer_has_been_used(tmp_path):
+    output, (model, tokenizer) = tmp_path / "scored.parquet", load_demo()
+
+    def write(sources):
+        return ids_of(tokenizer, translate(sources))
+
+    for _ in range(2):  # the table needs the texts of the ids, and Marian's tokenizer notes that it has decoded
+        assert score_corpus(model, tokenizer, GERMAN, write, output=output, **OPTIONS) == output
 
 
 def test_arguments_that_have_no_use_beside_a_function(demo):

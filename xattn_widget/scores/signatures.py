@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from xattn_widget._compat import cell_name
 
@@ -39,7 +40,7 @@ def code_hash(function: Any) -> str:
     These are the values of its closure, the globals that it names, what a ``functools.partial`` binds, and the
     attributes of an object that is called or whose method is called: numbers, texts, arrays, functions, and containers
     of them. A score counts by its code and version, a built-in one by name and version. Functions of other packages
-    count by name only, and other objects (a model, a table) by type only.
+    count by name only, and other objects (a model, a tokenizer, a table) by type only.
     """
     return hashlib.sha256(_describe(function, (), None).encode()).hexdigest()[:8]
 
@@ -82,7 +83,8 @@ def _describe(thing: Any, within: tuple[int, ...], package: str | None) -> str:
     if name is not None:  # a class, a module, a function in C
         return f"{getattr(thing, '__module__', '')}.{name}"
     kind = type(thing)
-    if isinstance(thing, torch.nn.Module) or not callable(thing) or not hasattr(thing, "__dict__"):
+    by_type = isinstance(thing, torch.nn.Module | PreTrainedTokenizerBase)  # use changes attributes of a tokenizer
+    if by_type or not callable(thing) or not hasattr(thing, "__dict__"):
         return kind.__qualname__
     methods = [member for member in vars(kind).values() if inspect.isfunction(member)]
     return f"{kind.__qualname__} {describe([*methods, _attributes(thing)])}"
