@@ -1,10 +1,13 @@
 """Signatures: policies, parameters, reductions, and what was made of the record."""
 
+import linecache
+import runpy
+
 import pytest
 import torch
 from score_formulas import random_attention, record_of
 
-from xattn_widget import CrossAttention, scores
+from xattn_widget import CrossAttention, score, scores
 from xattn_widget.record.axis import Axis
 
 
@@ -71,3 +74,13 @@ def test_the_signature_names_the_reading_if_it_decided_which_rows_count():
     )
     assert "reading:input" in record.score("entropy", special="drop").signature
     assert "reading" not in record.score("entropy").signature
+
+
+@pytest.mark.parametrize("text", ["x = (\n" * 6, '"""\n' * 5, "    y\n  z\n" * 3, ""])
+def test_the_signature_of_a_score_whose_file_has_changed_since_the_import(text, tmp_path):
+    file = tmp_path / "own_score.py"
+    file.write_text("\n\ndef first(attention, source_mask, target_mask):\n    return attention[..., 0].mean(-1)\n")
+    own = score(runpy.run_path(str(file))["first"])
+    file.write_text(text)
+    linecache.checkcache()
+    assert own.signature() == own.signature() != score(lambda attention, source_mask, target_mask: 1).signature()

@@ -6,6 +6,7 @@ import dis
 import functools
 import hashlib
 import inspect
+import tokenize
 from collections.abc import Callable
 from typing import Any
 
@@ -109,7 +110,7 @@ def _package(function: Any) -> str:
 def _source(function: Any) -> str:
     try:
         return inspect.getsource(function)
-    except (OSError, TypeError):
+    except (OSError, TypeError, SyntaxError, tokenize.TokenError):  # the file may have changed since it was imported
         code = function.__code__
         return repr((code.co_code, code.co_consts, code.co_names))
 
