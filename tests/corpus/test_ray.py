@@ -241,6 +241,24 @@ def test_a_function_that_fails_in_a_worker_stops_the_job(cluster, demo, tmp_path
         score_corpus(*demo, GERMAN, lambda sources: ["Yes."], **options | {"output": None})
 
 
+def test_a_function_that_cannot_be_sent_to_workers_is_named(cluster, demo):
+    lock = threading.Lock()
+
+    def locked(attention, source_mask, target_mask):
+        with lock:
+            return attention.amax((-2, -1))
+
+    def write(sources):
+        with lock:
+            return [TRANSLATIONS[source] for source in sources]
+
+    reason = r"cannot be sent to the workers, because .*cannot pickle '_thread.lock' object.*engine='local'"
+    with pytest.raises(TypeError, match=f"the score locked {reason}"):
+        score_corpus(*demo, GERMAN, ENGLISH, [locked], engine="ray")
+    with pytest.raises(TypeError, match=f"the function in targets {reason}"):
+        score_corpus(*demo, GERMAN, write, engine="ray")
+
+
 def test_a_profile_of_heads_is_that_of_the_local_engine(cluster, demo, tmp_path):
     output = tmp_path / "scored.parquet"
     options = OPTIONS | {"scores": ["entropy"], "drawn": 12, "progress": False}

@@ -58,6 +58,7 @@ def run_on_ray(
     """Score the windows that the store does not have.
 
     Raises:
+        TypeError: a function of the user cannot be sent to workers.
         ValueError: the cluster has fewer CPUs or GPUs than the workers need, or scoring raised one.
         ConnectionError: there is no cluster at the address.
         RuntimeError: one worker after another died on the same rows.
@@ -67,6 +68,7 @@ def run_on_ray(
 
     if workers is not None:
         check_positive(workers, "workers")
+    _check_sendable(job)
     with _connected(address, workers), _quiet():
         count, with_gpu = _plan(ray.cluster_resources(), workers, gpus)  # type: ignore[no-untyped-call]
         with _on_cpu(paired.model):  # a worker may not have the model's device
@@ -98,6 +100,25 @@ def run_on_ray(
                 table = pa.ipc.open_stream(answer["table"]).read_all()
                 store.write(answer["number"], answer["digest"], table)
             advance(answer["rows"])
+
+
+def _check_sendable(job: Job) -> None:
+    """Raise a TypeError that names the function of the user that cannot be pickled; Ray's would not."""
+    from ray import cloudpickle
+
+    functions: dict[str, Any] = {f"the score {score.name}": score.function for score in job.scores}
+    functions["the function in targets"] = job.write_targets
+    functions["what special is"] = job.special
+    functions |= {f"the argument {name!r}": value for name, value in job.extras.values.items()}
+    for name, function in functions.items():
+        try:
+            cloudpickle.dumps(function)  # type: ignore[no-untyped-call]
+        except Exception as error:  # whatever an object raises
+            raise TypeError(
+                f"{name} cannot be sent to the workers, because something that it uses cannot be pickled "
+                f"({str(error).splitlines()[0] if str(error) else type(error).__name__}): let it make this thing where "
+                "it is first used, or run with engine='local'"
+            ) from error
 
 
 class Attempts:
