@@ -51,6 +51,8 @@ def test_the_open_view_comes_first(page: Page, tmp_path: Path, width: int) -> No
         assert min(grid[0], options[0]) >= lines[2]
         # The heads stay where they are, whatever options the view has.
         assert grid[1] < options[1]
+    choices = places(panel, ".xattn-options select")[0]
+    assert max(choice[2] for choice in choices) <= options[2] + 0.5
     assert panel.evaluate("(root) => root.scrollWidth <= root.clientWidth")
 
 
