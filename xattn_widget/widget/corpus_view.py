@@ -8,6 +8,7 @@ from os import PathLike
 from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import traitlets
 
 from xattn_widget.corpus.job import check_positive
@@ -206,9 +207,8 @@ class CorpusView(OpeningView):
         order = self._ranking.order(quantity.name, head, self.lowest_first)
         rows, ranks, found = self._ranking.page(order, self.search, 0, _LINES)
         missing = self._ranking.table.num_rows - len(order.rows)
-        what = "sentences" if self._medium is None else self._medium.plural
         lines = [
-            f"{found} {what} by {quantity.name}{_heads(head) if quantity.per_head else ''}, "
+            f"{found} {self._rows_are()} by {quantity.name}{_heads(head) if quantity.per_head else ''}, "
             f"{'lowest' if self.lowest_first else 'highest'} first"
             + (f"; {missing} without a value" if missing else "")
         ]
@@ -219,13 +219,22 @@ class CorpusView(OpeningView):
             lines.append(f"{rank}. {order.values[row]:.4g}  {visible(text)}")
         return "\n".join(lines)
 
+    def _rows_are(self) -> str:
+        """What the rows are, in the plural. A recording of more than 30 s has a row for each of its windows."""
+        if self._medium is None:
+            return "sentences"
+        table = self._ranking.table
+        windows = pc.max(table["window"]).as_py() if "window" in table.column_names else None
+        return f"windows of {self._medium.plural}" if windows else self._medium.plural
+
     def __repr__(self) -> str:
         """The table's size and the column that it is ranked by, for ``print`` and logs."""
         ranking = vars(self).get("_ranking")
         if ranking is None:  # an error in the arguments: there is nothing to show yet
             return f"{type(self).__name__}()"
         order = "lowest" if self.lowest_first else "highest"
-        return f"{type(self).__name__}({ranking.table.num_rows} sentences by {self.score_name!r}, {order} first)"
+        rows = f"{ranking.table.num_rows} {self._rows_are()}"
+        return f"{type(self).__name__}({rows} by {self.score_name!r}, {order} first)"
 
 
 def show_corpus(
