@@ -269,8 +269,8 @@ def test_windows_are_chosen_by_what_was_said(whisper, table):
 
 def test_a_window_opens_with_its_part_of_the_recording(whisper, paths, table):
     view = show_corpus(table, *whisper)
-    assert " windows of recordings by " in view.summary()
-    assert f"({table.num_rows} windows of recordings by " in repr(view)
+    assert " windows by " in view.summary()
+    assert f"({table.num_rows} windows by " in repr(view)
     records = records_of(whisper, paths[1])
     for row in (1, 2):
         view.row = row

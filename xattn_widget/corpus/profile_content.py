@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xattn_widget.corpus.sources.mediums import table_medium
+from xattn_widget.corpus.sources.mediums import table_medium, what_rows_are
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.panel.json_values import json_number
 from xattn_widget.scores.roles import MIXED, ROLES
@@ -68,12 +68,6 @@ def describe_profile(data: pa.Table, info: Mapping[str, Any], *, can_open: bool,
         "can_open": can_open,
         "notice": notice,
     }
-
-
-def what_rows_are(info: Mapping[str, Any]) -> str:
-    """What a row is called: ``"sentence"``, ``"recording"`` or ``"picture"``."""
-    medium = table_medium(info)
-    return "sentence" if medium is None else medium.name
 
 
 def profile_numbers(data: pa.Table, info: Mapping[str, Any]) -> list[bytes]:

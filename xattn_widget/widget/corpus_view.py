@@ -8,13 +8,12 @@ from os import PathLike
 from typing import Any, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import traitlets
 
 from xattn_widget.corpus.job import check_positive
 from xattn_widget.corpus.opening import opened_source
 from xattn_widget.corpus.quantities import Ranked, Ranking
-from xattn_widget.corpus.sources.mediums import table_medium
+from xattn_widget.corpus.sources.mediums import table_medium, what_rows_are
 from xattn_widget.corpus.store.reading import read_table
 from xattn_widget.corpus.store.tables import count_errors, table_info
 from xattn_widget.inputs.extras import make_extras
@@ -97,6 +96,7 @@ class CorpusView(OpeningView):
         errors = count_errors(table["error"]) if "error" in table.column_names else {}
         return {
             "model": model,
+            "what": what_rows_are(self._table_info, table),
             "rows": table.num_rows,
             "layers": self._shape[0],
             "heads": self._shape[1],
@@ -208,7 +208,7 @@ class CorpusView(OpeningView):
         rows, ranks, found = self._ranking.page(order, self.search, 0, _LINES)
         missing = self._ranking.table.num_rows - len(order.rows)
         lines = [
-            f"{found} {self._rows_are()} by {quantity.name}{_heads(head) if quantity.per_head else ''}, "
+            f"{found} {self.info['what']}s by {quantity.name}{_heads(head) if quantity.per_head else ''}, "
             f"{'lowest' if self.lowest_first else 'highest'} first"
             + (f"; {missing} without a value" if missing else "")
         ]
@@ -219,21 +219,13 @@ class CorpusView(OpeningView):
             lines.append(f"{rank}. {order.values[row]:.4g}  {visible(text)}")
         return "\n".join(lines)
 
-    def _rows_are(self) -> str:
-        """What the rows are, in the plural. A recording of more than 30 s has a row for each of its windows."""
-        if self._medium is None:
-            return "sentences"
-        table = self._ranking.table
-        windows = pc.max(table["window"]).as_py() if "window" in table.column_names else None
-        return f"windows of {self._medium.plural}" if windows else self._medium.plural
-
     def __repr__(self) -> str:
         """The table's size and the column that it is ranked by, for ``print`` and logs."""
         ranking = vars(self).get("_ranking")
         if ranking is None:  # an error in the arguments: there is nothing to show yet
             return f"{type(self).__name__}()"
         order = "lowest" if self.lowest_first else "highest"
-        rows = f"{ranking.table.num_rows} {self._rows_are()}"
+        rows = f"{ranking.table.num_rows} {self.info['what']}s"
         return f"{type(self).__name__}({rows} by {self.score_name!r}, {order} first)"
 
 

@@ -19,6 +19,8 @@ export interface Quantity {
 
 export interface CorpusInfo {
   model: string;
+  /** What a row is: "window" if recordings have several. */
+  what: "sentence" | "recording" | "window" | "picture";
   /** How many rows the table has. */
   rows: number;
   layers: number;

@@ -12,6 +12,7 @@ import { followLooks } from "../core/theme";
 import { createTransport } from "../core/transport";
 import { keepKeys, mountPanel } from "../panel";
 import type {
+  CorpusInfo,
   CorpusRequest,
   CorpusTraits,
   DistributionReply,
@@ -29,10 +30,11 @@ import { createSentence } from "./sentence";
 export function mountCorpus(model: HostedModel, host: HTMLElement): () => void {
   const closing = new AbortController();
   const { signal } = closing;
+  const { what } = model.get("info") as CorpusInfo;
   const root = h("section", {
     class: "xattn xattn-corpus",
     // JupyterLab takes keys before they reach the view, unless an element asks for them.
-    attrs: { "aria-label": "Scored sentences", "data-lm-suppress-shortcuts": "true" },
+    attrs: { "aria-label": `Scored ${what}s`, "data-lm-suppress-shortcuts": "true" },
   });
   host.append(root);
   const store = createStore<CorpusTraits>(model, signal);
@@ -58,7 +60,7 @@ export function mountCorpus(model: HostedModel, host: HTMLElement): () => void {
 
   const asking = createAsking(transport, errands);
   const askRows = asking<Extract<CorpusRequest, { kind: "rows" }>>(
-    "The sentences could not be listed",
+    `The ${what}s could not be listed`,
     ({ content }, { query }) => {
       rows.value = { ...(content as unknown as RowsReply), query };
     },
@@ -71,7 +73,7 @@ export function mountCorpus(model: HostedModel, host: HTMLElement): () => void {
     },
   );
   const askValues = asking<Extract<CorpusRequest, { kind: "values" }>>(
-    "The values of the open sentence could not be read",
+    `The values of the open ${what} could not be read`,
     ({ content }) => {
       open.value = (content as unknown as ValuesReply).values;
     },
@@ -101,7 +103,7 @@ export function mountCorpus(model: HostedModel, host: HTMLElement): () => void {
   const header = h(
     "header",
     { class: "xattn-header" },
-    h("span", { class: "xattn-title", text: "Scored sentences" }),
+    h("span", { class: "xattn-title", text: `Scored ${what}s` }),
     model_,
   );
   const notice = h("div", { class: "xattn-small xattn-corpus-notice" });
@@ -113,15 +115,16 @@ export function mountCorpus(model: HostedModel, host: HTMLElement): () => void {
     },
     signal,
   );
-  const spread = createDistribution({ rank: (head) => store.set({ head }) }, signal);
+  const spread = createDistribution(what, { rank: (head) => store.set({ head }) }, signal);
   const list = createList(
+    what,
     {
       open: (row) => store.set({ row }),
       page: (start) => askRows({ kind: "rows", query: query.peek(), start, row: null }),
     },
     signal,
   );
-  const sentence = createSentence(model, mountPanel, { close: () => store.set({ row: null }) }, signal);
+  const sentence = createSentence(what, model, mountPanel, { close: () => store.set({ row: null }) }, signal);
   const alert = createAlert(errands, frames, signal);
   root.append(
     header,

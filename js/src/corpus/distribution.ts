@@ -43,10 +43,11 @@ interface Figure {
 }
 
 const HEIGHT = 88;
-const HINT =
-  "Each column is a head: the stronger the color, the more sentences. The line is the median, the dot the open sentence. Click a head or a layer to rank by it.";
+const hint = (what: string) =>
+  `Each column is a head: the stronger the color, the more ${what}s. The line is the median, the dot the open ${what}. Click a head or a layer to rank by it.`;
 
 export function createDistribution(
+  what: string,
   events: { rank(head: RankedHead): void },
   signal: AbortSignal,
 ): DistributionView {
@@ -131,16 +132,17 @@ export function createDistribution(
     const head = headOf(target);
     const reply = props?.distribution?.reply;
     if (!reply || head === undefined || !Array.isArray(head)) {
-      setText(readout, props?.perHead ? HINT : describeSingle());
+      setText(readout, props?.perHead ? hint(what) : describeSingle());
       return;
     }
     const [layer, number] = head as [number, number];
     const value = props?.open?.[layer]?.[number];
-    const open = value === undefined ? "" : `; the open sentence: ${formatValue(value)}`;
-    setText(readout, `${headName(layer, number)}: ${describeColumn(reply, [layer, number])}${open}`);
+    const open = value === undefined ? "" : `; the open ${what}: ${formatValue(value)}`;
+    setText(readout, `${headName(layer, number)}: ${describeColumn(reply, [layer, number], what)}${open}`);
   }
 
-  const describeSingle = () => (props?.distribution ? describeColumn(props.distribution.reply, [0, 0]) : "");
+  const describeSingle = () =>
+    props?.distribution ? describeColumn(props.distribution.reply, [0, 0], what) : "";
 
   element.addEventListener("pointerover", (event) => tell(event.target), { signal });
   element.addEventListener("pointerleave", () => tell(null), { signal });
@@ -180,7 +182,7 @@ export function createDistribution(
       const { reply, counts } = props.distribution;
       const share = event.offsetX / Math.max(1, histogram.clientWidth);
       const bin = Math.max(0, Math.min(reply.shape[2] - 1, Math.floor(share * reply.shape[2])));
-      setText(readout, describeBin(reply, counts, bin));
+      setText(readout, describeBin(reply, counts, bin, what));
     },
     { signal },
   );
@@ -274,7 +276,7 @@ export function createDistribution(
       figure.label.title = `Rank by the mean of layer ${layer}`;
       for (const [number, button] of figure.heads.entries()) {
         button.setAttribute("aria-pressed", String(sameRanked(head, [layer, number])));
-        const about = reply ? `: ${name} ${describeColumn(reply, [layer, number])}` : "";
+        const about = reply ? `: ${name} ${describeColumn(reply, [layer, number], what)}` : "";
         button.setAttribute("aria-label", `${headName(layer, number)}${about}`);
       }
     }

@@ -32,7 +32,7 @@ export interface ListView {
 /** How long an arrow key waits for the next one before it opens its sentence: the model runs for each. */
 const PAUSE = 150;
 
-export function createList(events: ListEvents, signal: AbortSignal): ListView {
+export function createList(what: string, events: ListEvents, signal: AbortSignal): ListView {
   const heading = h("tr");
   const body = h("tbody");
   const caption = h("caption", { class: "xattn-hidden" });
@@ -41,7 +41,7 @@ export function createList(events: ListEvents, signal: AbortSignal): ListView {
     "div",
     {
       class: "xattn-table-scroll xattn-sentences-scroll",
-      attrs: { role: "region", tabindex: "0", "aria-label": "Ranked sentences" },
+      attrs: { role: "region", tabindex: "0", "aria-label": `Ranked ${what}s` },
     },
     table,
   );
@@ -186,8 +186,8 @@ export function createList(events: ListEvents, signal: AbortSignal): ListView {
     const parts = [
       found === 0
         ? search
-          ? `no sentence contains “${visibleText(search)}”`
-          : "no sentence has a value"
+          ? `no ${what} contains “${visibleText(search)}”`
+          : `no ${what} has a value`
         : `${formatCount(start + 1)}–${formatCount(last)} of ${formatCount(found)}`,
     ];
     if (search && found > 0) parts.push(`of ${formatCount(ranked)} with a value`);
@@ -196,9 +196,9 @@ export function createList(events: ListEvents, signal: AbortSignal): ListView {
     count.title = missing > 0 ? errors.map(visibleText).join("\n") : "";
     before.disabled = start === 0;
     after.disabled = last >= found;
-    const one = found <= page && start === 0;
-    before.hidden = one;
-    after.hidden = one;
+    const isOnly = found <= page && start === 0;
+    before.hidden = isOnly;
+    after.hidden = isOnly;
   }
 
   return {

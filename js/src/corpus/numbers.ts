@@ -32,14 +32,15 @@ export function orderNames(quantity: Quantity | undefined): [highest: string, lo
 export function describeColumn(
   { quartiles, rows }: DistributionReply,
   [layer, head]: readonly [number, number],
+  what: string,
 ): string {
   const [low, first, median, third, high] = quartiles[layer]?.[head] ?? [];
   const count = rows[layer]?.[head] ?? 0;
-  if (count === 0) return "no sentence has a value";
+  if (count === 0) return `no ${what} has a value`;
   const number = (value: number | null | undefined) => formatScore(value);
   return (
     `median ${number(median)}, the middle half from ${number(first)} to ${number(third)}, ` +
-    `all from ${number(low)} to ${number(high)} (${formatCount(count)} sentences)`
+    `all from ${number(low)} to ${number(high)} (${formatCount(count)} ${what}s)`
   );
 }
 
@@ -57,9 +58,14 @@ export function layersPerRow(width: number, layers: number, heads: number): numb
 }
 
 /** The bin under a place of a histogram, as a sentence. */
-export function describeBin(reply: DistributionReply, counts: Uint32Array, bin: number): string {
+export function describeBin(
+  reply: DistributionReply,
+  counts: Uint32Array,
+  bin: number,
+  what: string,
+): string {
   const [low, high, bins] = [reply.low ?? 0, reply.high ?? 0, reply.shape[2]];
   const edge = (index: number) => formatScore(low + ((high - low) * index) / bins);
   const count = counts[bin] ?? 0;
-  return `from ${edge(bin)} to ${edge(bin + 1)}: ${formatCount(count)} ${count === 1 ? "sentence" : "sentences"}`;
+  return `from ${edge(bin)} to ${edge(bin + 1)}: ${formatCount(count)} ${count === 1 ? what : `${what}s`}`;
 }

@@ -21,6 +21,7 @@ const PATIENCE = 15_000;
 const SETTLED = 300;
 
 export function createSentence(
+  what: string,
   model: HostedModel,
   mount: MountPanel,
   events: { close(): void },
@@ -63,7 +64,7 @@ export function createSentence(
       if (signal.aborted || mounted !== panel) return;
       setText(
         alert,
-        `The sentence cannot be shown here (${errorText(error)}): show view.opened in a cell of its own.`,
+        `The ${what} cannot be shown here (${errorText(error)}): show view.opened in a cell of its own.`,
       );
     }
   }
@@ -76,8 +77,8 @@ export function createSentence(
       bar.hidden = row === null;
       setText(title, row === null ? "" : `Row ${row}`);
       setText(value, ranked);
-      setText(status, row === null || error ? "" : waiting ? "reading the sentence…" : "");
-      setText(alert, waiting || !error ? "" : `The sentence could not be read. ${error}`);
+      setText(status, row === null || error ? "" : waiting ? `reading the ${what}…` : "");
+      setText(alert, waiting || !error ? "" : `The ${what} could not be read. ${error}`);
       place.style.opacity = waiting && row !== null ? "0.6" : "";
       // The panel before stays until the next one is there, so that the page does not jump.
       if (row === null) void open("");

@@ -119,7 +119,13 @@ export function mountProfile(model: HostedModel, host: HTMLElement): () => void 
     signal,
   );
   const table = createTable({ pick }, signal);
-  const sentence = createSentence(model, mountPanel, { close: () => store.set({ row: null }) }, signal);
+  const sentence = createSentence(
+    (model.get("info") as ProfileInfo).what,
+    model,
+    mountPanel,
+    { close: () => store.set({ row: null }) },
+    signal,
+  );
   const left = h(
     "div",
     { class: "xattn-profile-heads" },

@@ -24,6 +24,7 @@ export function corpusTraits(patch: Partial<CorpusTraits> = {}): CorpusTraits {
   return {
     info: {
       model: "Toy",
+      what: "sentence",
       rows: 4,
       layers: 2,
       heads: 2,

@@ -57,7 +57,11 @@ describe("numbers of a corpus", () => {
   });
 
   it("describe a bin of a histogram", () => {
-    expect(describeBin(reply, Uint32Array.of(1, 0, 1000, 0), 0)).toBe("from 0 to 0.500: 1 sentence");
-    expect(describeBin(reply, Uint32Array.of(1, 0, 1000, 0), 2)).toBe("from 1.000 to 1.500: 1,000 sentences");
+    expect(describeBin(reply, Uint32Array.of(1, 0, 1000, 0), 0, "picture")).toBe(
+      "from 0 to 0.500: 1 picture",
+    );
+    expect(describeBin(reply, Uint32Array.of(1, 0, 1000, 0), 2, "picture")).toBe(
+      "from 1.000 to 1.500: 1,000 pictures",
+    );
   });
 });

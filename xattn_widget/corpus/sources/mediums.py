@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from xattn_widget.corpus.sources.media import Medium
 from xattn_widget.inputs.sources import SourceSide
@@ -51,3 +53,19 @@ def table_medium(info: Mapping[str, Any]) -> Medium | None:
     if info.get("folder") is None:
         return None
     return PICTURES if info.get("medium") == PICTURES.name else RECORDINGS
+
+
+def what_rows_are(info: Mapping[str, Any], table: pa.Table | None = None) -> str:
+    """What a row of a table is called: ``"sentence"``, ``"recording"``, ``"window"`` or ``"picture"``.
+
+    A recording of more than 30 s has a row for each of its windows. Without the table, that is not known.
+    """
+    medium = table_medium(info)
+    if (
+        medium is RECORDINGS
+        and table is not None
+        and "window" in table.column_names
+        and pc.max(table["window"]).as_py()
+    ):
+        return "window"
+    return "sentence" if medium is None else medium.name
