@@ -68,6 +68,24 @@ def test_every_built_in_score_can_be_computed(demo):
         score_corpus(*demo, GERMAN, ENGLISH, "silence_mass")
 
 
+def test_long_sentences_whose_layers_are_scored_in_several_turns(demo):
+    """The weights of all layers are too many to wait for the last one."""
+    pairs = [("Haus " * count, "house " * (count - 3)) for count in range(243, 249)]
+    names, shapes = [*SIX, "alignment_norm"], []
+
+    @score
+    def strongest(attention, source_mask, target_mask):
+        shapes.append(tuple(attention.shape))
+        return attention.amax((-2, -1))
+
+    table = score_corpus(*demo, *map(list, zip(*pairs, strict=True)), [*names, strongest])
+    assert [shape[0] for shape in shapes if shape[-1] > 200] == [2] * len(pairs) + [1] * len(pairs)
+    for row, pair in enumerate(pairs):
+        record = extract(*demo, *pair)
+        for name in [*names, strongest]:
+            assert_grid(grids(table, name if isinstance(name, str) else name.name)[row], record.score(name))
+
+
 def test_renormalising_is_that_of_the_sentence_alone(demo, alone):
     names = ["coverage_penalty", "entropy", "confidence"]
     table = score_corpus(*demo, GERMAN, ENGLISH, names, special="renormalize")

@@ -325,6 +325,8 @@ def _known(kind: ScoreInput, name: str, value: Any) -> Any:
 
 
 def _together(parts: list[_Layers]) -> _Layers:
+    if len(parts) == 1:  # without a copy
+        return parts[0]
     inputs = {name: torch.cat([part.inputs[name] for part in parts], dim=1) for name in parts[0].inputs}
     whole_rows = [flag for part in parts for flag in part.whole_rows]
     return _Layers(torch.cat([part.weights for part in parts], dim=1), inputs, whole_rows)
