@@ -273,7 +273,6 @@ def test_a_profile_is_saved_read_printed_and_drawn(profile, tmp_path):
         ]
         assert len(axes.texts) == 24
     finally:
-        pyplot.close("all")
         pyplot.switch_backend(backend)
     pq.write_table(pa.table({"a": [1]}), path)
     with pytest.raises(ValueError, match="holds no profile of heads"):

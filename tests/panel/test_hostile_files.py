@@ -137,15 +137,12 @@ def test_a_drawing_of_few_tokens_has_room_for_its_labels(tmp_path, text):
 
 @pytest.mark.parametrize("kind", ["heatmap", "lines", "grid"])
 def test_pictures_of_a_record_take_any_text(tmp_path, all_texts, kind):
-    from matplotlib import pyplot
-
     record, score = all_texts
     axes = record.plot(kind=kind, **({"score": score, "more": record.model[:200]} if kind == "grid" else {}))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font|constrained_layout not applied")
         for ending in ("svg", "pdf"):
             axes.figure.savefig(tmp_path / f"a.{ending}")
-    pyplot.close(axes.figure)
     ElementTree.parse(tmp_path / "a.svg")
 
 

@@ -29,7 +29,6 @@ def _headless():
     backend = matplotlib.get_backend()
     pyplot.switch_backend("agg")
     yield
-    pyplot.close("all")
     pyplot.switch_backend(backend)
 
 
