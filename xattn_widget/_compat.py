@@ -11,7 +11,7 @@ What the package changes for the whole process, where, for how long, and how it 
 what changes                     where                        for how long
 ===============================  ===========================  ==========================================================
 handler of SIGINT                capturing/blocks.py          while a block begins or ends; then the program's own again
-``threading.Thread.start``       capturing/threads.py         while a ``capture`` or ``ablate`` block is open
+``threading.Thread.start``       capturing/threads.py         while a block is open; ``run`` of threads it starts
 stance of ``torch.compile``      capturing/uncompiled.py      while a block is open and something may be compiled
 attention functions of           capturing/interface.py       while a block is open
   transformers: one more

@@ -324,6 +324,61 @@ def test_asyncio_tasks_of_one_thread_see_each_its_own_forwards():
             assert_same(forward, weights)
 
 
+def test_a_pools_thread_works_for_the_task_that_calls_it_whoever_started_the_thread():
+    model = tiny("bart")
+    inputs = [batch("bart", model, seed=seed) for seed in range(3)]
+    expected = [eager_weights(model, each) for each in inputs]
+
+    async def request(number):
+        await asyncio.to_thread(no_grad(lambda: model(**inputs[number])))
+
+    async def watched(number, ready, go_on):
+        with capture(model) as captured:
+            if number:  # the thread has been started by the first task
+                await go_on.wait()
+            await request(number)
+            ready.set()
+            await go_on.wait()
+        return captured
+
+    async def main():
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        ready, go_on = [asyncio.Event() for _ in range(2)], asyncio.Event()
+        tasks = [asyncio.create_task(watched(number, ready[number], go_on)) for number in range(2)]
+        await ready[0].wait()
+        await request(2)
+        go_on.set()
+        return await asyncio.gather(*tasks)
+
+    for captured, weights in zip(asyncio.run(main()), expected[:2], strict=True):
+        assert len(captured.forwards) == 1
+        assert_same(captured.cross_attentions, weights)
+
+
+def test_a_thread_that_a_block_starts_gets_its_own_run_back():
+    model = tiny("bart")
+    seen = []
+    replaced = threading.Thread(target=seen.append, args=("target",))
+    replaced.run = own = lambda: seen.append(vars(replaced)["run"])
+    plain = threading.Thread(target=lambda: seen.append("run" in vars(plain)))
+    failing = threading.Thread(target=seen.append, args=("never",))
+    with capture(model):
+        for thread in (replaced, plain):
+            thread.start()
+            thread.join()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(threading, "_start_new_thread", refuse, raising=False)
+            patch.setattr(threading, "_start_joinable_thread", refuse, raising=False)
+            with pytest.raises(RuntimeError, match="can't start"):
+                failing.start()
+    assert seen == [own, False]
+    assert "run" not in vars(failing)
+
+
+def refuse(*_, **__):
+    raise RuntimeError("can't start new thread")
+
+
 def test_a_block_may_be_left_in_another_thread_or_context():
     model = tiny("bart")
     inputs = batch("bart", model)

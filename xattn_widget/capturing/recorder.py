@@ -181,8 +181,8 @@ def capture(
 
     The block sees the forwards of its own thread, of threads that this thread starts inside the block (``generate``
     with a streamer), and of the threads that these start. It does not see what other threads or other asyncio tasks run
-    with the same model at the same time. A thread of a pool counts if it was started inside the block, regardless of
-    who gives it work; a call by ``asyncio.to_thread`` inside the block counts too.
+    with the same model at the same time. A call by ``asyncio.to_thread`` belongs to the block of the task that makes
+    it. Otherwise a thread of a pool counts if it was started inside the block, regardless of who gives it work.
 
     Example:
         >>> from xattn_widget import capture, load_demo

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Protocol
-from weakref import WeakSet
 
 from xattn_widget.capturing.blocks import Cleanup
 
@@ -37,13 +36,13 @@ class CallingThread:
 class StartedThreads:
     """The thread that opened the block, the threads that it starts inside the block, and the threads that these start.
 
-    ``generate`` with a streamer needs them. In the block's own thread the context counts: another asyncio task does not
-    belong to the block; a task that is created inside it does, and so does a call by ``asyncio.to_thread``. A thread of
-    a pool belongs to the block if it was started inside the block, regardless of who gives it work.
+    ``generate`` with a streamer needs them. What counts is the context: another asyncio task of the same thread does
+    not belong to the block; a task that is created inside it does, and so does a call by ``asyncio.to_thread``, in
+    whichever thread it runs. A thread that was started inside the block begins in a context that belongs to it. So a
+    thread of a pool does too, regardless of who gives it work, unless the work brings a context of its own.
     """
 
     def __init__(self, cleanup: Cleanup) -> None:
-        self._started: WeakSet[threading.Thread] = WeakSet()
         cleanup.add(self._close)
         with lock:
             _open.add(self)
@@ -58,11 +57,7 @@ class StartedThreads:
 
     def has_current(self) -> bool:
         """Whether the running code belongs to the block."""
-        return self in _entered.get() or threading.current_thread() in self._started
-
-    def include(self, thread: threading.Thread) -> None:
-        """Count a thread that is about to start as part of the block."""
-        self._started.add(thread)
+        return self in _entered.get()
 
 
 _open: set[StartedThreads] = set()
@@ -73,8 +68,9 @@ _our_start: Any = None
 def _follow_starts() -> None:
     """Replace ``threading.Thread.start``, for the process, while blocks are open; put it back after the last one.
 
-    Before Python 3.14, threads do not inherit context variables. If other code has wrapped the replacement in the
-    meantime, it stays in place and only starts threads.
+    Most threads do not inherit context variables (free-threaded Python 3.14 is an exception), so the replacement lets a
+    thread's ``run`` set them. If other code has wrapped the replacement in the meantime, it stays in place and only
+    starts threads.
     """
     global _our_start
     current: Any = threading.Thread.start
@@ -88,10 +84,31 @@ def _follow_starts() -> None:
 def _including(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
     @wraps(start)
     def start_and_include(thread: threading.Thread) -> None:
-        if thread.ident is None:  # otherwise it was started before, and start raises an error
-            for scope in tuple(_open):
-                if scope.has_current():
-                    scope.include(thread)
-        start(thread)
+        scopes = tuple(scope for scope in _entered.get() if scope in _open)
+        if not scopes or thread.ident is not None:  # with an ident it was started before, and start raises an error
+            start(thread)
+            return
+        run, was_replaced = thread.run, "run" in vars(thread)
+
+        def put_back() -> None:
+            if was_replaced:
+                thread.run = run  # type: ignore[method-assign]
+            else:
+                vars(thread).pop("run", None)
+
+        def run_inside() -> None:
+            put_back()
+            before = _entered.set(scopes)
+            try:
+                run()
+            finally:
+                _entered.reset(before)  # the thread's context may be one that the user gave it (Python 3.14)
+
+        thread.run = run_inside  # type: ignore[method-assign]
+        try:
+            start(thread)
+        except BaseException:
+            put_back()
+            raise
 
     return start_and_include
