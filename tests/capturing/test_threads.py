@@ -1,6 +1,5 @@
 """Models in several threads: a block sees the forwards of its own threads, whatever others run on the same model."""
 
-import asyncio
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ import torch
 from families import PAIRS, batch, eager_weights, one_thread, sources, state_of, tiny
 from family_models import FAMILY
 from family_parts import run
+from threads import assert_same, no_grad
 from transformers import TextIteratorStreamer
 
 from xattn_widget import ablate, capture, extract
@@ -22,12 +22,6 @@ ROUNDS = 15
 def _quick():
     with one_thread(), torch.no_grad():
         yield
-
-
-def assert_same(actual, expected):
-    assert len(actual) == len(expected) > 0
-    for layer, reference in zip(actual, expected, strict=True):
-        torch.testing.assert_close(layer, reference, atol=1e-5, rtol=0)
 
 
 def run_at_once(*works):
@@ -198,14 +192,6 @@ def in_thread(work):
     thread.join()
 
 
-def no_grad(work):
-    def run():
-        with torch.no_grad():
-            return work()
-
-    return run
-
-
 def elsewhere():
     """A function that runs others in a thread that exists already, and waits for them."""
     pool = ThreadPoolExecutor(1)
@@ -294,65 +280,6 @@ def test_somebody_else_may_wrap_thread_start_while_a_block_is_open(monkeypatch):
     assert threading.Thread.start is theirs
     assert len(captured.forwards) == 1
     assert len(started) == 2
-
-
-def test_asyncio_tasks_of_one_thread_see_each_its_own_forwards():
-    model = tiny("bart")
-    inputs = [batch("bart", model, seed=seed) for seed in range(3)]
-    expected = [eager_weights(model, each) for each in inputs]
-
-    async def request(number, barrier):
-        with capture(model) as captured:
-            for _ in range(2):
-                await barrier.wait()
-                model(**inputs[number])
-            await barrier.wait()
-            await asyncio.to_thread(no_grad(lambda: model(**inputs[number])))
-            await asyncio.create_task(child(number))
-        return captured
-
-    async def child(number):
-        model(**inputs[number])
-
-    async def main():
-        barrier = asyncio.Barrier(3)
-        return await asyncio.gather(*[request(number, barrier) for number in range(3)])
-
-    for captured, weights in zip(asyncio.run(main()), expected, strict=True):
-        assert len(captured.forwards) == 4
-        for forward in captured.forwards:
-            assert_same(forward, weights)
-
-
-def test_a_pools_thread_works_for_the_task_that_calls_it_whoever_started_the_thread():
-    model = tiny("bart")
-    inputs = [batch("bart", model, seed=seed) for seed in range(3)]
-    expected = [eager_weights(model, each) for each in inputs]
-
-    async def request(number):
-        await asyncio.to_thread(no_grad(lambda: model(**inputs[number])))
-
-    async def watched(number, ready, go_on):
-        with capture(model) as captured:
-            if number:  # the thread has been started by the first task
-                await go_on.wait()
-            await request(number)
-            ready.set()
-            await go_on.wait()
-        return captured
-
-    async def main():
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
-        ready, go_on = [asyncio.Event() for _ in range(2)], asyncio.Event()
-        tasks = [asyncio.create_task(watched(number, ready[number], go_on)) for number in range(2)]
-        await ready[0].wait()
-        await request(2)
-        go_on.set()
-        return await asyncio.gather(*tasks)
-
-    for captured, weights in zip(asyncio.run(main()), expected[:2], strict=True):
-        assert len(captured.forwards) == 1
-        assert_same(captured.cross_attentions, weights)
 
 
 def test_a_thread_that_a_block_starts_gets_its_own_run_back():
