@@ -11,7 +11,7 @@ from corpus_pool import assert_same_tables
 from speech_models import RATE
 from speech_processors import sound, speech_pair, write_sound
 
-from xattn_widget import extract, score_corpus, select, show_corpus
+from xattn_widget import extract, profile_heads, score_corpus, select, show_corpus, show_profile
 from xattn_widget.corpus import corpus_info, grids
 from xattn_widget.extraction.windows import WindowRecords
 
@@ -288,3 +288,11 @@ def test_offsets_rise_within_a_recording(table):
     for number in range(len(SECONDS)):
         offsets = table.filter(pc.equal(table["recording"], number))["offset"].to_pylist()
         assert offsets == sorted(offsets, key=lambda offset: offset or 0)
+
+
+def test_a_profile_of_windows_calls_them_so(whisper, paths):
+    options = {"scores": "entropy", "generation": GENERATION, "progress": False}
+    short, long = (profile_heads(*whisper, some, **options) for some in (paths[:1], paths))
+    assert repr(short).startswith("HeadProfile(1 recording, ")
+    assert long.info["what"] == show_profile(long, *whisper).info["what"] == "window"
+    assert repr(long).startswith(f"HeadProfile({long.info['sentences']} windows, ")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xattn_widget.corpus.sources.mediums import table_medium, what_rows_are
+from xattn_widget.corpus.sources.mediums import table_medium
 from xattn_widget.messages.characters import well_formed
 from xattn_widget.panel.json_values import json_number
 from xattn_widget.scores.roles import MIXED, ROLES
@@ -41,7 +41,7 @@ def describe_profile(data: pa.Table, info: Mapping[str, Any], *, can_open: bool,
         "failed": info["failed"],
         "quantile_sentences": info["quantile_sentences"],
         "drawn": info["drawn"],
-        "what": what_rows_are(info),
+        "what": info["what"],
         "levels": list(info["levels"]),
         "scores": [
             {

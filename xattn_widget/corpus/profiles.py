@@ -63,7 +63,7 @@ class HeadProfile:
         """
         flat = [field.name for field in self.data.schema if not pa.types.is_nested(field.type)]
         bare = self.data.select(flat).replace_schema_metadata(None)
-        return result_table(bare, f"what heads do over {self.info['sentences']:,} sentences")
+        return result_table(bare, f"what heads do over {self._extent()}")
 
     @property
     def roles(self) -> list[list[str]]:
@@ -211,7 +211,7 @@ class HeadProfile:
         return cls(data)
 
     def __repr__(self) -> str:
-        info, (layers, heads) = self.info, self.shape
+        layers, heads = self.shape
         counts = Counter(self.data["role"].to_pylist())
         roles = ", ".join(f"{counts[role]} {role}" for role in [*ROLES, MIXED] if counts[role])
         best = self.head_set
@@ -220,12 +220,16 @@ class HeadProfile:
             if best is None
             else "; best set " + ", ".join(f"({head.layer}, {head.head}) {head.reading}" for head in best.heads)
         )
-        return f"HeadProfile({info['sentences']:,} sentences, {layers} layers of {heads} heads: {roles}{aligners})"
+        return f"HeadProfile({self._extent()}, {layers} layers of {heads} heads: {roles}{aligners})"
 
     def _repr_html_(self) -> str:
         shares = {share.name for share in ROLES.values()}
         means = [f"{name}.mean" for name in self.scores if name not in shares]
         return table_html(self.table.select(["layer", "head", "role", "share", *means]))
+
+    def _extent(self) -> str:
+        count, what = self.info["sentences"], self.info["what"]
+        return f"{count:,} {what}{'' if count == 1 else 's'}"
 
     def _known(self, score: str) -> str:
         if score not in self.scores:

@@ -20,6 +20,7 @@ from xattn_widget.corpus.aggregates import Aggregates, Text
 from xattn_widget.corpus.job import ScoreLike
 from xattn_widget.corpus.profiles import HeadProfile, make_profile
 from xattn_widget.corpus.scoring import DEFAULT_SCORES, score_corpus
+from xattn_widget.corpus.sources.mediums import RECORDINGS, what_rows_are
 from xattn_widget.corpus.store.reading import read_batches, read_schema
 from xattn_widget.corpus.store.tables import corpus_info
 from xattn_widget.cross_attention import CrossAttention
@@ -142,8 +143,11 @@ def profile_heads(
             drawn=drawn,
             seed=_SEED,
         )
+        what = what_rows_are(info)
         for part in read_batches(path, _ROWS):
             aggregates.add(part)
+            if what == RECORDINGS.name:  # becomes "window" with the first recording of more than one
+                what = what_rows_are(info, part)
     if not aggregates.scored:
         raise ValueError(f"none of the {info['rows']} sentences could be scored: {', '.join(info['errors']) or 'none'}")
     columns = _columns(aggregates, least)
@@ -158,6 +162,7 @@ def profile_heads(
         "descriptions": {score.name: score.description for score in asked},
         "levels": list(LEVELS),
         "least_shares": least,
+        "what": what,
         "sentences": aggregates.scored,
         "failed": aggregates.rows - aggregates.scored,
         "quantile_sentences": aggregates.sampled,

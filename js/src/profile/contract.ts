@@ -46,7 +46,7 @@ export interface ProfileInfo {
   /** From how many sentences agreement and the best set come. */
   drawn: number;
   /** What a row of the corpus is. */
-  what: "sentence" | "recording" | "picture";
+  what: "sentence" | "recording" | "window" | "picture";
   levels: number[];
   scores: ProfileScore[];
   roles: RoleRule[];
