@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 import transformers
@@ -78,6 +80,17 @@ def test_value_zeroing_and_gradients_of_a_padded_batch_are_those_of_direct_compu
     close(maps["value_zeroing"], zeroed_by_hand(twin, inputs))
     close(maps["value_zeroing_heads"], zeroed_by_hand(twin, inputs, record.heads))
     close(maps["gradient"][0, 0], gradients_by_hand(twin, inputs, list(record.targets["output"].ids)))
+
+
+@pytest.mark.parametrize("source", ["Ja", *SOURCES])
+def test_rounding_is_no_contribution(demo, source):
+    twin = copy.deepcopy(demo.model)
+    for layer in twin.model.decoder.layers:
+        torch.nn.init.zeros_(layer.encoder_attn.v_proj.weight)
+        torch.nn.init.zeros_(layer.encoder_attn.v_proj.bias)
+    record = extract(twin, demo.tokenizer, source, "I", contributions=["value_zeroing", "value_zeroing_heads"])
+    for values in record.contributed.maps.values():
+        assert bool(values.isnan().all())
 
 
 @pytest.mark.parametrize("separate", [False, True])
