@@ -317,6 +317,8 @@ def test_ranking_needs_records_of_one_model_and_one_criterion(measured):
         best_alignment_heads([])
     with pytest.raises(ValueError, match="not both"):
         best_alignment_heads(records, gold, by="entropy")
+    with pytest.raises(ValueError, match="possible links add to sure ones"):
+        best_alignment_heads(records, possible=gold)
     with pytest.raises(ValueError, match="one model"):
         best_alignment_heads([records[0], small_record()])
 

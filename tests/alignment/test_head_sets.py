@@ -176,6 +176,7 @@ def test_sentences_without_words_or_links_do_not_count(demo):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"possible": ["0-0"]}, "possible links add to sure ones"),
         ({"most_heads": 0}, "most_heads must be a positive whole number, got 0"),
         ({"beam": 1.5}, "beam must be a positive whole number"),
         ({"special": "keep"}, "special tokens cannot be kept"),

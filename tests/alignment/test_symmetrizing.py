@@ -82,5 +82,7 @@ def test_errors_say_what_was_expected() -> None:
         symmetrize("0-0", ["0-0"])
     with pytest.raises(TypeError, match="backward must be links"):
         symmetrize("0-0", [[0.5]])
+    with pytest.raises(TypeError, match=r"forward must be links: .* got None"):
+        symmetrize(None, "0-0")
     with pytest.raises(ValueError, match="forward has 'x'"):
         symmetrize("x", "0-0")

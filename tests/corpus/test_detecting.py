@@ -14,8 +14,9 @@ from scipy.stats import mannwhitneyu
 from xattn_widget import evaluate_detectors, load_demo, score_corpus
 from xattn_widget.corpus import combine_transport
 
-# Few different values, so that ties are many.
-rows = st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=40)
+# Few different values, so that ties are many. A log-probability may be infinite.
+values_with_ties = st.sampled_from([-math.inf, -2.0, -1.0, 0.0, 1.0, 2.0, math.inf])
+rows = st.lists(st.tuples(values_with_ties, st.booleans()), min_size=2, max_size=40)
 
 
 def by_counting(values, labels, recall):
@@ -69,6 +70,7 @@ def test_scores_are_read_by_layer_in_their_direction():
     # A detector is named as select names it, and one head is a detector too.
     [head] = evaluate_detectors(table, labels, ["confidence.layer2.head4"]).to_pylist()
     assert head["auroc"] == pytest.approx(by_counting(-grid[:, 2, 4], labels, 0.9)[0])
+    assert evaluate_detectors(table, labels, "confidence.layer2.head4").to_pylist() == [head]
 
 
 def test_intervals_hold_the_true_value_about_as_often_as_they_say():
@@ -118,6 +120,8 @@ def test_errors_say_what_was_expected():
         evaluate_detectors(table, [True, False, True])
     with pytest.raises(ValueError, match=r"must be True or False, 1 or 0, or None .* got 'yes'"):
         evaluate_detectors(table, ["yes", "no"])
+    with pytest.raises(TypeError, match="labels must be a label for each row or the name of a column, got True"):
+        evaluate_detectors(table, True)
     with pytest.raises(ValueError, match="no column 'bad'; it has x"):
         evaluate_detectors(table, "bad")
     with pytest.raises(ValueError, match="no numbers called 'entropy'"):

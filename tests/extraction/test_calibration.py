@@ -166,6 +166,11 @@ def test_a_set_of_other_heads_is_not_saved(folder, records):
     foreign = HeadSet((ReadHead(7, 0, "output"),), 0.5, "one_to_one")
     with pytest.raises(ValueError, match="layer 7 head 0"):
         save_calibration(loaded(folder), records, folder, head_set=foreign)
+    for heads in [(), (ReadHead(0, 0, "both"),)]:
+        with pytest.raises(ValueError, match="heads must be"):
+            save_calibration(loaded(folder), records, folder, head_set=HeadSet(heads, 0.5, "one_to_one"))
+    with pytest.raises(TypeError, match=r"head_set must be a HeadSet, .* got \[\(0, 0\)\]"):
+        save_calibration(loaded(folder), records, folder, head_set=[(0, 0)])
     assert not (folder / FILE_NAME).exists()
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 import transformers
 from contributions_by_hand import alti_by_hand, gradients_by_hand, in_double, zeroed_by_hand
-from families import Pair, tiny, wordpiece_tokenizer
+from families import Pair, eager, tiny, wordpiece_tokenizer
+from family_sides import fsmt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sounds import sound
@@ -77,6 +80,25 @@ def test_value_zeroing_and_gradients_of_a_padded_batch_are_those_of_direct_compu
     close(maps["value_zeroing"], zeroed_by_hand(twin, inputs))
     close(maps["value_zeroing_heads"], zeroed_by_hand(twin, inputs, record.heads))
     close(maps["gradient"][0, 0], gradients_by_hand(twin, inputs, list(record.targets["output"].ids)))
+
+
+@pytest.mark.parametrize("source", ["Ja", *SOURCES])
+def test_rounding_is_no_contribution(demo, source):
+    twin = copy.deepcopy(demo.model)
+    for layer in twin.model.decoder.layers:
+        torch.nn.init.zeros_(layer.encoder_attn.v_proj.weight)
+        torch.nn.init.zeros_(layer.encoder_attn.v_proj.bias)
+    record = extract(twin, demo.tokenizer, source, "I", contributions=["value_zeroing", "value_zeroing_heads"])
+    for values in record.contributed.maps.values():
+        assert bool(values.isnan().all())
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_gradients_of_fsmt_are_those_of_direct_computation(tmp_path, separate):
+    model, tokenizer = fsmt(tmp_path, separate=separate)  # its encoder does not say what embeds its tokens
+    for record in extract(model, tokenizer, SOURCES, TARGETS, contributions=["gradient"]):
+        inputs, predicted = inputs_of(model, tokenizer, record), list(record.targets["output"].ids)
+        close(record.contributed.maps["gradient"][0, 0], gradients_by_hand(eager(model), inputs, predicted))
 
 
 @pytest.mark.parametrize("name", ["demo", "byte-level BART", "unigram T5", "mBART", "NLLB"])

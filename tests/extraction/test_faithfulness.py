@@ -76,6 +76,8 @@ def test_several_heads_are_measured_as_one(demo):
     assert of_alti.correlation == pytest.approx(float(shown.faithfulness[2, 0]), abs=1e-5)
     plain = measure_faithfulness(model, tokenizer, extract(model, tokenizer, SOURCES[0], TARGETS[0]), heads)
     assert plain.correlation == pytest.approx(measured.correlation, abs=1e-5)
+    with pytest.raises(ValueError, match="heads is empty: name at least one"):
+        measure_faithfulness(model, tokenizer, record, [])
     with pytest.raises(ValueError, match="pass the record as extract"):
         measure_faithfulness(model, tokenizer, record.words())
 

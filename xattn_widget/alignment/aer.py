@@ -120,7 +120,7 @@ class ReadLinks(NamedTuple):
 
 def read_links(links: Corpus, name: str) -> ReadLinks:
     """Links of one sentence pair or of many; ``name`` names them in errors."""
-    if isinstance(links, str) or hasattr(links, "sure"):
+    if isinstance(links, str) or hasattr(links, "sure") or not isinstance(links, Iterable):
         return ReadLinks([to_alignment(links, name)], single=True)
     items: list[Any] = list(links)
     # record.align() returns an empty list for a head that aligns nothing: one sentence pair without links.

@@ -135,7 +135,8 @@ def best_head_set(
 
     Raises:
         ValueError: no records, records of different models, of sound, without words or without a head and a reading
-            that all have, a setting out of range, a policy that keeps special tokens, or gold that does not fit.
+            that all have, a setting out of range, a policy that keeps special tokens, gold that does not fit, or
+            possible links without sure ones.
         TypeError: gold in another form.
 
     Source: the error rate is that of Och & Ney 2003.
@@ -143,6 +144,8 @@ def best_head_set(
     records = list(records)
     policy = _policy(special)
     _check(records, {"most_heads": most_heads, "beam": beam})
+    if sure is None and possible is not None:
+        raise ValueError("possible links add to sure ones: pass sure= as well")
     pairs = sorted(set.intersection(*(set(record.kept_heads) for record in records)))
     readings = [reading for reading in records[0].targets if all(reading in record.targets for record in records)]
     if not pairs or not readings:

@@ -84,7 +84,8 @@ def best_alignment_heads(
 
     Raises:
         ValueError: no records, records of different models or without a head that all keep, gold with another number
-            of sentence pairs, a string that is not in Pharaoh format, or both gold and ``by``.
+            of sentence pairs, a string that is not in Pharaoh format, possible links without sure ones, or both gold
+            and ``by``.
         TypeError: gold in another form.
     """
     records = list(records)
@@ -93,6 +94,8 @@ def best_alignment_heads(
     grids = {(record.layers, record.heads) for record in records}
     if len(grids) > 1:
         raise ValueError(f"records must come from one model, got (layers, heads) = {sorted(grids)}")
+    if sure is None and possible is not None:
+        raise ValueError("possible links add to sure ones: pass sure= as well")
     if sure is not None and by is not None:
         raise ValueError("give gold (sure links) or a score to rank by, not both")
     pairs = sorted(set.intersection(*(set(record.kept_heads) for record in records)))

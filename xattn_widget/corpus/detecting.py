@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from typing import Any
 
@@ -21,7 +21,7 @@ _MEASURES = ("auroc", "precision", "false_positive_rate")
 def evaluate_detectors(
     table: pa.Table | str | PathLike[str],
     labels: str | Sequence[Any] | pa.Array | pa.ChunkedArray,
-    detectors: Sequence[str] | None = None,
+    detectors: str | Sequence[str] | None = None,
     *,
     recall: float = 0.9,
     confidence: float = 0.95,
@@ -51,9 +51,9 @@ def evaluate_detectors(
             file.
         labels: for each row whether it is what a detector should find: True or False, 1 or 0; None, NaN or null if
             unknown. Or the name of a column of the table that says so.
-        detectors: names as :func:`select` takes them, such as ``"logprob_mean"``, ``"entropy"`` (the mean over all
-            heads), ``"entropy.layer2"`` or ``"entropy.layer2.head5"``. By default all columns of numbers, and of each
-            score the means over all heads and over those of each layer.
+        detectors: one or more names as :func:`select` takes them, such as ``"logprob_mean"``, ``"entropy"`` (the mean
+            over all heads), ``"entropy.layer2"`` or ``"entropy.layer2.head5"``. By default all columns of numbers, and
+            of each score the means over all heads and over those of each layer.
         recall: the share of labeled rows that must be found for ``precision`` and ``false_positive_rate``, above 0 and
             at most 1.
         confidence: the confidence level of the intervals, between 0 and 1.
@@ -69,7 +69,7 @@ def evaluate_detectors(
         are labeled. Figures are NaN if no row or every row is labeled.
 
     Raises:
-        TypeError: ``table`` is neither a table nor a path.
+        TypeError: ``table`` is neither a table nor a path, or ``labels`` is a single value.
         ValueError: labels of another number of rows, or that are not true or false, a detector that the table does not
             have, or a setting out of range.
 
@@ -85,8 +85,9 @@ def evaluate_detectors(
     table = read_columns(table)
     if isinstance(labels, str) and labels not in table.column_names:
         raise ValueError(f"the table has no column {labels!r}; it has {', '.join(table.column_names)}")
-    flags = _flags(cells(table[labels] if isinstance(labels, str) else labels), table.num_rows)
-    names = _all_detectors(table) if detectors is None else list(detectors)
+    flags = _flags(table[labels] if isinstance(labels, str) else labels, table.num_rows)
+    given = [detectors] if isinstance(detectors, str) else detectors
+    names = _all_detectors(table) if given is None else list(given)
     if detectors is None and isinstance(labels, str):
         names = [name for name in names if name != labels]
     directions = {name: quantity.direction for name, quantity in list_quantities(table).items()}
@@ -130,11 +131,14 @@ def _all_detectors(table: pa.Table) -> list[str]:
     return names
 
 
-def _flags(labels: list[Any], rows: int) -> Any:
+def _flags(labels: Any, rows: int) -> Any:
     """``[rows]`` 1.0 and 0.0, NaN where a label is unknown."""
-    if len(labels) != rows:
-        raise ValueError(f"there must be one label per row: the table has {rows} rows, got {len(labels)} labels")
-    flags = np.array([np.nan if label is None else _flag(label) for label in labels])
+    if not isinstance(labels, Iterable):
+        raise TypeError(f"labels must be a label for each row or the name of a column, got {labels!r:.60}")
+    found = cells(labels)
+    if len(found) != rows:
+        raise ValueError(f"there must be one label per row: the table has {rows} rows, got {len(found)} labels")
+    flags = np.array([np.nan if label is None else _flag(label) for label in found])
     return flags.astype(np.float64)
 
 
@@ -165,7 +169,9 @@ def _figures(values: Any, labeled: Any, counts: Any, recall: float) -> Any:
     if not labeled.any() or labeled.all():
         return np.full((len(_MEASURES), samples), np.nan)
     order = np.argsort(-values, kind="stable")
-    starts = np.flatnonzero(np.diff(values[order], prepend=np.nan) != 0)  # of equal values, highest first
+    ordered = values[order]
+    # Of equal values, highest first. They are compared: infinite values have no difference.
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     hits = np.add.reduceat(counts[:, order] * labeled[order], starts, axis=1)
     misses = np.add.reduceat(counts[:, order] * ~labeled[order], starts, axis=1)
     found, alarms = hits.cumsum(1), misses.cumsum(1)  # with the threshold at each value

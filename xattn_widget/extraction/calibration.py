@@ -88,16 +88,20 @@ def save_calibration(
         The file written.
 
     Raises:
-        ValueError: the records say nothing, the set names a head that the model lacks, the model's weights are not in
-            memory, or the folder's generation config is not JSON.
+        ValueError: the records say nothing, the set is empty or names a head or a reading that the model lacks, the
+            model's weights are not in memory, or the folder's generation config is not JSON.
+        TypeError: ``head_set`` is not a :class:`HeadSet`.
     """
     evidence = gather_evidence(records, enough=math.inf)
     if evidence is None:
         raise ValueError("there is nothing to save: no record keeps all heads and has words on both sides")
     hints = {"evidence": evidence.describe()}
     if head_set is not None:
-        check_heads([head[:2] for head in head_set.heads], *evidence.grid)
+        if not isinstance(head_set, HeadSet):
+            raise TypeError(f"head_set must be a HeadSet, as best_head_set returns it, got {head_set!r:.60}")
         hints["head_set"] = head_set.describe()
+        HeadSet.read(hints["head_set"])  # refuses what could not be read again
+        check_heads([head[:2] for head in head_set.heads], *evidence.grid)
     about = (
         "For each reading of the rows, [layers, heads] sums of the one-to-one predictor of alignment, and the number "
         "of words that they are about"

@@ -74,8 +74,8 @@ def measure_faithfulness(
         target_tokenizer: the tokenizer of the targets if it is a different one.
 
     Raises:
-        ValueError: a record whose words were merged or whose special tokens were dropped, heads that it does not keep,
-            an unknown aggregate, or a number of words that is not positive.
+        ValueError: a record whose words were merged or whose special tokens were dropped, no heads or heads that it
+            does not keep, an unknown aggregate, or a number of words that is not positive.
 
     Source: Jain & Wallace 2019; DeYoung et al. 2020.
     """
@@ -86,7 +86,10 @@ def measure_faithfulness(
             "faithfulness is measured on the tokens that the model read: pass the record as extract(...) returned it, "
             f"without words(), drop_special() and cropped(), got steps {list(record.steps)}"
         )
-    matrix = combined(record.head_weights(heads), aggregate)
+    matrices = record.head_weights(heads)
+    if not len(matrices):
+        raise ValueError("heads is empty: name at least one (layer, head) pair, or leave it out")
+    matrix = combined(matrices, aggregate)
     paired = pair_model(model, tokenizer, target_tokenizer)
     read, predicted = (token_ids(record.targets[reading]) for reading in ("input", "output"))
     pair = Pair(paired.source.read_again(record), read, predicted, arguments=record.arguments)

@@ -87,8 +87,9 @@ class _Gates:
         scope = CallingThread(cleanup)
         encoder = self._model.get_encoder()
         if ids is not None:
-            embeddings = {self._model.get_input_embeddings(), encoder.get_input_embeddings()}
-            for module in embeddings:
+            # FSMT's encoder is no model of its own: its embeddings are those of the model.
+            parts = [part for part in (self._model, encoder) if hasattr(part, "get_input_embeddings")]
+            for module in {part.get_input_embeddings() for part in parts}:
                 intercept(module, partial(self._around_embeddings, scope, ids), cleanup)
         else:
             for layer in dict.fromkeys(layers_of(encoder).values()):

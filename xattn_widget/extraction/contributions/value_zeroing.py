@@ -223,7 +223,13 @@ class _Zeroing:
             part = counted[start : start + size]
             # What these positions add to the output of the cross-attention, [positions, target, width].
             written = torch.einsum("hts,hsd,hde->ste", weights[:, :, part], values[:, part], projected)
-            changes[:, part] = _distance(unchanged, rerun(_without(call, written))).T.float()
+            if at_once:
+                # Rounding depends on the size of a batch: compare with the first row, from which nothing is taken.
+                unchanged, *rest = rerun(_without(call, nn.functional.pad(written, (0, 0, 0, 0, 1, 0))))
+                changed = torch.stack(rest)
+            else:
+                changed = rerun(_without(call, written))
+            changes[:, part] = _distance(unchanged, changed).T.float()
         return renormalized(changes)
 
 
