@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from xattn_widget.alignment.aer import alignment_scores
 from xattn_widget.alignment.links import align_record
@@ -13,8 +12,7 @@ from xattn_widget.alignment.pharaoh import GoldAlignment, to_alignment
 from xattn_widget.record.data import Aggregate, AttentionData
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """The links of one sentence pair.
 
     Attributes:

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from xattn_widget.alignment.spoken import one_line
-from xattn_widget.alignment.subtitles import format_srt, format_vtt
-from xattn_widget.alignment.textgrid import format_textgrid
 from xattn_widget.alignment.timed_words import chosen_format
 from xattn_widget.alignment.word_time import WordTime
 from xattn_widget.files.csv_json import json_text
@@ -73,8 +71,12 @@ def write_word_times(
     else:
         spoken = sorted((time for time in checked if one_line(time.word)), key=lambda time: time.start)
         if kind == "textgrid":
+            from xattn_widget.alignment.textgrid import format_textgrid
+
             text = format_textgrid(spoken, None if duration is None else float(duration))
         else:
+            from xattn_widget.alignment.subtitles import format_srt, format_vtt
+
             text = (format_vtt if kind == "vtt" else format_srt)(spoken, words)
     with whole_file(path) as file:
         file.write(text.encode())

@@ -7,7 +7,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-from xattn_widget.alignment.textgrid import parse_textgrid
 from xattn_widget.alignment.word_time import WordTime
 from xattn_widget.files.reading import read_text
 from xattn_widget.messages.hints import did_you_mean
@@ -60,6 +59,8 @@ def read_word_times(
         return _parse_json(text, name)
     if kind == "ctm":
         return sorted(_parse_ctm(text, name, recording), key=lambda time: time.start)
+    from xattn_widget.alignment.textgrid import parse_textgrid
+
     return parse_textgrid(text, name, tier)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -62,8 +62,7 @@ class Moments:
         return np.where(self.count > 0, np.sqrt(self.squares / np.maximum(self.count, 1e-300)), np.nan)
 
 
-@dataclass
-class Text:
+class Text(NamedTuple):
     """A row of the table that is kept with its texts."""
 
     row: int

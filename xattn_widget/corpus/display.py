@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +20,7 @@ _WIDE, _NARROW = 60, 28
 _MISSING = "–"
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """What is shown of a table.
 
     Attributes:

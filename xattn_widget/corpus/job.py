@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 
@@ -49,8 +48,7 @@ TargetWriter = Callable[[list[Any]], Any]
 TRIAL_PROMPT = "What is it?"
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """What is computed for each sentence.
 
     Attributes:
@@ -259,7 +257,7 @@ def probe_model(paired: PairedModel, extras: Extras, prompted: bool = False) -> 
 
     def run(values: dict[str, Any]) -> Pair:
         seen.clear()
-        pair = _probe(paired, replace(extras, values=values), prompted)
+        pair = _probe(paired, extras._replace(values=values), prompted)
         with listening(model, lambda call: seen.append(call.weights)):
             model(**forward_inputs(model, [pair]), use_cache=False)
         return pair

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -37,8 +36,7 @@ _STATISTICS = {
 _POLICY, _STEPS = re.compile(r"\|special:([\w/]+)"), re.compile(r"\|record:([\w+]+)")
 
 
-@dataclass(frozen=True)
-class Quantity:
+class Quantity(NamedTuple):
     """A column of numbers.
 
     Attributes:
@@ -92,8 +90,7 @@ def list_quantities(table: pa.Table) -> dict[str, Quantity]:
     return {quantity.name: quantity for quantity in listed}
 
 
-@dataclass(frozen=True)
-class Spread:
+class Spread(NamedTuple):
     """How the values of a quantity are spread: over one column for each head, or over a single one.
 
     Attributes:
@@ -109,8 +106,7 @@ class Spread:
     rows: Any
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """The rows of a table by a quantity.
 
     Attributes:

@@ -15,7 +15,6 @@ import pyarrow as pa
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
-from xattn_widget.corpus.engine.local import run_locally
 from xattn_widget.corpus.engine.products import check_int8
 from xattn_widget.corpus.job import TRIAL_PROMPT, Precision, ScoreLike, check_positive, describe_job, make_job
 from xattn_widget.corpus.memory import keep_fewer_kernels
@@ -258,7 +257,7 @@ def score_corpus(
         precision=precision,
         write_targets=write_targets,
     )
-    run: Callable[..., Any] = run_locally
+    run: Callable[..., Any]
     once = rows.once
     with ExitStack() as stack:
         if engine == "ray":
@@ -268,6 +267,10 @@ def score_corpus(
             if rows.once:
                 rows = stack.enter_context(spooled(rows))
             run = partial(cluster.run_on_ray, workers=workers, gpus=gpus, address=address)
+        else:
+            from xattn_widget.corpus.engine import local
+
+            run = local.run_locally
         if prompt is not None:
             rows = with_prompts(rows, prompt)
         known = None if rows.once else survey(rows, window)
@@ -300,7 +303,7 @@ def score_corpus(
                 for part in cut_windows(rows.read(), window):
                     store.has(part)
         with _bar(known and known.rows, len(store.done) * window, progress, medium) as bar:
-            counted = run(paired, job, rows, window, store, bar.update)
+            counted: Any = run(paired, job, rows, window, store, bar.update)
         result = store.finish(counted if known is None else known.windows)
     _report(corpus_info(result), progress)
     return result

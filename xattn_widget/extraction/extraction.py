@@ -12,7 +12,6 @@ from transformers import PreTrainedModel
 from xattn_widget.capturing.checks import unknown
 from xattn_widget.capturing.recorder import capture_here
 from xattn_widget.cross_attention import CrossAttention
-from xattn_widget.extraction.contributions.measuring import check_kinds, measure_contributions
 from xattn_widget.extraction.faithfulness import masked_count, masking_drops
 from xattn_widget.extraction.importance import check_method, importance_sums
 from xattn_widget.extraction.model_timing import model_timing
@@ -27,7 +26,7 @@ from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.paired import PairedModel, pair_model
 from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
 from xattn_widget.messages.mistakes import with_checked_arguments
-from xattn_widget.record.contributed import ContributionKind
+from xattn_widget.record.contributed import ContributionKind, check_kinds
 from xattn_widget.record.data import Reading
 from xattn_widget.record.kept import KeptHeads, Selection
 from xattn_widget.scores.inputs import ImportanceMethod
@@ -257,6 +256,8 @@ def extract(
                 for record, total in zip(made, importance_sums(model, pairs, importance), strict=True)
             ]
         if kinds:
+            from xattn_widget.extraction.contributions.measuring import measure_contributions
+
             measured = measure_contributions(model, pairs, made, kinds)
             if masked_words:
                 drops = masking_drops(model, pairs, made, masked_words, inputs.batch_size)

@@ -8,8 +8,8 @@ where the source begins.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 
@@ -18,8 +18,7 @@ from xattn_widget.inputs.pairs import Pair, forward_inputs
 from xattn_widget.record.axis import Axis
 
 
-@dataclass(frozen=True)
-class ColumnLayout:
+class ColumnLayout(NamedTuple):
     """The number of columns before and after those of the source's positions and their padding."""
 
     before: int = 0

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import transformers
@@ -52,8 +51,7 @@ _EXTENDED = {"decoder_attention_mask", "decoder_position_ids", PREFIX}
 _EXTENDED_BY_PEFT = {"attention_mask", PREFIX, START}
 
 
-@dataclass(frozen=True)
-class Extras:
+class Extras(NamedTuple):
     """What a user passes to a model besides the texts.
 
     Attributes:

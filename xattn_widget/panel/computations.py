@@ -10,8 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from xattn_widget.panel.background import Background
 from xattn_widget.panel.json_values import error_text, finite
@@ -24,8 +23,7 @@ _threads = Background("xattn-widget-scores", count=2)
 _MOMENT = 0.2  # seconds
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The result of computing a score: its ``[layers, heads]`` grid, or None and the error as text."""
 
     grid: ScoreGrid | None

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from xattn_widget.panel.entries import Entry
 from xattn_widget.panel.image import has_places
@@ -21,8 +21,7 @@ FEWEST_PICTURES = 10
 _KEPT = 8
 
 
-@dataclass(frozen=True)
-class SinkChoice:
+class SinkChoice(NamedTuple):
     """Whether the weights of an entry can be divided.
 
     Attributes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 _STATIC = Path(__file__).parents[1] / "static"
 
 
+@cache
 def built_file(name: str) -> str:
     """The text of a built file.
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from xattn_widget.alignment.regions import given_rectangles
 from xattn_widget.alignment.word_boxes import WordBoxes
@@ -14,8 +13,7 @@ from xattn_widget.record.axis import Axis
 from xattn_widget.record.data import AttentionData
 
 
-@dataclass(frozen=True)
-class GoldBoxes:
+class GoldBoxes(NamedTuple):
     """Where a part of a target truly is.
 
     Attributes:

@@ -7,7 +7,6 @@ request that breaks this contract is refused with a sentence that says what was 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
 from xattn_widget.messages.characters import brief
@@ -26,8 +25,7 @@ class RequestError(ValueError):
     """A request that breaks the contract; the message is a sentence for its sender."""
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(NamedTuple):
     """What a request can be about.
 
     Attributes:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from traitlets import TraitError
 
@@ -26,8 +25,7 @@ class Kind(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Whole:
+class Whole(NamedTuple):
     """A whole number, including those of numpy and torch, such as ``argmin`` returns.
 
     Attributes:
@@ -51,7 +49,6 @@ class Whole:
         return number
 
 
-@dataclass(frozen=True)
 class Share:
     """A number from 0 to 1, including those of numpy and torch."""
 
@@ -66,7 +63,6 @@ class Share:
         return number
 
 
-@dataclass(frozen=True)
 class Flag:
     """True or False."""
 
@@ -77,7 +73,6 @@ class Flag:
         return value
 
 
-@dataclass(frozen=True)
 class Text:
     """A string."""
 
@@ -88,8 +83,7 @@ class Text:
         return str(value)
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """One of several strings."""
 
     values: tuple[str, ...]
@@ -101,8 +95,7 @@ class Choice:
         return str(value)
 
 
-@dataclass(frozen=True)
-class Heads:
+class Heads(NamedTuple):
     """A list of (layer, head) pairs; ``form`` is the description in errors."""
 
     form: str = "a list of (layer, head) pairs"
@@ -115,7 +108,6 @@ class Heads:
             raise TraitError(str(error)) from None
 
 
-@dataclass(frozen=True)
 class Anything:
     """Any value: whether it is valid depends on the records."""
 

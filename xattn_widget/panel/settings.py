@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
 from xattn_widget.messages.mistakes import argument_hint
 from xattn_widget.panel.dropping import SPECIAL_VALUES
@@ -15,8 +15,7 @@ from xattn_widget.record.data import Aggregate, Reading
 PANELS = ("sound", "image", "lines", "matrix", "sentences", "compare", "scores", "all")
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """A setting of the panel.
 
     Attributes:

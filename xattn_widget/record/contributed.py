@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import torch
 
+from xattn_widget.messages.characters import brief
+from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.record.merging import averaged, merged
 from xattn_widget.record.special import cut
 
@@ -23,6 +25,33 @@ CONTRIBUTION_TITLES = {
     "alti": "ALTI+",
     "gradient": "input x gradient",
 }
+
+
+def check_kinds(contributions: Any, *, and_gradient: bool = False) -> list[str]:
+    """The requested kinds, each once, in the order of :data:`CONTRIBUTION_KINDS`.
+
+    Args:
+        contributions: what the user passed.
+        and_gradient: whether ``"gradient"`` is needed anyway.
+
+    Raises:
+        TypeError: not a list of strings.
+        ValueError: an unknown kind.
+    """
+    form = f"contributions must be a list of {', '.join(map(repr, CONTRIBUTION_KINDS))}"
+    if isinstance(contributions, str):
+        raise TypeError(f"{form}, got one alone; write contributions=[{brief(contributions)}]")
+    if not isinstance(contributions, Iterable):
+        raise TypeError(f"{form}, got {brief(contributions)}")
+    kinds = list(contributions)
+    for kind in kinds:
+        if not isinstance(kind, str):
+            raise TypeError(f"{form}, got {brief(kind)} in it")
+        if kind.startswith("value_norm"):
+            raise ValueError(f"{form}, got {brief(kind)}: value norms are kept with value_norms=True")
+        if kind not in CONTRIBUTION_KINDS:
+            raise ValueError(f"{form}, got {brief(kind)}; {did_you_mean(kind, CONTRIBUTION_KINDS)}")
+    return [kind for kind in CONTRIBUTION_KINDS if kind in kinds or (and_gradient and kind == "gradient")]
 
 
 @dataclass(frozen=True, eq=False)

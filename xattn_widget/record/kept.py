@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 
@@ -86,8 +86,7 @@ class KeptHeads:
 _SHOWN = 12
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """What to keep of a model's cross-attention, before its numbers of layers and heads are known.
 
     Attributes:

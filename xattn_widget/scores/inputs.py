@@ -7,9 +7,8 @@ they are called, by :func:`check_score`, and by corpus jobs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import torch
 
@@ -42,8 +41,7 @@ class Media(Protocol):
         """What can be seen."""
 
 
-@dataclass(frozen=True)
-class ScoreInput:
+class ScoreInput(NamedTuple):
     """One kind of input: a tensor, or tensors by key.
 
     Attributes:
@@ -228,8 +226,7 @@ def _sinks(name: str, kind: str, reason: str, find: Callable[[Axis], torch.Tenso
 
 
 INPUTS = {
-    "source_special": replace(
-        _sinks("source_special", "special", "measures special tokens"),
+    "source_special": _sinks("source_special", "special", "measures special tokens")._replace(
         from_record=lambda record: record.source_special,  # corpus jobs pass those of all sources in any case
     ),
     "source_ends": _sinks("source_ends", "the end of the sentence", "measures special tokens", ends),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,8 +23,7 @@ LONGEST_SEARCH = 1000
 LONGEST_PAGE = 1000
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(NamedTuple):
     """Which rows are listed, and in which order."""
 
     name: str

@@ -22,7 +22,6 @@ from xattn_widget.messages.characters import visible, well_formed
 from xattn_widget.panel.protocol import RequestError
 from xattn_widget.scores import Score, find_score
 from xattn_widget.widget.corpus_checks import check_columns, check_pair
-from xattn_widget.widget.corpus_picture import distribution_picture
 from xattn_widget.widget.corpus_requests import answer, file_name, read_head, read_name, read_row, read_search
 from xattn_widget.widget.opening_view import OpeningView
 from xattn_widget.widget.show import show_cross_attention
@@ -198,6 +197,8 @@ class CorpusView(OpeningView):
         return answer(request, self._ranking, *self._shape, self._count, self._probability)
 
     def _picture(self) -> bytes:
+        from xattn_widget.widget.corpus_picture import distribution_picture
+
         return distribution_picture(self._ranking.spread(self.score_name), self.score_name)
 
     def summary(self) -> str:

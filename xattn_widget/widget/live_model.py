@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
 
 import torch
 from transformers import PreTrainedModel, StoppingCriteriaList
@@ -34,8 +34,7 @@ from xattn_widget.widget.jobs import Call
 Rest = Literal["generate", "keep"]
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """A token that could come next: its id, its label, and its natural-log probability."""
 
     id: int
@@ -43,8 +42,7 @@ class Choice:
     logprob: float
 
 
-@dataclass(frozen=True)
-class Muting:
+class Muting(NamedTuple):
     """What muting heads does to a record.
 
     Attributes:
@@ -81,7 +79,7 @@ class LiveModel:
         self.model = model
         extras = make_extras(model, generation, None)
         # Only the best hypothesis, whatever the search.
-        self._extras = replace(extras, settings=extras.settings | {"num_return_sequences": 1})
+        self._extras = extras._replace(settings=extras.settings | {"num_return_sequences": 1})
 
     @property
     def is_live(self) -> bool:
@@ -217,7 +215,7 @@ class LiveModel:
         if PREFIX not in arguments:
             arguments = prefixed(self._paired, source, arguments)
         criteria = StoppingCriteriaList([*self._extras.settings.get("stopping_criteria", []), call])
-        extras = replace(self._extras, settings=self._extras.settings | {"stopping_criteria": criteria})
+        extras = self._extras._replace(settings=self._extras.settings | {"stopping_criteria": criteria})
         with evaluating(self.model), torch.no_grad():
             pairs, _ = generate(self._paired, [source], [arguments], extras)
         call.check()  # tokens generated before a stop are not a translation

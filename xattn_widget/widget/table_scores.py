@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -20,8 +20,7 @@ from xattn_widget.scores.made import find_made
 from xattn_widget.scores.signatures import current_form
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A score column of a table, and what can compute the score again.
 
     Attributes:

@@ -15,7 +15,6 @@ import pickle
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -170,7 +169,7 @@ class RemoteWorker:
             if self._writer is None:
                 content = _serialized(table)
             else:
-                part = json.dumps(asdict(self._writer.write(window.number, window.digest, table)))
+                part = json.dumps(self._writer.write(window.number, window.digest, table)._asdict())
         except Exception as error:
             failure = _pickled(error)
         give_back_memory()

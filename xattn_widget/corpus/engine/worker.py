@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -53,8 +53,7 @@ class Sentence:
     pair: Pair | None = None  # the source with its generated target
 
 
-@dataclass
-class LongRecording:
+class LongRecording(NamedTuple):
     """A recording that takes several forwards, each of which becomes a row of the table."""
 
     row: ScoredRow  # of its first window

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from xattn_widget.corpus.sources.cells import (
     Broken,
@@ -23,8 +22,7 @@ from xattn_widget.corpus.sources.formats import HEAD, find_format
 from xattn_widget.corpus.sources.packing import find_packing, packed_name, unpacked
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """A file, and what to read from it.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,8 +29,7 @@ class MediaCell(NamedTuple):
     error: str | None = None
 
 
-@dataclass(frozen=True)
-class Medium:
+class Medium(NamedTuple):
     """A kind of media whose files the rows of a corpus name.
 
     Attributes:

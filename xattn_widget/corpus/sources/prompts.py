@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from xattn_widget.corpus.sources.rows import Row, Rows
@@ -42,7 +41,7 @@ def with_prompts(rows: Rows, prompt: str | Sequence[str]) -> Rows:
         if not isinstance(prompt, str) and count < len(prompt):
             raise _wrong_number(len(prompt), str(count))
 
-    return replace(rows, read=read)
+    return rows._replace(read=read)
 
 
 def _wrong_number(prompts: int, sources: str) -> ValueError:

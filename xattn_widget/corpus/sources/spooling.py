@@ -6,7 +6,6 @@ import pickle
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,4 +40,4 @@ def spooled(rows: Rows) -> Iterator[Rows]:
                         row = Row(*cells)
                         yield row if row.media is None else row._replace(media=pickle.loads(row.media))
 
-        yield replace(rows, read=read, once=False)
+        yield rows._replace(read=read, once=False)

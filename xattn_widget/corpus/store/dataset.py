@@ -13,9 +13,8 @@ import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,8 +36,7 @@ class DamagedError(ValueError):
     """A finished folder of which a file is damaged, missing or of another job."""
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """What a part says about itself.
 
     Attributes:
@@ -60,7 +58,7 @@ class Part:
 
     def describe(self, schema: pa.Schema) -> pa.Schema:
         """The schema with the part's description in its metadata."""
-        return schema.with_metadata((schema.metadata or {}) | {_DESCRIBED: json.dumps(asdict(self)).encode()})
+        return schema.with_metadata((schema.metadata or {}) | {_DESCRIBED: json.dumps(self._asdict()).encode()})
 
     @classmethod
     def described_in(cls, schema: pa.Schema) -> Self:

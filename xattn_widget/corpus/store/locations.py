@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -33,8 +32,7 @@ def is_uri(value: object) -> bool:
     return isinstance(value, str) and _URI.match(value) is not None
 
 
-@dataclass(frozen=True)
-class Location:
+class Location(NamedTuple):
     """A folder or file in shared storage.
 
     Attributes:

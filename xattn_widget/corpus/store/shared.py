@@ -14,9 +14,8 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,8 +33,7 @@ from xattn_widget.files.writing import UNFINISHED
 _SECONDS_BETWEEN_CHECKS = 10
 
 
-@dataclass(frozen=True)
-class PartWriter:
+class PartWriter(NamedTuple):
     """Writes windows from any process of any machine.
 
     Attributes:
@@ -149,7 +147,7 @@ class SharedStore:
             for name in names:
                 if name.endswith(UNFINISHED):  # of a worker that was killed
                     self._folder.inside(name).remove()
-            content = {"info": info, "parts": [asdict(part) for part in parts]}
+            content = {"info": info, "parts": [part._asdict() for part in parts]}
             self._folder.inside(MANIFEST).write(encode(content))
         return self.writer.uri
 

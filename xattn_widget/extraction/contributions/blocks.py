@@ -8,9 +8,8 @@ family needs code of its own, and a family with another order is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -35,8 +34,7 @@ _TOLERANCE_OF_HALF = 3e-2
 _UNAVAILABLE = "ALTI+ is unavailable"
 
 
-@dataclass
-class _Norm:
+class _Norm(NamedTuple):
     """One call of a layer norm."""
 
     module: nn.Module
@@ -44,8 +42,7 @@ class _Norm:
     output: torch.Tensor
 
 
-@dataclass
-class _Attention:
+class _Attention(NamedTuple):
     """One call of an attention module."""
 
     call: CrossAttentionCall
@@ -54,8 +51,7 @@ class _Attention:
     output: torch.Tensor
 
 
-@dataclass
-class AttentionBlock:
+class AttentionBlock(NamedTuple):
     """One attention block in one forward over one sentence pair.
 
     Attributes:

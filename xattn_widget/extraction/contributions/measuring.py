@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,36 +14,7 @@ from xattn_widget.extraction.contributions.alti import alti
 from xattn_widget.extraction.contributions.gradient import input_gradients
 from xattn_widget.extraction.contributions.value_zeroing import value_zeroing
 from xattn_widget.inputs.pairs import Pair, forward_inputs
-from xattn_widget.messages.characters import brief
-from xattn_widget.messages.hints import did_you_mean
-from xattn_widget.record.contributed import BY_HEAD, CONTRIBUTION_KINDS, Contributed
-
-
-def check_kinds(contributions: Any, *, and_gradient: bool = False) -> list[str]:
-    """The requested kinds, each once, in the order of :data:`CONTRIBUTION_KINDS`.
-
-    Args:
-        contributions: what the user passed.
-        and_gradient: whether ``"gradient"`` is needed anyway.
-
-    Raises:
-        TypeError: not a list of strings.
-        ValueError: an unknown kind.
-    """
-    form = f"contributions must be a list of {', '.join(map(repr, CONTRIBUTION_KINDS))}"
-    if isinstance(contributions, str):
-        raise TypeError(f"{form}, got one alone; write contributions=[{brief(contributions)}]")
-    if not isinstance(contributions, Iterable):
-        raise TypeError(f"{form}, got {brief(contributions)}")
-    kinds = list(contributions)
-    for kind in kinds:
-        if not isinstance(kind, str):
-            raise TypeError(f"{form}, got {brief(kind)} in it")
-        if kind.startswith("value_norm"):
-            raise ValueError(f"{form}, got {brief(kind)}: value norms are kept with value_norms=True")
-        if kind not in CONTRIBUTION_KINDS:
-            raise ValueError(f"{form}, got {brief(kind)}; {did_you_mean(kind, CONTRIBUTION_KINDS)}")
-    return [kind for kind in CONTRIBUTION_KINDS if kind in kinds or (and_gradient and kind == "gradient")]
+from xattn_widget.record.contributed import BY_HEAD, Contributed
 
 
 def measure_contributions(
@@ -55,7 +26,7 @@ def measure_contributions(
         model: the model, in evaluation mode; call this inside ``torch.no_grad``.
         pairs: the pairs of one batch.
         records: the record of each pair, as captured.
-        kinds: what to measure, see :func:`check_kinds`.
+        kinds: what to measure, as :func:`check_kinds` lists it.
 
     Raises:
         NotImplementedError: the model's layers do not allow one of the kinds; the message says why.

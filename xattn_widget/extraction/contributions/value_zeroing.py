@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -68,8 +67,7 @@ def value_zeroing(
     return zeroing.results
 
 
-@dataclass
-class _Call:
+class _Call(NamedTuple):
     """One call of a cross-attention module.
 
     Attributes:

@@ -58,7 +58,7 @@ class Transcript:
         self.windows = windows
         self.known: list[TranscribedWindow] = []
         self._paired = paired
-        self._extras = replace(extras, settings=settings | {"return_timestamps": True})
+        self._extras = extras._replace(settings=settings | {"return_timestamps": True})
 
     @property
     def is_complete(self) -> bool:
@@ -98,7 +98,7 @@ class Transcript:
         text = [token for token, special in zip(before, target.special(before), strict=True) if not special]
         longest = self._paired.model.config.max_target_positions // 2 - 1
         prompt = torch.tensor([config.prev_sot_token_id, *text[-longest + 1 :]], device=self._paired.model.device)
-        return replace(self._extras, settings=settings | {"prompt_ids": prompt})
+        return self._extras._replace(settings=settings | {"prompt_ids": prompt})
 
 
 def _split(pair: Pair, target: SpeechTarget, frames: int, stride: int) -> tuple[Pair, int]:

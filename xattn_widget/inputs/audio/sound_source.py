@@ -82,7 +82,7 @@ class SoundSource(Source):
 
     def bare(self) -> SoundSource:
         """The sound without its samples and picture, which take more memory than the features."""
-        return replace(self, samples=None, features=replace(self.features, picture=None))
+        return replace(self, samples=None, features=self.features._replace(picture=None))
 
     def special(self) -> list[bool]:
         """For each position whether it comes after the end of the sound."""

@@ -163,7 +163,6 @@ class SpeechFamily:
         return values
 
 
-@dataclass(frozen=True, eq=False)
 class WhisperFamily(SpeechFamily):
     """How Whisper reads sound: as a log-mel spectrogram ``[bins, frames]`` that is padded to its window."""
 

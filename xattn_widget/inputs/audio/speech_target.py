@@ -104,7 +104,6 @@ class SpeechTarget(Side):
         return ids[1:] if ids[:1] == [self.start] else ids
 
 
-@dataclass(frozen=True)
 class WhisperTarget(SpeechTarget):
     """Whisper's targets: a prompt (start, language, task, timestamps or not), the text, the end."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from xattn_widget.inputs.image.tracing import Box
 HEADER = "[header]"
 
 
-@dataclass(frozen=True, eq=False)
 class Pix2StructFamily(ImageFamily):
     """Pix2Struct, which resizes a picture to as many patches as it reads, and normalizes it by its own mean.
 

@@ -43,7 +43,6 @@ class ReaderFamily(GridFamily):
         model.get_image_features(**inputs)
 
 
-@dataclass(frozen=True, eq=False)
 class Kosmos2Family(ReaderFamily):
     """Kosmos-2, whose latents become the first tokens that its language model reads."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,7 @@ _PIECE, _MOST_PIECES = 1024, 4
 _STEPS, _PIXELS = 2.0, 2.0
 
 
-@dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(NamedTuple):
     """Where one array of pixels that the encoder reads, such as a tile, comes from.
 
     Attributes:
