@@ -57,7 +57,8 @@ export function createHeads(
   const over = createOver({ over: (over) => store.set({ over }) }, signal);
   score.element.firstElementChild?.after(over.element);
   const marks = createMarkLegend();
-  ranking.element.prepend(h("div", { class: "xattn-known" }, marks.element, createBestSet(context)));
+  const known = h("div", { class: "xattn-known" }, marks.element, createBestSet(context));
+  ranking.element.prepend(known);
 
   const values = computed(() => survey.grid.value.values);
   const domain = computed(() => values.value && scoreDomain(values.value));
@@ -131,6 +132,7 @@ export function createHeads(
       marked: marked(info, sentence),
     });
     marks.show(marked(info, sentence));
+    known.hidden = marked(info, sentence).length === 0;
   });
   frames.draw(() => {
     const { layers: count } = shapeOf(store.get("info"), subject.pick().sentence);
