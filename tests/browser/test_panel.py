@@ -145,7 +145,7 @@ def test_keys_do_not_reach_jupyterlab(open_notebook: OpenNotebook, page: Page) -
     expect(special).to_have_value("drop")
     notebook.expect_printed("print(widget.layer, widget.special)", "0 drop")
     token(panel, "target", "read").focus()
-    page.keyboard.press("PageUp")
+    page.keyboard.press("PageDown")
     notebook.expect_printed("print(widget.layer)", "1")
 
 

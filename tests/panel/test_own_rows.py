@@ -40,7 +40,7 @@ def head_set(*heads):
 
 
 def mean_of_own_rows(record, found, source_units, target_units):
-    """Return ``[target, source]`` means over the heads; NaN for a unit of the last token, which no row reads."""
+    """Return ``[target, source]`` means, for a unit of the last token over the heads that need no row that reads it."""
     weights = record.weights.numpy()
     rows = []
     for unit in target_units:
@@ -51,7 +51,7 @@ def mean_of_own_rows(record, found, source_units, target_units):
                 heads.append(np.full(len(source_units), np.nan))
                 continue
             heads.append([np.mean([weights[layer, head, t, s].sum() for t in steps]) for s in source_units])
-        rows.append(np.mean(heads, 0))
+        rows.append(np.nanmean(heads, 0))
     return np.array(rows)
 
 
@@ -140,15 +140,14 @@ def test_the_map_is_the_mean_of_the_heads_each_under_its_own_reading(widget, dem
     widget.words, widget.sentence = words, sentence
     found = exported(widget, tmp_path)
     expected = mean_of_own_rows(widget.record, saved_head_set(demo.model), *units_of(widget.record, words))
-    assert np.isnan(expected[-1]).all()
-    assert not np.isnan(expected[:-1]).any()
+    assert not np.isnan(expected).any()
     np.testing.assert_allclose(np.array(found["mean"], float), expected, atol=1e-6)
     assert (found["reading"], found["moved"]) == ("own", [[0, 6]])
     output = widget.record.read_as("output")
     assert found["target"] == (output.words() if words else output).target_tokens
 
 
-def test_a_word_of_the_last_token_has_no_row(tmp_path):
+def test_the_last_token_is_read_by_no_row(tmp_path):
     """A target that was cut has no end of sentence: its last word is not read as a whole."""
     generator = torch.Generator().manual_seed(0)
     weights = torch.rand(1, 2, 3, 2, generator=generator).softmax(-1)
@@ -160,7 +159,13 @@ def test_a_word_of_the_last_token_has_no_row(tmp_path):
     widget = CrossAttentionWidget(record, head_set=found, words=True)
     shown = np.array(exported(widget, tmp_path)["mean"], float)
     np.testing.assert_allclose(shown, mean_of_own_rows(record, found, [[0], [1]], [[0], [1, 2]]), atol=1e-6)
-    assert np.isnan(shown[1]).all()
+    np.testing.assert_allclose(shown[1], weights[0, 0, 1:].mean(0), atol=1e-6)
+    widget.aggregate = "max"
+    np.testing.assert_allclose(exported(widget, tmp_path)["max"][1], weights[0, 0, 1:].mean(0), atol=1e-6)
+    assert widget.export(tmp_path / "shown.pharaoh").read_text(encoding="utf-8").split()[-1].endswith("-1")
+    widget.heads = [(0, 1)]  # alone, it has no row there
+    assert exported(widget, tmp_path)["max"][1] == [None, None]
+    assert widget.export(tmp_path / "shown.pharaoh").read_text(encoding="utf-8").split() == ["1-0"]
 
 
 def test_dropping_renormalizes_each_head_under_its_own_reading(widget, demo, tmp_path):

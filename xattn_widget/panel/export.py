@@ -15,7 +15,7 @@ from xattn_widget.alignment.pharaoh import format_pharaoh
 from xattn_widget.files.csv_json import csv_writer, json_text
 from xattn_widget.files.writing import whole_file
 from xattn_widget.panel.dropping import without_dropped
-from xattn_widget.panel.own_rows import named_rows
+from xattn_widget.panel.own_rows import joint_record, named_rows
 from xattn_widget.panel.page import page_bytes
 from xattn_widget.panel.picked import joint_weights, picked_weights
 from xattn_widget.panel.state import PanelState
@@ -100,8 +100,12 @@ def _json(state: PanelState) -> bytes:
 
 
 def _pharaoh(state: PanelState) -> bytes:
-    heads = [(layer, head) for layer, head in state.view.heads]
-    record = named_rows(state.as_moved(state.view.sentence, state.record), state.view.reading)
+    view, record = state.view, state.record
+    heads = [(layer, head) for layer, head in view.heads]
+    if state.moved():
+        record = joint_record(state.as_moved(view.sentence, record), heads, view.aggregate, words=True)
+        heads = [(0, 0)]
+    record = named_rows(record, view.reading)
     return f"{format_pharaoh(align_record(record, heads, aggregate=state.view.aggregate))}\n".encode()
 
 

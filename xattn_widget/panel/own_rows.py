@@ -101,3 +101,20 @@ def own_rows(record: AttentionData, moved: Collection[tuple[int, int]]) -> Atten
     heads[places, -1] = torch.nan
     targets: dict[Reading, Any] = {"output": record.targets["output"]}
     return AttentionData(weights, record.source, targets, model=record.model, kept=record.kept)
+
+
+def joint(weights: torch.Tensor, aggregate: str) -> torch.Tensor:
+    """The mean or maximum of ``[heads, target, source]`` weights, each row over the heads that have it, or NaN."""
+    if aggregate == "mean":
+        return weights.nanmean(0)
+    largest = weights.nan_to_num(-1.0).amax(0)
+    return largest.masked_fill(largest < 0, torch.nan)
+
+
+def joint_record(
+    record: AttentionData, heads: Sequence[Sequence[int]], aggregate: str, *, words: bool
+) -> AttentionData:
+    """A record with one head: heads of a record with moved rows as one, in words or in tokens."""
+    record = record.words() if words else record
+    weights = joint(record.head_weights([(layer, head) for layer, head in heads]), aggregate)
+    return AttentionData(weights[None, None], record.source, record.targets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from xattn_widget.panel.own_rows import joint
 from xattn_widget.panel.settings import View
 from xattn_widget.panel.state import PanelState
 from xattn_widget.record.data import AttentionData, combined
@@ -16,7 +17,12 @@ def picked_weights(view: View, record: AttentionData) -> torch.Tensor:
 
 def joint_weights(view: View, record: AttentionData) -> torch.Tensor:
     """``[target, source]`` mean or maximum over the picked heads."""
-    return combined(picked_weights(view, record), view.aggregate)
+    return joined(view, picked_weights(view, record))
+
+
+def joined(view: View, weights: torch.Tensor) -> torch.Tensor:
+    """The mean or maximum of ``[picked, target, source]`` weights over the heads."""
+    return (joint if view.reading == "own" else combined)(weights, view.aggregate)
 
 
 def shows_set(state: PanelState) -> bool:

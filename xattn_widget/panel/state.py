@@ -18,7 +18,7 @@ from xattn_widget.panel.entries import Entry, Window, list_entries, window_entry
 from xattn_widget.panel.first_heads import first_heads
 from xattn_widget.panel.held_windows import HeldWindows
 from xattn_widget.panel.image import has_places
-from xattn_widget.panel.own_rows import PanelSet, own_rows
+from xattn_widget.panel.own_rows import PanelSet, joint_record, own_rows
 from xattn_widget.panel.protocol import Subject, read_request
 from xattn_widget.panel.replies import answer
 from xattn_widget.panel.rules import (
@@ -397,8 +397,12 @@ class PanelState:
         checked = self.read_request(request)
         index = checked["sentence"]
         entry = self._dividing.divided(self.entries, index) if checked.get("divided") else self.entries[index]
-        if checked.get("reading") == "own" and self.head_set is not None:
-            entry = replace(entry, content=own_rows(entry.record, self.head_set.moved(entry)))
+        moved = self.head_set.moved(entry) if checked.get("reading") == "own" and self.head_set is not None else []
+        if moved and entry.reference is not None:
+            record = own_rows(entry.record, moved)
+            words = entry.reference.words
+            entry = replace(entry, content=joint_record(record, checked["heads"], checked["aggregate"], words=words))
+            checked["heads"] = [[0, 0]]
         return answer(checked, entry, self.scores)
 
     def summary(self) -> str:

@@ -16,13 +16,13 @@ from xattn_widget.panel.dropping import dropped_share, dropping_note, leaves_any
 from xattn_widget.panel.image import has_places
 from xattn_widget.panel.image_picture import image_part
 from xattn_widget.panel.own_rows import named_rows
-from xattn_widget.panel.picked import capitalized, moved_note, picked_title, picked_weights, shows_set
+from xattn_widget.panel.picked import capitalized, joined, moved_note, picked_title, picked_weights, shows_set
 from xattn_widget.panel.ramps import color_of, white_ramp
 from xattn_widget.panel.settings import View
 from xattn_widget.panel.sound_picture import draw_sound, sound_part
 from xattn_widget.panel.state import PanelState
 from xattn_widget.plot.palette import PALETTE, Color, rgb
-from xattn_widget.record.data import AttentionData, combined
+from xattn_widget.record.data import AttentionData
 from xattn_widget.record.fewest import fewest
 
 Matrix = np.ndarray[Any, np.dtype[np.float32]]
@@ -139,8 +139,7 @@ def shown_part(view: View, record: AttentionData) -> Part:
         picked = picked.words()
     weights = picked.weights[0]
     if _is_one(view):
-        weights = combined(weights, view.aggregate)[None]
-    # After combining: a row that one of the heads lacks is no mean of the others.
+        weights = joined(view, weights)[None]
     weights = weights.nan_to_num(0.0)
     return Part(
         picked.source_tokens,

@@ -144,8 +144,7 @@ export async function buildScene(
     if (columns && dropped) addDropped(dropped, matrix, rows, source, columns);
   }
   finish(total, spec.heads.length, spec.aggregate);
-  const lacking = lackingUnit(spec, target);
-  if (lacking >= 0) rowOf(total, source.labels.length, lacking).fill(0);
+  meanOfRead(total, spec, target, source.labels.length);
   if (dropped) finish(dropped, spec.heads.length, "mean");
   if (aggregated) sets.push(total);
   const top = maximum(total);
@@ -158,15 +157,24 @@ export function isMoved({ moved }: Pick<SceneSpec, "moved">, [layer, head]: Head
   return moved.some((other) => other[0] === layer && other[1] === head);
 }
 
-/** The target unit for which one of the picked heads has no row, so that there is no mean either; -1 for none. */
+/** The target unit for which none of the picked heads has a row, so that its weights are 0 and mean nothing; -1 for none. */
 export function lackingUnit(spec: Pick<SceneSpec, "moved" | "heads">, target: Units): number {
-  return spec.heads.some((head) => isMoved(spec, head)) ? unreadUnit(target) : -1;
+  return spec.heads.every((head) => isMoved(spec, head)) ? unreadUnit(target) : -1;
 }
 
-/** Whether a set of lines has no row for a target unit: its weights are 0 and mean nothing. */
+/** Whether a set of lines has no row for a target unit. */
 export function lacksRow({ spec, target, aggregated }: Scene, set: number, unit: number): boolean {
   const heads = aggregated ? spec.heads : spec.heads.slice(set, set + 1);
   return unit === lackingUnit({ moved: spec.moved, heads }, target);
+}
+
+/** Makes the last row of a mean that of the heads that have it: no row of a moved head reads the last token. */
+function meanOfRead(total: Float32Array, spec: SceneSpec, target: Units, width: number): void {
+  const having = spec.heads.filter((head) => !isMoved(spec, head)).length;
+  const unread = unreadUnit(target);
+  if (spec.aggregate !== "mean" || having === 0 || having === spec.heads.length || unread < 0) return;
+  const row = rowOf(total, width, unread);
+  for (let i = 0; i < row.length; i++) row[i] = ((row[i] ?? 0) * spec.heads.length) / having;
 }
 
 /** Whether rows are divided by their sum over the shown columns: others are dropped, or lie outside the sound. */
@@ -217,8 +225,6 @@ export async function exactWeightsOf(
   const { spec, source, target } = scene;
   if (side === "source" && renormalizes(spec, source)) return null;
   const total = new Float32Array((side === "target" ? source : target).labels.length);
-  const lacking = lackingUnit(spec, target);
-  if (side === "target" && unit === lacking) return total;
   const rowsOf = (head: Head) => (isMoved(spec, head) ? laterUnits(target) : target);
   const positionsOf = (head: Head) => (side === "target" ? rowsOf(head) : source).positions[unit] ?? [];
   const positions = [...new Set(spec.heads.flatMap(positionsOf))];
@@ -241,7 +247,8 @@ export async function exactWeightsOf(
     accumulate(total, weights, spec.aggregate);
   });
   finish(total, spec.heads.length, spec.aggregate);
-  if (side === "source" && lacking >= 0) total[lacking] = 0;
+  if (side === "source") meanOfRead(total, spec, target, 1);
+  else if (unit === unreadUnit(target)) meanOfRead(total, spec, oneUnit(1), total.length);
   return total;
 }
 
