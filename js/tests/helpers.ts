@@ -162,6 +162,7 @@ export function scene(
       words: false,
       drop: "nothing",
       reading: "output",
+      moved: [],
       divided: false,
     },
     reply: {

@@ -64,16 +64,16 @@ def test_more_heads_than_colors_are_one_set_of_lines():
     part = shown_part(widget.state.view, widget.record)
     assert len(part.sets) == 1
     torch.testing.assert_close(torch.tensor(part.sets[0]), widget.record.weights[1].amax(0))
-    assert heads_title(widget.state.view, widget.record) == "Layer 1, max of 9 heads"
+    assert heads_title(widget.state) == "Layer 1, max of 9 heads"
 
 
 def test_the_heading_names_the_heads():
     widget = CrossAttentionWidget(record_of(2, 2), heads=[(1, 2)])
-    assert heads_title(widget.state.view, widget.record) == "Layer 1, head 2"
+    assert heads_title(widget.state) == "Layer 1, head 2"
     widget.heads = [(1, 0), (1, 2)]
-    assert heads_title(widget.state.view, widget.record) == "Layer 1, 2 heads"
+    assert heads_title(widget.state) == "Layer 1, 2 heads"
     widget.heads = [(0, 0), (1, 2)]
-    assert heads_title(widget.state.view, widget.record) == "2 heads"
+    assert heads_title(widget.state) == "2 heads"
 
 
 def test_words_and_dropped_tokens_are_those_of_the_record(demo):

@@ -117,7 +117,8 @@ def test_the_requests_are_the_same():
     ("fields", "name", "kind"),
     [
         (REQUESTS["alignment"], "aggregate", "Aggregate"),
-        (REQUESTS["alignment"], "reading", "Reading"),
+        (REQUESTS["alignment"], "reading", "RowNames"),
+        (REQUESTS["scores"], "as_shown", "Reading"),
         (REQUESTS["scores"], "special", "Dropping"),
         (ACTIONS["token"], "rest", "Rest"),
     ],

@@ -76,12 +76,13 @@ def _read(value: Any, record: AttentionData, words: bool) -> Reference:
 
 
 def reference_agreement(
-    record: AttentionData, reference: Reference, heads: Iterable[Sequence[int]], aggregate: Aggregate
+    record: AttentionData, reference: Reference, heads: Iterable[Sequence[int]], aggregate: Aggregate, rows: str
 ) -> dict[str, Any]:
     """Alignment error rate, precision and recall of heads against a reference, as the front end shows them.
 
     The links are those of :meth:`CrossAttention.align`, the numbers those of
-    :func:`xattn_widget.alignment.alignment_scores`; undefined numbers are None.
+    :func:`xattn_widget.alignment.alignment_scores`; undefined numbers are None. ``rows`` says what names
+    the rows.
     """
     links = align_record(record, [(layer, head) for layer, head in heads], words=reference.words, aggregate=aggregate)
     if not reference.words and record.reading == "input":
@@ -94,5 +95,5 @@ def reference_agreement(
         **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
         "links": agreement.predicted,
         "method": f"the source {unit} with the largest weight for each target {unit}, {aggregate} of the picked heads, "
-        f"rows labeled by the {record.reading} reading, special tokens left out",
+        f"rows labeled by the {rows} reading, special tokens left out",
     }

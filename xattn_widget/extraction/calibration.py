@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -33,11 +34,13 @@ class _Memory:
 
     Attributes:
         weights: the sampled weights.
+        head_set: the set of heads in the file, or None.
         evidence: the sums over the file's sentences and those shown, or None.
         seen: the sources of the sentences shown: one that is shown again does not count again.
     """
 
     weights: dict[str, torch.Tensor]
+    head_set: HeadSet | None = None
     evidence: Evidence | None = None
     seen: set[tuple[str, ...]] = field(default_factory=set)
 
@@ -58,11 +61,18 @@ def model_evidence(model: torch.nn.Module, records: Sequence[AttentionData]) -> 
     with _lock:
         memory = _memories.get(model)
         if memory is None:
-            memory = _memories[model] = _Memory(weights, _saved_evidence(model, records))
+            memory = _memories[model] = _Memory(weights, *_read_calibration(model, records))
         elif not same_weights(memory.weights, weights):  # the file is about the weights that it was saved with
             memory = _memories[model] = _Memory(weights)
         memory.evidence = gather_evidence(records, memory.evidence, memory.seen)
         return memory.evidence
+
+
+def known_head_set(model: torch.nn.Module) -> HeadSet | None:
+    """The set of heads in the calibration that :func:`model_evidence` found for a model; None if there was none."""
+    with _lock:
+        memory = _memories.get(model)
+        return None if memory is None else memory.head_set
 
 
 def save_calibration(
@@ -81,8 +91,9 @@ def save_calibration(
         records: records of the model, of sentences like those it is made for.
         folder: the folder with its weights. The file is called ``alignment_heads.json``.
         head_set: a set of heads that aligns words, as :func:`best_head_set` finds it. It is saved with its readings,
-            for :func:`saved_head_set`. Its (layer, head) pairs also go into ``generation_config.json`` as
-            ``alignment_heads``, the form in which transformers and CTranslate2 keep those of Whisper.
+            for :func:`saved_head_set`, and the panel opens with it. Its (layer, head) pairs also go into
+            ``generation_config.json`` as ``alignment_heads``, the form in which transformers and CTranslate2 keep those
+            of Whisper.
 
     Returns:
         The file written.
@@ -129,28 +140,38 @@ def saved_head_set(model: torch.nn.Module) -> HeadSet | None:
     """
     try:
         content = saved_hints(model)
-        if content is None or "head_set" not in content:
-            return None
-        head_set = HeadSet.read(content["head_set"])
-        check_heads([head[:2] for head in head_set.heads], *Evidence.read(content["evidence"]).grid)
+        return None if content is None or "head_set" not in content else _read_set(content)
     except Exception as error:  # a damaged file can fail in any way
         raise ValueError(
             f"{hints_path(model)} cannot be used: {type(error).__name__}: {f'{error}'[:200]}; make it again with "
             "save_calibration"
         ) from error
+
+
+def _read_set(content: Any) -> HeadSet:
+    """The set in the content of a file.
+
+    Raises:
+        Exception: it is damaged.
+    """
+    head_set = HeadSet.read(content["head_set"])
+    check_heads([head[:2] for head in head_set.heads], *Evidence.read(content["evidence"]).grid)
     return head_set
 
 
-def _saved_evidence(model: torch.nn.Module, records: Sequence[AttentionData]) -> Evidence | None:
-    """The calibration in the folder that the model was loaded from, if there is one that fits the model."""
+def _read_calibration(
+    model: torch.nn.Module, records: Sequence[AttentionData]
+) -> tuple[HeadSet | None, Evidence | None]:
+    """The set of heads and the evidence in the folder that the model was loaded from, if they fit the model."""
     try:
         content = saved_hints(model)
         if content is None or "timing" in content:  # speech models have a timing
-            return None
+            return None, None
         evidence = Evidence.read(content["evidence"])
         if any(evidence.grid != (record.layers, record.heads) for record in records):
             raise ValueError(f"it is about a model with (layers, heads) = {evidence.grid}")
+        head_set = _read_set(content) if "head_set" in content else None
     except Exception as error:  # whatever is wrong with a file of hints, the picture must appear
         warn_of_hints(model, "the panel guesses from the sentences shown", error)
-        return None
-    return evidence
+        return None, None
+    return head_set, evidence

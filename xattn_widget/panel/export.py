@@ -15,6 +15,7 @@ from xattn_widget.alignment.pharaoh import format_pharaoh
 from xattn_widget.files.csv_json import csv_writer, json_text
 from xattn_widget.files.writing import whole_file
 from xattn_widget.panel.dropping import without_dropped
+from xattn_widget.panel.own_rows import joint_record, named_rows
 from xattn_widget.panel.page import page_bytes
 from xattn_widget.panel.picked import joint_weights, picked_weights
 from xattn_widget.panel.state import PanelState
@@ -46,17 +47,11 @@ def export(state: PanelState, path: str | Path, spreadsheet: bool = False) -> Pa
 
 def _shown_record(state: PanelState) -> AttentionData:
     """The record with the view's settings applied: cropped to its sound, reading, words, what is dropped."""
-    record = _read_as_shown(state, state.shown)
+    record = named_rows(state.shown, state.view.reading)
     if state.view.sound_weights != "raw" and not all(record.source.outside):
         record = record.cropped()
     record = without_dropped(record, state.view.special)
     return record.words() if state.view.words else record
-
-
-def _read_as_shown(state: PanelState, record: AttentionData) -> AttentionData:
-    """A record under the reading that is shown, if it has that reading."""
-    reading = state.view.reading
-    return record.read_as(reading) if reading in record.targets else record
 
 
 # What becomes of special tokens, in words (as js/src/core/scene_files.ts writes it).
@@ -90,7 +85,8 @@ def _json(state: PanelState) -> bytes:
         "name": state.entry.name,
         "sentence": view.sentence,
         "heads": view.heads,
-        "reading": record.reading,
+        "reading": "own" if state.moved() else record.reading,
+        **({"moved": [list(head) for head in state.moved()]} if state.moved() else {}),
         "words": view.words,
         "special": _KEPT.get(view.special, "kept"),
         "sinks": state.dividing_note(view.sentence) if state.divides(view.sentence) else "kept",
@@ -104,8 +100,12 @@ def _json(state: PanelState) -> bytes:
 
 
 def _pharaoh(state: PanelState) -> bytes:
-    heads = [(layer, head) for layer, head in state.view.heads]
-    record = _read_as_shown(state, state.record)
+    view, record = state.view, state.record
+    heads = [(layer, head) for layer, head in view.heads]
+    if state.moved():
+        record = joint_record(state.as_moved(view.sentence, record), heads, view.aggregate, words=True)
+        heads = [(0, 0)]
+    record = named_rows(record, view.reading)
     return f"{format_pharaoh(align_record(record, heads, aggregate=state.view.aggregate))}\n".encode()
 
 

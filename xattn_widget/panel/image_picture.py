@@ -15,6 +15,7 @@ from xattn_widget.panel.canvas import Canvas
 from xattn_widget.panel.dropping import dropped_positions, leaves_any, without_dropped
 from xattn_widget.panel.gold_boxes import GoldBoxes
 from xattn_widget.panel.image_boxes import Frame, boxes_around, draw_boxes, draw_gold
+from xattn_widget.panel.own_rows import named_rows
 from xattn_widget.panel.patch_colors import Flags, Floats, Look, Pixels, color_patches, is_dark
 from xattn_widget.panel.picked import picked_weights
 from xattn_widget.panel.ramps import overlay_ramp
@@ -186,8 +187,7 @@ def image_part(view: View, record: AttentionData, gold: Sequence[GoldBoxes] | No
         gold: where its words truly are, or None.
     """
     picture, pinned = record.image, view.target_index
-    if view.reading in record.targets:
-        record = record.read_as(view.reading)
+    record = named_rows(record, view.reading)
     targets = {record.reading: record.target}
     # The picked heads alone, so that nothing is computed for the others.
     shown = AttentionData(picked_weights(view, record)[None], record.source, targets, record.reading)

@@ -7,7 +7,7 @@ import io
 from matplotlib.figure import Figure
 
 from xattn_widget.messages.quiet import quiet_warnings
-from xattn_widget.panel.picked import joint_weights, picked_title
+from xattn_widget.panel.picked import joint_weights, moved_note, picked_title
 from xattn_widget.panel.state import PanelState
 from xattn_widget.plot.heatmap import draw_heatmap, figure_size
 from xattn_widget.record.data import AttentionData
@@ -25,7 +25,7 @@ def matrix_picture(state: PanelState, record: AttentionData, kind: str) -> bytes
     figure = Figure(figsize=figure_size(record, weights), layout="constrained")
     axes = figure.subplots()
     draw_heatmap(axes, record, weights)
-    axes.set_title(picked_title(state.view), fontsize=10)
+    axes.set_title(f"{picked_title(state)}{moved_note(state)}", fontsize=10)
     return _saved(figure, kind, dpi=200)
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, get_args
 from xattn_widget.messages.characters import brief
 from xattn_widget.panel.dropping import Dropping
 from xattn_widget.panel.entries import Entry
+from xattn_widget.panel.own_rows import RowNames
 from xattn_widget.record.data import Aggregate, Reading
 from xattn_widget.record.heads import check_heads, head_pairs, whole_number
 
@@ -127,6 +128,7 @@ def _one_of(*values: str) -> Callable[[Any, Entry, Subject], str]:
 
 _AGGREGATE = Field(_one_of(*get_args(Aggregate)), "mean")
 _READING = Field(_one_of(*get_args(Reading)), None)
+_ROWS = Field(_one_of(*get_args(RowNames)), None)
 _DROPPING = Field(_one_of(*get_args(Dropping)), "drop")
 _HEADS = _heads(least=1)
 _LAYER = _index("layer", lambda entry: entry.record.layers)
@@ -148,7 +150,7 @@ REQUESTS: dict[str, dict[str, Field]] = {
     # score keeps its policy.
     "scores": _SENTENCE | {"name": Field(_score), "as_shown": _READING, "special": _DROPPING},
     "head": _WEIGHTS | {"layer": _LAYER, "head": _HEAD},
-    "alignment": _SENTENCE | {"heads": _HEADS, "aggregate": _AGGREGATE, "reading": _READING},
+    "alignment": _SENTENCE | {"heads": _HEADS, "aggregate": _AGGREGATE, "reading": _ROWS},
     "row": _WEIGHTS | {"heads": _HEADS, "target": _ROW},
     "column": _WEIGHTS | {"heads": _HEADS, "source": _COLUMN},
     "image": _SENTENCE,

@@ -16,6 +16,7 @@ from xattn_widget.messages.characters import well_formed
 from xattn_widget.panel.entries import Entry
 from xattn_widget.panel.image import image_file
 from xattn_widget.panel.json_values import finite
+from xattn_widget.panel.own_rows import named_rows
 from xattn_widget.panel.score_entries import ScoreEntry
 from xattn_widget.panel.sound import features_picture, sound_file
 from xattn_widget.panel.word_times import describe_word_times
@@ -54,9 +55,9 @@ def answer(
     if kind == "alignment":
         if reference is None:
             raise ValueError("this sentence has no reference alignment: pass reference=... to the widget")
-        reading = request["reading"] or record.reading
-        read = record.read_as(reading) if reading in record.targets else record
-        return reference_agreement(read, reference, request["heads"], request["aggregate"]), []
+        rows = request["reading"] or record.reading
+        read = named_rows(record, rows)
+        return reference_agreement(read, reference, request["heads"], request["aggregate"], rows), []
     if kind == "word_times":
         chosen = [(layer, head) for layer, head in request["heads"]]
         return describe_word_times(record, chosen, entry.gold_times), []

@@ -11,6 +11,7 @@ from xattn_widget.panel.document import script_json
 from xattn_widget.panel.dropping import Dropping
 from xattn_widget.panel.image import has_places
 from xattn_widget.panel.json_values import error_text
+from xattn_widget.panel.own_rows import RowNames
 from xattn_widget.panel.replies import outside_shares, quantize
 from xattn_widget.panel.rules import fit_heads
 from xattn_widget.panel.state import PanelState
@@ -91,7 +92,8 @@ class SavedSentence:
         view = self.state.view
         if self.record.weights.numel() <= SMALL_RECORD:
             return {special: list(get_args(Reading)) for special in get_args(Dropping)}
-        return {view.special: [view.reading]} if view.special in get_args(Dropping) else {}
+        shown: list[Reading] = [reading for reading in get_args(Reading) if reading == view.reading]
+        return {view.special: shown} if view.special in get_args(Dropping) and shown else {}
 
     def _shown_scores(self, special: str, reading: Reading) -> dict[str, Any]:
         """The scores of the rows that are shown under a reading, by name."""
@@ -191,5 +193,5 @@ def _alignment_picks(state: PanelState, index: int) -> list[dict[str, Any]]:
         {"heads": heads, "aggregate": aggregate, "reading": reading}
         for heads in single + whole + more
         for aggregate in get_args(Aggregate)
-        for reading in get_args(Reading)
+        for reading in get_args(RowNames if state.head_set is not None else Reading)
     ]

@@ -8,8 +8,9 @@ from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
 from xattn_widget.messages.mistakes import argument_hint
 from xattn_widget.panel.dropping import SPECIAL_VALUES
+from xattn_widget.panel.own_rows import RowNames
 from xattn_widget.panel.setting_kinds import HEADS_FORM, Anything, Choice, Flag, Heads, Kind, Share, Text, Whole
-from xattn_widget.record.data import Aggregate, Reading
+from xattn_widget.record.data import Aggregate
 
 # The tabs, in the order of the registry of views (js/src/views.ts).
 PANELS = ("sound", "image", "lines", "matrix", "sentences", "compare", "scores", "all")
@@ -94,7 +95,11 @@ class View:
         "pictures of one model, and has no effect with fewer. Scores stay those of the weights as captured.",
     ] = False
     reading: Annotated[
-        Reading, Choice(get_args(Reading)), 'Rows are labeled by the token written ("output") or read ("input").'
+        RowNames,
+        Choice(get_args(RowNames)),
+        'Rows are labeled by the token written ("output") or read ("input"). "own" is "output" with each head of the '
+        "set saved with the model under its own reading: of a head that aligns the token read, the row for a token is "
+        "the one that reads it. Scores of the rows as shown are not available then.",
     ] = "output"
     orientation: Annotated[
         str, Choice(("columns", "rows")), 'Source and target are laid out in "columns" or "rows".'

@@ -11,6 +11,7 @@ import numpy as np
 from xattn_widget.messages.characters import label_text
 from xattn_widget.panel.canvas import Canvas
 from xattn_widget.panel.dropping import dropped_positions, leaves_any
+from xattn_widget.panel.own_rows import named_rows
 from xattn_widget.panel.picked import joint_weights
 from xattn_widget.panel.ramps import white_ramp
 from xattn_widget.panel.settings import View
@@ -63,8 +64,7 @@ def sound_part(view: View, record: AttentionData) -> SoundPart:
     """The part of a record that the picture shows, cropped to the sound, with the settings of the view."""
     seconds = heard_seconds(record)
     features = None if record.sound is None else record.sound.features
-    if view.reading in record.targets:
-        record = record.read_as(view.reading)
+    record = named_rows(record, view.reading)
     heard = record if all(record.source.outside) else record.cropped()
     weights: Floats = joint_weights(view, heard).nan_to_num(0.0).numpy()
     target = record.target

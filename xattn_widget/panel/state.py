@@ -10,20 +10,21 @@ from typing import Any, get_args
 
 from traitlets import TraitError
 
+from xattn_widget.alignment import HeadSet
 from xattn_widget.alignment.evidence import Evidence, gather_evidence
-from xattn_widget.alignment.timing_heads import guessed_timing
 from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.panel.dividing import Dividing
 from xattn_widget.panel.entries import Entry, Window, list_entries, window_entry
+from xattn_widget.panel.first_heads import first_heads
 from xattn_widget.panel.held_windows import HeldWindows
 from xattn_widget.panel.image import has_places
+from xattn_widget.panel.own_rows import PanelSet, joint_record, own_rows
 from xattn_widget.panel.protocol import Subject, read_request
 from xattn_widget.panel.replies import answer
 from xattn_widget.panel.rules import (
     check_layer,
     first_head,
     fit_heads,
-    last_layer,
     settle_compare,
     settle_heads,
     settle_index,
@@ -33,7 +34,6 @@ from xattn_widget.panel.rules import (
 from xattn_widget.panel.score_entries import DEFAULT_SCORE, ScoreEntry, list_scores
 from xattn_widget.panel.settings import SETTINGS, View, check_view, setting_order
 from xattn_widget.panel.summary import summarize
-from xattn_widget.panel.word_times import marked_heads
 from xattn_widget.record.data import AttentionData, Reading
 from xattn_widget.record.heads import whole_number
 from xattn_widget.record.sinks import PositionSinks
@@ -77,6 +77,7 @@ class PanelState:
         view: the settings.
         live: what is known about experiments.
         evidence: which heads align, as far as is known; None if nothing is, or if the records are of several models.
+        head_set: the set of heads that was saved with the model, or None.
         reading: whether windows of a long recording are being read.
     """
 
@@ -89,13 +90,15 @@ class PanelState:
         reference: Any = None,
         reference_words: bool = True,
         evidence: Evidence | None = None,
+        head_set: HeadSet | None = None,
         sinks: PositionSinks | None = None,
         **view: Any,
     ) -> None:
         """List records, and set the initial view; :class:`xattn_widget.CrossAttentionWidget` describes the arguments.
 
         ``evidence`` is what is known about which heads of the records' model align; gathered from the records when left
-        out. ``sinks`` are what the setting ``divide_sinks`` divides by; the mean over the records when left out.
+        out. ``head_set`` is the set of heads that was saved with it, or None. ``sinks`` are what the setting
+        ``divide_sinks`` divides by; the mean over the records when left out.
 
         Raises:
             TypeError: an unknown view setting, or arguments of another type.
@@ -110,6 +113,7 @@ class PanelState:
         self.reading = False
         self.view = View()
         self.evidence = self._gathered() if evidence is None else evidence
+        self.head_set = PanelSet.fitting(head_set, self.entries)
         self._given = len(self.entries)
         self._numbers = itertools.count(self._given + 1)
         is_default = scores is None and DEFAULT_SCORE in self.scores
@@ -128,13 +132,24 @@ class PanelState:
 
     @property
     def shown(self) -> AttentionData:
-        """The record with the weights that are shown; see :meth:`shown_at`."""
-        return self.shown_at(self.view.sentence)
+        """The record with the weights and rows that are shown; see :meth:`shown_at` and :meth:`as_moved`."""
+        return self.as_moved(self.view.sentence, self.shown_at(self.view.sentence))
 
     def shown_at(self, sentence: int) -> AttentionData:
         """The record of an entry, with its weights divided by the sinks if the view says so and they are known."""
         entry = self._dividing.divided(self.entries, sentence) if self.divides(sentence) else self.entries[sentence]
         return entry.record
+
+    def as_moved(self, sentence: int, record: AttentionData) -> AttentionData:
+        """The record of an entry, with the rows of some heads moved if the view says so."""
+        moved = self.moved(sentence)
+        return own_rows(record, moved) if moved else record
+
+    def moved(self, sentence: int | None = None) -> list[tuple[int, int]]:
+        """The heads whose rows are moved in an entry as the view shows it, in the shown one when left out."""
+        if self.head_set is None or self.view.reading != "own":
+            return []
+        return self.head_set.moved(self.entry if sentence is None else self.entries[sentence])
 
     def divides(self, sentence: int) -> bool:
         """Whether the weights of an entry are shown divided by the sinks."""
@@ -209,7 +224,9 @@ class PanelState:
         if name not in self.scores:
             raise ValueError(f"no score {name!r} is listed; {did_you_mean(name, self.scores)}")
         entry, view = self.scores[name], self.view
-        return entry.as_shown(view.reading, view.special) if view.as_shown else entry
+        if not view.as_shown or view.reading == "own":
+            return entry
+        return entry.as_shown(view.reading, view.special)
 
     def add_score(self, score: Any, special: Special | None, parameters: Mapping[str, Any]) -> str:
         """List a score, replacing any score of the same name, and return its name.
@@ -233,6 +250,7 @@ class PanelState:
         return {name: sentences[0][name] for name in ("layers", "heads", "model")} | {
             "sentences": sentences,
             "alignment_guess": self._describe_evidence(),
+            "head_set": None if self.head_set is None else self.head_set.describe(),
             "reading": self.reading,
         }
 
@@ -325,21 +343,7 @@ class PanelState:
         medium = "sound" if "audio" in record.source.kinds else "image" if has_places(record.source) else None
         opening = ({} if medium is None else {"panel": medium}) | dict(view)
         if not {"layer", "head", "heads"} & set(view):
-            evidence = self.evidence
-            fits = evidence is not None and evidence.grid == (record.layers, record.heads)
-            guess = evidence.guess(view.get("reading")) if evidence is not None and fits else None
-            marked = marked_heads(record)
-            kept = set(record.kept_heads)
-            known = [head for head in marked["calibrated"] or marked["model"] if tuple(head) in kept]
-            if known:
-                opening["heads"] = known
-            elif "audio" in record.source.kinds:
-                opening["heads"] = [list(head) for head in guessed_timing(record).heads]
-            elif guess and set(guess.heads) <= kept:
-                opening = {"heads": guess.heads, "reading": guess.reading} | opening
-            else:
-                # It most resembles an alignment if rows are labeled by the token written.
-                opening["heads"] = last_layer(record)
+            opening = first_heads(record, view.get("reading"), self.head_set, self.evidence) | opening
             opening = {"combined": True} | opening
         elif "heads" not in view:
             layer = view.get("layer", 0)
@@ -393,6 +397,12 @@ class PanelState:
         checked = self.read_request(request)
         index = checked["sentence"]
         entry = self._dividing.divided(self.entries, index) if checked.get("divided") else self.entries[index]
+        moved = self.head_set.moved(entry) if checked.get("reading") == "own" and self.head_set is not None else []
+        if moved and entry.reference is not None:
+            record = own_rows(entry.record, moved)
+            words = entry.reference.words
+            entry = replace(entry, content=joint_record(record, checked["heads"], checked["aggregate"], words=words))
+            checked["heads"] = [[0, 0]]
         return answer(checked, entry, self.scores)
 
     def summary(self) -> str:

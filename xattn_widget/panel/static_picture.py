@@ -15,13 +15,14 @@ from xattn_widget.panel.canvas import Canvas
 from xattn_widget.panel.dropping import dropped_share, dropping_note, leaves_any, shown_policy, without_dropped
 from xattn_widget.panel.image import has_places
 from xattn_widget.panel.image_picture import image_part
-from xattn_widget.panel.picked import picked_weights
+from xattn_widget.panel.own_rows import named_rows
+from xattn_widget.panel.picked import capitalized, joined, moved_note, picked_title, picked_weights, shows_set
 from xattn_widget.panel.ramps import color_of, white_ramp
 from xattn_widget.panel.settings import View
 from xattn_widget.panel.sound_picture import draw_sound, sound_part
 from xattn_widget.panel.state import PanelState
 from xattn_widget.plot.palette import PALETTE, Color, rgb
-from xattn_widget.record.data import AttentionData, combined
+from xattn_widget.record.data import AttentionData
 from xattn_widget.record.fewest import fewest
 
 Matrix = np.ndarray[Any, np.dtype[np.float32]]
@@ -127,8 +128,7 @@ def _cell(record: AttentionData, height: float) -> float:
 
 def shown_part(view: View, record: AttentionData) -> Part:
     """The part of a record that the picture shows, with the settings of the view."""
-    if view.reading in record.targets:
-        record = record.read_as(view.reading)
+    record = named_rows(record, view.reading)
     # The picked heads alone, so that nothing is computed for the others.
     targets = {record.reading: record.target}
     picked = AttentionData(picked_weights(view, record)[None], record.source, targets, record.reading)
@@ -137,9 +137,10 @@ def shown_part(view: View, record: AttentionData) -> Part:
     picked, lengths = _first_tokens(picked, view.words)
     if view.words:
         picked = picked.words()
-    weights = picked.weights[0].nan_to_num(0.0)
+    weights = picked.weights[0]
     if _is_one(view):
-        weights = combined(weights, view.aggregate)[None]
+        weights = joined(view, weights)[None]
+    weights = weights.nan_to_num(0.0)
     return Part(
         picked.source_tokens,
         picked.target_tokens,
@@ -230,13 +231,14 @@ def _unit(view: View) -> str:
 
 
 def _row_name(view: View) -> str:
-    return f"{_unit(view)} {'being written' if view.reading == 'output' else 'just read'}"
+    return f"{_unit(view)} {'just read' if view.reading == 'input' else 'being written'}"
 
 
 def _draw_heading(canvas: Canvas, state: PanelState, more: Sequence[str]) -> None:
     view, entries = state.view, state.entries
     record = state.record
-    canvas.text(f"{heads_title(view, record)}, rows named by the {_row_name(view)}", _MARGIN, 24, 15, _INK)
+    title = f"{heads_title(state)}, rows named by the {_row_name(view)}{moved_note(state)}"
+    canvas.text(title, _MARGIN, 24, 15, _INK)
     facts = [
         label_text(record.model, 40) or "Cross-attention",
         f"{_count(record.layers, 'layer')} of {_count(record.heads, 'head')}",
@@ -253,8 +255,7 @@ def _draw_heading(canvas: Canvas, state: PanelState, more: Sequence[str]) -> Non
 
 def dropping_facts(view: View, record: AttentionData) -> list[str]:
     """What is dropped from the record that is shown, and how much weight it held; empty where nothing is."""
-    if view.reading in record.targets:
-        record = record.read_as(view.reading)
+    record = named_rows(record, view.reading)
     if shown_policy(view.special) is None or not leaves_any(record, view.special):
         return []
     if not all(record.source.outside):
@@ -271,15 +272,18 @@ def _is_one(view: View) -> bool:
     return len(view.heads) > len(_HEADS) or (view.combined and len(view.heads) > 1)
 
 
-def heads_title(view: View, record: AttentionData) -> str:
+def heads_title(state: PanelState) -> str:
     """The picked heads in words."""
+    view = state.view
+    if shows_set(state) and _is_one(view):
+        return capitalized(picked_title(state))
     layers = {layer for layer, _ in view.heads}
     if len(view.heads) == 1:
         layer, head = view.heads[0]
         return f"Layer {layer}, head {head}"
     together = f"{view.aggregate} of {len(view.heads)} heads" if _is_one(view) else f"{len(view.heads)} heads"
     if len(layers) > 1:
-        return together[0].upper() + together[1:]
+        return capitalized(together)
     return f"Layer {view.heads[0][0]}, {together}"
 
 

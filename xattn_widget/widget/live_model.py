@@ -13,10 +13,11 @@ from typing import Any, Literal, NamedTuple
 import torch
 from transformers import PreTrainedModel, StoppingCriteriaList
 
+from xattn_widget.alignment import HeadSet
 from xattn_widget.alignment.evidence import Evidence
 from xattn_widget.capturing.ablation import ablate_here
 from xattn_widget.cross_attention import CrossAttention
-from xattn_widget.extraction.calibration import model_evidence
+from xattn_widget.extraction.calibration import known_head_set, model_evidence
 from xattn_widget.extraction.extraction import read_pairs
 from xattn_widget.extraction.readers import reader_family
 from xattn_widget.inputs.arguments import PREFIX, Argument, Arguments, continued, prefix_length
@@ -89,6 +90,11 @@ class LiveModel:
     def evidence(self, records: CrossAttention | Sequence[CrossAttention]) -> Evidence | None:
         """What is known about which heads of the model align, with these records of it counted from now on."""
         return model_evidence(self.model, [records] if isinstance(records, CrossAttention) else records)
+
+    @property
+    def head_set(self) -> HeadSet | None:
+        """The set of heads that was saved with the model, known once :meth:`evidence` was asked; None for none."""
+        return known_head_set(self.model)
 
     def text(self, record: CrossAttention) -> str:
         """The text of the record's target, without special tokens and its prompt."""

@@ -41,9 +41,10 @@ def show_cross_attention(
 ) -> CrossAttentionWidget:
     """Show the cross-attention of a model on sentences, sounds or pictures, in a notebook.
 
-    Without ``heads``, ``layer`` or ``head`` it opens with the heads that are most likely to align, under the reading in
-    which they do: by the calibration saved with the model (see :func:`save_calibration`) and by all sentences of this
-    model that were shown before. Where they say too little, it opens with the mean of the last layer.
+    Without ``heads``, ``layer`` or ``head`` it opens with the set of heads that was saved with the model, each under
+    its own reading. Without a set, it opens with the heads that are most likely to align, under the reading in which
+    they do: by the calibration saved with the model (see :func:`save_calibration`) and by all sentences of this model
+    that were shown before. Where they say too little, it opens with the mean of the last layer.
 
     Example:
         >>> from xattn_widget import load_demo, show_cross_attention
@@ -103,13 +104,15 @@ def show_cross_attention(
     )
     records = hold_windows(found)
     live = LiveModel(model, tokenizer, generation, target_tokenizer=target_tokenizer)
+    evidence = live.evidence(_first_records(records))
     return CrossAttentionWidget(
         records,
         scores=scores,
         reference=reference,
         reference_words=reference_words,
         live=live if live.is_live else None,
-        evidence=live.evidence(_first_records(records)),
+        evidence=evidence,
+        head_set=live.head_set,
         sinks=sinks,
         **view,
     )

@@ -12,6 +12,7 @@ import anywidget
 import torch
 import traitlets
 
+from xattn_widget.alignment import HeadSet
 from xattn_widget.alignment.evidence import Evidence
 from xattn_widget.alignment.gold import Reference
 from xattn_widget.cross_attention import CrossAttention
@@ -69,6 +70,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
         reference_words: bool = True,
         live: LiveModel | None = None,
         evidence: Evidence | None = None,
+        head_set: HeadSet | None = None,
         sinks: PositionSinks | None = None,
         **view: Any,
     ) -> None:
@@ -93,6 +95,8 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
             reference_words: its numbers count words (of ``source_words`` and ``target_words``), or else tokens.
             live: the model of the records, for experiments; :func:`show_cross_attention` passes it.
             evidence: what is known about which heads of that model align; gathered from the records when left out.
+            head_set: a set of heads of the first record's model, as :func:`best_head_set` finds it: the widget opens
+                with its mean, each head under its own reading. :func:`show_cross_attention` passes the saved one.
             sinks: what the setting ``divide_sinks`` divides the weights on pictures by, as :func:`position_sinks`
                 returns it; the mean over the records when left out, if there are ten different pictures.
             view: initial settings, such as ``layer=2`` or ``words=True``; the ``view`` of another widget gives the same
@@ -100,7 +104,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
 
         Raises:
             TypeError: an unknown view setting.
-            ValueError: no record, or names or references that do not fit the records.
+            ValueError: no record, or names, references or a set of heads that do not fit the records.
         """
         check_view(view, inspect.signature(type(self)).parameters)
         muted = view.pop("muted", [])
@@ -111,6 +115,7 @@ class CrossAttentionWidget(ViewTraits, anywidget.AnyWidget):
             reference=reference,
             reference_words=reference_words,
             evidence=evidence,
+            head_set=head_set,
             sinks=sinks,
             **view,
         )

@@ -1,7 +1,7 @@
 // A thumbnail enlarged over its neighbors: the head as a heat map with its tokens.
 import { h, prepareCanvas, setText } from "../core/dom";
 import { tokenText } from "../core/format";
-import { weightCells } from "../core/heat/cells";
+import { sceneCells } from "../core/heat/cells";
 import { heatLayout, narrowestColumn } from "../core/heat/layout";
 import { paintHeat } from "../core/heat/paint";
 import { PALETTE } from "../core/palette";
@@ -61,7 +61,7 @@ export function createEnlarged(): Enlarged {
     const { width, height } = layout;
     const prepared = prepareCanvas(canvas, width, height);
     if (!prepared) return;
-    const cells = weightCells(scene.aggregate, scene.top, theme);
+    const cells = sceneCells(scene, scene.top, theme);
     const content = { source, target, cells, marks: [], pin: null, fade, theme };
     paintHeat(canvasSurface(prepared, font), content, layout, { scrollLeft: 0, scrollTop: 0, width, height });
   }

@@ -2,12 +2,12 @@
 import type { ReadonlySignal } from "@preact/signals-core";
 import type { Context } from "../core/context";
 import type { Head } from "../core/contract";
-import { headsName } from "../core/format";
-import { followScene } from "../core/loader";
+import { followScene, specOf } from "../core/loader";
 import { zeroReason } from "../core/muting";
 import { hasPlaces } from "../core/needs";
-import { firstPick, type Pick, pickPatch, secondPick, shapeOf } from "../core/picks";
+import { firstPick, type Pick, pickPatch, secondPick } from "../core/picks";
 import { createPictureSource } from "../core/picture/source";
+import { jointName } from "../core/saved";
 import type { Scene } from "../core/scene";
 import type { View } from "../core/view";
 import { type Pictured, pictured } from "./pictured";
@@ -45,9 +45,10 @@ export function mountCompare(context: Context): CompareView {
     signal,
   );
 
-  function name({ sentence, heads }: Pick): string {
+  function name(pick: Pick): string {
     const info = store.get("info");
-    const picked = headsName(heads, store.get("aggregate"), shapeOf(info, sentence).heads);
+    const { sentence } = pick;
+    const picked = jointName(store, specOf(store, pick));
     const label = info.sentences[sentence]?.name;
     const which = label || (info.sentences.length > 1 ? `sentence ${sentence + 1}` : "");
     return which ? `${which} · ${picked}` : picked;

@@ -1,6 +1,6 @@
 // Two scenes side by side: which units they share, and the difference of their weights there.
 
-import type { Scene } from "../core/scene";
+import { lackingUnit, type Scene } from "../core/scene";
 import { maximum, pickUnits, type Units } from "../core/units";
 
 export interface Difference {
@@ -45,7 +45,10 @@ export function sharedUnits(a: readonly string[], b: readonly string[]): [number
 
 /** The difference where both scenes have a target and a source unit; null where they share none. */
 export function differenceOf(a: Scene, b: Scene): Difference | null {
-  const rows = sharedUnits(a.target.labels, b.target.labels);
+  const [lackingA, lackingB] = [a, b].map(({ spec, target }) => lackingUnit(spec, target));
+  const rows = sharedUnits(a.target.labels, b.target.labels).filter(
+    ([i, j]) => i !== lackingA && j !== lackingB,
+  );
   const columns = sharedUnits(a.source.labels, b.source.labels);
   if (rows.length === 0 || columns.length === 0) return null;
   const [wideA, wideB] = [a.source.labels.length, b.source.labels.length];

@@ -2,7 +2,7 @@
 import type { Context } from "../core/context";
 import { type Cells, csv } from "../core/csv";
 import { tokenText } from "../core/format";
-import { differenceCells, weightCells } from "../core/heat/cells";
+import { differenceCells, sceneCells } from "../core/heat/cells";
 import { drawHeat } from "../core/heat/drawing";
 import { beside, type Drawing, type Style } from "../core/markup";
 import { paintWhole } from "../core/picture/whole";
@@ -45,7 +45,7 @@ function drawCompare(context: Context, first: Scene, second: Scene, style: Style
   const { theme } = style;
   const top = Math.max(maximum(first.aggregate), maximum(second.aggregate));
   const parts = [first, second].map((scene, index) => ({
-    drawing: drawHeat({ ...scene, cells: weightCells(scene.aggregate, top, theme), marks: [] }, style),
+    drawing: drawHeat({ ...scene, cells: sceneCells(scene, top, theme), marks: [] }, style),
     heading: `${"AB"[index]}: ${sceneNames(context, scene).join("; ")}`,
   }));
   const difference = differenceOf(first, second);

@@ -3,7 +3,7 @@
 import type { SentenceInfo } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { formatDifference, formatWeight, rowName, tokenText } from "../core/format";
-import { differenceCells, weightCells } from "../core/heat/cells";
+import { differenceCells, sceneCells } from "../core/heat/cells";
 import { createLegend } from "../core/heat/legend";
 import { type At, createHeatPane } from "../core/heat/pane";
 import type { Scene } from "../core/scene";
@@ -200,7 +200,7 @@ export function createCompare(
       const part = panes[index];
       if (!part) continue;
       part.pane.element.hidden = false;
-      part.pane.show({ ...scene, ...shared, cells: weightCells(scene.aggregate, top, theme) });
+      part.pane.show({ ...scene, ...shared, cells: sceneCells(scene, top, theme) });
     }
     if (last) {
       last.pane.element.hidden = difference === null;

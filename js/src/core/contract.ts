@@ -4,6 +4,8 @@
 export type Head = readonly [layer: number, head: number];
 export type Side = "source" | "target";
 export type Reading = "output" | "input";
+/** What names the rows: the token written or read, or "own": the token written, with each head of a saved set under its own reading. */
+export type RowNames = "output" | "input" | "own";
 export type Aggregate = "mean" | "max";
 export type Special = "show" | "fade" | "drop" | "drop_punctuation";
 /** The values of the setting that remove positions. */
@@ -109,6 +111,12 @@ export interface SoundInfo {
   recording?: { seconds: number; complete: boolean };
 }
 
+/** A set of heads that was saved with the model of the first sentence, and the reading under which it is shown. */
+export interface HeadSetInfo {
+  heads: [layer: number, head: number, reading: Reading][];
+  reading: RowNames;
+}
+
 export interface Info {
   layers: number;
   heads: number;
@@ -125,6 +133,8 @@ export interface Info {
    * over a number of words. Null while nobody knows.
    */
   alignment_guess?: { output: (number | null)[][]; input: (number | null)[][]; words: number } | null;
+  /** Null where there is none. */
+  head_set?: HeadSetInfo | null;
 }
 
 export interface ScoreInfo {
@@ -196,7 +206,7 @@ export interface Traits {
   /** Whether scores are computed on the rows as shown, while special tokens or punctuation are dropped. */
   as_shown: boolean;
   divide_sinks: boolean;
-  reading: Reading;
+  reading: RowNames;
   orientation: Layout;
   /** The name of the open view, one of those in views.ts. */
   panel: string;
@@ -350,7 +360,7 @@ export type DataRequest =
   | { kind: "whole"; sentence: number; layers: "all" | "none" }
   | { kind: "scores"; sentence: number; name: string; as_shown?: Reading; special?: Dropping }
   | { kind: "head"; sentence: number; layer: number; head: number; divided?: boolean }
-  | { kind: "alignment"; sentence: number; heads: Head[]; aggregate: Aggregate; reading: Reading }
+  | { kind: "alignment"; sentence: number; heads: Head[]; aggregate: Aggregate; reading: RowNames }
   | { kind: "row"; sentence: number; heads: Head[]; target: number; divided?: boolean }
   | { kind: "column"; sentence: number; heads: Head[]; source: number; divided?: boolean }
   | { kind: "image"; sentence: number }

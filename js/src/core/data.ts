@@ -9,7 +9,7 @@ import type {
   FileReply,
   Head,
   LayerReply,
-  Reading,
+  RowNames,
   ScoresReply,
   SentenceReply,
   WholeReply,
@@ -41,7 +41,12 @@ export interface Data {
   /** Exact weights of one head, [target, source]. */
   head(sentence: number, layer: number, head: number, divided?: boolean): Promise<Float32Array>;
   /** How well these heads agree with the sentence's reference. */
-  alignment(sentence: number, heads: Head[], aggregate: Aggregate, reading: Reading): Promise<AlignmentReply>;
+  alignment(
+    sentence: number,
+    heads: Head[],
+    aggregate: Aggregate,
+    reading: RowNames,
+  ): Promise<AlignmentReply>;
   /** Exact weights of one target row, [heads][source]. */
   row(sentence: number, heads: Head[], target: number, divided?: boolean): Promise<Float32Array[]>;
   /** Exact weights of one source column, [heads][target]. */

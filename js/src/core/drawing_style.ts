@@ -5,10 +5,14 @@ import type { Theme } from "./theme";
 export function drawingStyle(root: HTMLElement, theme: Theme): Style {
   const family = getComputedStyle(root).fontFamily;
   const context = document.createElement("canvas").getContext("2d");
-  if (context) context.font = `${FONT_SIZE}px ${family}`;
+  const width = (text: string, bold: boolean) => {
+    if (!context) return text.length * 7;
+    context.font = `${bold ? 600 : 400} ${FONT_SIZE}px ${family}`;
+    return context.measureText(text).width;
+  };
   return {
     theme,
     family,
-    measure: (text) => context?.measureText(text).width ?? text.length * 7,
+    measure: (text, bold = false) => width(text, bold),
   };
 }

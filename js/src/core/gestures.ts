@@ -1,12 +1,15 @@
 // What gestures do to the traits: picking heads and layers, and changing the sentence.
 
-import type { Head, Traits } from "./contract";
+import type { Head, HeadSetInfo, Traits } from "./contract";
+import { headsOf } from "./own_rows";
 import { fitHeads, pickPatch, type Subject, shapeOf, togglePick, wholeLayer } from "./picks";
 import type { Store } from "./store";
 
 export interface Gestures {
   pick(head: Head, add: boolean): void;
   pickLayer(layer: number, add: boolean): void;
+  /** Shows the set of heads that was saved with the model. */
+  pickSet(set: HeadSetInfo): void;
   /** Moves the picked heads to the layer above or below; of heads of several layers, the one picked last. */
   stepLayer(by: number): void;
   remove(head: Head): void;
@@ -28,6 +31,12 @@ export function createGestures(store: Store, subject: Subject): Gestures {
     pickLayer(layer, add) {
       const whole = wholeLayer(layer, shapeOf(store.get("info"), subject.pick().sentence).heads);
       set(add ? [...picked().filter((head) => head[0] !== layer), ...whole] : whole, true);
+    },
+    pickSet(known) {
+      const { reading } = known;
+      if (subject.second) set(headsOf(known));
+      else store.set({ ...pickPatch(headsOf(known)), combined: true, aggregate: "mean" });
+      store.set({ reading });
     },
     stepLayer(by) {
       const { layers } = shapeOf(store.get("info"), store.get("sentence"));

@@ -3,7 +3,7 @@ import { PARTNERS } from "./constants";
 import type { Head, Side } from "./contract";
 import { droppedName } from "./dropping";
 import { formatProbability, formatScore, formatWeight, headName, tokenText } from "./format";
-import { type Scene, unitName, unitsOf, weightsOf } from "./scene";
+import { lackingUnit, type Scene, unitName, unitsOf, weightsOf } from "./scene";
 import { ownLogprobOf, READER, readingOf } from "./totals";
 import { type Partner, topPartners } from "./units";
 
@@ -97,6 +97,7 @@ function readText(scene: Scene, weights: Float32Array, exact: boolean): string {
 function rowText(scene: Scene, unit: number): string {
   const { dropped, spec } = scene;
   const facts = [probabilityText(scene, unit)];
+  if (unit === lackingUnit(spec, scene.target)) facts.push("nothing reads it, so that it has no row here");
   if (dropped && spec.drop !== "nothing")
     facts.push(`${formatWeight(dropped[unit] ?? 0, false)} of its weight was on ${droppedName(spec.drop)}`);
   return facts.filter(Boolean).join("; ");

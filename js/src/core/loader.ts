@@ -8,6 +8,7 @@ import { dropOf } from "./dropping";
 import { equal } from "./equal";
 import { type Errands, errorText } from "./errands";
 import type { Frames } from "./frames";
+import { movedHeads, readingOf } from "./own_rows";
 import { firstPick, type Pick, pickPatch, type Subject } from "./picks";
 import { createPreview, type Preview } from "./preview";
 import { buildScene, type Scene, type SceneSpec } from "./scene";
@@ -61,7 +62,8 @@ export function specOf(store: Store, { sentence, heads }: Pick): SceneSpec {
     combined: store.get("combined"),
     words: store.get("words"),
     drop: dropOf(store.get("special")),
-    reading: store.get("reading"),
+    reading: readingOf(store.get("reading")),
+    moved: movedHeads(store, sentence),
     divided: isDivided(store, sentence),
   };
 }
@@ -214,10 +216,10 @@ function followAlignment(
     }
   }
 
-  async function load({ sentence, heads, aggregate, reading }: SceneSpec): Promise<void> {
+  async function load({ sentence, heads, aggregate, reading, moved }: SceneSpec): Promise<void> {
     const run = errand.start();
     try {
-      const reply = await data.alignment(sentence, heads, aggregate, reading);
+      const reply = await data.alignment(sentence, heads, aggregate, moved.length > 0 ? "own" : reading);
       if (run.aborted) return;
       alignment.value = reply;
       errand.settle(null);

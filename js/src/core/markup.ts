@@ -21,7 +21,7 @@ export interface Style {
   /** Font family of the panel. */
   family: string;
   /** Width of a text of FONT_SIZE, in pixels. */
-  measure(text: string): number;
+  measure(text: string, bold?: boolean): number;
 }
 
 const ESCAPES: Record<string, string> = {
@@ -64,7 +64,7 @@ function bodyOf(drawing: Drawing): Markup {
 /** A drawing as a file, on the panel's background and under a title. */
 export function page(drawing: Drawing, title: string, { theme, family, measure }: Style): string {
   const [edge, head] = [16, 28];
-  const width = Math.ceil(Math.max(drawing.width, measure(title)) + 2 * edge);
+  const width = Math.ceil(Math.max(drawing.width, measure(title, true)) + 2 * edge);
   const height = Math.ceil(drawing.height + 2 * edge + head);
   return tag(
     "svg",

@@ -1,5 +1,7 @@
 // Under which reading heads align better, by the guess that Python gathers over the sentences shown.
-import type { Head, Info, Reading } from "./contract";
+import type { Head, Info, Reading, RowNames } from "./contract";
+import { readingOf } from "./own_rows";
+import { sameHead } from "./picks";
 
 /** A head that links fewer of the words one to one than this aligns under neither reading. */
 const LEAST = 0.5;
@@ -14,9 +16,13 @@ const DOUBT = 0.3;
 export function betterReading(
   guess: Info["alignment_guess"],
   heads: readonly Head[],
-  reading: Reading,
+  rows: RowNames,
+  moved: readonly Head[] = [],
 ): Reading | null {
   if (!guess || heads.length === 0 || !(guess.words > 0)) return null;
+  // Heads of a saved set are under their own reading already.
+  if (heads.some((head) => moved.some((other) => sameHead(other, head)))) return null;
+  const reading = readingOf(rows);
   const other = reading === "output" ? "input" : "output";
   const mean = (values: (number | null)[][]) =>
     heads.reduce((sum, [layer, head]) => sum + (values[layer]?.[head] ?? Number.NaN), 0) / heads.length;

@@ -3,9 +3,9 @@
 import { copyText } from "./clipboard";
 import { type Context, tell } from "./context";
 import { errorText } from "./errands";
-import { headsName } from "./format";
+import { movedNote } from "./format";
 import { otherSide, type Token } from "./inspect";
-import { shapeOf } from "./picks";
+import { jointName } from "./saved";
 import { exactWeightsOf, logprobOf, type Scene, unitsOf, weightsOf } from "./scene";
 
 /** A tab or a line break inside a token would start a new cell or row. */
@@ -34,8 +34,7 @@ export async function copyRow(context: Context, token: Token): Promise<void> {
   const { store, hasKernel, data, loader, root, signal } = context;
   const scene = loader.picked.value;
   if (!scene) return;
-  const { heads, aggregate, sentence } = scene.spec;
-  const name = headsName(heads, aggregate, shapeOf(store.get("info"), sentence).heads);
+  const name = `${jointName(store, scene.spec)}${movedNote(scene.spec)}`;
   const exact = hasKernel.peek()
     ? await exactWeightsOf(data, scene, token.side, token.unit).catch(() => null)
     : null;

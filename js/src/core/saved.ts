@@ -1,8 +1,10 @@
 // What the files of several views have in common: the shown scene, its exact weights and the names of its heads.
 import type { Context } from "./context";
-import { headName, headsName, rowName } from "./format";
+import { headName, headsName, movedNote, rowName, setName } from "./format";
+import { isSet, setOf } from "./own_rows";
 import { shapeOf } from "./picks";
 import { buildScene, type Scene, type SceneSpec } from "./scene";
+import type { Store } from "./store";
 
 /**
  * The scene of the picked heads, which a preview does not change.
@@ -32,14 +34,23 @@ export async function exactScene(
 }
 
 /** A description of each set of a scene's lines. */
-export function sceneNames({ store }: Context, scene: Scene): string[] {
-  const { heads, aggregate, sentence } = scene.spec;
-  const whole = shapeOf(store.get("info"), sentence).heads;
-  return scene.aggregated ? [headsName(heads, aggregate, whole)] : heads.map((head) => headName(...head));
+export function sceneNames({ store }: Context, { spec, aggregated }: Scene): string[] {
+  return aggregated ? [jointName(store, spec)] : spec.heads.map((head) => headName(...head));
+}
+
+/** The heads of a scene in a few words, as one. */
+export function jointName(store: Store, { heads, aggregate, sentence, reading, moved }: SceneSpec): string {
+  const info = store.get("info");
+  if (isSet(setOf(info, sentence), heads, moved.length > 0 ? "own" : reading))
+    return setName(heads.length, aggregate);
+  return headsName(heads, aggregate, shapeOf(info, sentence).heads);
 }
 
 /** What a drawing of a scene shows: its heads, and what its rows stand for. */
 export function sceneTitle(context: Context, scene: Scene): string[] {
   const { reading, words } = scene.spec;
-  return [sceneNames(context, scene).join("; "), `rows named by the ${rowName(reading, words)}`];
+  return [
+    sceneNames(context, scene).join("; "),
+    `rows named by the ${rowName(reading, words)}${movedNote(scene.spec)}`,
+  ];
 }

@@ -13,6 +13,7 @@ import {
   columnOf,
   finish,
   isIdentity,
+  laterUnits,
   makeUnits,
   maximum,
   oneUnit,
@@ -20,6 +21,7 @@ import {
   rowOf,
   type UnitOptions,
   type Units,
+  unreadUnit,
 } from "./units";
 
 export interface SceneSpec {
@@ -31,6 +33,8 @@ export interface SceneSpec {
   words: boolean;
   drop: Drop;
   reading: Reading;
+  /** The heads whose rows are moved up by one, to be named by the token that they read; picked or not. */
+  moved: Head[];
   /** Whether weights are divided by the sinks. */
   divided: boolean;
 }
@@ -56,8 +60,10 @@ const SCENES_BYTES = 32 * 1024 * 1024;
 
 const unitsOfAxis = new WeakMap<Axis, Map<string, Units>>();
 
-function keyOf({ heads, aggregate, combined, words, drop, reading, divided }: SceneSpec): string {
-  return [aggregate, combined, words, drop, reading, divided, ...heads.flat()].join(" ");
+function keyOf({ heads, aggregate, combined, words, drop, reading, moved, divided }: SceneSpec): string {
+  return [aggregate, combined, words, drop, reading, divided, ...heads.flat(), "|", ...moved.flat()].join(
+    " ",
+  );
 }
 
 /** The same object for the same choice: views keep their tokens, and the focus on them, as long as it is the same. */
@@ -104,7 +110,8 @@ export async function buildScene(
   const size = source.assign.length * target.assign.length;
 
   // Many heads, position by position: added as they come, without a matrix for each.
-  const direct = aggregated && !exact && isIdentity(target) && isIdentity(source) && spec.drop === "nothing";
+  const plain = isIdentity(target) && isIdentity(source) && spec.drop === "nothing";
+  const direct = aggregated && !exact && plain && !spec.heads.some((head) => isMoved(spec, head));
   const columns = droppedColumns(reply.source, spec.drop);
   const dropped = columns && new Float32Array(target.labels.length);
   const order = spec.heads.map((head, index) => ({ head, index })).sort((a, b) => a.head[0] - b.head[0]);
@@ -130,18 +137,44 @@ export async function buildScene(
       ? decodeHead(layer.bytes, head[1], size)
       : await data.head(spec.sentence, ...head, spec.divided);
     signal.throwIfAborted();
-    const weights = project(matrix, target, source, renormalizes(spec, source));
+    const rows = isMoved(spec, head) ? laterUnits(target) : target;
+    const weights = project(matrix, rows, source, renormalizes(spec, source));
     accumulate(total, weights, spec.aggregate);
     if (!aggregated) sets[index] = weights;
-    if (columns && dropped) addDropped(dropped, matrix, target, source, columns);
+    if (columns && dropped) addDropped(dropped, matrix, rows, source, columns);
   }
   finish(total, spec.heads.length, spec.aggregate);
+  meanOfRead(total, spec, target, source.labels.length);
   if (dropped) finish(dropped, spec.heads.length, "mean");
   if (aggregated) sets.push(total);
   const top = maximum(total);
   const scene = { spec, reply, source, target, sets, aggregate: total, aggregated, top, dropped };
   if (!exact) known.set(key, scene, total.byteLength * (1 + sets.length));
   return scene;
+}
+
+export function isMoved({ moved }: Pick<SceneSpec, "moved">, [layer, head]: Head): boolean {
+  return moved.some((other) => other[0] === layer && other[1] === head);
+}
+
+/** The target unit for which none of the picked heads has a row, so that its weights are 0 and mean nothing; -1 for none. */
+export function lackingUnit(spec: Pick<SceneSpec, "moved" | "heads">, target: Units): number {
+  return spec.heads.every((head) => isMoved(spec, head)) ? unreadUnit(target) : -1;
+}
+
+/** Whether a set of lines has no row for a target unit. */
+export function lacksRow({ spec, target, aggregated }: Scene, set: number, unit: number): boolean {
+  const heads = aggregated ? spec.heads : spec.heads.slice(set, set + 1);
+  return unit === lackingUnit({ moved: spec.moved, heads }, target);
+}
+
+/** Makes the last row of a mean that of the heads that have it: no row of a moved head reads the last token. */
+function meanOfRead(total: Float32Array, spec: SceneSpec, target: Units, width: number): void {
+  const having = spec.heads.filter((head) => !isMoved(spec, head)).length;
+  const unread = unreadUnit(target);
+  if (spec.aggregate !== "mean" || having === 0 || having === spec.heads.length || unread < 0) return;
+  const row = rowOf(total, width, unread);
+  for (let i = 0; i < row.length; i++) row[i] = ((row[i] ?? 0) * spec.heads.length) / having;
 }
 
 /** Whether rows are divided by their sum over the shown columns: others are dropped, or lie outside the sound. */
@@ -191,7 +224,10 @@ export async function exactWeightsOf(
 ): Promise<Float32Array | null> {
   const { spec, source, target } = scene;
   if (side === "source" && renormalizes(spec, source)) return null;
-  const positions = unitsOf(scene, side).positions[unit] ?? [];
+  const total = new Float32Array((side === "target" ? source : target).labels.length);
+  const rowsOf = (head: Head) => (isMoved(spec, head) ? laterUnits(target) : target);
+  const positionsOf = (head: Head) => (side === "target" ? rowsOf(head) : source).positions[unit] ?? [];
+  const positions = [...new Set(spec.heads.flatMap(positionsOf))];
   const perPosition = await Promise.all(
     positions.map((position) =>
       side === "target"
@@ -199,17 +235,21 @@ export async function exactWeightsOf(
         : data.column(spec.sentence, spec.heads, position, spec.divided),
     ),
   );
-  const total = new Float32Array((side === "target" ? source : target).labels.length);
-  spec.heads.forEach((_, head) => {
-    const parts = perPosition.map((rows) => rows[head] ?? new Float32Array(0));
+  spec.heads.forEach((head, index) => {
+    const parts = positionsOf(head).map(
+      (position) => perPosition[positions.indexOf(position)]?.[index] ?? new Float32Array(0),
+    );
     const one = oneUnit(parts.length);
     const weights =
       side === "target"
         ? project(stackRows(parts), one, source, renormalizes(spec, source))
-        : project(stackColumns(parts), target, one, false);
+        : project(stackColumns(parts), rowsOf(head), one, false);
     accumulate(total, weights, spec.aggregate);
   });
-  return finish(total, spec.heads.length, spec.aggregate);
+  finish(total, spec.heads.length, spec.aggregate);
+  if (side === "source") meanOfRead(total, spec, target, 1);
+  else if (unit === unreadUnit(target)) meanOfRead(total, spec, oneUnit(1), total.length);
+  return total;
 }
 
 function stackRows(rows: Float32Array[]): Float32Array {

@@ -2,7 +2,7 @@
 import type { SentenceInfo } from "./contract";
 import { type Cells, csv, digits } from "./csv";
 import type { Drop } from "./dropping";
-import type { Scene } from "./scene";
+import { lackingUnit, lacksRow, type Scene } from "./scene";
 import { rowOf } from "./units";
 
 /** The largest error of weights that do not come from a kernel. */
@@ -14,8 +14,9 @@ export function csvText(scene: Scene, names: readonly string[], spreadsheet = fa
   const rows: Cells[] = [["heads", "target", "target_token", "source", "source_token", "weight"]];
   scene.sets.forEach((matrix, set) => {
     scene.target.labels.forEach((target, t) => {
+      const lacks = lacksRow(scene, set, t);
       scene.source.labels.forEach((source, s) => {
-        rows.push([names[set] ?? "", t, target, s, source, matrix[t * width + s] ?? 0]);
+        rows.push([names[set] ?? "", t, target, s, source, lacks ? null : (matrix[t * width + s] ?? 0)]);
       });
     });
   });
@@ -31,24 +32,30 @@ const KEPT: Record<Drop, string> = {
 
 export function jsonText(scene: Scene, info: SentenceInfo | undefined, exact: boolean): string {
   const width = scene.source.labels.length;
-  const rows = (matrix: Float32Array) =>
-    scene.target.labels.map((_, t) => Array.from(rowOf(matrix, width, t), (value) => Number(digits(value))));
-  const { sentence, heads, aggregate, words, drop, reading } = scene.spec;
+  const rows = (matrix: Float32Array, lacking: (unit: number) => boolean) =>
+    scene.target.labels.map((_, t) =>
+      Array.from(rowOf(matrix, width, t), (value) => (lacking(t) ? null : Number(digits(value)))),
+    );
+  const { sentence, heads, aggregate, words, drop, reading, moved } = scene.spec;
+  const lacking = lackingUnit(scene.spec, scene.target);
   return JSON.stringify(
     {
       model: info?.model ?? "",
       name: info?.name ?? "",
       sentence,
       heads,
-      reading,
+      reading: moved.length > 0 ? "own" : reading,
+      ...(moved.length > 0 ? { moved } : {}),
       words,
       special: KEPT[drop],
       sinks: (scene.spec.divided && info?.sinks?.note) || "kept",
       weights: exact ? "exact" : QUANTIZED,
       source: scene.source.labels,
       target: scene.target.labels,
-      [aggregate]: rows(scene.aggregate),
-      ...(scene.aggregated ? {} : { each: scene.sets.map(rows) }),
+      [aggregate]: rows(scene.aggregate, (unit) => unit === lacking),
+      ...(scene.aggregated
+        ? {}
+        : { each: scene.sets.map((matrix, set) => rows(matrix, (unit) => lacksRow(scene, set, unit))) }),
     },
     null,
     1,

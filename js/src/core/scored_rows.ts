@@ -12,16 +12,19 @@ export interface ShownRows {
 /** The rows that a score is computed on, where they are those that are shown; null for all rows. */
 export function shownRows(store: Store, sentence: number, name: string): ShownRows | null {
   const special = dropOf(store.get("special"));
+  const reading = store.get("reading");
   if (special === "nothing" || !store.get("as_shown") || !canScoreShown(store, sentence, name)) return null;
-  return { as_shown: store.get("reading"), special };
+  return reading === "own" ? null : { as_shown: reading, special };
 }
 
 /** Whether something is dropped, and the score of the rows as shown is available. */
 export function canScoreShown(store: Store, sentence: number, name: string): boolean {
   const drop = dropOf(store.get("special"));
-  if (drop === "nothing" || !infoOf(store, name)?.follows_view) return false;
+  const reading = store.get("reading");
+  // A score is of rows under one reading.
+  if (drop === "nothing" || reading === "own" || !infoOf(store, name)?.follows_view) return false;
   const onPage = store.get("info").sentences[sentence]?.scored_readings;
-  return onPage === undefined || (onPage[drop]?.includes(store.get("reading")) ?? false);
+  return onPage === undefined || (onPage[drop]?.includes(reading) ?? false);
 }
 
 /** What the view drops and the score counts, in words; "" where it counts nothing of it. */

@@ -96,9 +96,34 @@ export function pickUnits(units: Units, indices: readonly number[]): Units {
   };
 }
 
-/** Whether each position is a unit of its own. */
+const later = new WeakMap<Units, Units>();
+
+/**
+ * The target units of a head whose rows are moved up by one: each has the rows that are one place later. No row reads the
+ * last token, so that its unit has none.
+ */
+export function laterUnits(units: Units): Units {
+  const known = later.get(units);
+  if (known) return known;
+  const unread = unreadUnit(units);
+  const assign = new Int32Array(units.assign.length).fill(-1);
+  const positions = units.positions.map((own, unit) => (unit === unread ? [] : own.map((row) => row + 1)));
+  positions.forEach((rows, unit) => {
+    for (const row of rows) assign[row] = unit;
+  });
+  const made = { ...units, assign, positions };
+  later.set(units, made);
+  return made;
+}
+
+/** The target unit of the last token; -1 where it is dropped. */
+export function unreadUnit({ assign }: Units): number {
+  return assign[assign.length - 1] ?? -1;
+}
+
+/** Whether each position is a unit of its own, and in its place. */
 export function isIdentity(units: Units): boolean {
-  return units.labels.length === units.assign.length;
+  return units.labels.length === units.assign.length && units.assign[0] !== -1;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Context } from "../core/context";
 import type { Keep, Traits } from "../core/contract";
 import { h, setText } from "../core/dom";
 import { rowName } from "../core/format";
+import { setOf } from "../core/own_rows";
 import { MAX_HEAD_COLORS } from "../core/scales";
 import { isAggregated, isLong } from "../core/scene";
 import type { Opened } from "../core/view";
@@ -114,13 +115,15 @@ export function createOptions({ store, loader, frames, signal }: Context, opened
   special.select.classList.add("xattn-wide-choice");
   const reading = choice(
     "Name rows by",
-    "A row is one step of the decoder. It can be named by the token that the step writes or by the token that it reads, which is the one before.",
+    "A row is one step of the decoder. It can be named by the token that the step writes or by the token that it reads, which is the one before. Each head’s own: the rows are named by the token written, and heads of the saved set that align the token read are moved up by one row.",
     [
       ["output", rowName("output")],
       ["input", rowName("input")],
+      ["own", "each head’s own"],
     ],
     (value) => change({ reading: value as Traits["reading"] }),
   );
+  const [, , own] = reading.select.options;
   const layout = choice(
     "Layout",
     "Source and target in two columns side by side, or in two rows, the source above.",
@@ -207,6 +210,9 @@ export function createOptions({ store, loader, frames, signal }: Context, opened
     aggregate.select.value = isOne ? store.get("aggregate") : "none";
     units.select.value = store.get("words") ? "words" : "subwords";
     special.select.value = store.get("special");
+    // Without a set of heads with several readings, it would be the same as the token written.
+    const known = setOf(store.get("info"), store.get("sentence"))?.reading === "own";
+    if (own) own.hidden = !known && store.get("reading") !== "own";
     reading.select.value = store.get("reading");
     layout.select.value = store.get("orientation");
     keep.select.value = store.get("keep");

@@ -1,11 +1,12 @@
 // The heading of the stage: what is shown in words, each head beside its line color, and what would read better.
 import { type Context, outlinesOf } from "../core/context";
-import type { AlignmentReply, Head, Reading } from "../core/contract";
+import type { AlignmentReply, Head, RowNames } from "../core/contract";
 import { dividingNote } from "../core/dividing";
 import { h, setText } from "../core/dom";
 import { droppedShare } from "../core/dropped_share";
 import { dropOf, droppingNote } from "../core/dropping";
-import { headName } from "../core/format";
+import { headName, movedNote, setName } from "../core/format";
+import { isSet, movedHeads, readingOf, setOf } from "../core/own_rows";
 import { isMutedReading } from "../core/picks";
 import { betterReading } from "../core/readings";
 import { isAggregated } from "../core/scene";
@@ -39,7 +40,7 @@ export function createPicked(
   const element = h("div", { class: "xattn-picked" }, heading, about);
   change.addEventListener(
     "click",
-    () => store.set({ reading: store.get("reading") === "output" ? "input" : "output" }),
+    () => store.set({ reading: readingOf(store.get("reading")) === "output" ? "input" : "output" }),
     { signal },
   );
 
@@ -64,6 +65,8 @@ export function createPicked(
     if (heads.length === 1) return upper(headName(...first));
     const together = combines || isAggregated({ heads, combined: store.get("combined") });
     const aggregate = store.get("aggregate") === "mean" ? "mean" : "maximum";
+    if (together && isSet(setOf(store.get("info"), store.get("sentence")), heads, store.get("reading")))
+      return upper(setName(heads.length, aggregate));
     const text = together
       ? `${aggregate} of ${heads.length} heads`
       : `${heads.length} heads, each in its color`;
@@ -74,9 +77,9 @@ export function createPicked(
   }
 
   /** What the rows are named by, in words. */
-  function rowsText(reading: Reading): string {
+  function rowsText(rows: RowNames): string {
     const unit = store.get("words") ? "word" : "token";
-    return `rows named by the ${unit} ${reading === "output" ? "being written" : "just read"}`;
+    return `rows named by the ${unit} ${rows === "input" ? "just read" : "being written"}`;
   }
 
   /** What is done to the sentence that is shown, and which it is. */
@@ -95,7 +98,8 @@ export function createPicked(
     const { view } = opened.value;
     const preview = loader.preview.scene.value;
     const heads = preview?.spec.heads ?? store.get("heads");
-    const text = `${headsText(heads, view)}, ${rowsText(store.get("reading"))}`;
+    const moved = movedHeads(store, store.get("sentence"));
+    const text = `${headsText(heads, view)}, ${rowsText(store.get("reading"))}${movedNote({ heads, moved })}`;
     element.hidden = view.hint === undefined;
     setText(main, preview ? `Preview: ${text.charAt(0).toLowerCase()}${text.slice(1)}` : text);
     const drop = dropOf(store.get("special"));
@@ -124,7 +128,14 @@ export function createPicked(
     const { model } = info.sentences[store.get("sentence")] ?? info;
     // The guess is about the first model of the list.
     const better =
-      model === info.model ? betterReading(info.alignment_guess, heads, store.get("reading")) : null;
+      model === info.model
+        ? betterReading(
+            info.alignment_guess,
+            heads,
+            store.get("reading"),
+            movedHeads(store, store.get("sentence")),
+          )
+        : null;
     hint.hidden = better === null;
     const subject = heads.length === 1 ? "Reads" : "These heads read";
     setText(advice, better ? `${subject} better with ${rowsText(better)}.` : "");

@@ -2,17 +2,20 @@
 import { computed, type ReadonlySignal } from "@preact/signals-core";
 import { copyText } from "../core/clipboard";
 import { type Context, outlinesOf, tell } from "../core/context";
-import type { Head } from "../core/contract";
+import type { Head, Info } from "../core/contract";
+import { h } from "../core/dom";
 import { droppedName } from "../core/dropping";
 import { errorText } from "../core/errands";
+import { setOf } from "../core/own_rows";
 import { firstPick, shapeOf } from "../core/picks";
 import { countDefined, layerMeans, rankHeads } from "../core/ranking";
 import { scoreDomain } from "../core/scales";
 import { canScoreShown, countedName, shownRows } from "../core/scored_rows";
 import type { Opened } from "../core/view";
+import { createBestSet } from "./best_set";
 import { createGrid } from "./grid";
 import { createLayers } from "./layers";
-import { createMarkLegend, markedHeads } from "./marked";
+import { createMarkLegend, type Marked, markedHeads } from "./marked";
 import { createOver } from "./over";
 import { createRanking } from "./ranking";
 import { createScore } from "./score";
@@ -54,7 +57,8 @@ export function createHeads(
   const over = createOver({ over: (over) => store.set({ over }) }, signal);
   score.element.firstElementChild?.after(over.element);
   const marks = createMarkLegend();
-  ranking.element.prepend(marks.element);
+  const known = h("div", { class: "xattn-known" }, marks.element, createBestSet(context));
+  ranking.element.prepend(known);
 
   const values = computed(() => survey.grid.value.values);
   const domain = computed(() => values.value && scoreDomain(values.value));
@@ -125,9 +129,10 @@ export function createHeads(
       theme: theme.value,
       missing: info.sentences[sentence]?.missing ?? [],
       muted: store.get("muted"),
-      marked: markedHeads(info.sentences[sentence]?.sound),
+      marked: marked(info, sentence),
     });
-    marks.show(markedHeads(info.sentences[sentence]?.sound));
+    marks.show(marked(info, sentence));
+    known.hidden = marked(info, sentence).length === 0;
   });
   frames.draw(() => {
     const { layers: count } = shapeOf(store.get("info"), subject.pick().sentence);
@@ -142,4 +147,8 @@ export function createHeads(
     ranking: ranking.element,
     standing: computed(() => (standing.value ? ` ${survey.grid.value.name}: ${standing.value}.` : "")),
   };
+}
+
+function marked(info: Info, sentence: number): Marked[] {
+  return markedHeads(info.sentences[sentence]?.sound, setOf(info, sentence));
 }

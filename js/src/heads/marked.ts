@@ -1,5 +1,5 @@
 // Heads of which something is known, such as that they time the words of speech: marks in the grid, and their meaning.
-import type { Head, SoundInfo } from "../core/contract";
+import type { Head, HeadSetInfo, SoundInfo } from "../core/contract";
 import { h } from "../core/dom";
 
 export const MARKS = ["model", "calibrated", "best"] as const;
@@ -11,11 +11,15 @@ export interface Marked {
   heads: readonly Head[];
 }
 
-export function markedHeads(sound: SoundInfo | undefined): Marked[] {
+export function markedHeads(sound: SoundInfo | undefined, set: HeadSetInfo | null = null): Marked[] {
   const marks: Marked[] = [
     { kind: "model", name: "alignment head of the model", heads: sound?.marked.model ?? [] },
     { kind: "calibrated", name: "calibrated to time words", heads: sound?.marked.calibrated ?? [] },
   ];
+  if (set) {
+    const heads = set.heads.map(([layer, head]): Head => [layer, head]);
+    marks.push({ kind: "best", name: "in the set that aligns best", heads });
+  }
   return marks.filter(({ heads }) => heads.length > 0);
 }
 

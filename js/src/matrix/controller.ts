@@ -1,6 +1,6 @@
 // The matrix view: a heat map of the picked heads, or the same numbers as a table.
 import type { Context } from "../core/context";
-import { referenceMarks, weightCells } from "../core/heat/cells";
+import { referenceMarks, sceneCells } from "../core/heat/cells";
 import { drawHeat } from "../core/heat/drawing";
 import type { Token } from "../core/inspect";
 import { sceneTitle, shownScene } from "../core/saved";
@@ -70,7 +70,7 @@ export function saveMatrix(_view: View, context: Context): Saved {
         {
           source: scene.source,
           target: scene.target,
-          cells: weightCells(scene.aggregate, scene.top, style.theme),
+          cells: sceneCells(scene, scene.top, style.theme),
           marks: referenceMarks(scene),
         },
         style,

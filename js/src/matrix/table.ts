@@ -1,7 +1,7 @@
 // The shown matrix as a table, to read with a screen reader or to copy: a window of rows and columns at a time.
 import { bdi, h, setText } from "../core/dom";
 import { formatWeight } from "../core/format";
-import type { Scene } from "../core/scene";
+import { lackingUnit, type Scene } from "../core/scene";
 
 export interface TableView {
   element: HTMLElement;
@@ -51,6 +51,7 @@ export function createTable(signal: AbortSignal): TableView {
     if (!scene) return;
     const { source, target, aggregate } = scene;
     const [rows, columns] = [target.labels.length, source.labels.length];
+    const lacking = lackingUnit(scene.spec, target);
     const range = (start: number, size: number, count: number) =>
       Array.from({ length: Math.max(0, Math.min(size, count - start)) }, (_, i) => start + i);
     const [shownRows, shownColumns] = [range(from.row, ROWS, rows), range(from.column, COLUMNS, columns)];
@@ -71,7 +72,9 @@ export function createTable(signal: AbortSignal): TableView {
           {},
           cellOf("row", target.labels[row] ?? ""),
           ...shownColumns.map((column) =>
-            h("td", { text: formatWeight(aggregate[row * columns + column] ?? 0, false) }),
+            h("td", {
+              text: row === lacking ? "" : formatWeight(aggregate[row * columns + column] ?? 0, false),
+            }),
           ),
         ),
       ),

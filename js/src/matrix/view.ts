@@ -2,7 +2,7 @@
 
 import { h, setText } from "../core/dom";
 import { rowName } from "../core/format";
-import { referenceMarks, weightCells } from "../core/heat/cells";
+import { referenceMarks, sceneCells } from "../core/heat/cells";
 import { canEnlarge } from "../core/heat/layout";
 import { createLegend } from "../core/heat/legend";
 import type { CellMark, HeatCells, HeatPin } from "../core/heat/paint";
@@ -90,7 +90,7 @@ export function createMatrix(
         colored = {
           scene,
           theme,
-          cells: weightCells(scene.aggregate, scene.top, theme),
+          cells: sceneCells(scene, scene.top, theme),
           marks: referenceMarks(scene),
         };
       pane.element.hidden = next.table;

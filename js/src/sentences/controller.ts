@@ -5,10 +5,11 @@ import type { Context } from "../core/context";
 import type { Head, SentenceOrder } from "../core/contract";
 import { dropOf } from "../core/dropping";
 import { errorText } from "../core/errands";
-import { formatScore, headsName } from "../core/format";
+import { formatScore } from "../core/format";
 import { sentencePatch } from "../core/gestures";
 import { specOf } from "../core/loader";
-import { fitHeads, shapeOf } from "../core/picks";
+import { firstPick, fitHeads, shapeOf } from "../core/picks";
+import { jointName } from "../core/saved";
 import { buildScene, type SceneSpec } from "../core/scene";
 import { firstEntries, listSentences, unitCount } from "../core/sentences";
 import type { View } from "../core/view";
@@ -120,8 +121,7 @@ function unitsOf({ store }: Context, entry: number): number {
 
 /** Which heads are drawn, and how they score over the sentences. */
 function headingOf({ store, survey }: Context, scored: readonly Scored[]): string {
-  const { heads } = shapeOf(store.get("info"), store.get("sentence"));
-  const picked = headsName(store.get("heads"), store.get("aggregate"), heads);
+  const picked = jointName(store, specOf(store, firstPick(store)));
   const { done, total } = survey.progress.value;
   const score = store.get("score_name");
   if (done < total) return `${picked} · ${score} of ${done} of ${total} sentences…`;

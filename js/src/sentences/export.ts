@@ -1,9 +1,11 @@
 // The cards as files: the first of them as a drawing, and a table of all sentences with their scores.
 import type { Context } from "../core/context";
 import { type Cells, csv } from "../core/csv";
-import { formatScore, headsName } from "../core/format";
+import { formatScore } from "../core/format";
+import { specOf } from "../core/loader";
 import { type Drawing, label, type Markup, type Style, tag } from "../core/markup";
-import { shapeOf } from "../core/picks";
+import { firstPick } from "../core/picks";
+import { jointName } from "../core/saved";
 import { buildScene, longerSide } from "../core/scene";
 import { listSentences } from "../core/sentences";
 import { svgSurface } from "../core/surface";
@@ -22,11 +24,7 @@ export function saveSentences(view: SentencesView, context: Context): Saved {
   const { store } = context;
   const total = view.ordered.value.length;
   const drawn = Math.min(DRAWN, total);
-  const picked = headsName(
-    store.get("heads"),
-    store.get("aggregate"),
-    shapeOf(store.get("info"), store.get("sentence")).heads,
-  );
+  const picked = jointName(store, specOf(store, firstPick(store)));
   const part = drawn < total ? `the first ${drawn} of ${total} sentences` : `${total} sentences`;
   return {
     title: [picked, store.get("score_name"), `${part}, ${ORDER_NAMES[store.get("sentence_order")]}`],

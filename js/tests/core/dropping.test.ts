@@ -52,6 +52,7 @@ const built = (drop: Drop, words = false, exact = true) =>
       words,
       drop,
       reading: "output",
+      moved: [],
       divided: false,
     },
     new AbortController().signal,

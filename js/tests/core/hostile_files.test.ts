@@ -59,7 +59,8 @@ function read(csv: string): string[][] {
 function scene(): Scene {
   const units = makeUnits(axis(HOSTILE), { words: false, drop: "nothing" });
   const matrix = Float32Array.from({ length: HOSTILE.length ** 2 }, (_, i) => (i % 2 ? -0.5 : 0.25));
-  return { source: units, target: units, sets: [matrix] } as unknown as Scene;
+  const spec = { heads: [[0, 0]], moved: [] };
+  return { spec, source: units, target: units, sets: [matrix] } as unknown as Scene;
 }
 
 describe("markup", () => {

@@ -3,7 +3,7 @@
 import { formatDifference, formatWeight } from "../format";
 import { referenceLinks } from "../reference";
 import { differenceShade, type Ramp, weightShade } from "../scales";
-import type { Scene } from "../scene";
+import { lackingUnit, type Scene } from "../scene";
 import type { Theme } from "../theme";
 import type { CellMark, HeatCells } from "./paint";
 
@@ -23,6 +23,14 @@ function coloredCells(
     text: (index) => text(values[index] ?? 0),
     ink: (index) => ramp.ink(shade(values[index] ?? 0)),
   };
+}
+
+/** The cells of a scene's matrix; those of a row that none of its heads has are blank. */
+export function sceneCells(scene: Scene, top: number, theme: Theme): HeatCells {
+  const cells = weightCells(scene.aggregate, top, theme);
+  const [lacking, width] = [lackingUnit(scene.spec, scene.target), scene.source.labels.length];
+  if (lacking < 0) return cells;
+  return { ...cells, text: (index) => (Math.floor(index / width) === lacking ? "" : cells.text(index)) };
 }
 
 export function weightCells(values: Float32Array, top: number, theme: Theme): HeatCells {
