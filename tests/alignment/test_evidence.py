@@ -193,12 +193,15 @@ def test_heads_of_an_untrained_model_are_not_taken_for_aligners(demo, measured, 
 # --- The panel.
 
 
-def test_the_default_picture_of_the_demo_model_aligns_better_than_its_best_head(measured):
-    """The strongest line of each word, on the 50 pairs by hand: .170; the last layer's mean has .208."""
+def test_the_guess_for_the_demo_model_aligns_better_than_its_best_head(measured):
+    """The strongest line of each word, on the 50 pairs by hand: .170; the last layer's mean has .208.
+
+    The panel opens with a set that aligns still better (tests/panel/test_own_rows.py): this is what it would guess.
+    """
     records, gold, pairs = measured
-    widget = show_cross_attention(*load_demo(), " ".join(pairs[0][0]))
+    widget = show_cross_attention(*load_demo(), " ".join(pairs[0][0]), reading="output")
     assert widget.words
-    drawn = [record.read_as(widget.reading).align(widget.heads, aggregate=widget.aggregate) for record in records]
+    drawn = [record.read_as("output").align(widget.heads, aggregate=widget.aggregate) for record in records]
     assert alignment_error_rate(drawn, gold) <= 0.183
 
 
