@@ -169,7 +169,7 @@ def test_gold_that_does_not_match_is_reported():
     with pytest.raises(ValueError, match="1 sure and 2 possible"):
         alignment_error_rate([PREDICTED], [SURE], [SURE, SURE])
     for wrong in ([0.5], [(0, 1, 2)], [[(0, 1.5)]], [None], [["0-0"]]):
-        with pytest.raises(TypeError, match=r"predicted must be links: a Pharaoh string.*pairs; got"):
+        with pytest.raises(TypeError, match=r"predicted must be links: a Pharaoh string.*pairs from 0; got"):
             alignment_error_rate(wrong, [SURE])
     with pytest.raises(ValueError, match=r"sure has '0:1', expected links such as 0-1"):
         alignment_error_rate([PREDICTED], ["0-0 0:1"])

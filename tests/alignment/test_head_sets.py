@@ -179,6 +179,7 @@ def test_sentences_without_words_or_links_do_not_count(demo):
         ({"possible": ["0-0"]}, "possible links add to sure ones"),
         ({"most_heads": 0}, "most_heads must be a positive whole number, got 0"),
         ({"beam": 1.5}, "beam must be a positive whole number"),
+        ({"most_heads": "a"}, "most_heads must be a positive whole number, got 'a'"),
         ({"special": "keep"}, "special tokens cannot be kept"),
         ({"sure": ["0-0"]}, "there are 3 records and 1 gold alignments"),
         ({"sure": ["0-0"] * 3, "possible": ["1p1"]}, "there are 3 records and 1 gold"),
@@ -192,6 +193,10 @@ def test_what_does_not_fit_is_named(arguments, message):
 def test_records_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match="no records"):
         best_head_set([])
+    with pytest.raises(TypeError, match=r"got one record: write \[record\]"):
+        best_head_set(random_records(0)[0])
+    with pytest.raises(TypeError, match=r"records must be a list of records, .* got 'a'"):
+        best_head_set(["a"])
     with pytest.raises(ValueError, match="must come from one model"):
         best_head_set([*random_records(0), *random_records(0, heads=3)])
     record = random_records(0)[0]

@@ -84,5 +84,7 @@ def test_errors_say_what_was_expected() -> None:
         symmetrize("0-0", [[0.5]])
     with pytest.raises(TypeError, match=r"forward must be links: .* got None"):
         symmetrize(None, "0-0")
+    with pytest.raises(TypeError, match=r"forward must be links: .* from 0; got \(-1, 0\)"):
+        symmetrize([(0, 0), (-1, 0)], "0-0")
     with pytest.raises(ValueError, match="forward has 'x'"):
         symmetrize("x", "0-0")

@@ -126,8 +126,12 @@ def test_errors_say_what_was_expected():
         evaluate_detectors(table, "bad")
     with pytest.raises(ValueError, match="no numbers called 'entropy'"):
         evaluate_detectors(table, [True, False], ["entropy"])
-    with pytest.raises(ValueError, match="recall is out of range: 0"):
+    with pytest.raises(ValueError, match="recall must be a number between 0 and 1, got 0"):
         evaluate_detectors(table, [True, False], recall=0)
+    with pytest.raises(ValueError, match="recall must be a number between 0 and 1, got 'x'"):
+        evaluate_detectors(table, [True, False], recall="x")
+    with pytest.raises(ValueError, match=r"samples must be a whole number of at least 0, got 2\.5"):
+        evaluate_detectors(table, [True, False], samples=2.5)
     with pytest.raises(TypeError, match="path of a Parquet file, got list"):
         evaluate_detectors([1.0, 2.0], [True, False])
 

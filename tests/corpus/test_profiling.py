@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -313,7 +314,10 @@ def test_a_file_with_gold_of_another_number_or_generated_targets(demo, tmp_path)
     ("arguments", "error", "message"),
     [
         ({"drawn": -1}, ValueError, "drawn must be a whole number of at least 0, got -1"),
-        ({"strongest": 0}, ValueError, "strongest must be a whole number of at least 1, got 0"),
+        ({"strongest": 0}, ValueError, "strongest must be a positive whole number, got 0"),
+        ({"strongest": math.inf}, ValueError, "strongest must be a positive whole number, got inf"),
+        ({"drawn": "a"}, ValueError, "drawn must be a whole number of at least 0, got 'a'"),
+        ({"least_shares": 0.5}, TypeError, "least_shares must map roles to shares"),
         ({"least_shares": {"uniforn": 0.1}}, ValueError, "there is no role 'uniforn'"),
         ({"least_shares": {"uniform": 2}}, ValueError, "least share of 'uniform' must be above 0 and at most 1"),
         ({"batch_token": 3}, TypeError, "profile_heads has no argument 'batch_token': did you mean 'batch_tokens'"),

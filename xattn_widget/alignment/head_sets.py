@@ -10,10 +10,11 @@ from typing import Any, NamedTuple, Self, get_args
 import torch
 
 from xattn_widget.alignment.aer import Corpus, read_links
+from xattn_widget.alignment.given_records import record_list
 from xattn_widget.alignment.links import Method, align_weights, numbered_positions
 from xattn_widget.alignment.pharaoh import GoldAlignment, Link
 from xattn_widget.record.data import AttentionData, Reading
-from xattn_widget.record.heads import head_pairs
+from xattn_widget.record.heads import check_whole, head_pairs
 from xattn_widget.record.special import Policy, Special, read_policy, renormalized
 from xattn_widget.scores.mutual import linked_mutually, nearness
 
@@ -137,11 +138,11 @@ def best_head_set(
         ValueError: no records, records of different models, of sound, without words or without a head and a reading
             that all have, a setting out of range, a policy that keeps special tokens, gold that does not fit, or
             possible links without sure ones.
-        TypeError: gold in another form.
+        TypeError: gold in another form, or something other than a list of records.
 
     Source: the error rate is that of Och & Ney 2003.
     """
-    records = list(records)
+    records = record_list(records)
     policy = _policy(special)
     _check(records, {"most_heads": most_heads, "beam": beam})
     if sure is None and possible is not None:
@@ -266,8 +267,7 @@ def _policy(special: Special) -> Policy:
 
 def _check(records: Sequence[AttentionData], settings: dict[str, int]) -> None:
     for name, value in settings.items():
-        if value != int(value) or value <= 0:
-            raise ValueError(f"{name} must be a positive whole number, got {value!r}")
+        check_whole(value, name)
     if not records:
         raise ValueError("there are no records to choose heads by")
     grids = {(record.layers, record.heads) for record in records}

@@ -143,19 +143,19 @@ def _pairs(value: Any, name: str) -> frozenset[Link]:
     links = [to_link(item) for item in items]
     if None in links:
         raise TypeError(
-            f"{name} must be links: a Pharaoh string such as '0-0 1-2', or (source word, target word) pairs; got "
-            f"{items[links.index(None)]!r:.60}"
+            f"{name} must be links: a Pharaoh string such as '0-0 1-2', or (source word, target word) pairs from 0; "
+            f"got {items[links.index(None)]!r:.60}"
         )
     return frozenset(link for link in links if link is not None)
 
 
 def to_link(item: Any) -> Link | None:
-    """A pair of whole numbers as a link; None for anything else."""
+    """A pair of whole numbers from 0 as a link; None for anything else."""
     try:
         source, target = map(operator.index, item)
     except (TypeError, ValueError):
         return None
-    return source, target
+    return (source, target) if source >= 0 and target >= 0 else None
 
 
 def write_pharaoh(

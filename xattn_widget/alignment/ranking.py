@@ -10,6 +10,7 @@ import torch
 
 from xattn_widget.alignment.aer import Corpus, alignment_error_rate
 from xattn_widget.alignment.evidence import one_to_one
+from xattn_widget.alignment.given_records import record_list
 from xattn_widget.alignment.links import Method, align_record
 from xattn_widget.alignment.timing_heads import weight_near_path
 from xattn_widget.record.data import AttentionData, Reading
@@ -86,9 +87,9 @@ def best_alignment_heads(
         ValueError: no records, records of different models or without a head that all keep, gold with another number
             of sentence pairs, a string that is not in Pharaoh format, possible links without sure ones, or both gold
             and ``by``.
-        TypeError: gold in another form.
+        TypeError: gold in another form, or something other than a list of records.
     """
-    records = list(records)
+    records = record_list(records)
     if not records:
         raise ValueError("there are no records to rank heads by")
     grids = {(record.layers, record.heads) for record in records}

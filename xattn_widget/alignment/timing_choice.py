@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from xattn_widget.alignment.given_records import record_list
 from xattn_widget.alignment.time_path import Seconds, TimedRows, row_begins, sound_alone, timed_rows, word_limits
 from xattn_widget.inputs.text.assigning import assign_words
 from xattn_widget.record.axis import NO_WORD, Word
@@ -66,7 +67,7 @@ def choose_timing(
         ValueError: no records, times for another number of records, records of different models, words of another
             text, or no word with a time.
     """
-    records = list(records)
+    records = record_list(records)
     if not records or len(records) != len(times):
         raise ValueError(
             f"give the word times of each record, got {len(records)} records and {len(times)} lists of times"

@@ -12,6 +12,8 @@ import pyarrow as pa
 from xattn_widget.corpus.quantities import list_quantities
 from xattn_widget.corpus.store.columns import cells, column_values, read_columns, score_of
 from xattn_widget.corpus.store.tables import result_table
+from xattn_widget.messages.characters import brief
+from xattn_widget.record.heads import check_whole
 
 # How many numbers of bootstrap samples are in memory at once.
 _MOST_NUMBERS = 2**22
@@ -75,13 +77,13 @@ def evaluate_detectors(
 
     Source: Guerreiro et al. 2023 (AUROC and the false positive rate at 90 % recall); Efron 1979 (bootstrap).
     """
-    for name, value, fits in (
-        ("recall", recall, 0 < recall <= 1),
-        ("confidence", confidence, 0 < confidence < 1),
-        ("samples", samples, samples >= 0),
-    ):
-        if not fits:
-            raise ValueError(f"{name} is out of range: {value!r}")
+    shares: dict[str, Any] = {"recall": recall, "confidence": confidence}
+    for name, share in shares.items():
+        if not (isinstance(share, int | float | np.floating) and 0 < share <= 1) or (
+            name == "confidence" and share == 1
+        ):
+            raise ValueError(f"{name} must be a number between 0 and 1, got {brief(share)}")
+    samples = check_whole(samples, "samples", 0)
     table = read_columns(table)
     if isinstance(labels, str) and labels not in table.column_names:
         raise ValueError(f"the table has no column {labels!r}; it has {', '.join(table.column_names)}")

@@ -29,6 +29,7 @@ from xattn_widget.inputs.sources import SourceSide
 from xattn_widget.inputs.text.sides import Side
 from xattn_widget.messages.hints import did_you_mean
 from xattn_widget.messages.mistakes import check_generation
+from xattn_widget.record.heads import check_whole
 from xattn_widget.record.special import Policy, Special, read_policy
 from xattn_widget.scores import Score, find_score
 from xattn_widget.scores.checking import splits_by_layer
@@ -146,9 +147,9 @@ def make_job(
     extras = make_extras(model, generation, forward)
     check_shared(extras, "score_corpus")
     settings = with_greedy(generation or {})
-    check_positive(batch_tokens, "batch_tokens")
+    check_whole(batch_tokens, "batch_tokens")
     if max_length is not None:
-        check_positive(max_length, "max_length")
+        check_whole(max_length, "max_length")
     shape, layout = probe_model(paired, extras, prompted)
     policy = read_policy(special)
     layered = tuple(_check_score(score, policy, shape[1], paired.source) for score in resolved)
@@ -228,12 +229,6 @@ def _samples(model: Any, generation: Mapping[str, Any] | None) -> bool:
         return False
     config = generation.get("generation_config") or model.generation_config
     return bool(generation.get("do_sample", config.do_sample))
-
-
-def check_positive(value: Any, name: str) -> None:
-    """Raise a ValueError unless the value is a whole number above 0."""
-    if not (isinstance(value, int) and value > 0):
-        raise ValueError(f"{name} must be a positive whole number, got {value!r}")
 
 
 def _limit(side: Side | SourceSide, max_length: int | None) -> int | None:

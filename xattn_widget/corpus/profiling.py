@@ -25,7 +25,9 @@ from xattn_widget.corpus.store.reading import read_batches, read_schema
 from xattn_widget.corpus.store.tables import corpus_info
 from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.extraction.extraction import extract
+from xattn_widget.messages.characters import brief
 from xattn_widget.messages.mistakes import argument_hint
+from xattn_widget.record.heads import check_whole
 from xattn_widget.record.special import Special
 from xattn_widget.scores import find_score
 from xattn_widget.scores.redundancy import similarity_of_heads
@@ -120,9 +122,7 @@ def profile_heads(
     """
     _check_options(options)
     least = _least_shares(least_shares)
-    for name, value, lowest in (("drawn", drawn, 0), ("strongest", strongest, 1)):
-        if value != int(value) or value < lowest:
-            raise ValueError(f"{name} must be a whole number of at least {lowest}, got {value!r}")
+    drawn, strongest = check_whole(drawn, "drawn", 0), check_whole(strongest, "strongest")
     links = None if gold is None else read_links(gold, "gold").alignments
     given = [scores] if isinstance(scores, str) or callable(scores) else list(scores)
     found = [find_score(name_or_function) for name_or_function in given]
@@ -233,6 +233,8 @@ def _compare(
 
 
 def _least_shares(given: Mapping[str, float] | None) -> dict[str, float]:
+    if not isinstance(given, Mapping | None):
+        raise TypeError(f"least_shares must map roles to shares, such as {{'position': 0.6}}, got {brief(given)}")
     least = LEAST_SHARES | dict(given or {})
     for name, share in least.items():
         if name not in ROLES:

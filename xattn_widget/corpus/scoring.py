@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
 from xattn_widget.corpus.engine.products import check_int8
-from xattn_widget.corpus.job import TRIAL_PROMPT, Precision, ScoreLike, check_positive, describe_job, make_job
+from xattn_widget.corpus.job import TRIAL_PROMPT, Precision, ScoreLike, describe_job, make_job
 from xattn_widget.corpus.memory import keep_fewer_kernels
 from xattn_widget.corpus.sources.cells import MAX_RECORD_BYTES
 from xattn_widget.corpus.sources.media import Medium
@@ -35,6 +35,7 @@ from xattn_widget.inputs.paired import PairedModel, pair_model
 from xattn_widget.inputs.text.checks import refuse_pair
 from xattn_widget.messages.mistakes import with_checked_arguments
 from xattn_widget.messages.shell import running_shell
+from xattn_widget.record.heads import check_whole
 from xattn_widget.record.special import Special
 
 logger = logging.getLogger("xattn_widget")
@@ -219,7 +220,7 @@ def score_corpus(
             )
     refuse_pair(sources, targets)
     keep_fewer_kernels()
-    check_positive(max_record_bytes, "max_record_bytes")
+    check_whole(max_record_bytes, "max_record_bytes")
     paired = pair_model(model, tokenizer, target_tokenizer, mel_padding)
     if precision == "int8":
         check_int8(model)
@@ -231,7 +232,7 @@ def score_corpus(
     medium = medium_of(paired.source)
     if window is None:
         window = _usual_window(paired, medium, prompt is not None)
-    check_positive(window, "window")
+    check_whole(window, "window")
     rows = open_rows(
         sources,
         targets,

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 from xattn_widget.alignment.evidence import Evidence, gather_evidence
+from xattn_widget.alignment.given_records import record_list
 from xattn_widget.alignment.head_sets import HeadSet
 from xattn_widget.extraction.saved_hints import FILE_NAME as FILE_NAME
 from xattn_widget.extraction.saved_hints import (
@@ -103,7 +104,7 @@ def save_calibration(
             model's weights are not in memory, or the folder's generation config is not JSON.
         TypeError: ``head_set`` is not a :class:`HeadSet`.
     """
-    evidence = gather_evidence(records, enough=math.inf)
+    evidence = gather_evidence(record_list(records), enough=math.inf)
     if evidence is None:
         raise ValueError("there is nothing to save: no record keeps all heads and has words on both sides")
     hints = {"evidence": evidence.describe()}

@@ -18,7 +18,7 @@ from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
 from xattn_widget.inputs.text.tokens import token_ids
 from xattn_widget.messages.characters import brief
 from xattn_widget.record.axis import NO_ID
-from xattn_widget.record.data import Aggregate, combined
+from xattn_widget.record.data import Aggregate, AttentionData, combined
 from xattn_widget.record.heads import whole_number
 from xattn_widget.scores import faithfulness
 from xattn_widget.scores.inputs import INPUTS
@@ -74,12 +74,15 @@ def measure_faithfulness(
         target_tokenizer: the tokenizer of the targets if it is a different one.
 
     Raises:
+        TypeError: ``record`` is something else.
         ValueError: a record whose words were merged or whose special tokens were dropped, no heads or heads that it
             does not keep, an unknown aggregate, or a number of words that is not positive.
 
     Source: Jain & Wallace 2019; DeYoung et al. 2020.
     """
     count = masked_count(masked_words)
+    if not isinstance(record, AttentionData):
+        raise TypeError(f"record must be one record, as extract returns it for a sentence, got {brief(record)}")
     changes = {"words", "drop", "renormalize", "crop"} & set(record.steps)
     if changes or set(record.targets) != {"output", "input"}:
         raise ValueError(

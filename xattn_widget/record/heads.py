@@ -19,6 +19,19 @@ def whole_number(value: Any) -> int | None:
         return None
 
 
+def check_whole(value: Any, name: str, least: int = 1) -> int:
+    """The value as an int.
+
+    Raises:
+        ValueError: it is not a whole number of at least ``least``.
+    """
+    number = whole_number(value)
+    if number is None or number < least:
+        wanted = "a positive whole number" if least == 1 else f"a whole number of at least {least}"
+        raise ValueError(f"{name} must be {wanted}, got {brief(value)}")
+    return number
+
+
 def whole_numbers(heads: Any) -> list[int] | None:
     """One whole number, or several, as a list; None for anything else."""
     number = whole_number(heads)

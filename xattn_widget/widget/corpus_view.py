@@ -10,7 +10,6 @@ from typing import Any, cast
 import pyarrow as pa
 import traitlets
 
-from xattn_widget.corpus.job import check_positive
 from xattn_widget.corpus.opening import opened_source
 from xattn_widget.corpus.quantities import Ranked, Ranking
 from xattn_widget.corpus.sources.mediums import table_medium, what_rows_are
@@ -20,6 +19,7 @@ from xattn_widget.inputs.extras import make_extras
 from xattn_widget.inputs.paired import pair_model
 from xattn_widget.messages.characters import visible, well_formed
 from xattn_widget.panel.protocol import RequestError
+from xattn_widget.record.heads import check_whole
 from xattn_widget.scores import Score, find_score
 from xattn_widget.widget.corpus_checks import check_columns, check_pair
 from xattn_widget.widget.corpus_requests import answer, file_name, read_head, read_name, read_row, read_search
@@ -274,7 +274,7 @@ def show_corpus(
         ValueError: a table without scores and statistics or without texts, a model with other layers or heads than the
             table, the tokenizer of another model, or a ``worst`` that is not a positive whole number.
     """
-    check_positive(worst, "worst")
+    check_whole(worst, "worst")
     if isinstance(table, str | PathLike):
         table = read_table(table)
     listed = [scores] if isinstance(scores, str | Score) or callable(scores) else list(scores)

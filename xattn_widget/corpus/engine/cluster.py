@@ -22,7 +22,7 @@ import torch
 
 from xattn_widget._compat import ray_read_task
 from xattn_widget.corpus.engine.worker import Worker
-from xattn_widget.corpus.job import Job, check_positive
+from xattn_widget.corpus.job import Job
 from xattn_widget.corpus.memory import give_back_memory, keep_fewer_kernels
 from xattn_widget.corpus.sources.rows import Rows, cut_windows
 from xattn_widget.corpus.store.dataset import Part
@@ -30,6 +30,7 @@ from xattn_widget.corpus.store.shards import Store
 from xattn_widget.corpus.store.shared import PartWriter, SharedStore
 from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.messages.quiet import quiet_logger
+from xattn_widget.record.heads import check_whole
 
 # When this many workers have died on one window, the job ends with an error. Machines do go away, and Ray would restart
 # workers forever; but the user must learn about sentences that exhaust the memory of every worker.
@@ -66,7 +67,7 @@ def run_on_ray(
     from ray.data import ActorPoolStrategy, read_datasource
 
     if workers is not None:
-        check_positive(workers, "workers")
+        check_whole(workers, "workers")
     _check_sendable(job)
     with _connected(address, workers), _quiet():
         count, with_gpu = _plan(ray.cluster_resources(), workers, gpus)  # type: ignore[no-untyped-call]
