@@ -213,6 +213,8 @@ def test_the_table_and_the_static_picture_have_the_moved_rows(widget, demo, tmp_
         rows = [row for row in csv.DictReader(file) if row["heads"] == "layer 0, head 6"]
     read = widget.record.read_as("input").words()
     moved = [float(row["weight"]) for row in rows if row["target"] == "1"]
+    last = rows[-1]["target"]
+    assert {row["weight"] for row in rows if row["target"] == last} == {""}  # no step reads the last token
     place = read.target_tokens.index(rows[len(moved)]["target_token"])
     np.testing.assert_allclose(moved, read.weights[0, 6, place], atol=1e-6)
     part = shown_part(widget.state.view, widget.state.shown)

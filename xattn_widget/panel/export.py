@@ -67,7 +67,8 @@ def _csv(state: PanelState, spreadsheet: bool = False) -> bytes:
     for (layer, head), rows in zip(state.view.heads, weights, strict=True):
         for t, (target, row) in enumerate(zip(record.target_tokens, rows, strict=True)):
             for s, (source, weight) in enumerate(zip(record.source_tokens, row, strict=True)):
-                write([f"layer {layer}, head {head}", t, target, s, source, float(f"{weight:.7g}")])
+                number = float(f"{weight:.7g}") if math.isfinite(weight) else ""  # as the front end writes it
+                write([f"layer {layer}, head {head}", t, target, s, source, number])
     return out.getvalue().encode()
 
 
