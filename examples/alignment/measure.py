@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from transformers import MarianMTModel, MarianTokenizer
 
 from xattn_widget import (
     alignment_scores,
@@ -42,6 +43,16 @@ def load_records(pairs):
     records = extract(model, tokenizer, sources, targets)
     return [
         record.with_words(source=source, target=target) for record, (source, target) in zip(records, pairs, strict=True)
+    ]
+
+
+def backward_records(folder, pairs):
+    """Return the records of an English-German model in a folder, with the words of the gold alignments."""
+    model, tokenizer = MarianMTModel.from_pretrained(folder).float().eval(), MarianTokenizer.from_pretrained(folder)
+    german, english = ([plain_text(words) for words in side] for side in zip(*pairs, strict=True))
+    records = extract(model, tokenizer, english, german)
+    return [
+        record.with_words(source=target, target=source) for record, (source, target) in zip(records, pairs, strict=True)
     ]
 
 

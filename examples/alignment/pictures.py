@@ -14,11 +14,10 @@ import matplotlib
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy
-from measure import load_gold, load_records, plain_text
+from measure import backward_records, load_gold, load_records
 from pictures_of_links import mark_links, save
-from transformers import MarianMTModel, MarianTokenizer
 
-from xattn_widget import alignment_scores, best_head_set, extract, symmetrize
+from xattn_widget import alignment_scores, best_head_set, symmetrize
 
 # Leaving out punctuation aligns the first better; of the second it makes a sharp row of a tenth of its attention.
 POLICY_HEAD = (2, 1)
@@ -79,12 +78,7 @@ def main() -> None:
         draw_policies(name, records[index], gold[index], *pairs[index])
     if folder is None:
         return
-    model, tokenizer = MarianMTModel.from_pretrained(folder).float().eval(), MarianTokenizer.from_pretrained(folder)
-    german, english = ([plain_text(words) for words in side] for side in zip(*pairs, strict=True))
-    turned = [
-        record.with_words(source=target, target=source)
-        for record, (source, target) in zip(extract(model, tokenizer, english, german), pairs, strict=True)
-    ]
+    turned = backward_records(folder, pairs)
     there, back = best_head_set(records), best_head_set(turned)
     for name, index in DIRECTIONS.items():
         forward = there.align(records[index])

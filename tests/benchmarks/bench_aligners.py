@@ -17,12 +17,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from transformers import MarianMTModel, MarianTokenizer
-
 from xattn_widget import alignment_scores, best_head_set, extract, load_demo, read_pharaoh, symmetrize
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples/alignment"))
-from measure import load_gold, load_records, plain_text
+from measure import backward_records, load_gold, load_records, plain_text
 
 METHODS = ("intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and")
 TOKEN = re.compile(r"\w+(?:['’]\w+)?|[^\w\s]")
@@ -43,16 +41,6 @@ def show_both(name: str, forward: list, backward: list, gold: list) -> None:
     show(f"{name}, backward", backward, gold)
     for method in METHODS:
         show(f"{name}, {method}", symmetrize(forward, backward, method), gold)
-
-
-def backward_records(folder: Path, pairs: list) -> list:
-    """Records of the English-German model, with the words of the gold alignments."""
-    model, tokenizer = MarianMTModel.from_pretrained(folder).float().eval(), MarianTokenizer.from_pretrained(folder)
-    german, english = ([plain_text(words) for words in side] for side in zip(*pairs, strict=True))
-    records = extract(model, tokenizer, english, german)
-    return [
-        record.with_words(source=target, target=source) for record, (source, target) in zip(records, pairs, strict=True)
-    ]
 
 
 def show_aligners(arguments: argparse.Namespace, pairs: list, gold: list) -> None:

@@ -79,9 +79,8 @@ def evaluate_detectors(
     """
     shares: dict[str, Any] = {"recall": recall, "confidence": confidence}
     for name, share in shares.items():
-        if not (isinstance(share, int | float | np.floating) and 0 < share <= 1) or (
-            name == "confidence" and share == 1
-        ):
+        is_number = isinstance(share, int | float | np.floating)
+        if not is_number or not 0 < share <= 1 or (name == "confidence" and share == 1):
             raise ValueError(f"{name} must be a number between 0 and 1, got {brief(share)}")
     samples = check_whole(samples, "samples", 0)
     table = read_columns(table)

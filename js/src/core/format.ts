@@ -103,22 +103,6 @@ export function setName(count: number, aggregate: string): string {
   return `${aggregate} of the ${count} heads that align best`;
 }
 
-/** That the rows of some of the heads are those of the step after, which reads the token; "" where none is. */
-export function movedNote({
-  heads,
-  moved,
-}: {
-  heads: readonly (readonly [number, number])[];
-  moved: readonly (readonly [number, number])[];
-}): string {
-  const shown = heads.filter(([layer, head]) =>
-    moved.some((other) => other[0] === layer && other[1] === head),
-  );
-  if (shown.length === 0) return "";
-  if (heads.length === 1) return " (one step later)";
-  return ` (${shown.map(([layer, head]) => `L${layer} H${head}`).join(", ")} one step later)`;
-}
-
 /** The heads of a pick in a few words. */
 export function headsName(
   heads: readonly (readonly [number, number])[],

@@ -1,7 +1,7 @@
 // Under which reading heads align better, by the guess that Python gathers over the sentences shown.
 import type { Head, Info, Reading, RowNames } from "./contract";
 import { readingOf } from "./own_rows";
-import { sameHead } from "./picks";
+import { isMoved } from "./scene";
 
 /** A head that links fewer of the words one to one than this aligns under neither reading. */
 const LEAST = 0.5;
@@ -17,11 +17,11 @@ export function betterReading(
   guess: Info["alignment_guess"],
   heads: readonly Head[],
   rows: RowNames,
-  moved: readonly Head[] = [],
+  moved: Head[] = [],
 ): Reading | null {
   if (!guess || heads.length === 0 || !(guess.words > 0)) return null;
   // Heads of a saved set are under their own reading already.
-  if (heads.some((head) => moved.some((other) => sameHead(other, head)))) return null;
+  if (heads.some((head) => isMoved({ moved }, head))) return null;
   const reading = readingOf(rows);
   const other = reading === "output" ? "input" : "output";
   const mean = (values: (number | null)[][]) =>

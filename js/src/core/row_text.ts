@@ -3,9 +3,8 @@
 import { copyText } from "./clipboard";
 import { type Context, tell } from "./context";
 import { errorText } from "./errands";
-import { movedNote } from "./format";
 import { otherSide, type Token } from "./inspect";
-import { jointName } from "./saved";
+import { jointName, movedNote } from "./saved";
 import { exactWeightsOf, logprobOf, type Scene, unitsOf, weightsOf } from "./scene";
 
 /** A tab or a line break inside a token would start a new cell or row. */

@@ -1,9 +1,9 @@
 // What the files of several views have in common: the shown scene, its exact weights and the names of its heads.
 import type { Context } from "./context";
-import { headName, headsName, movedNote, rowName, setName } from "./format";
+import { headName, headsName, rowName, setName } from "./format";
 import { isSet, setOf } from "./own_rows";
 import { shapeOf } from "./picks";
-import { buildScene, type Scene, type SceneSpec } from "./scene";
+import { buildScene, isMoved, type Scene, type SceneSpec } from "./scene";
 import type { Store } from "./store";
 
 /**
@@ -44,6 +44,14 @@ export function jointName(store: Store, { heads, aggregate, sentence, reading, m
   if (isSet(setOf(info, sentence), heads, moved.length > 0 ? "own" : reading))
     return setName(heads.length, aggregate);
   return headsName(heads, aggregate, shapeOf(info, sentence).heads);
+}
+
+/** That the rows of some of the heads are those of the step after, which reads the token; "" where none is. */
+export function movedNote({ heads, moved }: Pick<SceneSpec, "heads" | "moved">): string {
+  const shown = heads.filter((head) => isMoved({ moved }, head));
+  if (shown.length === 0) return "";
+  if (heads.length === 1) return " (one step later)";
+  return ` (${shown.map(([layer, head]) => `L${layer} H${head}`).join(", ")} one step later)`;
 }
 
 /** What a drawing of a scene shows: its heads, and what its rows stand for. */

@@ -2,7 +2,7 @@
 import { computed, type ReadonlySignal } from "@preact/signals-core";
 import { copyText } from "../core/clipboard";
 import { type Context, outlinesOf, tell } from "../core/context";
-import type { Head, Info } from "../core/contract";
+import type { Head } from "../core/contract";
 import { h } from "../core/dom";
 import { droppedName } from "../core/dropping";
 import { errorText } from "../core/errands";
@@ -15,7 +15,7 @@ import type { Opened } from "../core/view";
 import { createBestSet } from "./best_set";
 import { createGrid } from "./grid";
 import { createLayers } from "./layers";
-import { createMarkLegend, type Marked, markedHeads } from "./marked";
+import { createMarkLegend, markedHeads } from "./marked";
 import { createOver } from "./over";
 import { createRanking } from "./ranking";
 import { createScore } from "./score";
@@ -117,6 +117,7 @@ export function createHeads(
   frames.draw(() => {
     const { sentence, heads } = subject.pick();
     const info = store.get("info");
+    const marked = markedHeads(info.sentences[sentence]?.sound, setOf(info, sentence));
     grid.show({
       ...shapeOf(info, sentence),
       ...(opened.value.view.outlined?.() ?? {
@@ -129,10 +130,10 @@ export function createHeads(
       theme: theme.value,
       missing: info.sentences[sentence]?.missing ?? [],
       muted: store.get("muted"),
-      marked: marked(info, sentence),
+      marked,
     });
-    marks.show(marked(info, sentence));
-    known.hidden = marked(info, sentence).length === 0;
+    marks.show(marked);
+    known.hidden = marked.length === 0;
   });
   frames.draw(() => {
     const { layers: count } = shapeOf(store.get("info"), subject.pick().sentence);
@@ -147,8 +148,4 @@ export function createHeads(
     ranking: ranking.element,
     standing: computed(() => (standing.value ? ` ${survey.grid.value.name}: ${standing.value}.` : "")),
   };
-}
-
-function marked(info: Info, sentence: number): Marked[] {
-  return markedHeads(info.sentences[sentence]?.sound, setOf(info, sentence));
 }

@@ -1,6 +1,7 @@
 // Heads of which something is known, such as that they time the words of speech: marks in the grid, and their meaning.
 import type { Head, HeadSetInfo, SoundInfo } from "../core/contract";
 import { h } from "../core/dom";
+import { headsOf } from "../core/own_rows";
 
 export const MARKS = ["model", "calibrated", "best"] as const;
 
@@ -16,10 +17,7 @@ export function markedHeads(sound: SoundInfo | undefined, set: HeadSetInfo | nul
     { kind: "model", name: "alignment head of the model", heads: sound?.marked.model ?? [] },
     { kind: "calibrated", name: "calibrated to time words", heads: sound?.marked.calibrated ?? [] },
   ];
-  if (set) {
-    const heads = set.heads.map(([layer, head]): Head => [layer, head]);
-    marks.push({ kind: "best", name: "in the set that aligns best", heads });
-  }
+  if (set) marks.push({ kind: "best", name: "in the set that aligns best", heads: headsOf(set) });
   return marks.filter(({ heads }) => heads.length > 0);
 }
 

@@ -87,7 +87,7 @@ class _Gates:
         scope = CallingThread(cleanup)
         encoder = self._model.get_encoder()
         if ids is not None:
-            # FSMT's encoder is no model of its own: its embeddings are those of the model.
+            # FSMT's encoder has no get_input_embeddings; the model returns the embeddings that its encoder uses.
             parts = [part for part in (self._model, encoder) if hasattr(part, "get_input_embeddings")]
             for module in {part.get_input_embeddings() for part in parts}:
                 intercept(module, partial(self._around_embeddings, scope, ids), cleanup)
