@@ -17,8 +17,6 @@ from xattn_widget.corpus.fingerprints import (
     tokenizer_fingerprint,
     writer_fingerprint,
 )
-from xattn_widget.inputs.audio.sound_side import SoundSide
-from xattn_widget.inputs.audio.speech_target import PromptedTarget
 from xattn_widget.inputs.columns import ColumnLayout, find_layout
 from xattn_widget.inputs.encoding_alone import encodes_alone
 from xattn_widget.inputs.evaluating import evaluating
@@ -189,18 +187,11 @@ def describe_job(job: Job, paired: PairedModel, window: int) -> dict[str, Any]:
         name = "feature extractor" if job.hears else "image processor"
         extractor[name] = f"{type(source).__name__} {extractor_fingerprint(source)}"
         source = target
-    prompt = {}
-    if isinstance(paired.target, PromptedTarget) and job.generation is None:
-        prompt["prompt"] = paired.target.prompt
-    padding = {}
-    if isinstance(paired.source, SoundSide) and paired.source.mel_padding != "model":
-        padding["mel padding"] = paired.source.mel_padding
     return (
         batches
         | forward
         | extractor
-        | padding
-        | prompt
+        | _how_heard(job, paired)
         | {
             "model": f"{type(model).__name__} {model_fingerprint(model)}",
             "number type": f"{model.dtype}, {how} attention{_layers(job.precision)}",
@@ -212,6 +203,21 @@ def describe_job(job: Job, paired: PairedModel, window: int) -> dict[str, Any]:
             "rows a window": window,
         }
     )
+
+
+def _how_heard(job: Job, paired: PairedModel) -> dict[str, Any]:
+    """How sounds are padded and what targets begin with, where it is not what every model does."""
+    if not job.hears:
+        return {}
+    from xattn_widget.inputs.audio.sound_side import SoundSide
+    from xattn_widget.inputs.audio.speech_target import PromptedTarget
+
+    how = dict[str, Any]()
+    if isinstance(paired.source, SoundSide) and paired.source.mel_padding != "model":
+        how["mel padding"] = paired.source.mel_padding
+    if isinstance(paired.target, PromptedTarget) and job.generation is None:
+        how["prompt"] = paired.target.prompt
+    return how
 
 
 def _origin_of_targets(job: Job, model: Any) -> str:

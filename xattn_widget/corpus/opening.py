@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from xattn_widget.corpus.sources.mediums import table_medium
-from xattn_widget.inputs.audio.recordings import RecordingWindow
 
 
 def opened_source(source: str, info: Mapping[str, Any], offset: float | None = None) -> Any:
@@ -24,4 +23,8 @@ def opened_source(source: str, info: Mapping[str, Any], offset: float | None = N
     if medium is None:
         return source
     path = medium.path(source, info["folder"])
-    return path if offset is None else RecordingWindow(path, offset)
+    if offset is None:
+        return path
+    from xattn_widget.inputs.audio.recordings import RecordingWindow
+
+    return RecordingWindow(path, offset)

@@ -30,7 +30,7 @@ from xattn_widget.corpus.store.shards import MemoryStore, Store, check_finished
 from xattn_widget.corpus.store.tables import corpus_info, make_schema
 from xattn_widget.extraction.readers import reader_family
 from xattn_widget.inputs.arguments import PREFIX
-from xattn_widget.inputs.audio.speech_family import MelPadding
+from xattn_widget.inputs.modalities import MelPadding
 from xattn_widget.inputs.paired import PairedModel, pair_model
 from xattn_widget.inputs.text.checks import refuse_pair
 from xattn_widget.messages.mistakes import with_checked_arguments

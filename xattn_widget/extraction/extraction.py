@@ -18,11 +18,11 @@ from xattn_widget.extraction.model_timing import model_timing
 from xattn_widget.extraction.readers import reader_family, reader_records, refuse_for_readers
 from xattn_widget.extraction.windows import window_records
 from xattn_widget.inputs.arguments import continued
-from xattn_widget.inputs.audio.speech_family import MelPadding
 from xattn_widget.inputs.batches import Inputs, check_inputs, paired_batches
 from xattn_widget.inputs.columns import ColumnLayout, check_share, find_layout
 from xattn_widget.inputs.decoders import decoder_names
 from xattn_widget.inputs.evaluating import evaluating
+from xattn_widget.inputs.modalities import MelPadding
 from xattn_widget.inputs.paired import PairedModel, pair_model
 from xattn_widget.inputs.pairs import Pair, forward_inputs, predicted_logprobs
 from xattn_widget.messages.mistakes import with_checked_arguments

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from xattn_widget.capturing.recorder import capture_here
 from xattn_widget.cross_attention import CrossAttention
 from xattn_widget.inputs.evaluating import evaluating
-from xattn_widget.inputs.image.image_side import ImageSide
-from xattn_widget.inputs.image.image_source import ImageSource
-from xattn_widget.inputs.image.readers import ReaderFamily
 from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.inputs.sources import source_inputs
 from xattn_widget.record.kept import KeptHeads, Selection
 
+if TYPE_CHECKING:
+    from xattn_widget.inputs.image.image_source import ImageSource
+    from xattn_widget.inputs.image.readers import ReaderFamily
+
 
 def reader_family(paired: PairedModel) -> ReaderFamily | None:
     """The family of a model in which something else than the decoder reads images; None for other models."""
-    family = paired.source.family if isinstance(paired.source, ImageSide) else None
+    if not paired.source.sees:
+        return None
+    from xattn_widget.inputs.image.image_side import ImageSide
+    from xattn_widget.inputs.image.readers import ReaderFamily
+
+    family = cast(ImageSide, paired.source).family
     return family if isinstance(family, ReaderFamily) else None
 
 
@@ -45,7 +51,7 @@ def reader_records(
     """The records of images, whose rows are the latent queries or the tokens of the question."""
     family = reader_family(paired)
     assert family is not None
-    sources = [source for source in paired.source.read(items) if isinstance(source, ImageSource)]
+    sources = cast("Sequence[ImageSource]", paired.source.read(items))
     records = []
     with evaluating(paired.model), torch.no_grad():
         start = 0
@@ -57,7 +63,7 @@ def reader_records(
 
 
 def _read(
-    model: Any, family: ReaderFamily, sources: list[ImageSource], value_norms: bool, selection: Selection
+    model: Any, family: ReaderFamily, sources: Sequence[ImageSource], value_norms: bool, selection: Selection
 ) -> list[CrossAttention]:
     inputs = source_inputs(model, sources)
     with capture_here(model, value_norms=value_norms) as captured:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import torch
 
 from xattn_widget.cross_attention import CrossAttention
-from xattn_widget.inputs.audio.long_form import Transcript
-from xattn_widget.inputs.audio.sound_side import SoundSide
-from xattn_widget.inputs.audio.windows import WhisperWindows
 from xattn_widget.inputs.evaluating import evaluating
 from xattn_widget.inputs.extras import Extras
 from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.inputs.pairs import Pair
+
+if TYPE_CHECKING:
+    from xattn_widget.inputs.audio.windows import WhisperWindows
 
 Make = Callable[[list[Pair]], list[CrossAttention]]
 
@@ -54,6 +54,8 @@ class WindowRecords(Sequence[CrossAttention]):
         Raises:
             ValueError: settings with which the model does not split a recording.
         """
+        from xattn_widget.inputs.audio.long_form import Transcript
+
         self.seconds = windows.recording.length / windows.recording.rate
         self.name = name
         self._paired, self._make = paired, make
@@ -116,5 +118,7 @@ class WindowRecords(Sequence[CrossAttention]):
 
 def window_records(paired: PairedModel, item: Any, extras: Extras, make: Make) -> WindowRecords:
     """The records of a long recording, an item of the model's source side; see :class:`WindowRecords`."""
+    from xattn_widget.inputs.audio.sound_side import SoundSide
+
     assert isinstance(paired.source, SoundSide)
     return WindowRecords(paired, paired.source.windows(item), extras, make, item.name)

@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from xattn_widget.inputs.audio.families import reads_sound, speech_family
-from xattn_widget.inputs.audio.sound_side import SoundSide
-from xattn_widget.inputs.audio.speech_family import MelPadding
-from xattn_widget.inputs.audio.speech_target import speech_target
-from xattn_widget.inputs.image.families import image_family, reads_images
-from xattn_widget.inputs.image.image_side import ImageSide
-from xattn_widget.inputs.image.image_target import image_target
+from xattn_widget.inputs.modalities import MelPadding, reads_images, reads_sound
 from xattn_widget.inputs.sources import SourceSide
 from xattn_widget.inputs.text.checks import check_is_tokenizer, check_model, check_tokenizer
 from xattn_widget.inputs.text.sides import Side, text_sides
@@ -75,6 +69,10 @@ def pair_model(
 
 def _pair_speech(model: Any, processor: Any, target_tokenizer: Any, mel_padding: MelPadding) -> PairedModel:
     """A speech model with its processor, or with its feature extractor and its tokenizer."""
+    from xattn_widget.inputs.audio.families import speech_family
+    from xattn_widget.inputs.audio.sound_side import SoundSide
+    from xattn_widget.inputs.audio.speech_target import speech_target
+
     family = speech_family(model, processor)
     tokenizer = _target_tokenizer(model, processor, target_tokenizer)
     # By itself, Whisper's generate returns targets without their prompt, and reads the rest of a sound again after the
@@ -90,6 +88,10 @@ def _pair_speech(model: Any, processor: Any, target_tokenizer: Any, mel_padding:
 
 def _pair_vision(model: Any, processor: Any, target_tokenizer: Any) -> PairedModel:
     """A model of images with its processor, or with its image processor and its tokenizer."""
+    from xattn_widget.inputs.image.families import image_family
+    from xattn_widget.inputs.image.image_side import ImageSide
+    from xattn_widget.inputs.image.image_target import image_target
+
     family = image_family(model, processor)
     tokenizer = _target_tokenizer(model, processor, target_tokenizer)
     return PairedModel(model, ImageSide(family), image_target(model, tokenizer))

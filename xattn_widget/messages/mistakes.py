@@ -18,16 +18,12 @@ from xattn_widget.messages.hints import did_you_mean, nearest
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-_SETTINGS = vars(GenerationConfig())  # type: ignore[no-untyped-call]
-_GENERATION = {name for name in [*_SETTINGS, *inspect.signature(GenerationMixin.generate).parameters] if name[0] != "_"}
-_GENERATION -= {"self", "kwargs", "inputs"}
-
 
 def argument_hint(name: str, value: Any, known: Iterable[str]) -> str:
     """What to write instead of an argument with an unknown name."""
     known = list(known)
-    if "generation" in known and (name in _GENERATION or not nearest(name, known)):
-        meant = name if name in _GENERATION else next(iter(nearest(name, _GENERATION)), None)
+    if "generation" in known and (name in _generation_names() or not nearest(name, known)):
+        meant = name if name in _generation_names() else next(iter(nearest(name, _generation_names())), None)
         if meant:
             return f"pass what generate takes as generation={{{meant!r}: {value!r:.40}}}"
     return did_you_mean(name, known)
@@ -60,8 +56,16 @@ def check_generation(generation: Any) -> None:
 
 def generation_hint(name: str, value: Any, taken: Iterable[str]) -> str:
     """A suggestion for an argument that neither ``generate`` nor the forward (which takes ``taken``) has; or ""."""
-    near = nearest(name, _GENERATION | set(taken))
+    near = nearest(name, _generation_names() | set(taken))
     return f": did you mean generation={{{near[0]!r}: {value!r:.40}}}?" if near else ""
+
+
+@functools.cache
+def _generation_names() -> set[str]:
+    """The arguments of ``generate``, and the settings that it takes by name."""
+    settings = vars(GenerationConfig())  # type: ignore[no-untyped-call]
+    names = [*settings, *inspect.signature(GenerationMixin.generate).parameters]
+    return {name for name in names if name[0] != "_"} - {"self", "kwargs", "inputs"}
 
 
 # --- Models, tokenizers and sentences.

@@ -7,7 +7,6 @@ from typing import Any, Protocol, TypeVar
 
 from xattn_widget.corpus.sources.rows import Row
 from xattn_widget.inputs.batches import batch_form
-from xattn_widget.inputs.image.image_side import ImageItem
 from xattn_widget.inputs.paired import PairedModel
 from xattn_widget.inputs.sources import Source, SourceSide
 from xattn_widget.inputs.text.sides import Side
@@ -16,6 +15,8 @@ from xattn_widget.inputs.text.sides import Side
 def given_source(row: Row, side: SourceSide) -> Any:
     """What a side reads of a row: its text, its recording, or its picture with the text that goes with it."""
     if side.sees:
+        from xattn_widget.inputs.image.image_side import ImageItem
+
         return ImageItem(row.media, row.prompt)
     return row.media if side.hears else row.source
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from xattn_widget.inputs.audio.geometry import Convolution, Geometry
 from xattn_widget.inputs.audio.speech_family import SpeechFamily, WhisperFamily
+from xattn_widget.inputs.modalities import reads_sound
 
 # Frames of Kaldi's filter banks, which two feature extractors imitate: 25 ms every 10 ms, none across the edges.
 _KALDI_WINDOW, _KALDI_HOP = 400, 160
@@ -40,15 +41,6 @@ def speech_family(model: Any, processor: Any) -> SpeechFamily:
     if family.argument not in extractor.model_input_names:
         raise _other_processor(model.config, extractor, f"makes {extractor.model_input_names[0]}", family.argument)
     return family
-
-
-def reads_sound(model: Any) -> bool:
-    """Whether the model is of a family that reads sound and writes text, as the main input of this class says."""
-    return model.config.model_type in _FAMILIES and model.main_input_name in (
-        "input_features",
-        "input_values",
-        "inputs",
-    )
 
 
 def _whisper(config: Any, extractor: Any) -> SpeechFamily:

@@ -10,9 +10,10 @@ import torch
 
 from xattn_widget.inputs.audio.recordings import Recording, RecordingWindow, open_recording, recordings
 from xattn_widget.inputs.audio.sound_source import SoundSource
-from xattn_widget.inputs.audio.speech_family import MelPadding, SpeechFamily, WhisperFamily
+from xattn_widget.inputs.audio.speech_family import SpeechFamily, WhisperFamily
 from xattn_widget.inputs.audio.windows import WhisperWindows
 from xattn_widget.inputs.media_side import MediaSide, within_limit
+from xattn_widget.inputs.modalities import MelPadding
 from xattn_widget.record.data import AttentionData
 
 # A second of silence is enough for a position of every encoder.

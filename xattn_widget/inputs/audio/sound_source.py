@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from xattn_widget.inputs.audio.features import Features
-from xattn_widget.inputs.audio.speech_family import MelPadding, SpeechFamily
+from xattn_widget.inputs.audio.speech_family import SpeechFamily
+from xattn_widget.inputs.modalities import MelPadding
 from xattn_widget.inputs.sources import Source
 from xattn_widget.record.axis import NO_WORD, Axis, AxisKind
 from xattn_widget.record.sound import Sound

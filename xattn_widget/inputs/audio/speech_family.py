@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
 
 from xattn_widget.inputs.audio.features import Features
 from xattn_widget.inputs.audio.geometry import Geometry
-
-MelPadding = Literal["model", "zeros"]
+from xattn_widget.inputs.modalities import MelPadding
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,8 @@ import torch
 
 from xattn_widget.inputs.audio.features import Features
 from xattn_widget.inputs.audio.sound_source import SoundSource
-from xattn_widget.inputs.audio.speech_family import MelPadding, WhisperFamily
+from xattn_widget.inputs.audio.speech_family import WhisperFamily
+from xattn_widget.inputs.modalities import MelPadding
 
 _RANGE = 8.0  # the extractor raises what is this much below the loudest value, in powers of ten, to that floor
 _SILENCE = 1e-10  # the extractor raises powers below this

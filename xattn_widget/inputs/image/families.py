@@ -18,7 +18,7 @@ def image_family(model: Any, processor: Any) -> ImageFamily:
     """How a model reads images.
 
     Args:
-        model: a model of transformers for which :func:`reads_images` is true.
+        model: a model of transformers for which :func:`xattn_widget.inputs.modalities.reads_images` is true.
         processor: its processor or image processor.
 
     Raises:
@@ -39,11 +39,6 @@ def image_family(model: Any, processor: Any) -> ImageFamily:
             "from one place: AutoProcessor.from_pretrained(name) with the model's name"
         )
     return family
-
-
-def reads_images(model: Any) -> bool:
-    """Whether the model is of a family that reads images and writes text."""
-    return getattr(getattr(model, "config", None), "model_type", None) in _FAMILIES
 
 
 def _vision_encoder_decoder(model: Any, image_processor: Any, processor: Any) -> ImageFamily:
