@@ -23,7 +23,6 @@ from xattn_widget.corpus.sources.media import Medium
 from xattn_widget.corpus.sources.mediums import medium_of
 from xattn_widget.corpus.sources.prompts import check_prompt, with_prompts
 from xattn_widget.corpus.sources.rows import cut_windows, open_rows, survey
-from xattn_widget.corpus.sources.spooling import spooled
 from xattn_widget.corpus.store.counting import rows_digest
 from xattn_widget.corpus.store.outputs import find_output
 from xattn_widget.corpus.store.shards import MemoryStore, Store, check_finished
@@ -266,6 +265,8 @@ def score_corpus(
 
             cluster.check_installed()
             if rows.once:
+                from xattn_widget.corpus.sources.spooling import spooled
+
                 rows = stack.enter_context(spooled(rows))
             run = partial(cluster.run_on_ray, workers=workers, gpus=gpus, address=address)
         else:

@@ -1,10 +1,9 @@
 """The settings of the panel: for each one its kind, its default and its meaning, in one table."""
 
-from __future__ import annotations
-
+import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_args
 
 from xattn_widget.messages.mistakes import argument_hint
 from xattn_widget.panel.dropping import SPECIAL_VALUES
@@ -30,7 +29,7 @@ class Setting(NamedTuple):
     default: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """What the panel shows of its records, and how."""
 
@@ -167,8 +166,7 @@ class View:
 
 def _settings() -> dict[str, Setting]:
     defaults = vars(View())
-    hints = get_type_hints(View, include_extras=True)
-    described = {name: hint.__metadata__ for name, hint in hints.items()}
+    described = {name: hint.__metadata__ for name, hint in inspect.get_annotations(View).items()}
     return {name: Setting(kind, doc, defaults[name]) for name, (kind, doc) in described.items()}
 
 

@@ -82,7 +82,8 @@ def score(
 
     def make(function: Callable[..., Any]) -> Score:
         title = str(name or getattr(function, "__name__", type(function).__name__))
-        parameters = inspect.signature(function).parameters
+        signature = inspect.signature(function)
+        parameters = signature.parameters
         required = {
             parameter.name: None
             for parameter in list(parameters.values())[len(MASK_ARGUMENTS) :]
@@ -90,7 +91,7 @@ def score(
             and (parameter.kind is parameter.KEYWORD_ONLY or parameter.name in INPUTS)
         }
         try:
-            inspect.signature(function).bind(*MASK_ARGUMENTS, **required)
+            signature.bind(*MASK_ARGUMENTS, **required)
         except TypeError as error:
             raise TypeError(
                 f"score {title!r} must take (attention, source_mask, target_mask, **parameters): {error}"

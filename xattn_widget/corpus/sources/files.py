@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,11 +40,6 @@ class Source(NamedTuple):
         """The lines with their line ends, oversized ones replaced by a note."""
         with unpacked(self.path, self.packing) as file:
             yield from read_lines(file, self.limit)
-
-
-def is_file(data: Any) -> bool:
-    """Whether ``data`` is a path; a string is one, since a corpus is never a single string."""
-    return isinstance(data, str | PathLike)
 
 
 def read_file(data: Any, columns: Sequence[Column], limit: int) -> Callable[[], Iterable[Cells]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,11 @@ import PIL.Image
 import torch
 
 from xattn_widget.corpus.sources.cells import Broken, is_missing
-from xattn_widget.corpus.sources.files import is_file
+
+
+def is_file(data: Any) -> bool:
+    """Whether ``data`` is a path; a string is one, since a corpus is never a single string."""
+    return isinstance(data, str | PathLike)
 
 
 class MediaCell(NamedTuple):

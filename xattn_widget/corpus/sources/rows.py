@@ -21,9 +21,8 @@ from xattn_widget.corpus.sources.cells import (
     require_text,
     require_text_ahead,
 )
-from xattn_widget.corpus.sources.files import is_file, read_file
 from xattn_widget.corpus.sources.frames import can_be_read_again, is_frame, is_series, read_frame, read_series
-from xattn_widget.corpus.sources.media import Medium, content, listing_folder, size
+from xattn_widget.corpus.sources.media import Medium, content, is_file, listing_folder, size
 
 # The most characters of a window: memory holds several copies of its text, and its tokens.
 _WINDOW_CHARACTERS = 32 * 2**20
@@ -241,6 +240,8 @@ def _reader(
 ) -> Callable[[], Iterable[Cells]]:
     """A function that starts reading and gives a tuple of cells per row, in the order of the columns."""
     if is_file(data):
+        from xattn_widget.corpus.sources.files import read_file
+
         return read_file(data, columns, limit)
     if is_frame(data):
         return read_frame(data, columns, limit)

@@ -13,7 +13,6 @@ from xattn_widget.corpus.store.dataset import MANIFEST
 from xattn_widget.corpus.store.locations import find_location, is_uri
 from xattn_widget.corpus.store.parts import discard_parts, parts_folder, remove_parts
 from xattn_widget.corpus.store.shards import Store, check_output, open_shards
-from xattn_widget.corpus.store.shared import open_shared
 
 
 class Output(Protocol):
@@ -84,6 +83,8 @@ class SharedFolder:
         self, schema: pa.Schema, description: dict[str, Any], rows: int | None
     ) -> AbstractContextManager[Store]:
         """The store for the windows, in the folder itself."""
+        from xattn_widget.corpus.store.shared import open_shared
+
         return open_shared(self._uri, schema, description)
 
     def discard_parts(self) -> None:
