@@ -368,7 +368,7 @@ def _with_end(pair: Pair, paired: PairedModel) -> Pair:
     limit = paired.target.limit
     if limit is not None and len(read) > limit:
         return pair
-    return replace(pair, read=read, arguments=continued(pair.arguments, len(read)))
+    return pair._replace(read=read, arguments=continued(pair.arguments, len(read)))
 
 
 def _layout(model: Any, pairs: list[Pair], layers: Sequence[torch.Tensor]) -> ColumnLayout:

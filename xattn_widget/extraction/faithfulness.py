@@ -195,7 +195,7 @@ def _logprobs_without(model: Any, pair: Pair, hidden: list[list[int]], batch_siz
     """``[sets, target]`` double log-probabilities of the target, each without some source positions."""
     # A mask that the user passes would show what is hidden.
     own = pair.source.inputs(model, [pair.source])
-    pair = replace(pair, arguments={name: part for name, part in pair.arguments.items() if name not in own})
+    pair = pair._replace(arguments={name: part for name, part in pair.arguments.items() if name not in own})
     found = []
     for start in range(0, len(hidden), batch_size):
         part = hidden[start : start + batch_size]

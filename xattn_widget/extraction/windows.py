@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
 import torch
@@ -108,7 +107,7 @@ class WindowRecords(Sequence[CrossAttention]):
             raise IndexError(f"the recording has {len(known)} windows, there is no window {index}")
         window = known[index]
         with evaluating(self._paired.model), torch.no_grad():
-            [record] = self._make([replace(window.pair, source=self._transcript.windows.source(window.first))])
+            [record] = self._make([window.pair._replace(source=self._transcript.windows.source(window.first))])
         return record
 
     def _transcribe_next(self) -> None:

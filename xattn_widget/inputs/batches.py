@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -92,13 +91,13 @@ def paired_batches(paired: PairedModel, inputs: Inputs, truncation: bool) -> Ite
     if targets is not None:
         forced = force(model, sources, paired.target.encode_for(sources, targets, truncation))
         pairs = [
-            replace(pair, target_text=text, prompt=paired.target.prompt_of(pair.source, pair.predicted))
+            pair._replace(target_text=text, prompt=paired.target.prompt_of(pair.source, pair.predicted))
             for pair, text in zip(forced, targets, strict=True)
         ]
     reads = None if pairs is None else [pair.read for pair in pairs]
     arguments = extras.by_sentence(model, sources, paired.padding_sides, reads)
     if pairs is not None:
-        pairs = [replace(pair, arguments=given) for pair, given in zip(pairs, arguments, strict=True)]
+        pairs = [pair._replace(arguments=given) for pair, given in zip(pairs, arguments, strict=True)]
     else:
         arguments = [prefixed(paired, source, given) for source, given in zip(sources, arguments, strict=True)]
 

@@ -8,7 +8,6 @@ where the source begins.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -57,7 +56,7 @@ def find_layout(model: Any, pair: Pair) -> ColumnLayout:
     source_inputs = pair.source.inputs(model, [pair.source])
     # A value that the user passes for one of the source's inputs, such as a mask, would show the positions to hide.
     arguments = {name: part for name, part in pair.arguments.items() if name not in source_inputs}
-    inputs = forward_inputs(model, [replace(pair, arguments=arguments)] * 3)
+    inputs = forward_inputs(model, [pair._replace(arguments=arguments)] * 3)
     pair.source.hide(inputs, 1, 0)
     pair.source.hide(inputs, 2, positions - 1)
     with capture_here(model, reduce=lambda weights: weights.amax((1, 2))) as captured:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -14,9 +13,10 @@ from xattn_widget.inputs.decoders import decoder_names, start_token
 from xattn_widget.inputs.sources import Source, source_inputs
 from xattn_widget.inputs.text.encoding import pad_ids, padding_id
 
+_NO_ARGUMENTS: Arguments = {}
 
-@dataclass(frozen=True)
-class Pair:
+
+class Pair(NamedTuple):
     """A source and its target.
 
     Attributes:
@@ -34,7 +34,7 @@ class Pair:
     read: list[int]
     predicted: list[int]
     score: float | None = None
-    arguments: Arguments = field(default_factory=dict)
+    arguments: Arguments = _NO_ARGUMENTS
     target_text: str | None = None
     prompt: int = 0
 

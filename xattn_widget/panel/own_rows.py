@@ -8,8 +8,7 @@ A head that aligns the token read has its row for a token one place later than o
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import torch
 
@@ -23,8 +22,7 @@ RowNames = Literal["output", "input", "own"]
 Data = TypeVar("Data", bound=AttentionData)
 
 
-@dataclass(frozen=True, eq=False)
-class PanelSet:
+class PanelSet(NamedTuple):
     """The set of heads that was saved with the model of the list's first record.
 
     Attributes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import math
-import wave
 from typing import Any
 
 import numpy as np
@@ -52,6 +51,8 @@ def sound_file(sound: Sound) -> tuple[bytes, str]:
     try:
         import soundfile
     except (ImportError, OSError):  # OSError: its library is missing
+        import wave
+
         with wave.open(file, "wb") as out:
             out.setnchannels(1)
             out.setsampwidth(2)

@@ -175,7 +175,7 @@ class LiveModel:
         prefix_arguments = {name: part for name, part in record.arguments.items() if name == PREFIX}
         # The new token is not part of a prefix that every target of this source must begin with.
         others = {name: part for name, part in pair.arguments.items() if name != PREFIX}
-        written = self._records(record, [replace(pair, arguments=others | prefix_arguments)], generated=True)
+        written = self._records(record, [pair._replace(arguments=others | prefix_arguments)], generated=True)
         return _with_texts(written, record, position, rest)
 
     def choices(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, Self
 
@@ -291,8 +291,7 @@ class Worker(Block["Worker"]):
         reads = [pair.read for pair in pairs]
         by_sentence = self._job.extras.by_sentence(self._model, sources, self._paired.padding_sides, reads)
         return [
-            replace(
-                pair,
+            pair._replace(
                 arguments=arguments,
                 target_text=sentence.text,
                 prompt=target.prompt_of(pair.source, pair.predicted),

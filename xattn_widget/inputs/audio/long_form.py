@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -85,7 +84,7 @@ class Transcript:
         frames = min(self.windows.frames - first, source.features.values.shape[1])
         kept, step = _split(pair, target, frames, source.family.geometry.stride)
         window = TranscribedWindow(first, kept, first + step)
-        self.known.append(window._replace(pair=replace(kept, source=None)))  # type: ignore[arg-type]
+        self.known.append(window._replace(pair=kept._replace(source=None)))  # type: ignore[arg-type]
         return window
 
     def _with_context(self, target: SpeechTarget) -> Extras:
@@ -132,4 +131,4 @@ def _split(pair: Pair, target: SpeechTarget, frames: int, stride: int) -> tuple[
         return pair, frames
     length = begin + breaks[-1] + 1
     arguments = continued(pair.arguments, length)
-    return replace(pair, read=pair.read[:length], predicted=ids[:length], arguments=arguments), step
+    return pair._replace(read=pair.read[:length], predicted=ids[:length], arguments=arguments), step
