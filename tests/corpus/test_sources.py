@@ -179,7 +179,11 @@ def test_columns_of_a_file_without_a_header_are_numbered(tmp_path):
         read(path, source_column=0, target_column="Yes.")
 
 
-@given(st.lists(st.sampled_from(QUOTED) | st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=8)))
+# Without NUL: a file of NUL and many other control characters is taken for a binary one.
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=8)
+
+
+@given(st.lists(st.sampled_from(QUOTED) | TEXTS))
 def test_csv_gives_back_what_was_written(tmp_path_factory, sentences):
     path = tmp_path_factory.mktemp("csv") / "pool.csv"
     pd.DataFrame({"source": sentences, "other": range(len(sentences))}).to_csv(path, index=False)
