@@ -97,8 +97,8 @@ def test_killed_at_random_moments_it_ends_with_the_same_values(demo, unbroken, t
     printed = subprocess.run(program, check=True, stdout=subprocess.PIPE, text=True, timeout=240).stdout
     after_each = [set(line.split()) for line in printed.splitlines()]
     assert len(after_each) >= 4
-    for before, after in itertools.pairwise(after_each):
-        assert before <= after or not after  # finished windows stay finished, until all are
+    for before, after in itertools.pairwise(after_each[:-1]):
+        assert before <= after  # finished windows stay finished; after the last line, they may be gone, or some of them
     assert_same_tables(pq.read_table(output), unbroken)
     score_corpus(*demo, source, output=output, **OPTIONS)  # the last kill may have happened during the cleanup
     assert not parts(output).exists()
