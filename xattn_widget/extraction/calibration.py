@@ -141,7 +141,9 @@ def saved_head_set(model: torch.nn.Module) -> HeadSet | None:
     """
     try:
         content = saved_hints(model)
-        return None if content is None or "head_set" not in content else _read_set(content)
+        if content is None or "head_set" not in content:
+            return None
+        return _read_set(content, Evidence.read(content["evidence"]))
     except Exception as error:  # a damaged file can fail in any way
         raise ValueError(
             f"{hints_path(model)} cannot be used: {type(error).__name__}: {f'{error}'[:200]}; make it again with "
@@ -149,14 +151,14 @@ def saved_head_set(model: torch.nn.Module) -> HeadSet | None:
         ) from error
 
 
-def _read_set(content: Any) -> HeadSet:
-    """The set in the content of a file.
+def _read_set(content: Any, evidence: Evidence) -> HeadSet:
+    """The set in the content of a file, beside the evidence in it.
 
     Raises:
         Exception: it is damaged.
     """
     head_set = HeadSet.read(content["head_set"])
-    check_heads([head[:2] for head in head_set.heads], *Evidence.read(content["evidence"]).grid)
+    check_heads([head[:2] for head in head_set.heads], *evidence.grid)
     return head_set
 
 
@@ -171,7 +173,7 @@ def _read_calibration(
         evidence = Evidence.read(content["evidence"])
         if any(evidence.grid != (record.layers, record.heads) for record in records):
             raise ValueError(f"it is about a model with (layers, heads) = {evidence.grid}")
-        head_set = _read_set(content) if "head_set" in content else None
+        head_set = _read_set(content, evidence) if "head_set" in content else None
     except Exception as error:  # whatever is wrong with a file of hints, the picture must appear
         warn_of_hints(model, "the panel guesses from the sentences shown", error)
         return None, None

@@ -15,6 +15,7 @@ from xattn_widget.inputs.sources import source_inputs
 from xattn_widget.record.kept import KeptHeads, Selection
 
 if TYPE_CHECKING:
+    from xattn_widget.inputs.image.image_side import ImageSide
     from xattn_widget.inputs.image.image_source import ImageSource
     from xattn_widget.inputs.image.readers import ReaderFamily
 
@@ -23,10 +24,9 @@ def reader_family(paired: PairedModel) -> ReaderFamily | None:
     """The family of a model in which something else than the decoder reads images; None for other models."""
     if not paired.source.sees:
         return None
-    from xattn_widget.inputs.image.image_side import ImageSide
     from xattn_widget.inputs.image.readers import ReaderFamily
 
-    family = cast(ImageSide, paired.source).family
+    family = cast("ImageSide", paired.source).family
     return family if isinstance(family, ReaderFamily) else None
 
 

@@ -67,27 +67,28 @@ def _csv(state: PanelState, spreadsheet: bool = False) -> bytes:
     for (layer, head), rows in zip(state.view.heads, weights, strict=True):
         for t, (target, row) in enumerate(zip(record.target_tokens, rows, strict=True)):
             for s, (source, weight) in enumerate(zip(record.source_tokens, row, strict=True)):
-                number = float(f"{weight:.7g}") if math.isfinite(weight) else ""  # as the front end writes it
-                write([f"layer {layer}, head {head}", t, target, s, source, number])
+                write([f"layer {layer}, head {head}", t, target, s, source, _number(weight)])
     return out.getvalue().encode()
 
 
+def _number(weight: float) -> float | None:
+    """A weight with the digits that the front end writes. None, an empty cell or null, where it is undefined."""
+    return float(f"{weight:.7g}") if math.isfinite(weight) else None
+
+
 def _json(state: PanelState) -> bytes:
-    record, view = _shown_record(state), state.view
+    record, view, moved = _shown_record(state), state.view, state.moved()
 
     def rows(weights: torch.Tensor) -> list[list[float | None]]:
-        return [
-            [float(f"{value:.7g}") if math.isfinite(value) else None for value in row]  # JSON has no NaN
-            for row in weights.tolist()
-        ]
+        return [[_number(value) for value in row] for row in weights.tolist()]
 
     data = {
         "model": record.model,
         "name": state.entry.name,
         "sentence": view.sentence,
         "heads": view.heads,
-        "reading": "own" if state.moved() else record.reading,
-        **({"moved": [list(head) for head in state.moved()]} if state.moved() else {}),
+        "reading": "own" if moved else record.reading,
+        **({"moved": [list(head) for head in moved]} if moved else {}),
         "words": view.words,
         "special": _KEPT.get(view.special, "kept"),
         "sinks": state.dividing_note(view.sentence) if state.divides(view.sentence) else "kept",
@@ -107,7 +108,7 @@ def _pharaoh(state: PanelState) -> bytes:
         record = joint_record(state.as_moved(view.sentence, record), heads, view.aggregate, words=True)
         heads = [(0, 0)]
     record = named_rows(record, view.reading)
-    return f"{format_pharaoh(align_record(record, heads, aggregate=state.view.aggregate))}\n".encode()
+    return f"{format_pharaoh(align_record(record, heads, aggregate=view.aggregate))}\n".encode()
 
 
 def _picture(state: PanelState, kind: str) -> bytes:

@@ -5,14 +5,10 @@ import type { Theme } from "./theme";
 export function drawingStyle(root: HTMLElement, theme: Theme): Style {
   const family = getComputedStyle(root).fontFamily;
   const context = document.createElement("canvas").getContext("2d");
-  const width = (text: string, bold: boolean) => {
+  const measure = (text: string, bold = false) => {
     if (!context) return text.length * 7;
     context.font = `${bold ? 600 : 400} ${FONT_SIZE}px ${family}`;
     return context.measureText(text).width;
   };
-  return {
-    theme,
-    family,
-    measure: (text, bold = false) => width(text, bold),
-  };
+  return { theme, family, measure };
 }

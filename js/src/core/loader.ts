@@ -8,7 +8,7 @@ import { dropOf } from "./dropping";
 import { equal } from "./equal";
 import { type Errands, errorText } from "./errands";
 import type { Frames } from "./frames";
-import { movedHeads, readingOf } from "./own_rows";
+import { movedHeads, readingOf, rowNamesOf } from "./own_rows";
 import { firstPick, type Pick, pickPatch, type Subject } from "./picks";
 import { createPreview, type Preview } from "./preview";
 import { buildScene, type Scene, type SceneSpec } from "./scene";
@@ -216,10 +216,11 @@ function followAlignment(
     }
   }
 
-  async function load({ sentence, heads, aggregate, reading, moved }: SceneSpec): Promise<void> {
+  async function load(spec: SceneSpec): Promise<void> {
+    const { sentence, heads, aggregate } = spec;
     const run = errand.start();
     try {
-      const reply = await data.alignment(sentence, heads, aggregate, moved.length > 0 ? "own" : reading);
+      const reply = await data.alignment(sentence, heads, aggregate, rowNamesOf(spec));
       if (run.aborted) return;
       alignment.value = reply;
       errand.settle(null);

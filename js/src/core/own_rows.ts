@@ -35,6 +35,11 @@ export function movedHeads(store: Store, sentence: number): Head[] {
   return set.heads.flatMap(([layer, head, reading]): Head[] => (reading === "input" ? [[layer, head]] : []));
 }
 
+/** What names the rows of a scene. */
+export function rowNamesOf({ moved, reading }: { moved: readonly Head[]; reading: Reading }): RowNames {
+  return moved.length > 0 ? "own" : reading;
+}
+
 /** The reading that names the rows. */
 export function readingOf(rows: RowNames): Reading {
   return rows === "input" ? "input" : "output";

@@ -1,7 +1,7 @@
 // What the files of several views have in common: the shown scene, its exact weights and the names of its heads.
 import type { Context } from "./context";
 import { headName, headsName, rowName, setName } from "./format";
-import { isSet, setOf } from "./own_rows";
+import { isSet, rowNamesOf, setOf } from "./own_rows";
 import { shapeOf } from "./picks";
 import { buildScene, isMoved, type Scene, type SceneSpec } from "./scene";
 import type { Store } from "./store";
@@ -39,10 +39,10 @@ export function sceneNames({ store }: Context, { spec, aggregated }: Scene): str
 }
 
 /** The heads of a scene in a few words, as one. */
-export function jointName(store: Store, { heads, aggregate, sentence, reading, moved }: SceneSpec): string {
+export function jointName(store: Store, spec: SceneSpec): string {
+  const { heads, aggregate, sentence } = spec;
   const info = store.get("info");
-  if (isSet(setOf(info, sentence), heads, moved.length > 0 ? "own" : reading))
-    return setName(heads.length, aggregate);
+  if (isSet(setOf(info, sentence), heads, rowNamesOf(spec))) return setName(heads.length, aggregate);
   return headsName(heads, aggregate, shapeOf(info, sentence).heads);
 }
 

@@ -2,6 +2,7 @@
 import type { SentenceInfo } from "./contract";
 import { type Cells, csv, digits } from "./csv";
 import type { Drop } from "./dropping";
+import { rowNamesOf } from "./own_rows";
 import { lackingUnit, lacksRow, type Scene } from "./scene";
 import { rowOf } from "./units";
 
@@ -36,7 +37,7 @@ export function jsonText(scene: Scene, info: SentenceInfo | undefined, exact: bo
     scene.target.labels.map((_, t) =>
       Array.from(rowOf(matrix, width, t), (value) => (lacking(t) ? null : Number(digits(value)))),
     );
-  const { sentence, heads, aggregate, words, drop, reading, moved } = scene.spec;
+  const { sentence, heads, aggregate, words, drop, moved } = scene.spec;
   const lacking = lackingUnit(scene.spec, scene.target);
   return JSON.stringify(
     {
@@ -44,7 +45,7 @@ export function jsonText(scene: Scene, info: SentenceInfo | undefined, exact: bo
       name: info?.name ?? "",
       sentence,
       heads,
-      reading: moved.length > 0 ? "own" : reading,
+      reading: rowNamesOf(scene.spec),
       ...(moved.length > 0 ? { moved } : {}),
       words,
       special: KEPT[drop],
